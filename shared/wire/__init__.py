@@ -1,0 +1,1 @@
+"""The only place that knows bytes: topics, envelopes and their codecs."""

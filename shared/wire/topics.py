@@ -1,0 +1,58 @@
+"""Every Kafka topic: its name, its writers and readers, and how it is created.
+
+Times are milliseconds, sizes bytes. The law: a topic exists because it stands here; nothing is created
+automatically, and a live topic that differs from its declaration is an error.
+"""
+
+from dataclasses import dataclass
+
+DEFAULT_PARTITIONS = 12
+"""Partitions of each topic; fixed for the life of a topic version, for series are routed by it."""
+
+RETENTION_MS = 3 * 24 * 3600 * 1000
+"""How long a record is kept: the longest outage of a consumer that loses nothing."""
+
+MAX_MESSAGE_BYTES = 1_048_588
+"""The broker's limit on one record batch; producers stay below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One declared topic; `config` holds Kafka's own names and values as text."""
+
+    name: str
+    """Versioned name."""
+    value: str
+    """What a record carries, in a phrase."""
+    writers: tuple[str, ...]
+    """Services that publish to it."""
+    readers: tuple[str, ...]
+    """Services that consume it."""
+
+    @property
+    def config(self) -> dict[str, str]:
+        """Kafka topic configuration, keys and values as the broker reports them."""
+        return {
+            "cleanup.policy": "delete",
+            "compression.type": "producer",
+            "max.message.bytes": str(MAX_MESSAGE_BYTES),
+            "message.timestamp.type": "LogAppendTime",
+            "retention.ms": str(RETENTION_MS),
+        }
+
+
+METRICS = Topic(
+    "telemetry.metrics.v1", "columnar batch of points", ("gateway", "ingest"), ("aggregator",)
+)
+WINDOWS = Topic(
+    "telemetry.windows.v1", "batch of windows, live or closed", ("aggregator",), ("alerts",)
+)
+DEADLETTER = Topic(
+    "telemetry.deadletter.v1",
+    "a refused record: reason, origin and original bytes",
+    ("ingest", "aggregator", "alerts"),
+    (),
+)
+
+TOPICS = (METRICS, WINDOWS, DEADLETTER)
+"""All topics that the running services use."""
