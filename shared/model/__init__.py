@@ -1,0 +1,1 @@
+"""The vocabulary: pure values and their arithmetic. No I/O, no clock, no bytes."""

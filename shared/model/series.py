@@ -1,0 +1,61 @@
+"""A series: one metric of one tenant, with one kind, one unit and one set of labels.
+
+The law: two points belong to one series exactly when all five are equal.
+"""
+
+import re
+from dataclasses import dataclass
+
+from shared.errors import Rejected
+from shared.model.labels import Labels
+
+KINDS = ("gauge", "delta", "cumulative")
+"""gauge: a level; delta: something to sum or to take quantiles of; cumulative: a running total."""
+
+MAX_METRIC_BYTES = 200
+"""Longest metric name."""
+
+MAX_UNIT_BYTES = 32
+"""Longest unit."""
+
+_METRIC = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]*")
+_UNIT = re.compile(r"[!-~]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Who measures what."""
+
+    tenant_id: int
+    """Owner of the data."""
+    metric: str
+    """Name of the thing measured."""
+    kind: str
+    """One of `KINDS`."""
+    unit: str
+    """UCUM symbol, or empty."""
+    labels: Labels
+    """Sorted (name, value) pairs."""
+
+
+def check_metric(metric: str) -> None:
+    """Raise `Rejected` with code `invalid_name` unless `metric` may name a metric."""
+    if not _METRIC.fullmatch(metric) or len(metric) > MAX_METRIC_BYTES or metric.startswith("__"):
+        raise Rejected(
+            "invalid_name",
+            f"name: must be 1 to {MAX_METRIC_BYTES} letters, digits or any of '_.:/-', starting with a letter or one '_'",
+        )
+
+
+def check_kind(kind: str) -> None:
+    """Raise `Rejected` with code `unsupported_kind` unless points of this kind are folded."""
+    if kind == "cumulative":
+        raise Rejected("unsupported_kind", "kind: cumulative is not accepted yet; send increments as delta")
+    if kind not in KINDS:
+        raise Rejected("unsupported_kind", "kind: must be 'gauge' or 'delta'")
+
+
+def check_unit(unit: str) -> None:
+    """Raise `Rejected` with code `invalid_unit` unless `unit` is short printable ASCII."""
+    if not _UNIT.fullmatch(unit) or len(unit) > MAX_UNIT_BYTES:
+        raise Rejected("invalid_unit", f"unit: must be at most {MAX_UNIT_BYTES} printable ASCII characters, no blanks")

@@ -1,0 +1,70 @@
+"""A quantile sketch: bucket -> weight, buckets of equal relative width. It merges by adding weights.
+
+Source: Masson, Rim, Lee, "DDSketch", VLDB 2019, with the logarithmic mapping. The law: every quantile is within
+`ACCURACY` of an exact one, relatively; values nearer to zero than `SMALLEST` count as zero. A bucket is an int16:
+0 for zero, its sign the sign of the value, so that the order of buckets is the order of values.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+ACCURACY = 0.01
+"""Relative error of a quantile."""
+
+SMALLEST = 1e-100
+"""Magnitudes below it are zero."""
+
+Buckets = NDArray[np.int16]
+Weights = NDArray[np.float64]
+
+_GAMMA = (1 + ACCURACY) / (1 - ACCURACY)
+_PER_LOG = 1 / math.log(_GAMMA)
+_OFFSET = 12_000
+"""Makes the index of every allowed magnitude (1e-100 to 1e100: -11513 to 11514) positive."""
+
+
+def buckets_of(values: NDArray[np.float64]) -> Buckets:
+    """Bucket of each value; shape of `values`. Magnitudes must not exceed 1e100."""
+    if len(values) and values.min() >= SMALLEST:
+        return _indices(values)
+    magnitude = np.abs(values)
+    index = _indices(np.maximum(magnitude, SMALLEST))
+    return np.where(magnitude < SMALLEST, 0, np.where(values < 0, -index, index)).astype(np.int16)
+
+
+def _indices(magnitude: NDArray[np.float64]) -> Buckets:
+    scaled = np.log(magnitude)
+    scaled *= _PER_LOG
+    np.ceil(scaled, out=scaled)
+    scaled += _OFFSET
+    return scaled.astype(np.int16)
+
+
+def values_of(buckets: Buckets) -> NDArray[np.float64]:
+    """Value that stands for each bucket: within `ACCURACY` of all values in it."""
+    index = np.abs(buckets.astype(np.float64)) - _OFFSET
+    middle = np.exp(index / _PER_LOG) * (2 / (1 + _GAMMA))
+    return np.sign(buckets) * middle
+
+
+def quantile(buckets: Buckets, weights: Weights, q: float) -> float | None:
+    """Quantile `q` (0 to 1) of a sketch with ascending buckets; None when it holds no positive weight.
+
+    Buckets that retractions have emptied are passed over.
+    """
+    weights = np.maximum(weights, 0.0)
+    total = float(weights.sum())
+    if total <= 0:
+        return None
+    reached = np.cumsum(weights)
+    at = int(np.searchsorted(reached, q * max(total - 1, 0.0), side="right"))
+    at = min(at, int(np.flatnonzero(weights)[-1]))
+    return float(values_of(buckets[at : at + 1])[0])
+
+
+def merge(buckets: Buckets, weights: Weights) -> tuple[Buckets, Weights]:
+    """Add the weights of equal buckets, in order of appearance; ascending distinct buckets and their weights."""
+    distinct, at = np.unique(buckets, return_inverse=True)
+    return distinct, np.bincount(at, weights=weights, minlength=len(distinct))
