@@ -1,0 +1,50 @@
+"""How a process ends: tidily on SIGTERM and SIGINT, at once on a bug.
+
+The law: a process that cannot go on ends with code 70 and says why; whoever started it starts it again, and the
+log is replayed from the checkpoint.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+EXIT_GIVEN_UP = 70
+"""Exit code of a process that ended itself in order to be restarted (EX_SOFTWARE)."""
+
+_log = structlog.get_logger(__name__)
+
+
+def die(reason: str) -> None:
+    """End this process now, without cleaning up: nothing it holds may be written any more."""
+    _log.critical("process ends itself", reason=reason)
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(EXIT_GIVEN_UP)
+
+
+def stop_event() -> asyncio.Event:
+    """An event of the running loop that SIGTERM or SIGINT sets."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+def background(job: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    """Run `job` beside everything else; when it fails, that is a bug and the process ends."""
+    task = asyncio.create_task(job, name=name)
+    task.add_done_callback(_end_on_bug)
+    return task
+
+
+def _end_on_bug(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (problem := task.exception()) is not None:
+        _log.critical("task failed", task=task.get_name(), exc_info=problem)
+        die(f"{task.get_name()}: {problem!r}")

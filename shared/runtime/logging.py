@@ -1,0 +1,53 @@
+"""Logs: one JSON object a line on standard error, with a time, a level, the service and an event.
+
+Every library's log goes the same way. The law: a secret never reaches a log, for only named fields are written.
+"""
+
+import logging
+import sys
+
+import orjson
+import structlog
+
+
+def configure(service: str, level: int = logging.INFO) -> None:
+    """Send structlog's and the standard library's logs to standard error as JSON."""
+    shared = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _named(service),
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(serializer=_json),
+            ],
+        )
+    )
+    logging.root.handlers[:] = [handler]
+    logging.root.setLevel(level)
+
+
+def _named(service: str) -> structlog.types.Processor:
+    def name(
+        _logger: structlog.types.WrappedLogger, _method: str, event: structlog.types.EventDict
+    ) -> structlog.types.EventDict:
+        event["service"] = service
+        return event
+
+    return name
+
+
+def _json(value: object, **_: object) -> str:
+    return orjson.dumps(value, default=repr).decode()
