@@ -1,0 +1,135 @@
+"""The pump on plain aiokafka: one consumer, one loop, eager assignment.
+
+The law: any failure inside a rebalance ends the process, since aiokafka would log it and go on from its own
+committed offsets; and records are fetched only from where the pump wants them.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import aiokafka
+import structlog
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.errors import KafkaError
+
+from shared.errors import Unavailable
+from shared.runtime.lifecycle import background, die
+from shared.stream import group as timing
+from shared.stream.group import Group
+from shared.stream.processor import Key, Record
+from shared.stream.pump import Pump, check_bounds
+from shared.stream.watchdog import Watchdog
+
+POLL_MS = 200
+"""Longest wait for records, and so for a stop."""
+
+MAX_RECORDS = 256
+"""Records taken between two turns of the event loop."""
+
+_log = structlog.get_logger(__name__)
+
+
+async def run(pump: Pump[Any], group: Group, stopping: asyncio.Event) -> None:
+    """Consume until `stopping` is set; then commit, leave the group and return."""
+    runtime = _Runtime(pump, group)
+    await runtime.run(stopping)
+
+
+class _Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+    def __init__(self, pump: Pump[Any], group: Group) -> None:
+        self._pump = pump
+        self._consumer = _consumer(group)
+        self._mirroring: asyncio.Task[None] | None = None
+        self._watchdog = Watchdog({pump.fenced: timing.FENCED_S})
+        self._topics = group.topics
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        self._consumer.subscribe(topics=self._topics, listener=self)
+        await _started(self._consumer, stopping)
+        self._watchdog.start()
+        commits = background(self._pump.run_commits(self._mirror), "commits")
+        while not stopping.is_set():
+            await self._turn(stopping)
+        commits.cancel()
+        await self._last_commit()
+        self._pump.forget()
+        await self._consumer.stop()
+
+    async def _turn(self, stopping: asyncio.Event) -> None:
+        fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
+        for tp, messages in fetched.items():
+            key = Key(tp.topic, tp.partition)
+            if not self._pump.take(key, [Record(m.offset, m.timestamp, m.value) for m in messages]):
+                self._consumer.seek(tp, self._pump.held[key].next)
+        while self._pump.full and not stopping.is_set():
+            await self._pump.room()
+
+    async def on_partitions_revoked(self, revoked: Iterable[aiokafka.TopicPartition]) -> None:
+        self._pump.forget()
+
+    async def on_partitions_assigned(self, assigned: Iterable[aiokafka.TopicPartition]) -> None:
+        try:
+            async with asyncio.timeout(timing.ACQUIRE_S):
+                await self._acquire(list(assigned))
+        except asyncio.CancelledError:
+            raise
+        except BaseException as problem:  # noqa: BLE001  aiokafka would log it and go on
+            die(f"partitions could not be acquired: {problem!r}")
+
+    async def _acquire(self, assigned: list[aiokafka.TopicPartition]) -> None:
+        acquired = await self._pump.acquire(Key(tp.topic, tp.partition) for tp in assigned)
+        earliest = await self._consumer.beginning_offsets(assigned)
+        ends = await self._consumer.end_offsets(assigned)
+        for tp in assigned:
+            held = acquired[Key(tp.topic, tp.partition)]
+            self._consumer.seek(tp, check_bounds(held, earliest[tp], ends[tp]))
+        self._pump.install(acquired)
+
+    def _mirror(self, offsets: dict[Key, int]) -> None:
+        if offsets and (self._mirroring is None or self._mirroring.done()):
+            self._mirroring = asyncio.create_task(self._tell_kafka(offsets))
+
+    async def _tell_kafka(self, offsets: dict[Key, int]) -> None:
+        try:
+            await self._consumer.commit({aiokafka.TopicPartition(*key): at for key, at in offsets.items()})
+        except (KafkaError, ValueError) as problem:
+            _log.info("offsets not mirrored", problem=repr(problem))
+
+    async def _last_commit(self) -> None:
+        try:
+            async with asyncio.timeout(timing.LAST_COMMIT_S):
+                self._mirror(await self._pump.commit())
+        except (Unavailable, TimeoutError) as problem:
+            _log.warning("last commit failed; the log will be replayed", problem=repr(problem))
+
+
+def _consumer(group: Group) -> aiokafka.AIOKafkaConsumer:
+    return aiokafka.AIOKafkaConsumer(
+        bootstrap_servers=group.bootstrap,
+        group_id=group.group_id,
+        client_id=group.client_id,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        partition_assignment_strategy=(RoundRobinPartitionAssignor,),
+        session_timeout_ms=int(timing.SESSION_S * 1000),
+        heartbeat_interval_ms=int(timing.HEARTBEAT_S * 1000),
+        rebalance_timeout_ms=int(timing.REBALANCE_S * 1000),
+        request_timeout_ms=int(timing.REQUEST_S * 1000),
+        max_poll_interval_ms=int(timing.MAX_POLL_S * 1000),
+        fetch_max_wait_ms=timing.FETCH_WAIT_MS,
+        max_partition_fetch_bytes=timing.MAX_FETCH_BYTES,
+        metadata_max_age_ms=30_000,
+    )
+
+
+async def _started(consumer: aiokafka.AIOKafkaConsumer, stopping: asyncio.Event) -> None:
+    while not stopping.is_set():
+        try:
+            await consumer.start()
+        except KafkaError as problem:
+            _log.warning("Kafka does not answer; trying again", problem=repr(problem))
+            await asyncio.sleep(1)
+        else:
+            return

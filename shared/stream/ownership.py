@@ -1,0 +1,122 @@
+"""Ownership and checkpoints in Postgres: the table `partition_state` is the truth, Kafka's offsets are a mirror.
+
+The law: of two owners of a partition only the one with the newer epoch can commit, and a commit counts only if the
+checkpoint stands exactly where its owner started from. Rows are always locked in the order of their keys.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.errors import Unavailable
+from shared.runtime.postgres import Connection, Pool, connection, guard
+from shared.stream.processor import Cut, Key, Stored
+
+_ACQUIRE = """
+INSERT INTO partition_state (topic, partition, epoch, owner, next_offset, seen)
+SELECT topic, partition, 1, $3, 0, ''
+FROM unnest($1::text[], $2::integer[]) AS wanted (topic, partition) ORDER BY topic, partition
+ON CONFLICT (topic, partition) DO UPDATE
+SET epoch = partition_state.epoch + 1, owner = excluded.owner, updated_at = now()
+RETURNING topic, partition, epoch, next_offset, watermark_ms, seen, snapshot
+"""
+
+_MOVE = """
+WITH cut AS (
+    SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
+                         $7::bytea[], $8::bytea[])
+        AS cut (topic, partition, epoch, first, next_offset, watermark_ms, seen, snapshot)
+), mine AS (
+    SELECT s.topic, s.partition FROM partition_state s JOIN cut USING (topic, partition)
+    WHERE s.epoch = cut.epoch AND s.next_offset = cut.first
+    ORDER BY s.topic, s.partition FOR UPDATE OF s
+)
+UPDATE partition_state s
+SET next_offset = cut.next_offset, watermark_ms = cut.watermark_ms, seen = cut.seen, snapshot = cut.snapshot,
+    updated_at = now()
+FROM mine JOIN cut USING (topic, partition)
+WHERE s.topic = mine.topic AND s.partition = mine.partition AND s.epoch = cut.epoch AND s.next_offset = cut.first
+RETURNING s.topic, s.partition
+"""
+
+_COMMITTED = """
+SELECT s.topic, s.partition FROM partition_state s
+JOIN unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[]) AS cut (topic, partition, epoch, next_offset)
+USING (topic, partition)
+WHERE s.epoch = cut.epoch AND s.next_offset = cut.next_offset
+"""
+
+_DEAD_LETTER = """
+INSERT INTO dead_letter (topic, partition, "offset", code, reason, value) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT DO NOTHING
+"""
+
+Save = Callable[[Connection, Sequence[Cut[Any]]], Awaitable[None]]
+"""Writes the work of cuts inside the given transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the cuts of one commit."""
+
+    done: frozenset[Key]
+    """In the tables, whether by this transaction or by an earlier one whose answer was lost."""
+    fenced: frozenset[Key]
+    """Refused: the partition has another owner."""
+
+
+class Ownership:
+    """Acquires partitions for one process and commits its cuts."""
+
+    def __init__(self, pool: Pool, owner: str) -> None:
+        self._pool = pool
+        self.owner = owner
+
+    async def acquire(self, keys: Sequence[Key]) -> dict[Key, Stored]:
+        """Take ownership and read the checkpoints; waits for a predecessor's open transaction."""
+        topics, partitions = [key.topic for key in keys], [key.partition for key in keys]
+        async with connection(self._pool) as held, held.transaction():
+            rows = await held.fetch(_ACQUIRE, topics, partitions, self.owner)
+        return {Key(topic, partition): Stored(*rest) for topic, partition, *rest in rows}
+
+    async def commit(self, cuts: Sequence[Cut[Any]], save: Save) -> Outcome:
+        """One transaction for all cuts; those whose checkpoint has moved under us are left out and reported.
+
+        Raises `Unavailable` when the result is unknown: calling again with the same cuts is then safe, for what
+        was committed is recognised by its checkpoint.
+        """
+        async with connection(self._pool) as held:
+            with guard():
+                return await self._transaction(held, cuts, save)
+        raise Unavailable("postgres", "no connection")
+
+    async def _transaction(self, held: Connection, cuts: Sequence[Cut[Any]], save: Save) -> Outcome:
+        async with held.transaction():
+            moved = await _move(held, cuts)
+            won = [cut for cut in cuts if cut.key in moved]
+            if won:
+                await save(held, won)
+                await held.executemany(_DEAD_LETTER, _dead_letters(won))
+            rest = [cut for cut in cuts if cut.key not in moved]
+            known = await _committed_before(held, rest) if rest else frozenset()
+        return Outcome(moved | known, frozenset(cut.key for cut in rest) - known)
+
+
+async def _move(held: Connection, cuts: Sequence[Cut[Any]]) -> frozenset[Key]:
+    columns = zip(
+        *(
+            (*cut.key, cut.epoch, cut.start, cut.end, cut.checkpoint.watermark_ms, cut.checkpoint.seen, cut.checkpoint.snapshot)
+            for cut in cuts
+        ),
+        strict=True,
+    )
+    return frozenset(Key(*row) for row in await held.fetch(_MOVE, *map(list, columns)))
+
+
+async def _committed_before(held: Connection, cuts: Sequence[Cut[Any]]) -> frozenset[Key]:
+    columns = zip(*((*cut.key, cut.epoch, cut.end) for cut in cuts), strict=True)
+    return frozenset(Key(*row) for row in await held.fetch(_COMMITTED, *map(list, columns)))
+
+
+def _dead_letters(cuts: Sequence[Cut[Any]]) -> list[tuple[str, int, int, str, str, bytes | None]]:
+    return [(*cut.key, dead.offset, dead.code, dead.reason, dead.value) for cut in cuts for dead in cut.dead]

@@ -1,0 +1,113 @@
+"""What a service implements to be driven by the pump: plain Python, with neither Kafka nor Faust in it.
+
+Offsets are Kafka's, times milliseconds UTC. The law: a `Fold` is a function of the records it was given, in their
+order, starting from what it was restored from; so a replay after a crash comes to the same cut.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from shared.runtime.postgres import Connection
+
+
+class Key(NamedTuple):
+    """One partition of one topic."""
+
+    topic: str
+    partition: int
+
+
+class Record(NamedTuple):
+    """One Kafka record, of which a fold sees no more than this."""
+
+    offset: int
+    appended_at_ms: int
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The checkpoint of a partition as it was found when the partition was acquired."""
+
+    epoch: int
+    """Fencing token of this ownership."""
+    next_offset: int
+    """The first record that is not in the tables."""
+    watermark_ms: int | None
+    """Watermark at that offset; None before the first record."""
+    seen: bytes
+    """What the service keeps to recognise repeats; empty at first."""
+    snapshot: bytes | None
+    """State that is in no table, in the service's own format; None: no state."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that can never be folded, with the place it came from."""
+
+    offset: int
+    code: str
+    reason: str
+    value: bytes | None
+
+
+W_co = TypeVar("W_co", covariant=True)
+W = TypeVar("W")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint(Generic[W_co]):
+    """What a fold has gathered since the previous one, and the state to go on from."""
+
+    work: W_co
+    """Whatever the service has to write."""
+    watermark_ms: int | None
+    seen: bytes
+    snapshot: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cut(Generic[W_co]):
+    """A checkpoint of one partition with its place in the log: everything in [start, end) is in it."""
+
+    key: Key
+    epoch: int
+    start: int
+    end: int
+    checkpoint: Checkpoint[W_co]
+    dead: list[DeadLetter] = field(default_factory=list)
+
+
+class Fold(Protocol[W_co]):
+    """The state of one partition in memory. No I/O."""
+
+    @property
+    def urgent(self) -> bool:
+        """Whether something waits that should be committed soon, such as a closed window."""
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Roughly the memory that only a commit can free."""
+
+    def fold(self, record: Record) -> None:
+        """Take one record in; raise `Rejected`, with the state untouched, to make it a dead letter."""
+
+    def checkpoint(self) -> Checkpoint[W_co]:
+        """Hand over what was gathered since the previous call."""
+
+
+class Processor(Protocol[W]):
+    """The service's side of the pump."""
+
+    def restore(self, key: Key, stored: Stored) -> Fold[W]:
+        """The fold that stands where `stored` was written; `Misconfigured` for a format it cannot read."""
+
+    async def publish(self, cuts: Sequence[Cut[W]]) -> None:
+        """Tell Kafka, before the commit; may be repeated with equal content. Raises `Unavailable`."""
+
+    async def save(self, connection: Connection, cuts: Sequence[Cut[W]]) -> None:
+        """Write the work inside the transaction that moves the checkpoints."""
+
+    async def settled(self, cuts: Sequence[Cut[W]]) -> None:
+        """After the commit: refresh what can be rebuilt. Must not raise `Unavailable`."""

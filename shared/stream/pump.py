@@ -1,0 +1,186 @@
+"""The pump: acquire, fold, commit, forget (DESIGN section 5). There is no Kafka client in it.
+
+A runtime feeds it with records and tells it of assignments. Offsets are Kafka's, spans seconds. The law: a record is
+folded once for each acquisition, in order, without holes; and what was folded but not committed is forgotten.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic
+
+import structlog
+
+from shared.errors import Misconfigured, Rejected, Unavailable
+from shared.stream.ownership import Ownership
+from shared.stream.processor import Cut, DeadLetter, Fold, Key, Processor, Record, Stored, W
+
+COMMIT_EVERY_S = 5.0
+"""Longest time between two commits."""
+
+COMMIT_PAUSE_S = 0.2
+"""Shortest time between two commits: partitions whose windows close together are committed together."""
+
+MAX_WAITING_BYTES = 64 << 20
+"""Memory waiting for a commit at which the pump takes no more records."""
+
+ROOM_S = 1.0
+"""How long back-pressure goes on before the runtime looks whether it is told to stop."""
+
+_RETRY_S = 0.5
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Held(Generic[W]):
+    """A partition this process owns."""
+
+    key: Key
+    epoch: int
+    fold: Fold[W]
+    start: int
+    """Where the checkpoint in Postgres stands."""
+    next: int
+    """The next offset to fold."""
+    dead: list[DeadLetter] = field(default_factory=list)
+    cut: Cut[W] | None = None
+    """Taken but not known to be committed; it is committed before anything newer."""
+
+
+class Pump(Generic[W]):
+    """Drives one processor over the partitions this process holds."""
+
+    def __init__(self, processor: Processor[W], ownership: Ownership) -> None:
+        self._processor = processor
+        self._ownership = ownership
+        self._lock = asyncio.Lock()
+        self._due = asyncio.Event()
+        self._room = asyncio.Event()
+        self.held: dict[Key, Held[W]] = {}
+        self._fenced: set[Key] = set()
+
+    async def acquire(self, keys: Iterable[Key]) -> dict[Key, Held[W]]:
+        """Own these partitions and restore their folds; nothing is folded before `install`."""
+        stored = await self._ownership.acquire(sorted(keys))
+        return {key: self._restore(key, at) for key, at in stored.items()}
+
+    def _restore(self, key: Key, at: Stored) -> Held[W]:
+        return Held(key, at.epoch, self._processor.restore(key, at), at.next_offset, at.next_offset)
+
+    def install(self, acquired: Mapping[Key, Held[W]]) -> None:
+        """From now on fold these partitions, and no others."""
+        self.held = dict(acquired)
+        self._fenced.clear()
+        _log.info("partitions acquired", partitions=len(acquired), topics=sorted({k.topic for k in acquired}))
+
+    def forget(self) -> None:
+        """Drop all partitions with everything that is not committed."""
+        self.held = {}
+        self._fenced.clear()
+        self._room.set()
+
+    def take(self, key: Key, records: Sequence[Record]) -> bool:
+        """Fold records of one partition; False when some before them are missing: the runtime must rewind."""
+        held = self.held.get(key)
+        if held is None:
+            return True
+        for record in records:
+            if record.offset < held.next:
+                continue
+            if record.offset > held.next:
+                return False
+            self._fold(held, record)
+        if held.fold.urgent:
+            self._due.set()
+        return True
+
+    def _fold(self, held: Held[W], record: Record) -> None:
+        try:
+            held.fold.fold(record)
+        except Rejected as refused:
+            held.dead.append(DeadLetter(record.offset, refused.code, refused.message, record.value))
+            _log.warning("dead letter", **held.key._asdict(), offset=record.offset, code=refused.code)
+        held.next = record.offset + 1
+
+    def fenced(self) -> str | None:
+        """A symptom while partitions that Kafka still assigns to us belong to another process."""
+        return "fenced, and no rebalance came" if self._fenced else None
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits for a commit that no more should be folded."""
+        return sum(held.fold.waiting_bytes for held in self.held.values()) > MAX_WAITING_BYTES
+
+    async def room(self) -> None:
+        """Wait for the next commit to free memory, or a moment: the caller looks again."""
+        self._room.clear()
+        self._due.set()
+        await _wait(self._room, ROOM_S)
+
+    async def commit(self) -> dict[Key, int]:
+        """Commit what was folded; the committed partitions with their next offsets. Raises `Unavailable`."""
+        async with self._lock:
+            taken = [held for held in self.held.values() if held.cut or held.next > held.start]
+            cuts = [self._cut(held) for held in taken]
+            if not cuts:
+                return {}
+            await self._processor.publish(cuts)
+            outcome = await self._ownership.commit(cuts, self._processor.save)
+            done = [cut for cut in cuts if cut.key in outcome.done]
+            self._settle(taken, outcome.done)
+            await self._processor.settled(done)
+            return {cut.key: cut.end for cut in done}
+
+    def _cut(self, held: Held[W]) -> Cut[W]:
+        if held.cut is None:
+            held.cut = Cut(held.key, held.epoch, held.start, held.next, held.fold.checkpoint(), held.dead)
+            held.dead = []
+        return held.cut
+
+    def _settle(self, taken: Sequence[Held[W]], done: frozenset[Key]) -> None:
+        for held in taken:
+            if held.key in done and held.cut is not None:
+                held.start, held.cut = held.cut.end, None
+            elif self.held.get(held.key) is held:
+                del self.held[held.key]
+                self._fenced.add(held.key)
+                _log.warning("fenced", topic=held.key.topic, partition=held.key.partition, epoch=held.epoch)
+        self._room.set()
+
+    async def run_commits(self, mirror: Callable[[dict[Key, int]], Any]) -> None:
+        """Commit for ever: when something is urgent, and every few seconds. `mirror` learns the offsets."""
+        while True:
+            await _wait(self._due, COMMIT_EVERY_S)
+            self._due.clear()
+            try:
+                mirror(await self.commit())
+            except Unavailable as problem:
+                _log.warning("commit put off", problem=str(problem))
+                await asyncio.sleep(_RETRY_S)
+            await asyncio.sleep(COMMIT_PAUSE_S)
+
+
+async def _wait(event: asyncio.Event, limit_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(limit_s):
+            await event.wait()
+
+
+def check_bounds(held: Held[Any], earliest: int, end: int) -> int:
+    """The offset to seek to; records that retention has taken are gone for good, and that is said loudly.
+
+    Raises `Misconfigured` when the checkpoint lies past the end: the topic is not the one it was written for.
+    """
+    if held.start > end:
+        raise Misconfigured(
+            f"{held.key.topic}[{held.key.partition}] ends at {end}, but its checkpoint is {held.start}: the topic was "
+            "made anew. Restore it, or delete its rows from partition_state to start from its beginning"
+        )
+    if held.start < earliest:
+        reason = f"records {held.start} to {earliest - 1} were removed by retention before they were read"
+        held.dead.append(DeadLetter(held.start, "retention_gap", reason, None))
+        _log.error("data lost to retention", topic=held.key.topic, partition=held.key.partition, reason=reason)
+        held.next = earliest
+    return held.next

@@ -1,0 +1,73 @@
+"""A thread that ends the process when its event loop, or its place in the consumer group, hangs.
+
+Spans are seconds. Heartbeats to Kafka may go on while the loop stands still, so nobody else would notice. The law: a
+hung process ends with a message within its limits, and a process that was itself frozen is forgiven.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+
+from shared.runtime.clock import monotonic_s
+from shared.runtime.lifecycle import background, die
+
+STALL_S = 10.0
+"""How long the event loop may stand still."""
+
+LOOK_EVERY_S = 1.0
+"""Time between two looks; a look that comes much later means that the process itself was frozen."""
+
+Symptom = Callable[[], str | None]
+"""Names what is wrong now, or None; called from the watchdog's thread."""
+
+
+class Watchdog:
+    """Ends the process when `beat` is not called for `STALL_S` or a symptom lasts longer than its limit."""
+
+    def __init__(self, symptoms: dict[Symptom, float], end: Callable[[str], object] = die) -> None:
+        self._symptoms = symptoms
+        self._since: dict[Symptom, float] = {}
+        self._beat_s = monotonic_s()
+        self._end = end
+
+    def beat(self) -> None:
+        """The event loop is alive."""
+        self._beat_s = monotonic_s()
+
+    def start(self) -> None:
+        """Look from a thread of its own until the process ends; the running loop shows that it is alive."""
+        self.beat()
+        background(self._beats(), "watchdog beats")
+        threading.Thread(target=self._run, name="watchdog", daemon=True).start()
+
+    async def _beats(self) -> None:
+        while True:
+            self.beat()
+            await asyncio.sleep(LOOK_EVERY_S / 2)
+
+    def _run(self) -> None:
+        before = monotonic_s()
+        while True:
+            time.sleep(LOOK_EVERY_S)
+            now = monotonic_s()
+            self.look(now, now - before)
+            before = now
+
+    def look(self, now_s: float, since_last_s: float) -> None:
+        """Judge the state at `now_s`, `since_last_s` after the previous look."""
+        if since_last_s > 3 * LOOK_EVERY_S:
+            self._beat_s += since_last_s
+            self._since.clear()
+            return
+        if now_s - self._beat_s > STALL_S:
+            self._end(f"the event loop has stood still for {STALL_S:g} s")
+        for symptom, limit_s in self._symptoms.items():
+            self._judge(symptom, limit_s, now_s)
+
+    def _judge(self, symptom: Symptom, limit_s: float, now_s: float) -> None:
+        problem = symptom()
+        if problem is None:
+            self._since.pop(symptom, None)
+        elif now_s - self._since.setdefault(symptom, now_s) >= limit_s:
+            self._end(problem)
