@@ -1,0 +1,73 @@
+"""Each service starts with only its own extra: what it imports, it has declared.
+
+The environments are fresh and hold what the lock pins; the project itself is read from the working tree.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+FOREIGN = {"gateway": ("faust", "mode"), "aggregator": ("fastapi", "uvicorn", "httptools")}
+"""Service -> packages of other extras, which its environment must not hold."""
+
+PROBE = """
+import importlib, importlib.util, sys
+service, *foreign = sys.argv[1:]
+importlib.import_module(f"services.{service}.app")
+importlib.import_module(f"services.{service}.__main__")
+print([name for name in foreign if importlib.util.find_spec(name)])
+"""
+
+
+def uv() -> str:
+    """The uv that made this environment, or the one on the path."""
+    beside = Path(sys.executable).with_name("uv")
+    found = str(beside) if beside.exists() else shutil.which("uv")
+    assert found, "uv is neither beside this interpreter nor on the path"
+    return found
+
+
+def run(*command: str, cwd: Path, env: dict[str, str] | None = None) -> str:
+    """The output of a command that must succeed."""
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(params=sorted(FOREIGN))
+def service(request: pytest.FixtureRequest) -> str:
+    """Each service that has an extra."""
+    return request.param
+
+
+@pytest.fixture
+def python(root: Path, tmp_path: Path, service: str) -> Path:
+    """The interpreter of an environment that holds one extra, as locked."""
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    needs = project["dependencies"] + project["optional-dependencies"][service]
+    run(uv(), "venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv"), cwd=root)
+    python = tmp_path / "venv/bin/python"
+    constraint = str(root / "requirements.lock")
+    run(uv(), "pip", "install", "-q", "--python", str(python), "-c", constraint, *needs, cwd=root)
+    return python
+
+
+def test_every_service_is_probed(root: Path) -> None:
+    """A service on disk without an entry here would go unseen."""
+    on_disk = {path.parent.name for path in root.glob("services/*/__main__.py")}
+
+    assert on_disk == set(FOREIGN)
+
+
+def test_a_service_starts_with_only_its_own_extra(root: Path, service: str, python: Path) -> None:
+    """Importing the whole service needs nothing that another service declared."""
+    env = os.environ | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    out = run(str(python), "-W", "ignore", "-c", PROBE, service, *FOREIGN[service], cwd=root, env=env)
+
+    assert out.splitlines()[-1] == "[]"
