@@ -28,5 +28,10 @@ class Points:
     weight: NDArray[np.float64] | None = None
     """(n,) how many the point stands for, negative to retract; None: all 1."""
 
+    def rows(self, mask: NDArray[np.bool_]) -> "Points":
+        """The rows where `mask` is true."""
+        weight = None if self.weight is None else self.weight[mask]
+        return Points(self.slot[mask], self.ts_ms[mask], self.value[mask], weight)
+
     def __len__(self) -> int:
         return len(self.ts_ms)

@@ -67,4 +67,4 @@ def quantile(buckets: Buckets, weights: Weights, q: float) -> float | None:
 def merge(buckets: Buckets, weights: Weights) -> tuple[Buckets, Weights]:
     """Add the weights of equal buckets, in order of appearance; ascending distinct buckets and their weights."""
     distinct, at = np.unique(buckets, return_inverse=True)
-    return distinct, np.bincount(at, weights=weights, minlength=len(distinct))
+    return distinct, np.bincount(at, weights, len(distinct)).astype(np.float64, copy=False)

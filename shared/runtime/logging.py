@@ -12,7 +12,7 @@ import structlog
 
 def configure(service: str, level: int = logging.INFO) -> None:
     """Send structlog's and the standard library's logs to standard error as JSON."""
-    shared = [
+    shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,

@@ -46,14 +46,14 @@ class _Blind(dict[Any, Any]):
         pass
 
 
-class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is only partly typed
+class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust's drivers are not typed
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = timing.FETCH_WAIT_MS
         return consumer
 
 
-class _Consumer(driver.Consumer):  # type: ignore[misc]  # Faust is only partly typed
+class _Consumer(driver.Consumer):  # type: ignore[misc]  # Faust's drivers are not typed
     pump: Pump[Any]
     assignments = 0
     seek_due = False
@@ -133,7 +133,14 @@ async def run(pump: Pump[Any], group: Group, stopping: asyncio.Event) -> None:
     """Consume until `stopping` is set; then commit, leave the group and return."""
     with tempfile.TemporaryDirectory() as folder:
         app = _app(pump, group, folder, stopping)
-        watchdog = Watchdog({pump.fenced: timing.FENCED_S, _coordination(app): 0.0, _flow(app): timing.SETTLE_S})
+        watchdog = Watchdog(
+            {
+                pump.fenced: timing.FENCED_S,
+                _crash(app): 0.0,
+                _coordination(app): 0.0,
+                _flow(app): timing.SETTLE_S,
+            }
+        )
         watchdog.start()
         mirror = _Mirror(app)
         commits = background(pump.run_commits(mirror), "commits")
@@ -145,7 +152,7 @@ async def run(pump: Pump[Any], group: Group, stopping: asyncio.Event) -> None:
         await app.stop()
 
 
-def _app(pump: Pump[Any], group: Group, folder: str, stopping: asyncio.Event) -> faust.App:
+def _app(pump: Pump[Any], group: Group, folder: str, stopping: asyncio.Event) -> Any:
     app = faust.App(group.group_id, broker=f"kafka://{group.bootstrap}", broker_client_id=group.client_id, datadir=folder, **_SETTINGS)
     consumer = type("PumpConsumer", (_Consumer,), {"pump": pump})
     transport = type("PumpTransport", (driver.Transport,), {"Consumer": consumer})
@@ -160,7 +167,7 @@ def _app(pump: Pump[Any], group: Group, folder: str, stopping: asyncio.Event) ->
     return app
 
 
-async def _take(pump: Pump[Any], app: faust.App, message: Any, stopping: asyncio.Event) -> None:
+async def _take(pump: Pump[Any], app: Any, message: Any, stopping: asyncio.Event) -> None:
     key = Key(message.topic, message.partition)
     record = Record(message.offset, int(message.timestamp * 1000), message.value)
     try:
@@ -201,7 +208,7 @@ _SETTINGS: dict[str, Any] = {
 class _Mirror:
     """Tells Kafka the committed offsets, one request at a time, and nobody waits for it."""
 
-    def __init__(self, app: faust.App) -> None:
+    def __init__(self, app: Any) -> None:
         self._app = app
         self._task: asyncio.Task[Any] | None = None
 
@@ -220,7 +227,11 @@ async def _last_commit(pump: Pump[Any]) -> None:
         _log.warning("last commit failed; the log will be replayed", problem=repr(problem))
 
 
-def _coordination(app: faust.App) -> Any:
+def _crash(app: Any) -> Any:
+    return lambda: f"Faust crashed: {app.crash_reason!r}" if app.crashed else None
+
+
+def _coordination(app: Any) -> Any:
     # G3: aiokafka parks a fatal group error until somebody asks for it, and Faust never does.
     def symptom() -> str | None:
         consumer = app.consumer._thread._consumer if app.consumer and app.consumer._thread else None
@@ -234,7 +245,7 @@ def _coordination(app: faust.App) -> Any:
     return symptom
 
 
-def _flow(app: faust.App) -> Any:
+def _flow(app: Any) -> Any:
     def symptom() -> str | None:
         if app.should_stop or not app.consumer or not app.consumer._thread:
             return None

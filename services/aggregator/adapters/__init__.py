@@ -1,0 +1,1 @@
+"""The technologies around the fold: the pump, Kafka, Postgres and Redis."""

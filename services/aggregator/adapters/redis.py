@@ -1,0 +1,45 @@
+"""Shows live windows in Redis, one key for each partition and window.
+
+The law: a value replaces another only if it comes from further on in the log, so a process that was frozen cannot
+undo what its successor shows.
+"""
+
+from collections.abc import Sequence
+
+from services.aggregator.ports import LiveWindow
+from services.aggregator.service import compact
+from shared.runtime.redis import Client, guard
+from shared.wire import live, rollups
+
+_REPLACE_OLDER = """
+local shown = redis.call('GETRANGE', KEYS[1], 0, 7)
+if shown == '' or shown <= string.sub(ARGV[1], 1, 8) then
+    redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+end
+"""
+
+
+class LiveKeys:
+    """Writes the keys that the gateway reads."""
+
+    def __init__(self, client: Client, prefix: str = "") -> None:
+        self._client = client
+        self._prefix = prefix
+        self._replace = client.register_script(_REPLACE_OLDER)
+
+    async def show(self, windows: Sequence[LiveWindow]) -> None:
+        """Replace what is shown of these windows. Raises `Unavailable`."""
+        with guard():
+            async with self._client.pipeline(transaction=False) as pipe:
+                for window in windows:
+                    await self._replace([self._key(window)], [_value(window), live.TTL_S], client=pipe)
+                await pipe.execute()
+
+    def _key(self, window: LiveWindow) -> str:
+        return live.key(self._prefix, window.partition, window.start_ms)
+
+
+def _value(window: LiveWindow) -> bytes:
+    series, rows = compact(window.series, window.rollups)
+    windows = rollups.Windows(window.partition, False, window.next_offset, window.watermark_ms, series, rows)
+    return live.encode(rollups.encode(windows), window.next_offset)

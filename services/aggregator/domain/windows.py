@@ -1,0 +1,108 @@
+"""The open windows of one partition, keyed by their start. Milliseconds UTC, half-open.
+
+Cell i of a window is series i of the partition. The law: a window is open until the watermark passes its end, and
+then it is closed once, with revision 0, holding every point that came before.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.aggregator.domain.cells import Cells, SketchRows, keys_of
+from shared.model.point import Points
+from shared.model.rollup import Rollups, concatenate
+from shared.model.window import BASE_MS, starts_of
+
+
+def is_closed(start_ms: int, watermark_ms: int) -> bool:
+    """Whether the watermark has passed the window's end."""
+    return start_ms + BASE_MS <= watermark_ms
+
+
+def closed_rows(ts_ms: NDArray[np.int64], watermark_ms: int) -> NDArray[np.bool_]:
+    """Which points are late: their window has closed. Shape of `ts_ms`."""
+    return ts_ms < watermark_ms - watermark_ms % BASE_MS
+
+
+class OpenWindows:
+    """All windows of a partition that still take points."""
+
+    def __init__(self) -> None:
+        self._windows: dict[int, Cells] = {}
+        self._changed: set[int] = set()
+
+    def fold(self, points: Points, series: int) -> None:
+        """Add points, whose slots are below `series`, to their windows."""
+        starts = starts_of(points.ts_ms)
+        first, last = int(starts.min()), int(starts.max())
+        if first == last:
+            self._fold_one(first, points, series)
+            return
+        for start in np.unique(starts).tolist():
+            self._fold_one(start, points.rows(starts == start), series)
+
+    def _fold_one(self, start_ms: int, points: Points, series: int) -> None:
+        window = self._windows.get(start_ms)
+        if window is None:
+            window = self._windows[start_ms] = Cells(series)
+        window.grow(series)
+        window.fold(points.slot, points)
+        self._changed.add(start_ms)
+
+    def close(self, watermark_ms: int) -> list[Rollups]:
+        """Take out the windows whose end the watermark has passed, oldest first."""
+        starts = sorted(start for start in self._windows if is_closed(start, watermark_ms))
+        closed = [rollups_of(start, self._windows.pop(start), watermark_ms) for start in starts]
+        self._changed.difference_update(starts)
+        return closed
+
+    def changed(self, watermark_ms: int) -> list[tuple[int, Rollups]]:
+        """Absolute values of the open windows that changed since the previous call, with their starts."""
+        starts, self._changed = sorted(self._changed), set()
+        return [(start, rollups_of(start, self._windows[start], watermark_ms)) for start in starts]
+
+    def all(self, watermark_ms: int) -> Rollups | None:
+        """Every open window; None when there is none."""
+        parts = [rollups_of(start, cells, watermark_ms) for start, cells in sorted(self._windows.items())]
+        return concatenate(parts) if parts else None
+
+    def restore(self, rollups: Rollups, series: int) -> None:
+        """Open the windows of a snapshot again."""
+        for start in np.unique(rollups.start_ms).tolist():
+            self._windows[start] = cells_of(rollups.take(np.flatnonzero(rollups.start_ms == start)), series)
+            self._changed.add(start)
+
+
+def rollups_of(start_ms: int, cells: Cells, watermark_ms: int) -> Rollups:
+    """The cells that hold a point, as rollups of one window with revision 0."""
+    slot = np.flatnonzero(cells.touched)
+    sketches = cells.sketches(slot)
+    rows = len(slot)
+    return Rollups(
+        slot=slot,
+        start_ms=np.full(rows, start_ms),
+        count=cells.count[slot],
+        sum=cells.sum[slot],
+        min=cells.min[slot],
+        max=cells.max[slot],
+        last=cells.last[slot],
+        last_ms=cells.last_ms[slot],
+        revision=np.zeros(rows, np.int64),
+        late_count=np.zeros(rows, np.int64),
+        watermark_ms=np.full(rows, watermark_ms),
+        sketch_at=sketches.at,
+        bucket=sketches.bucket,
+        weight=sketches.weight,
+    )
+
+
+def cells_of(rollups: Rollups, series: int) -> Cells:
+    """Cells that go on from these rollups, each of another slot."""
+    cells = Cells(series)
+    slot = rollups.slot
+    for name in ("count", "sum", "min", "max", "last", "last_ms"):
+        getattr(cells, name)[slot] = getattr(rollups, name)
+    cells.touched[slot] = True
+    ordered = rollups.take(np.argsort(slot, kind="stable"))
+    sketches = SketchRows(ordered.sketch_at, ordered.bucket, ordered.weight)
+    cells.restore_sketch(keys_of(ordered.slot, sketches), ordered.weight)
+    return cells

@@ -1,0 +1,31 @@
+"""Settings of the aggregator, from `AGGREGATOR_*`, else `TIDEGAUGE_*`."""
+
+from typing import Literal
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Read once at start."""
+
+    kafka: str
+    """Address of Kafka, host:port."""
+    postgres: str
+    """Address of Postgres, postgresql://user@host:port/database."""
+    redis: str
+    """Address of Redis, redis://host:port."""
+    runtime: Literal["aiokafka", "faust"] = "aiokafka"
+    """What drives the pump: both are exact, aiokafka needs a third of the CPU a message."""
+    topic_prefix: str = ""
+    """Put before every topic, consumer group and Redis key; lets two systems share servers."""
+    live_every_ms: int = 1000
+    """Time between two publications of the open windows, 100 to 60000."""
+    pool_size: int = 3
+    """Connections to Postgres, 2 to 20: commits, acquisitions, upkeep."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range."""
+        if not 100 <= self.live_every_ms <= 60_000:
+            raise ValueError("live_every_ms: must be 100 to 60000")
+        if not 2 <= self.pool_size <= 20:
+            raise ValueError("pool_size: must be 2 to 20")

@@ -1,0 +1,95 @@
+"""A producer that never waits without end and never stays broken.
+
+Spans are seconds. An idempotent producer that meets one refusal is dead for that partition for ever, and it retries
+for ever while the broker is away. The law: every wait has a limit, and after a failure the next call has a new producer.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import aiokafka
+import structlog
+from aiokafka.errors import KafkaError
+
+from shared.errors import Unavailable
+from shared.wire.topics import MAX_MESSAGE_BYTES
+
+STOP_S = 2.0
+"""How long a producer may take to stop."""
+
+REQUEST_S = 8.0
+"""Bound on one request to the broker."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Message(NamedTuple):
+    """One record to be appended to a partition."""
+
+    topic: str
+    partition: int
+    value: bytes
+
+
+def producer(bootstrap: str, client_id: str) -> aiokafka.AIOKafkaProducer:
+    """An idempotent producer, not started: acks of all replicas, zstd, large batches, no linger."""
+    return aiokafka.AIOKafkaProducer(
+        bootstrap_servers=bootstrap,
+        client_id=client_id,
+        acks="all",
+        enable_idempotence=True,
+        compression_type="zstd",
+        linger_ms=0,
+        max_batch_size=MAX_MESSAGE_BYTES - 4096,
+        max_request_size=8 * MAX_MESSAGE_BYTES,
+        request_timeout_ms=int(REQUEST_S * 1000),
+    )
+
+
+class Sender:
+    """Appends messages and waits for their acks, with one limit for all."""
+
+    def __init__(self, bootstrap: str, client_id: str, limit_s: float = 10.0) -> None:
+        self._bootstrap = bootstrap
+        self._client_id = client_id
+        self._limit_s = limit_s
+        self._producer: aiokafka.AIOKafkaProducer | None = None
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        """Append all messages, in order for each partition; `Unavailable` when that is not certain."""
+        try:
+            async with asyncio.timeout(self._limit_s):
+                started = await self._started()
+                acks = [await started.send(m.topic, m.value, partition=m.partition) for m in messages]
+                await asyncio.gather(*acks)
+        except (KafkaError, TimeoutError) as problem:
+            await self.close()
+            raise Unavailable("kafka", repr(problem)) from problem
+
+    async def _started(self) -> aiokafka.AIOKafkaProducer:
+        if self._producer is None:
+            fresh = producer(self._bootstrap, self._client_id)
+            try:
+                await fresh.start()
+            except BaseException:
+                await _stopped(fresh)
+                raise
+            self._producer = fresh
+        return self._producer
+
+    async def close(self) -> None:
+        """Let the producer go; the next `send` makes a new one."""
+        old, self._producer = self._producer, None
+        if old is not None:
+            await _stopped(old)
+
+
+async def _stopped(old: aiokafka.AIOKafkaProducer) -> None:
+    with contextlib.suppress(TimeoutError):
+        try:
+            async with asyncio.timeout(STOP_S):
+                await old.stop()
+        except KafkaError as problem:
+            _log.info("producer stopped uncleanly", problem=repr(problem))
