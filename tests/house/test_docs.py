@@ -56,16 +56,21 @@ def test_the_tree_in_the_architecture_is_the_tree_on_disk(root: Path) -> None:
     assert {path.relative_to(root).as_posix() for path in packages} - named == set()
 
 
+def fields_of(module: Path) -> Iterator[str]:
+    """The annotated fields of the classes of a module."""
+    for node in ast.parse(module.read_text()).body:
+        for field in node.body if isinstance(node, ast.ClassDef) else []:
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                yield field.target.id
+
+
 def test_a_readme_names_every_setting(root: Path) -> None:
-    """Whoever runs a service finds each knob in its README."""
+    """Whoever runs a service finds each knob in its README, as `field` or as its variable."""
     unnamed = [
-        f"{service.name}: {field.target.id}"
+        f"{service.name}: {field}"
         for service in services(root)
-        for node in ast.parse((service / "settings.py").read_text()).body
-        if isinstance(node, ast.ClassDef)
-        for field in node.body
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        if not re.search(rf"\b\w*{field.target.id}\b", (service / "README.md").read_text(), re.IGNORECASE)
+        for field in fields_of(service / "settings.py")
+        if not re.search(rf"`{field}`|\b[A-Z_]+_{field.upper()}\b", (service / "README.md").read_text())
     ]
 
     assert unnamed == []
