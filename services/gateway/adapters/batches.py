@@ -1,0 +1,120 @@
+"""Cuts the points of many requests into one batch for each partition.
+
+All in numpy, over all partitions at once. The law: the order of points within a partition is the order of arrival,
+and no batch outgrows what a reader takes or a broker stores.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.gateway.ports import Catalogue
+from shared.model.point import Points
+from shared.wire import envelope
+
+MAX_BYTES = 700_000
+"""Size of a batch before compression, well below the broker's limit on records."""
+
+ROW_BYTES = 26
+"""Bytes of one row: slot, time, value and weight."""
+
+
+@dataclass(slots=True)
+class Chunk:
+    """The points of one request."""
+
+    catalogue: Catalogue
+    points: Points
+    received_at_ms: int
+
+
+@dataclass(slots=True)
+class Piece:
+    """Points of one partition with the packed series that their slots point into."""
+
+    partition: int
+    series: list[bytes]
+    points: Points
+
+
+def cut(chunks: list[Chunk], partitions: int) -> Iterator[Piece]:
+    """The pieces of all chunks; of one partition in order of arrival."""
+    begin = 0
+    for end in range(1, len(chunks) + 1):
+        # Chunks of one catalogue are cut together; a new one appears only when the old was full.
+        if end == len(chunks) or chunks[end].catalogue is not chunks[begin].catalogue:
+            catalogue = chunks[begin].catalogue
+            yield from _cut(catalogue, joined([chunk.points for chunk in chunks[begin:end]]), partitions)
+            begin = end
+
+
+def joined(parts: list[Points]) -> Points:
+    """All points in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    weight = None
+    if any(part.weight is not None for part in parts):
+        weight = np.concatenate([np.ones(len(part)) if part.weight is None else part.weight for part in parts])
+    return Points(
+        np.concatenate([part.slot for part in parts]),
+        np.concatenate([part.ts_ms for part in parts]),
+        np.concatenate([part.value for part in parts]),
+        weight,
+    )
+
+
+def _cut(catalogue: Catalogue, points: Points, partitions: int) -> Iterator[Piece]:
+    table = catalogue.partitions(partitions)
+    owner = table[points.slot]
+    points = _taken(points, np.argsort(owner, kind="stable"))
+    ends = np.cumsum(np.bincount(owner, minlength=partitions))
+    numbers, slots = _renumbered(points.slot, len(table))
+    series_ends = np.searchsorted(table[numbers], np.arange(partitions), side="right")
+    begin = first = 0
+    for partition, (end, last) in enumerate(zip(ends.tolist(), series_ends.tolist(), strict=True)):
+        if end > begin:
+            series = list(map(catalogue.packed.__getitem__, numbers[first:last].tolist()))
+            rows = _span(points, begin, end)
+            rows.slot = (slots[begin:end] - first).astype(np.uint16)
+            yield from _bounded(Piece(partition, series, rows), slots[begin:end] - first)
+        begin, first = end, last
+
+
+def _renumbered(
+    slots: NDArray[np.integer], size: int
+) -> tuple[NDArray[np.integer], NDArray[np.int32]]:
+    """The distinct slots in order of their last appearance, and for every row its place among them."""
+    scratch = np.empty(size, np.int32)
+    rows = np.arange(len(slots), dtype=np.int32)
+    scratch[slots] = rows  # the last row of a slot stands for it
+    distinct = slots[scratch[slots] == rows]
+    scratch[distinct] = rows[: len(distinct)]
+    return distinct, scratch[slots]
+
+
+def _bounded(piece: Piece, slots: NDArray[np.int32]) -> Iterator[Piece]:
+    """The piece, halved until each part is small enough."""
+    rows = len(piece.points)
+    size = rows * ROW_BYTES + sum(map(len, piece.series))
+    if rows <= envelope.MAX_ROWS and (size <= MAX_BYTES or rows == 1):
+        yield piece
+        return
+    for begin, end in ((0, rows // 2), (rows // 2, rows)):
+        distinct, renumbered = _renumbered(slots[begin:end], len(piece.series))
+        part = _span(piece.points, begin, end)
+        part.slot = renumbered.astype(np.uint16)
+        yield from _bounded(
+            Piece(piece.partition, [piece.series[slot] for slot in distinct.tolist()], part), renumbered
+        )
+
+
+def _taken(points: Points, rows: NDArray[np.integer]) -> Points:
+    weight = None if points.weight is None else points.weight[rows]
+    return Points(points.slot[rows], points.ts_ms[rows], points.value[rows], weight)
+
+
+def _span(points: Points, begin: int, end: int) -> Points:
+    weight = None if points.weight is None else points.weight[begin:end]
+    return Points(points.slot[begin:end], points.ts_ms[begin:end], points.value[begin:end], weight)

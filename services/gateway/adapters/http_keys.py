@@ -1,0 +1,48 @@
+"""The API key of a request: which header, which scope, whose.
+
+The law: a key is never kept or written, only its SHA-256.
+"""
+
+from collections.abc import Iterable
+from hashlib import sha256
+
+from services.gateway.adapters.http_errors import Problem, unauthorised
+from services.gateway.service import Holder, KeyRing
+from shared.errors import Unavailable
+from shared.runtime.clock import monotonic_s
+
+MAX_KEY_BYTES = 512
+"""Longest key that is looked at."""
+
+
+def key_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The key of a request; raise `Problem` when there is none, or two that differ."""
+    keys = set()
+    for name, value in headers:
+        if name == b"x-api-key":
+            keys.add(value.strip())
+        elif name == b"authorization":
+            scheme, _, rest = value.partition(b" ")
+            keys.add(rest.strip() if scheme.lower() == b"bearer" else b"")
+    if len(keys) > 1:
+        raise Problem(400, "two_keys", "Authorization and X-API-Key hold different keys")
+    key = keys.pop() if keys else b""
+    if not 0 < len(key) <= MAX_KEY_BYTES:
+        raise unauthorised()
+    return key
+
+
+async def holder_of(ring: KeyRing, key: bytes, scope: str) -> Holder:
+    """Who bears the key; raise `Problem` unless it is known and its scope is `scope` or `admin`."""
+    key_hash = sha256(key).digest()
+    holder = ring.known(key_hash, monotonic_s())
+    if holder is None:
+        try:
+            holder = await ring.find(key_hash, monotonic_s())
+        except Unavailable as error:
+            raise Problem(503, "unavailable", "keys cannot be looked up now", 1, "not_accepted") from error
+    if holder is None:
+        raise unauthorised()
+    if holder.grant.scope not in (scope, "admin"):
+        raise Problem(403, "forbidden", f"the key's scope is not '{scope}'")
+    return holder

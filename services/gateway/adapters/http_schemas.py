@@ -1,0 +1,88 @@
+"""The bodies as OpenAPI shows them; the only module that knows pydantic.
+
+Times are milliseconds UTC or, where marked, RFC 3339. The law: these describe, they do not check: the hot route
+decodes with msgspec.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+
+class PointBody(BaseModel):
+    """One value of a series at one instant."""
+
+    name: str = Field(examples=["http.response_seconds"], max_length=200)
+    value: float
+    ts: int | str | None = Field(None, description="Milliseconds UTC or RFC 3339 with a zone; absent: receive time")
+    labels: dict[str, str] = Field({}, examples=[{"service": "checkout"}])
+    kind: Literal["gauge", "delta"] = "gauge"
+    unit: str = ""
+    weight: float = Field(1.0, description="How many it stands for; negative retracts")
+
+
+class TelemetryBody(BaseModel):
+    """Points to publish."""
+
+    points: list[PointBody] = Field(min_length=1)
+
+
+class RejectionBody(BaseModel):
+    """A point refused for ever."""
+
+    index: int
+    code: str
+    message: str
+
+
+class ReceiptBody(BaseModel):
+    """What became of the points."""
+
+    accepted: int
+    rejected: list[RejectionBody]
+
+
+class ProblemBody(BaseModel):
+    """Why a request was refused."""
+
+    code: str
+    message: str
+    field: str | None = None
+    outcome: Literal["not_accepted", "unknown"] | None = None
+
+
+class WindowBody(BaseModel):
+    """One window of one series."""
+
+    metric: str
+    kind: str
+    unit: str
+    labels: dict[str, str]
+    start_ms: int
+    end_ms: int
+    count: float
+    sum: float
+    min: float | None
+    max: float | None
+    last: float | None
+    last_ms: int | None
+    quantiles: dict[str, float | None]
+    revision: int
+    late_count: int
+    watermark_ms: int
+    final: bool = Field(description="False: the window is live")
+
+
+class WindowsBody(BaseModel):
+    """Windows in order of time and series."""
+
+    windows: list[WindowBody]
+    truncated: bool
+    live: Literal["available", "unavailable"]
+
+
+class HealthBody(BaseModel):
+    """State of the process and its dependencies."""
+
+    status: Literal["ready", "not_ready"]
+    dependencies: dict[str, str]

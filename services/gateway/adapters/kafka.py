@@ -1,0 +1,195 @@
+"""Fills the publisher port: collects the points of many requests and writes them in one flush at a time.
+
+A flush leaves when many rows wait or when no more come: after 2 ms when idle, 25 ms at most. Between flushes there is
+never a second one under way, so order needs no proof. The law: every waiter gets an outcome within the deadline.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass
+
+import structlog
+
+from services.gateway.adapters.batches import Chunk
+from services.gateway.adapters.producer import FAILURES, Producer, connect
+from services.gateway.ports import Catalogue, Outcome
+from shared.errors import Unavailable
+from shared.model.point import Points
+from shared.runtime.clock import monotonic_s, now_ms
+from shared.wire.topics import DEFAULT_PARTITIONS
+
+STEP_S = 0.002
+"""A flush leaves when no point has come for so long."""
+
+PAUSE_S = 0.025
+"""A flush leaves after so long at the latest."""
+
+FULL_ROWS = 1000
+"""Rows for each partition at which a flush leaves at once."""
+
+RECONNECT_S = 0.5
+"""Pause between attempts to connect."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Flow:
+    """Plain counts that `/metrics` shows."""
+
+    flushes: int = 0
+    messages: int = 0
+    rows: int = 0
+    bytes: int = 0
+    ticks: int = 0
+    producers: int = 0
+
+
+class KafkaPublisher:
+    """The publisher; `run` it beside the server."""
+
+    def __init__(self, kafka: str, topic: str, *, deadline_ms: int, stall_ms: int) -> None:
+        self._kafka = kafka
+        self._topic = topic
+        self._deadline_s = deadline_ms / 1000
+        self._stall_s = stall_ms / 1000
+        self._producer: Producer | None = None
+        self._down = "the producer has not started"
+        self._chunks: list[Chunk] = []
+        self._rows = 0
+        self._waiter: asyncio.Future[Outcome] | None = None
+        self._waiting_since_s = 0.0
+        self._flushing_since_s: float | None = None
+        self._wake = asyncio.Event()
+        self._closing = False
+        self.flow = Flow()
+        """Counts for `/metrics`."""
+
+    def refusal(self) -> str | None:
+        """Why nothing can be taken now, None when it can."""
+        if self._producer is None:
+            return self._down
+        if self.unacked_s() > self._stall_s:
+            return f"kafka has not answered for {self._stall_s:g} s"
+        return None
+
+    def partitions(self) -> int:
+        """Partitions of the topic; the declared number until the broker has told."""
+        return self._producer.partitions if self._producer else DEFAULT_PARTITIONS
+
+    def unacked_s(self) -> float:
+        """Age of the flush that waits for its ack, 0 when none does."""
+        return 0.0 if self._flushing_since_s is None else monotonic_s() - self._flushing_since_s
+
+    def publish(self, catalogue: Catalogue, points: Points, received_at_ms: int) -> Awaitable[Outcome]:
+        """Take points now; the outcome comes within the produce deadline."""
+        waiter = self._waiter
+        if waiter is None:
+            waiter = asyncio.get_running_loop().create_future()
+            if self.refusal() is not None or self._closing:
+                waiter.set_result(Outcome.NOT_ACCEPTED)
+                return waiter
+            self._waiter = waiter
+            self._waiting_since_s = monotonic_s()
+            self._wake.set()
+        self._chunks.append(Chunk(catalogue, points, received_at_ms))
+        self._rows += len(points)
+        return waiter
+
+    async def run(self) -> None:
+        """Connect and flush until `stop`; a producer that failed is replaced."""
+        while not self._closing:
+            try:
+                self._producer = await connect(self._kafka, self._topic, monotonic_s())
+            except Unavailable as error:
+                self._say_down(str(error))
+                await self._pause(RECONNECT_S)
+                continue
+            self.flow.producers += 1
+            _log.info("producer started", boot_id=self._producer.boot_id, partitions=self._producer.partitions)
+            failure = await self._serve(self._producer)
+            producer, self._producer = self._producer, None
+            if failure is not None:
+                self._say_down(f"the producer failed: {failure!r}")
+            self._shed()
+            await producer.stop(broken=failure is not None)
+
+    def stop(self) -> None:
+        """Flush what waits, then let `run` end."""
+        self._closing = True
+        self._wake.set()
+
+    async def _serve(self, producer: Producer) -> BaseException | None:
+        while True:
+            await self._pause(producer.tick_due_s() - monotonic_s())
+            if self._closing and not self._chunks:
+                return None
+            await self._collect(producer.partitions * FULL_ROWS)
+            failure = await self._flush(producer)
+            if failure is not None:
+                return failure
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait until there is something to do, at most so long."""
+        if seconds > 0 and not self._wake.is_set():
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._wake.wait()
+            except TimeoutError:
+                return
+
+    async def _collect(self, full: int) -> None:
+        """Let points gather while they keep coming."""
+        until_s = monotonic_s() + PAUSE_S
+        seen = 0
+        while seen != self._rows < full and not self._closing and monotonic_s() < until_s:
+            seen = self._rows
+            await asyncio.sleep(STEP_S)
+
+    async def _flush(self, producer: Producer) -> BaseException | None:
+        """Write what waits and settle its waiter; return what went wrong."""
+        now_s = monotonic_s()
+        chunks, self._chunks, self._rows = self._chunks, [], 0
+        waiter, self._waiter = self._waiter, None
+        self._wake.clear()
+        messages, ticks = producer.messages(chunks, now_s, now_ms())
+        if not messages:
+            return None
+        waited_s = now_s - self._waiting_since_s if chunks else 0.0
+        self._flushing_since_s = now_s
+        stalled = asyncio.get_running_loop().call_later(self._stall_s, self._shed)
+        try:
+            await producer.write(messages, self._deadline_s - waited_s)
+        except FAILURES as error:
+            self._settle(waiter, Outcome.UNKNOWN)
+            return error
+        finally:
+            stalled.cancel()
+            self._flushing_since_s = None
+        self._settle(waiter, Outcome.ACCEPTED)
+        self._count(chunks, messages, ticks)
+        return None
+
+    def _count(self, chunks: list[Chunk], messages: list[tuple[int, bytes]], ticks: int) -> None:
+        flow = self.flow
+        flow.flushes += 1
+        flow.ticks += ticks
+        flow.messages += len(messages) - ticks
+        flow.rows += sum(len(chunk.points) for chunk in chunks)
+        flow.bytes += sum(len(value) for _, value in messages)
+
+    def _shed(self) -> None:
+        """Give back what waits behind a broker that does not answer: none of it was produced."""
+        self._chunks, self._rows = [], 0
+        self._settle(self._waiter, Outcome.NOT_ACCEPTED)
+        self._waiter = None
+
+    @staticmethod
+    def _settle(waiter: asyncio.Future[Outcome] | None, outcome: Outcome) -> None:
+        if waiter is not None and not waiter.done():
+            waiter.set_result(outcome)
+
+    def _say_down(self, reason: str) -> None:
+        if reason != self._down:
+            _log.warning("cannot publish", reason=reason)
+        self._down = reason

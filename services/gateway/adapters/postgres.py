@@ -1,0 +1,96 @@
+"""Fills the ports for keys and closed windows from Postgres.
+
+Times are milliseconds UTC outside and `timestamptz` inside. The law: one statement a question, all values are
+parameters; an absent server is `Unavailable`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import numpy as np
+import orjson
+
+from services.gateway.domain.query import Query, WindowRow
+from services.gateway.ports import Grant
+from shared.model import sketch
+from shared.model.series import Series
+from shared.runtime.postgres import Pool, connection
+
+FIND = """
+SELECT tenant_id, scope, points_per_s, points_burst
+FROM api_key JOIN tenant USING (tenant_id)
+WHERE key_hash = $1 AND revoked_at IS NULL
+"""
+"""What a key gives; no row for an unknown or revoked one."""
+
+CLOSED = """
+SELECT s.kind, s.unit, s.labels, r.*
+FROM rollup_10s r JOIN series s USING (series_id)
+WHERE s.tenant_id = $1 AND s.metric = $2 AND s.labels @> $3::jsonb
+  AND r.window_start >= $4 AND r.window_start < $5
+ORDER BY r.window_start, s.kind, s.unit, s.labels
+LIMIT $6
+"""
+"""Closed windows of a metric, ordered by window and series."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+MILLISECOND = timedelta(milliseconds=1)
+
+
+class PostgresGrants:
+    """Keys in `api_key` and `tenant`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def find(self, key_hash: bytes) -> Grant | None:
+        """What the key with this SHA-256 gives, None for an unknown or revoked one."""
+        async with connection(self._pool) as held:
+            row = await held.fetchrow(FIND, key_hash)
+        return None if row is None else Grant(*row)
+
+
+class PostgresWindows:
+    """Closed windows in `rollup_10s`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def closed(self, query: Query) -> Sequence[WindowRow]:
+        """Up to `limit + 1` rows in order."""
+        labels = orjson.dumps(dict(query.labels)).decode()
+        async with connection(self._pool) as held:
+            rows = await held.fetch(
+                CLOSED, query.tenant_id, query.metric, labels, _at(query.from_ms), _at(query.to_ms), query.limit + 1
+            )
+        return [_window(row, query) for row in rows]
+
+
+def _window(row: Any, query: Query) -> WindowRow:
+    labels = tuple(sorted(orjson.loads(row["labels"]).items()))
+    buckets = np.array(row["sketch_bucket"], np.int16)
+    weights = np.array(row["sketch_weight"], np.float64)
+    return WindowRow(
+        series=Series(query.tenant_id, query.metric, row["kind"], row["unit"], labels),
+        start_ms=_ms(row["window_start"]),
+        count=row["count"],
+        sum=row["sum"],
+        min=row["min"],
+        max=row["max"],
+        last=row["last"],
+        last_ms=None if row["last_at"] is None else _ms(row["last_at"]),
+        quantiles=tuple(sketch.quantile(buckets, weights, q) for q in query.quantiles),
+        revision=row["revision"],
+        late_count=row["late_count"],
+        watermark_ms=_ms(row["watermark"]),
+        final=True,
+    )
+
+
+def _at(ms: int) -> datetime:
+    return EPOCH + ms * MILLISECOND
+
+
+def _ms(at: datetime) -> int:
+    return (at - EPOCH) // MILLISECOND

@@ -1,0 +1,135 @@
+"""One life of a Kafka producer: from a connection to the first error, under one boot id.
+
+Every failure ends it, for an idempotent producer that missed one sequence number is dead for that partition. Seconds
+and milliseconds as the names say. The law: messages of one partition go out in order, and every wait has an end.
+"""
+
+import asyncio
+import uuid
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from services.gateway.adapters.batches import Chunk, cut
+from shared.errors import Unavailable
+from shared.wire import envelope
+from shared.wire.topics import MAX_MESSAGE_BYTES
+
+CONNECT_S = 8.0
+"""How long a connection may take until it is given up and tried again."""
+
+STOP_S = 2.5
+"""How long a producer may take to end."""
+
+REQUEST_MS = 5_000
+"""How long the client waits for one answer of the broker before it asks again; below the produce deadline."""
+
+TICK_S = 1.0
+"""A partition that was not written to for so long gets a tick."""
+
+FAILURES = (KafkaError, OSError, TimeoutError)
+"""What a producer may fail with."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Producer:
+    """A connected producer with its boot id and its sequence numbers."""
+
+    def __init__(self, client: AIOKafkaProducer, topic: str, partitions: int, now_s: float) -> None:
+        self._client = client
+        self._topic = topic
+        self._seq = [0] * partitions
+        self._written_s = [now_s - TICK_S] * partitions
+        self.partitions = partitions
+        self.boot_id = uuid.uuid4().hex
+
+    def tick_due_s(self) -> float:
+        """When the next tick is due, in monotonic seconds."""
+        return min(self._written_s) + TICK_S
+
+    def messages(self, chunks: list[Chunk], now_s: float, now_ms: int) -> tuple[list[tuple[int, bytes]], int]:
+        """The messages of a flush, those of one partition in order, and how many of them are ticks."""
+        received_at_ms = max((chunk.received_at_ms for chunk in chunks), default=now_ms)
+        messages = []
+        for piece in cut(chunks, self.partitions):
+            seq = self._next(piece.partition, now_s)
+            batch = envelope.Batch(self.boot_id, seq, received_at_ms, piece.series, piece.points, [])
+            messages.append((piece.partition, envelope.encode(batch)))
+        idle = [p for p, written_s in enumerate(self._written_s) if now_s - written_s >= TICK_S]
+        for partition in idle:
+            tick = envelope.tick(self.boot_id, self._next(partition, now_s), now_ms)
+            messages.append((partition, tick))
+        return messages, len(idle)
+
+    def _next(self, partition: int, now_s: float) -> int:
+        self._written_s[partition] = now_s
+        self._seq[partition] += 1
+        return self._seq[partition]
+
+    async def write(self, messages: list[tuple[int, bytes]], timeout_s: float) -> None:
+        """Write all messages and wait for the acks; any failure means that this producer must not be used again."""
+        async with asyncio.timeout(timeout_s):
+            acks = []
+            for partition, value in messages:
+                batch = self._client.create_batch()
+                batch.append(key=None, value=value, timestamp=None)
+                batch.close()
+                acks.append(await self._client.send_batch(batch, self._topic, partition=partition))
+            await asyncio.gather(*acks)
+
+    async def stop(self, *, broken: bool) -> None:
+        """End the producer within `STOP_S`; a broken one is not waited for."""
+        sender = self._client._sender.sender_task  # noqa: SLF001 - stop() alone waits for acks that never come
+        if broken and sender is not None:
+            sender.cancel()
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self._client.stop()
+        except (*FAILURES, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                raise
+            _log.warning("producer did not end tidily", boot_id=self.boot_id, problem=repr(error))
+            await _cut_off(self._client)
+
+
+async def connect(kafka: str, topic: str, now_s: float) -> Producer:
+    """A producer for `topic`; raise `Unavailable` saying what is missing."""
+    client = AIOKafkaProducer(
+        bootstrap_servers=kafka,
+        client_id="tidegauge-gateway",
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=0,
+        compression_type="zstd",
+        max_batch_size=256 << 10,
+        max_request_size=MAX_MESSAGE_BYTES,
+        request_timeout_ms=REQUEST_MS,
+    )
+    step = f"no broker answers at {kafka}"
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            await client.start()
+            step = f"topic {topic} cannot be found"
+            partitions = await client.partitions_for(topic)
+    except FAILURES as error:
+        await _cut_off(client)
+        raise Unavailable("kafka", f"{step} ({error!r})") from error
+    except asyncio.CancelledError:
+        await _cut_off(client)
+        raise
+    return Producer(client, topic, len(partitions), now_s)
+
+
+async def _cut_off(client: AIOKafkaProducer) -> None:
+    """Close the connections of a producer, whatever state it is in."""
+    sender = client._sender.sender_task  # noqa: SLF001 - see Producer.stop
+    if sender is not None:
+        sender.cancel()
+    client._closed = True  # noqa: SLF001 - or its finaliser complains
+    try:
+        async with asyncio.timeout(1):
+            await client.client.close()
+    except FAILURES as error:
+        _log.warning("connections did not close", problem=repr(error))

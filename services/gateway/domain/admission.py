@@ -1,0 +1,81 @@
+"""Which points are let in: finite, of a sane size, and near enough to the time they were received.
+
+Times are milliseconds UTC. The law: what is admitted here can be folded and stored by everything downstream.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from shared.model.point import MAX_MAGNITUDE, MAX_WEIGHT, Points
+from shared.model.window import MAX_AHEAD_MS, MAX_LATE_MS
+
+DAY_MS = 24 * 3600 * 1000
+"""A day, in milliseconds."""
+
+PLAUSIBLE_MS = 3650 * DAY_MS
+"""A time in another unit is recognised when it lies within ten years of now."""
+
+TOO_LARGE = f"magnitude must be at most {MAX_MAGNITUDE:g}"
+WEIGHT_RANGE = f"weight: must be finite, not zero, and at most {MAX_WEIGHT:g} in magnitude"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why one point of a request was refused for ever."""
+
+    index: int
+    """Place of the point in the request."""
+    code: str
+    """Stable name of the reason."""
+    message: str
+    """Names the field and what it must be."""
+
+
+def refusals(points: Points, received_at_ms: int) -> list[Rejection]:
+    """The points that may not enter, by row; empty when all may."""
+    late = received_at_ms - points.ts_ms
+    # Written so that a NaN anywhere counts as a fault.
+    if (
+        float(np.abs(points.value).max(initial=0.0)) <= MAX_MAGNITUDE
+        and int(late.min(initial=0)) >= -MAX_AHEAD_MS
+        and int(late.max(initial=0)) <= MAX_LATE_MS
+        and (points.weight is None or not _bad_weights(points.weight).any())
+    ):
+        return []
+    return _each(points, received_at_ms)
+
+
+def without(points: Points, rows: list[int]) -> Points:
+    """The points that are left when these rows are taken out."""
+    keep = np.ones(len(points), np.bool_)
+    keep[rows] = False
+    weight = None if points.weight is None else points.weight[keep]
+    return Points(points.slot[keep], points.ts_ms[keep], points.value[keep], weight)
+
+
+def _bad_weights(weight: np.ndarray[tuple[int], np.dtype[np.float64]]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    return np.asarray(~(np.abs(weight) <= MAX_WEIGHT) | (weight == 0))
+
+
+def _each(points: Points, received_at_ms: int) -> list[Rejection]:
+    found: dict[int, Rejection] = {}
+    for row in np.flatnonzero(~(np.abs(points.value) <= MAX_MAGNITUDE)).tolist():
+        found[row] = Rejection(row, "value_out_of_range", f"value: must be finite, {TOO_LARGE}")
+    if points.weight is not None:
+        for row in np.flatnonzero(_bad_weights(points.weight)).tolist():
+            found.setdefault(row, Rejection(row, "weight_out_of_range", WEIGHT_RANGE))
+    for row in np.flatnonzero(points.ts_ms > received_at_ms + MAX_AHEAD_MS).tolist():
+        message = "ts: more than 60 s ahead of the receive time" + _unit_hint(int(points.ts_ms[row]), received_at_ms)
+        found.setdefault(row, Rejection(row, "ts_in_future", message))
+    for row in np.flatnonzero(points.ts_ms < received_at_ms - MAX_LATE_MS).tolist():
+        message = "ts: more than 5 days old" + _unit_hint(int(points.ts_ms[row]), received_at_ms)
+        found.setdefault(row, Rejection(row, "ts_too_old", message))
+    return [found[row] for row in sorted(found)]
+
+
+def _unit_hint(ts: int, received_at_ms: int) -> str:
+    for unit, in_ms in (("seconds", ts * 1000), ("microseconds", ts // 1000), ("nanoseconds", ts // 1_000_000)):
+        if abs(in_ms - received_at_ms) < PLAUSIBLE_MS:
+            return f"; it looks like {unit}, send milliseconds"
+    return ""

@@ -1,0 +1,114 @@
+"""What an analyst asks and gets: windows of one metric, closed ones from the tables, live ones marked.
+
+Times are milliseconds UTC. The law: of one series and window there is one answer, and a closed one wins.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from shared.errors import Rejected
+from shared.model.series import Series
+from shared.model.window import BASE_MS, start_of
+
+MAX_RANGE_MS = 31 * 24 * 3600 * 1000
+"""Longest range of one query."""
+
+MAX_LIMIT = 10_000
+"""Most windows of one answer."""
+
+MAX_QUANTILES = 20
+"""Most quantiles of one query."""
+
+LIVE_BEHIND_MS = 15 * 60 * 1000
+"""How far back windows may still be live."""
+
+LIVE_AHEAD_MS = 70_000
+"""How far ahead windows may be live: points may lie 60 s ahead of their receive time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question about one metric of one tenant."""
+
+    tenant_id: int
+    """Who asks."""
+    metric: str
+    """Name of the metric."""
+    labels: tuple[tuple[str, str], ...]
+    """Pairs that a series must bear; it may bear more."""
+    from_ms: int
+    """Windows that start at or after this."""
+    to_ms: int
+    """Windows that start before this."""
+    quantiles: tuple[float, ...]
+    """Quantiles to give of each window, 0 to 1."""
+    limit: int
+    """Most windows to give."""
+
+    def matches(self, series: Series) -> bool:
+        """Whether a series is asked for."""
+        return (
+            series.tenant_id == self.tenant_id
+            and series.metric == self.metric
+            and all(pair in series.labels for pair in self.labels)
+        )
+
+    def live_starts(self, now_ms: int) -> range:
+        """Starts of the windows of the query that may be live now."""
+        first = start_of(max(self.from_ms, now_ms - LIVE_BEHIND_MS) + BASE_MS - 1)
+        return range(first, min(self.to_ms, now_ms + LIVE_AHEAD_MS), BASE_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRow:
+    """One window of one series, as it is now."""
+
+    series: Series
+    """Whose window."""
+    start_ms: int
+    """Start of the window."""
+    count: float
+    """Sum of weights."""
+    sum: float
+    """Sum of value times weight."""
+    min: float | None
+    """Smallest value, None when only retractions came."""
+    max: float | None
+    """Largest value, None when only retractions came."""
+    last: float | None
+    """Latest value by event time."""
+    last_ms: int | None
+    """Event time of `last`."""
+    quantiles: tuple[float | None, ...]
+    """In the order of the query."""
+    revision: int
+    """Log messages that changed it after it closed."""
+    late_count: int
+    """Points that came after it closed."""
+    watermark_ms: int
+    """Watermark of the partition when the row got this state."""
+    final: bool
+    """Closed by the watermark."""
+
+
+def check(query: Query) -> Query:
+    """The query itself; raise `Rejected` naming the parameter that is out of range."""
+    if not query.metric:
+        raise Rejected("invalid_metric", "metric: must be given")
+    if query.from_ms >= query.to_ms:
+        raise Rejected("invalid_range", "from: must be before to")
+    if query.to_ms - query.from_ms > MAX_RANGE_MS:
+        raise Rejected("invalid_range", "from: the range must be at most 31 days")
+    if not 1 <= query.limit <= MAX_LIMIT:
+        raise Rejected("invalid_limit", f"limit: must be 1 to {MAX_LIMIT}")
+    if len(query.quantiles) > MAX_QUANTILES or not all(0 <= q <= 1 for q in query.quantiles):
+        raise Rejected("invalid_quantile", f"quantile: at most {MAX_QUANTILES}, each from 0 to 1")
+    return query
+
+
+def merge(closed: Iterable[WindowRow], live: Iterable[WindowRow], limit: int) -> tuple[list[WindowRow], bool]:
+    """Rows ordered by window and series, at most `limit`, and whether some were left out."""
+    rows = {(row.start_ms, row.series.kind, row.series.unit, row.series.labels): row for row in live}
+    rows |= {(row.start_ms, row.series.kind, row.series.unit, row.series.labels): row for row in closed}
+    ordered = [rows[key] for key in sorted(rows)]
+    return ordered[:limit], len(ordered) > limit

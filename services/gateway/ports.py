@@ -1,0 +1,87 @@
+"""What the gateway needs from outside.
+
+Each port is small enough for a fake of thirty lines. The law: a dependency that is down is `Unavailable`, never
+another exception, and no call waits without a limit of its own.
+"""
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.gateway.domain.query import Query, WindowRow
+from shared.model.point import Points
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a key gives its bearer."""
+
+    tenant_id: int
+    """Whose key it is."""
+    scope: str
+    """`write`, `read` or `admin` (both)."""
+    points_per_s: float
+    """Lasting rate of the tenant."""
+    points_burst: float
+    """Points the tenant may send at once."""
+
+
+class Outcome(Enum):
+    """What became of points that were handed to the publisher."""
+
+    ACCEPTED = "accepted"
+    """The broker has them, acknowledged by all replicas."""
+    NOT_ACCEPTED = "not_accepted"
+    """They were never produced and never will be."""
+    UNKNOWN = "unknown"
+    """They were produced, but no answer came in time."""
+
+
+class Catalogue(Protocol):
+    """Numbers given to series; `Points.slot` points into it."""
+
+    packed: list[bytes]
+
+    def partitions(self, count: int) -> NDArray[np.int16]:
+        """Partition of every series, when there are `count`."""
+        ...
+
+
+class Grants(Protocol):
+    """Knows keys."""
+
+    async def find(self, key_hash: bytes) -> Grant | None:
+        """What the key with this SHA-256 gives, None for an unknown or revoked one."""
+        ...
+
+
+class Publisher(Protocol):
+    """Brings points to the log."""
+
+    def refusal(self) -> str | None:
+        """Why nothing can be taken now, None when it can."""
+        ...
+
+    def publish(self, catalogue: Catalogue, points: Points, received_at_ms: int) -> Awaitable[Outcome]:
+        """Take points now; the outcome comes within the produce deadline."""
+        ...
+
+
+class Closed(Protocol):
+    """Knows closed windows."""
+
+    async def closed(self, query: Query) -> Sequence[WindowRow]:
+        """Up to `limit + 1` rows in order."""
+        ...
+
+
+class Live(Protocol):
+    """Knows live windows."""
+
+    async def live(self, query: Query, now_ms: int) -> Sequence[WindowRow]:
+        """All live rows of the query."""
+        ...

@@ -1,0 +1,196 @@
+"""The order of steps: who asks, may they, may so much, then publish and wait for the broker.
+
+Times are milliseconds UTC (`_ms`) or monotonic seconds (`_s`), both arguments. The law: an accepted point is in the
+log, and every refusal says whether it is worth coming again.
+"""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+
+from services.gateway.domain.admission import Rejection
+from services.gateway.domain.query import Query, WindowRow, merge
+from services.gateway.domain.quota import Bucket, full
+from services.gateway.ports import Catalogue, Closed, Grant, Grants, Live, Outcome, Publisher
+from shared.errors import Unavailable
+from shared.model.point import Points
+
+FRESH_S = 60.0
+"""A key is looked up again when its grant is older, so that a revoked one ends."""
+
+REFRESH_S = 30.0
+"""From this age on it is looked up beside the requests, so that they need not wait for it."""
+
+STALE_S = 3600.0
+"""How long a grant is good while Postgres is away."""
+
+RETRY_S = 5.0
+"""Pause after a failed look-up of a key whose grant is known."""
+
+WAIT_S = 1.0
+"""How long a request with a stale grant waits for a fresh one."""
+
+MAX_KEYS = 10_000
+"""Known keys at once; beyond it the oldest is forgotten."""
+
+
+@dataclass(slots=True)
+class Holder:
+    """A known key: its grant and the tokens of its tenant."""
+
+    grant: Grant
+    bucket: Bucket
+    looked_up_s: float
+    retry_at_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """Plain counts that `/metrics` shows."""
+
+    requests: Counter[int] = field(default_factory=Counter)
+    """Answers of the hot route by status."""
+    accepted: int = 0
+    """Points that the broker has."""
+    rejected: Counter[str] = field(default_factory=Counter)
+    """Points refused for ever, by code."""
+    open_requests: int = 0
+    """Requests of the hot route under way."""
+    inflight_bytes: int = 0
+    """Bytes of their bodies."""
+
+
+class KeyRing:
+    """Finds grants, remembers them, and goes on with what it remembers while Postgres is away."""
+
+    def __init__(self, grants: Grants) -> None:
+        self._grants = grants
+        self._holders: dict[bytes, Holder] = {}
+        self._buckets: dict[int, Bucket] = {}
+        self._lookups: dict[bytes, asyncio.Task[Holder | None]] = {}
+        self.ever_found = False
+        """Some key has been looked up with success (an unknown one counts: Postgres answered)."""
+
+    def known(self, key_hash: bytes, now_s: float) -> Holder | None:
+        """The holder of a key that is fresh enough to need no look-up."""
+        holder = self._holders.get(key_hash)
+        if holder is None or now_s - holder.looked_up_s > REFRESH_S:
+            return None
+        return holder
+
+    async def find(self, key_hash: bytes, now_s: float) -> Holder | None:
+        """The holder of a key, None for an unknown one; raise `Unavailable` when it cannot be known."""
+        holder = self._holders.get(key_hash)
+        if holder is None:
+            return await asyncio.shield(self._lookup(key_hash, now_s))
+        age_s = now_s - holder.looked_up_s
+        if now_s >= holder.retry_at_s and age_s > REFRESH_S:
+            lookup = self._lookup(key_hash, now_s)
+            if age_s > FRESH_S:
+                done, _ = await asyncio.wait({lookup}, timeout=WAIT_S)
+                if done and lookup.exception() is None:
+                    return lookup.result()
+                holder.retry_at_s = now_s + RETRY_S
+        if age_s > STALE_S:
+            raise Unavailable("postgres", "the key has not been confirmed for an hour")
+        return holder
+
+    def _lookup(self, key_hash: bytes, now_s: float) -> asyncio.Task[Holder | None]:
+        task = self._lookups.get(key_hash)
+        if task is None:
+            task = self._lookups[key_hash] = asyncio.create_task(self._ask(key_hash, now_s))
+            task.add_done_callback(lambda done: self._settle(key_hash, done, now_s))
+        return task
+
+    def _settle(self, key_hash: bytes, task: asyncio.Task[Holder | None], now_s: float) -> None:
+        del self._lookups[key_hash]
+        if not task.cancelled() and isinstance(task.exception(), Unavailable) and key_hash in self._holders:
+            self._holders[key_hash].retry_at_s = now_s + RETRY_S
+
+    async def _ask(self, key_hash: bytes, now_s: float) -> Holder | None:
+        grant = await self._grants.find(key_hash)
+        self.ever_found = True
+        self._holders.pop(key_hash, None)
+        if grant is None:
+            return None
+        bucket = self._buckets.get(grant.tenant_id)
+        if bucket is None:
+            bucket = self._buckets[grant.tenant_id] = full(grant.points_per_s, grant.points_burst, now_s)
+        bucket.retune(grant.points_per_s, grant.points_burst)
+        if len(self._holders) >= MAX_KEYS:
+            del self._holders[next(iter(self._holders))]
+        holder = self._holders[key_hash] = Holder(grant, bucket, now_s)
+        return holder
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a request's points."""
+
+    outcome: Outcome
+    accepted: int
+    rejected: list[Rejection]
+    retry_after_s: float = 0.0
+    """Above zero: the tenant is over its allowance, nothing was taken."""
+
+
+class Intake:
+    """Lets points in and waits for the log."""
+
+    def __init__(self, publisher: Publisher, tally: Tally) -> None:
+        self._publisher = publisher
+        self._tally = tally
+        self.draining: str | None = None
+        """Why this process takes nothing any more."""
+
+    def refusal(self) -> str | None:
+        """Why nothing can be taken now, None when it can."""
+        return self.draining or self._publisher.refusal()
+
+    async def accept(
+        self, holder: Holder, catalogue: Catalogue, points: Points, rejected: list[Rejection], *,
+        received_at_ms: int, now_s: float,
+    ) -> Receipt:  # fmt: skip
+        """Publish the good points of a request and say what became of them."""
+        taken = len(points)
+        wait_s = holder.bucket.take(taken + len(rejected), now_s)
+        if wait_s > 0:
+            return Receipt(Outcome.NOT_ACCEPTED, 0, [], wait_s)
+        for rejection in rejected:
+            self._tally.rejected[rejection.code] += 1
+        if not taken:
+            return Receipt(Outcome.ACCEPTED, 0, rejected)
+        outcome = await self._publisher.publish(catalogue, points, received_at_ms)
+        if outcome is Outcome.ACCEPTED:
+            self._tally.accepted += taken
+            return Receipt(outcome, taken, rejected)
+        return Receipt(outcome, 0, [])
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer to a query."""
+
+    rows: list[WindowRow]
+    truncated: bool
+    """More rows match than the limit allows."""
+    live_available: bool
+    """False: only closed windows could be read."""
+
+
+class Reader:
+    """Answers queries from the tables and the live windows."""
+
+    def __init__(self, closed: Closed, live: Live) -> None:
+        self._closed = closed
+        self._live = live
+
+    async def windows(self, query: Query, now_ms: int) -> Found:
+        """The rows of a query; raise `Unavailable` when the tables cannot be read."""
+        try:
+            # Live first: a window that closes in between is then found in the table, never in neither.
+            live, available = await self._live.live(query, now_ms), True
+        except Unavailable:
+            live, available = [], False
+        rows, truncated = merge(await self._closed.closed(query), live, query.limit)
+        return Found(rows, truncated, available)
