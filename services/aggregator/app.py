@@ -72,7 +72,8 @@ async def _drive(pump: Pump[Work], settings: Settings, owner: str, stopping: asy
 async def _show(pump: Pump[Work], places: tuple[LiveWindows, ...], every_s: float) -> None:
     while True:
         await asyncio.sleep(every_s)
-        windows = [window for held in pump.held.values() for window in _live(held.fold)]
+        folds = [held.fold for held in pump.held.values()]
+        windows = [window for fold in folds if isinstance(fold, PartitionStream) for window in _live(fold)]
         if windows:
             await asyncio.gather(*(_shown(place, windows) for place in places))
 
@@ -84,11 +85,12 @@ async def _shown(place: LiveWindows, windows: list[LiveWindow]) -> None:
         _log.warning("live windows not shown", problem=str(problem))
 
 
-def _live(stream: object) -> list[LiveWindow]:
-    assert isinstance(stream, PartitionStream)
+def _live(stream: PartitionStream) -> list[LiveWindow]:
     state = stream.state
     return [
-        LiveWindow(stream.key.partition, start, stream.next_offset, state.watermark_ms or 0, state.series, rows)
+        LiveWindow(
+            stream.key.partition, start, stream.next_offset, state.watermark_ms or 0, state.series, rows
+        )
         for start, rows in state.live()
     ]
 

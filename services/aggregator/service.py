@@ -86,9 +86,8 @@ class PartitionFold:
         self._closed += self._windows.close(moved_ms)
 
     def _renumbered(self, series: Sequence[bytes], points: Points) -> Points:
-        slots = self._slots
-        known = [slots.get(packed, -1) for packed in series]
-        if -1 in known:
+        known = list(map(self._slots.get, series))
+        if None in known:
             known = [self._slot(packed) for packed in series]
         slot = np.array(known, np.intp)[points.slot]
         return Points(slot, points.ts_ms, points.value, points.weight)

@@ -1,4 +1,7 @@
-"""Settings of the aggregator, from `AGGREGATOR_*`, else `TIDEGAUGE_*`."""
+"""Settings of the aggregator, read once at start from `AGGREGATOR_*`, else `TIDEGAUGE_*`.
+
+Units stand in the names. The law: a value out of range is refused at start, by name.
+"""
 
 from typing import Literal
 

@@ -43,7 +43,8 @@ def check_metric(metric: str) -> None:
     if not _METRIC.fullmatch(metric) or len(metric) > MAX_METRIC_BYTES or metric.startswith("__"):
         raise Rejected(
             "invalid_name",
-            f"name: must be 1 to {MAX_METRIC_BYTES} letters, digits or any of '_.:/-', starting with a letter or one '_'",
+            f"name: must be 1 to {MAX_METRIC_BYTES} letters, digits or any of '_.:/-', "
+            "starting with a letter or one '_'",
         )
 
 
@@ -58,4 +59,6 @@ def check_kind(kind: str) -> None:
 def check_unit(unit: str) -> None:
     """Raise `Rejected` with code `invalid_unit` unless `unit` is short printable ASCII."""
     if not _UNIT.fullmatch(unit) or len(unit) > MAX_UNIT_BYTES:
-        raise Rejected("invalid_unit", f"unit: must be at most {MAX_UNIT_BYTES} printable ASCII characters, no blanks")
+        raise Rejected(
+            "invalid_unit", f"unit: must be at most {MAX_UNIT_BYTES} printable ASCII characters, no blanks"
+        )

@@ -1,7 +1,7 @@
 """A producer that never waits without end and never stays broken.
 
-Spans are seconds. An idempotent producer that meets one refusal is dead for that partition for ever, and it retries
-for ever while the broker is away. The law: every wait has a limit, and after a failure the next call has a new producer.
+Spans are seconds. An idempotent producer that meets one refusal is dead for that partition for ever, and it
+retries for ever while the broker is away. The law: every wait has a limit, and what failed is replaced.
 """
 
 import asyncio

@@ -75,7 +75,7 @@ class _Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
                 await self._acquire(list(assigned))
         except asyncio.CancelledError:
             raise
-        except BaseException as problem:  # noqa: BLE001  aiokafka would log it and go on
+        except BaseException as problem:  # noqa: BLE001 # aiokafka would log it and go on
             die(f"partitions could not be acquired: {problem!r}")
 
     async def _acquire(self, assigned: list[aiokafka.TopicPartition]) -> None:

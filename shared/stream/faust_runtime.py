@@ -31,7 +31,7 @@ REWIND_EVERY_S = 0.5
 """Shortest time between two rewinds of a partition that has a gap."""
 
 _ACQUIRE_S = 8.0
-"""Heartbeats go on in Faust's own thread while it acquires; below the request timeout, else recovery ends in silence."""
+"""Heartbeats go on in Faust's own thread meanwhile; beyond the request timeout, recovery would end in silence."""
 
 _log = structlog.get_logger(__name__)
 
@@ -97,7 +97,7 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]  # Faust's drivers are n
                 await self._acquired(number)
         except asyncio.CancelledError:
             raise
-        except BaseException as problem:  # noqa: BLE001  G5: Faust would end its recovery in silence
+        except BaseException as problem:  # noqa: BLE001 # G5: Faust would end its recovery in silence
             die(f"partitions could not be acquired: {problem!r}")
 
     async def _acquired(self, number: int) -> None:
@@ -122,7 +122,9 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]  # Faust's drivers are n
         due = [
             key
             for key in keys
-            if key in assigned and key in self.pump.held and now_s - self._rewound_s.get(key, -every_s) >= every_s
+            if key in assigned
+            and key in self.pump.held
+            and now_s - self._rewound_s.get(key, -every_s) >= every_s
         ]
         self._rewound_s.update(dict.fromkeys(due, now_s))
         if due:
@@ -153,11 +155,16 @@ async def run(pump: Pump[Any], group: Group, stopping: asyncio.Event) -> None:
 
 
 def _app(pump: Pump[Any], group: Group, folder: str, stopping: asyncio.Event) -> Any:
-    app = faust.App(group.group_id, broker=f"kafka://{group.bootstrap}", broker_client_id=group.client_id, datadir=folder, **_SETTINGS)
+    address = f"kafka://{group.bootstrap}"
+    app = faust.App(
+        group.group_id, broker=address, broker_client_id=group.client_id, datadir=folder, **_SETTINGS
+    )
     consumer = type("PumpConsumer", (_Consumer,), {"pump": pump})
     transport = type("PumpTransport", (driver.Transport,), {"Consumer": consumer})
     app.transport = transport(app.conf.broker_consumer, app)
-    topic = app.topic(*group.topics, value_type=bytes, key_type=bytes, value_serializer="raw", key_serializer="raw")
+    topic = app.topic(
+        *group.topics, value_type=bytes, key_type=bytes, value_serializer="raw", key_serializer="raw"
+    )
 
     async def reader(stream: Any) -> None:
         async for event in stream.noack().events():
@@ -175,7 +182,7 @@ async def _take(pump: Pump[Any], app: Any, message: Any, stopping: asyncio.Event
             await app.consumer.rewind([key], REWIND_EVERY_S)
         while pump.full and not stopping.is_set():
             await pump.room()
-    except Exception as problem:  # noqa: BLE001  Faust acknowledges what an agent raised on, so the process ends
+    except Exception as problem:  # noqa: BLE001 # Faust acknowledges what an agent raised on
         _log.critical("fold failed", exc_info=problem)
         die(f"fold: {problem!r}")
 

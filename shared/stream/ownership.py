@@ -103,14 +103,13 @@ class Ownership:
 
 
 async def _move(held: Connection, cuts: Sequence[Cut[Any]]) -> frozenset[Key]:
-    columns = zip(
-        *(
-            (*cut.key, cut.epoch, cut.start, cut.end, cut.checkpoint.watermark_ms, cut.checkpoint.seen, cut.checkpoint.snapshot)
-            for cut in cuts
-        ),
-        strict=True,
-    )
+    columns = zip(*map(_columns, cuts), strict=True)
     return frozenset(Key(*row) for row in await held.fetch(_MOVE, *map(list, columns)))
+
+
+def _columns(cut: Cut[Any]) -> tuple[Any, ...]:
+    state = cut.checkpoint
+    return (*cut.key, cut.epoch, cut.start, cut.end, state.watermark_ms, state.seen, state.snapshot)
 
 
 async def _committed_before(held: Connection, cuts: Sequence[Cut[Any]]) -> frozenset[Key]:

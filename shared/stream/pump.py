@@ -1,4 +1,4 @@
-"""The pump: acquire, fold, commit, forget (DESIGN section 5). There is no Kafka client in it.
+"""The pump: acquire, fold, commit, forget (docs/ARCHITECTURE.md). There is no Kafka client in it.
 
 A runtime feeds it with records and tells it of assignments. Offsets are Kafka's, spans seconds. The law: a record is
 folded once for each acquisition, in order, without holes; and what was folded but not committed is forgotten.
@@ -181,6 +181,8 @@ def check_bounds(held: Held[Any], earliest: int, end: int) -> int:
     if held.start < earliest:
         reason = f"records {held.start} to {earliest - 1} were removed by retention before they were read"
         held.dead.append(DeadLetter(held.start, "retention_gap", reason, None))
-        _log.error("data lost to retention", topic=held.key.topic, partition=held.key.partition, reason=reason)
+        _log.error(
+            "data lost to retention", topic=held.key.topic, partition=held.key.partition, reason=reason
+        )
         held.next = earliest
     return held.next

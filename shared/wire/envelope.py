@@ -1,4 +1,4 @@
-"""The batch of points on `telemetry.metrics.v1` (DESIGN 3.1), written by producers and read by the aggregator.
+"""The batch of points on `telemetry.metrics.v1`, written by producers and read by the aggregator.
 
 A MessagePack map. Columns are raw little-endian arrays: `slot` uint16, `ts_ms` int64, `value` and `weight` float64.
 Times are milliseconds UTC. The law: what decodes is sound, so a fold needs no checks; all else is `Rejected`.

@@ -16,7 +16,7 @@ from shared.model.rollup import ROW_COLUMNS, SKETCH_COLUMNS, Rollups
 VERSION = 1
 """Version this code writes and the only one it reads."""
 
-_DTYPES = {name: "<f8" for name in ("count", "sum", "min", "max", "last", "weight")} | {"bucket": "<i2"}
+_DTYPES = dict.fromkeys(("count", "sum", "min", "max", "last", "weight"), "<f8") | {"bucket": "<i2"}
 _COLUMNS = ROW_COLUMNS + SKETCH_COLUMNS
 
 
@@ -60,7 +60,15 @@ def encode(windows: Windows) -> bytes:
     }
     series = [msgspec.Raw(packed) for packed in windows.series]
     return _encoder.encode(
-        _Wire(VERSION, windows.partition, windows.final, windows.next_offset, windows.watermark_ms, series, columns)
+        _Wire(
+            VERSION,
+            windows.partition,
+            windows.final,
+            windows.next_offset,
+            windows.watermark_ms,
+            series,
+            columns,
+        )
     )
 
 

@@ -41,12 +41,8 @@ class Topic:
         }
 
 
-METRICS = Topic(
-    "telemetry.metrics.v1", "columnar batch of points", ("gateway", "ingest"), ("aggregator",)
-)
-WINDOWS = Topic(
-    "telemetry.windows.v1", "batch of windows, live or closed", ("aggregator",), ("alerts",)
-)
+METRICS = Topic("telemetry.metrics.v1", "columnar batch of points", ("gateway", "ingest"), ("aggregator",))
+WINDOWS = Topic("telemetry.windows.v1", "batch of windows, live or closed", ("aggregator",), ("alerts",))
 DEADLETTER = Topic(
     "telemetry.deadletter.v1",
     "a refused record: reason, origin and original bytes",

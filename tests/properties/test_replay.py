@@ -47,7 +47,8 @@ def fold_of(messages: list[tuple[int, list[tuple[int, int, float, float]]]], cut
             work = fold.checkpoint()
             table.write(work)
             fold = restored(fold, work)
-    fold.fold(Arrival("gateway", len(messages), T0 + clock_ms + 600_000, []), Points(*(np.zeros(0, t) for t in (np.uint16, np.int64, np.float64))))
+    nothing = Points(np.zeros(0, np.uint16), np.zeros(0, np.int64), np.zeros(0))
+    fold.fold(Arrival("gateway", len(messages), T0 + clock_ms + 600_000, []), nothing)
     table.write(fold.checkpoint())
     return table.content()
 
@@ -75,7 +76,8 @@ class Table:
         if work.late:
             starts, slots = rows_to_revise(work.late)
             keys = zip(starts.tolist(), slots.tolist(), strict=True)
-            stored = [self._at(start, slot, work.series) for start, slot in keys if (start, work.series[slot]) in self._rows]
+            known = [(start, slot) for start, slot in keys if (start, work.series[slot]) in self._rows]
+            stored = [self._at(start, slot, work.series) for start, slot in known]
             self._put(work.series, revise(concatenate(stored) if stored else None, work.late))
 
     def _at(self, start_ms: int, slot: int, series: list[bytes]) -> Rollups:

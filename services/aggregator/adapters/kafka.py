@@ -51,7 +51,9 @@ class WindowTopic:
         for part in _parts(window.rollups):
             series, rows = compact(window.series, part)
             yield self._message(
-                rollups.Windows(window.partition, False, window.next_offset, window.watermark_ms, series, rows)
+                rollups.Windows(
+                    window.partition, False, window.next_offset, window.watermark_ms, series, rows
+                )
             )
 
     def _message(self, windows: rollups.Windows) -> Message:

@@ -56,7 +56,9 @@ FROM unnest($1::timestamptz[], $2::bigint[]) WITH ORDINALITY AS wanted (window_s
 JOIN rollup_10s USING (window_start, series_id) ORDER BY at
 """
 
-_PARTITIONS = "SELECT ensure_partitions('rollup_10s', interval '6 hours', interval '1 day', interval '10 days')"
+_PARTITIONS = (
+    "SELECT ensure_partitions('rollup_10s', interval '6 hours', interval '1 day', interval '10 days')"
+)
 
 
 class RollupTables:
@@ -138,7 +140,8 @@ def _records(series: Sequence[bytes], rows: Rollups) -> Iterable[tuple[Any, ...]
 
 def _rollups(rows: Sequence[tuple[Any, ...]], slot: NDArray[np.int64]) -> Rollups:
     """Stored rows as columns; the first column of each is its place in `slot`."""
-    at, start, revision, late, count, total, low, high, last, last_ms, watermark, bucket, weight = zip(*rows, strict=True)
+    columns = zip(*rows, strict=True)
+    at, start, revision, late, count, total, low, high, last, last_ms, watermark, bucket, weight = columns
     return Rollups(
         slot=slot[np.array(at)],
         start_ms=np.array(start, np.int64),

@@ -72,8 +72,8 @@ def _opened(key: Key, snapshot: bytes) -> rollups.Windows:
         return rollups.decode(bytes(cramjam.zstd.decompress(snapshot)))
     except (cramjam.DecompressionError, Rejected) as error:
         raise Misconfigured(
-            f"the snapshot of {key.topic}[{key.partition}] cannot be read ({error}). Run the version that wrote it; or, "
-            "to rebuild its open windows from the log, set next_offset back by the length of a window and snapshot to null"
+            f"the snapshot of {key.topic}[{key.partition}] cannot be read ({error}). Run the version that wrote "
+            "it until its windows have closed, then this one"
         ) from error
 
 

@@ -109,7 +109,8 @@ class Cells:
             return
         new = np.concatenate(self._new_keys)
         if self._weighted:
-            weights = [np.ones(len(k)) if w is None else w for k, w in zip(self._new_keys, self._new_weights, strict=True)]
+            pairs = zip(self._new_keys, self._new_weights, strict=True)
+            weights = [np.ones(len(keys)) if weight is None else weight for keys, weight in pairs]
             self._keys, self._weights = _added(self._keys, self._weights, new, np.concatenate(weights))
         else:
             keys, counts = np.unique(new, return_counts=True)

@@ -66,7 +66,8 @@ def revise(stored: Rollups | None, late: list[Rollups]) -> Rollups:
         at = np.searchsorted(codes, _code(stored.start_ms, stored.slot)).astype(np.int64)
         cells = cells_of(_renumbered(stored, at), rows)
         revision, late_count, watermark_ms = (
-            _scattered(at, column, rows) for column in (stored.revision, stored.late_count, stored.watermark_ms)
+            _scattered(at, column, rows)
+            for column in (stored.revision, stored.late_count, stored.watermark_ms)
         )
     for part in late:
         at = np.searchsorted(codes, _code(part.start_ms, part.slot))

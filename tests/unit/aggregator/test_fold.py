@@ -23,7 +23,9 @@ def points(*rows: tuple[int, int, float], weight: list[float] | None = None) -> 
     )
 
 
-def feed(fold: PartitionFold, seq: int, at_ms: int, given: Points, series: tuple[bytes, ...] = (b"a", b"b")) -> None:
+def feed(
+    fold: PartitionFold, seq: int, at_ms: int, given: Points, series: tuple[bytes, ...] = (b"a", b"b")
+) -> None:
     """One message received `at_ms` after T0."""
     fold.fold(Arrival("gateway", seq, T0 + at_ms, series if len(given) else ()), given)
 

@@ -1,0 +1,216 @@
+"""The pump's contract, on both runtimes and real servers: whatever happens, every point counts exactly once."""
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from deploy.local.stack import Stack
+from shared.runtime.lifecycle import EXIT_GIVEN_UP
+from tests.support.load import Load
+from tests.support.rig import PARTITIONS, Rig, under_load
+from tests.support.wait import until
+
+SEED = int(os.environ.get("TIDEGAUGE_SEED", "1"))
+TERMINATE_S = 15.0
+"""A worker that is told to stop is gone by then."""
+
+OUTAGE_S = 60.0
+"""How long Postgres is away."""
+
+
+def build(stack: Stack, folder: Path, runtime: str) -> Rig:
+    """A rig under a prefix of its own."""
+    tenant_id = random.SystemRandom().randrange(1 << 40)
+    return Rig(stack.kafka, stack.postgres, stack.redis, runtime, f"t{tenant_id}.", tenant_id, folder)
+
+
+@pytest_asyncio.fixture(params=["aiokafka", "faust"])
+async def rig(request: pytest.FixtureRequest, stack: Stack, tmp_path: Path) -> AsyncIterator[Rig]:
+    """A system of its own on each runtime."""
+    made = build(stack, tmp_path, request.param)
+    await made.create()
+    yield made
+    await made.remove()
+
+
+@pytest_asyncio.fixture
+async def load(rig: Rig) -> AsyncIterator[Load]:
+    """A load into the rig."""
+    async with rig.load(SEED) as made:
+        yield made
+
+
+async def test_starts_from_the_stored_offsets(rig: Rig, load: Load) -> None:
+    """A worker that comes later goes on where the checkpoint stands."""
+    await load.rounds(10)
+    first = await rig.worker()
+    await rig.caught_up()
+    first.signal(signal.SIGTERM)
+    await first.ended(TERMINATE_S)
+    await load.rounds(10)
+    await rig.worker()
+
+    await rig.exact(load)
+    assert dict.fromkeys(range(PARTITIONS), 2) == await rig.epochs()
+
+
+async def test_worker_joins_and_leaves(rig: Rig, load: Load) -> None:
+    """Partitions move to a worker that joins and back from one that leaves."""
+    first = await rig.worker()
+    await rig.owned_by(first)
+    async with under_load(load):
+        second = await rig.worker()
+        await rig.owned_by(first, second)
+        first.signal(signal.SIGTERM)
+        await rig.owned_by(second)
+
+    await rig.exact(load)
+    assert await first.ended(TERMINATE_S) == 0
+
+
+async def test_worker_is_killed(rig: Rig, load: Load) -> None:
+    """What a killed worker had folded but not committed is folded again by its successor."""
+    first, second = await rig.worker(), await rig.worker()
+    await rig.owned_by(first, second)
+    async with under_load(load):
+        await rig.caught_up()
+        first.signal(signal.SIGKILL)
+        await rig.owned_by(second)
+
+    await rig.exact(load)
+
+
+async def test_worker_freezes_and_wakes(rig: Rig, load: Load) -> None:
+    """A worker that was frozen for longer than its session cannot commit, and becomes a member again."""
+    first, second = await rig.worker(), await rig.worker()
+    await rig.owned_by(first, second)
+    async with under_load(load):
+        await rig.caught_up()
+        first.signal(signal.SIGSTOP)
+        await rig.owned_by(second)
+        first.signal(signal.SIGCONT)
+        await rig.owned_by(first, second)
+
+    await rig.exact(load)
+
+
+async def test_commit_of_the_loser_is_refused(rig: Rig, load: Load) -> None:
+    """A commit that waits while another owner takes the epoch writes nothing, and the worker acquires anew."""
+    worker = await rig.worker()
+    await rig.owned_by(worker)
+    held = await asyncpg.connect(rig.postgres)
+    async with held.transaction():
+        await held.execute("SELECT FROM partition_state WHERE topic = $1 FOR UPDATE", rig.topic)
+        await load.rounds(10)
+        await load.finish()
+        await _blocked(held)
+        await held.execute(
+            "UPDATE partition_state SET epoch = epoch + 1, owner = 'x-0' WHERE topic = $1", rig.topic
+        )
+    await held.close()
+
+    await rig.exact(load)
+    assert EXIT_GIVEN_UP in worker.exits
+    assert '"event":"fenced"' in worker.log.read_text()
+
+
+async def test_acquisition_that_takes_too_long_ends_the_process(rig: Rig, load: Load) -> None:
+    """A worker that cannot take over in time says so and ends itself; its next start succeeds."""
+    worker = await rig.worker()
+    await rig.owned_by(worker)
+    worker.signal(signal.SIGTERM)
+    await worker.ended(TERMINATE_S)
+    held = await asyncpg.connect(rig.postgres)
+    async with held.transaction():
+        await held.execute("SELECT FROM partition_state WHERE topic = $1 FOR UPDATE", rig.topic)
+        late = await rig.worker()
+        await until(late.has_ended, "the worker ends itself")
+    await held.close()
+    await load.rounds(10)
+
+    await rig.exact(load)
+    assert late.exits[0] == EXIT_GIVEN_UP
+    assert "partitions could not be acquired" in late.log.read_text()
+
+
+async def test_undecodable_message_becomes_one_dead_letter(rig: Rig, load: Load) -> None:
+    """Its neighbours are counted once, and it is kept once, even when the worker is killed in between."""
+    await load.rounds(5)
+    await load.spoil(b"\xc1 not a batch")
+    await load.rounds(5)
+    first = await rig.worker()
+    await rig.caught_up()
+    await load.spoil(b"")
+    first.signal(signal.SIGKILL)
+    await load.rounds(5)
+    await rig.worker()
+
+    await rig.exact(load)
+    assert load.poison == set(letters := await rig.dead_letters())
+    assert len(load.poison) == len(letters)
+    assert await rig.published_dead_letters() >= len(letters)
+
+
+async def test_sigterm_drains(rig: Rig, load: Load) -> None:
+    """A worker that is told to stop commits what it has folded before it leaves."""
+    worker = await rig.worker()
+    await rig.owned_by(worker)
+    async with under_load(load):
+        await rig.caught_up()
+        worker.signal(signal.SIGTERM)
+        code = await worker.ended(TERMINATE_S)
+    before = await rig.epochs()
+    await rig.worker()
+
+    await rig.exact(load)
+    assert (0, "commit failed" in worker.log.read_text()) == (code, False)
+    assert before == {partition: epoch - 1 for partition, epoch in (await rig.epochs()).items()}
+
+
+@pytest.mark.timeout(300)
+async def test_postgres_is_down_for_a_minute(stack: Stack, tmp_path: Path) -> None:
+    """Workers of both runtimes hold on while Postgres is away and under load, and catch up afterwards."""
+    rigs = [build(stack, tmp_path / runtime, runtime) for runtime in ("aiokafka", "faust")]
+    down = asyncio.Barrier(len(rigs) + 1)
+    up = asyncio.Barrier(len(rigs) + 1)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for made in rigs:
+                group.create_task(_outlives_postgres(made, down, up))
+            await down.wait()
+            stack.servers["postgres"].kill()
+            await asyncio.sleep(OUTAGE_S)
+            stack.servers["postgres"].start()
+            await up.wait()
+    finally:
+        await asyncio.gather(*(made.remove() for made in rigs))
+
+
+async def _outlives_postgres(rig: Rig, down: asyncio.Barrier, up: asyncio.Barrier) -> None:
+    rig.folder.mkdir()
+    await rig.create()
+    worker = await rig.worker()
+    await rig.owned_by(worker)
+    async with rig.load(SEED) as load:
+        async with under_load(load):
+            await rig.caught_up()
+            await down.wait()
+            await up.wait()
+        await rig.exact(load)
+    assert [] == worker.exits
+
+
+async def _blocked(held: asyncpg.Connection) -> None:
+    """Wait until another session waits for a lock."""
+
+    async def fact() -> bool:
+        return bool(await held.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+    await until(fact, "a session waits for a lock")

@@ -1,0 +1,212 @@
+"""A system of its own on shared servers: topics, tenant and aggregator processes under one prefix.
+
+Processes are the real `python -m services.aggregator`; one that ends itself (exit code 70) is started again, as any
+supervisor would. The law: every wait is on a fact in Postgres or on a process, with a deadline, never on time.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import aiokafka
+import asyncpg
+
+from deploy.kafka import topics
+from shared.runtime.lifecycle import EXIT_GIVEN_UP
+from shared.wire.topics import DEADLETTER, METRICS, TOPICS
+from tests.support.load import Load, wrong_rows
+from tests.support.wait import until
+
+PARTITIONS = 6
+
+
+class Worker:
+    """One aggregator process."""
+
+    def __init__(self, environ: dict[str, str], log: Path) -> None:
+        self._environ = environ
+        self.log = log
+        self.exits: list[int] = []
+        """Exit codes so far."""
+
+    async def start(self) -> "Worker":
+        """Start it, and again whenever it ends itself."""
+        await self._spawn()
+        self._keeper = asyncio.create_task(self._keep())
+        return self
+
+    async def _spawn(self) -> None:
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "services.aggregator", env=self._environ, stderr=log, stdout=log
+            )
+
+    async def _keep(self) -> None:
+        while True:
+            self.exits.append(await self._process.wait())
+            if self.exits[-1] != EXIT_GIVEN_UP:
+                return
+            await self._spawn()
+
+    @property
+    def pid(self) -> int:
+        """Its present process."""
+        return self._process.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    async def ended(self, limit_s: float) -> int:
+        """Its exit code, once it has ended and is not started again."""
+        async with asyncio.timeout(limit_s):
+            await asyncio.shield(self._keeper)
+        return self.exits[-1]
+
+    async def has_ended(self) -> bool:
+        """Whether it has ended at least once."""
+        return bool(self.exits)
+
+    async def remove(self) -> None:
+        """Make sure nothing is left of it."""
+        self._keeper.cancel()
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGKILL)
+        await self._process.wait()
+
+
+@dataclass
+class Rig:
+    """Topics and workers of one test."""
+
+    kafka: str
+    postgres: str
+    redis: str
+    runtime: str
+    prefix: str
+    tenant_id: int
+    folder: Path
+    workers: list[Worker] = field(default_factory=list)
+
+    @property
+    def topic(self) -> str:
+        """The topic of points."""
+        return self.prefix + METRICS.name
+
+    def load(self, seed: int) -> Load:
+        """A load into this rig."""
+        return Load(self.kafka, self.topic, PARTITIONS, self.tenant_id, seed)
+
+    async def create(self) -> None:
+        """Make the topics."""
+        mine = [replace(topic, name=self.prefix + topic.name) for topic in TOPICS]
+        await topics.create(self.kafka, mine, PARTITIONS)
+
+    async def worker(self) -> Worker:
+        """Start an aggregator."""
+        environ = os.environ | {
+            "TIDEGAUGE_KAFKA": self.kafka,
+            "TIDEGAUGE_POSTGRES": self.postgres,
+            "TIDEGAUGE_REDIS": self.redis,
+            "AGGREGATOR_RUNTIME": self.runtime,
+            "AGGREGATOR_TOPIC_PREFIX": self.prefix,
+        }
+        worker = Worker(environ, self.folder / f"worker-{len(self.workers)}.log")
+        self.workers.append(worker)
+        return await worker.start()
+
+    async def remove(self) -> None:
+        """End all workers."""
+        await asyncio.gather(*(worker.remove() for worker in self.workers))
+
+    async def owned_by(self, *workers: Worker) -> None:
+        """Wait until these workers, and no others, own all partitions, each at least one."""
+
+        async def fact() -> bool:
+            rows = await self._states()
+            owners = {row["owner"] for row in rows}
+            wanted = {f"-{worker.pid}" for worker in workers}
+            return len(rows) == PARTITIONS and {owner[owner.rindex("-") :] for owner in owners} == wanted
+
+        await self._until(fact, f"{len(workers)} workers own all partitions")
+
+    async def epochs(self) -> dict[int, int]:
+        """Epoch of each partition."""
+        return {row["partition"]: row["epoch"] for row in await self._states()}
+
+    async def exact(self, load: Load) -> None:
+        """Close all windows and check that every point is in the table exactly once."""
+        await load.finish()
+        await self.caught_up()
+        assert not (wrong := await wrong_rows(self.postgres, load, self.tenant_id)), "\n".join(wrong[:10])
+        assert load.expected, "nothing was sent"
+
+    async def caught_up(self) -> None:
+        """Wait until the checkpoints stand at the end of the log."""
+        ends = await self._ends()
+
+        async def fact() -> bool:
+            return {row["partition"]: row["next_offset"] for row in await self._states()} == ends
+
+        await self._until(fact, f"checkpoints at {ends}")
+
+    async def dead_letters(self) -> list[tuple[int, int]]:
+        """(partition, offset) of each dead letter in Postgres."""
+        rows = await self.sql('SELECT partition, "offset" FROM dead_letter WHERE topic = $1', self.topic)
+        return [(row["partition"], row["offset"]) for row in rows]
+
+    async def published_dead_letters(self) -> int:
+        """Records on the topic of dead letters."""
+        return sum((await self._ends(self.prefix + DEADLETTER.name)).values())
+
+    async def sql(self, query: str, *args: object) -> list[asyncpg.Record]:
+        """Rows of a query on a connection of its own."""
+        held = await asyncpg.connect(self.postgres, timeout=5)
+        try:
+            return list(await held.fetch(query, *args))
+        finally:
+            await held.close()
+
+    async def _states(self) -> list[asyncpg.Record]:
+        return await self.sql("SELECT * FROM partition_state WHERE topic = $1", self.topic)
+
+    async def _ends(self, topic: str | None = None) -> dict[int, int]:
+        consumer = aiokafka.AIOKafkaConsumer(bootstrap_servers=self.kafka)
+        await consumer.start()
+        try:
+            parts = [aiokafka.TopicPartition(topic or self.topic, p) for p in range(PARTITIONS)]
+            return {tp.partition: end for tp, end in (await consumer.end_offsets(parts)).items()}
+        finally:
+            await consumer.stop()
+
+    async def _until(self, fact: Callable[[], Awaitable[bool]], what: str) -> None:
+        try:
+            await until(lambda: _known(fact), what)
+        except AssertionError as problem:
+            states = [dict(row) | {"snapshot": None} for row in await self._states()]
+            logs = "\n".join(worker.log.read_text()[-2000:] for worker in self.workers)
+            raise AssertionError(f"{problem}\n{states}\n{logs}") from None
+
+
+async def _known(fact: Callable[[], Awaitable[bool]]) -> bool:
+    try:
+        return await fact()
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return False
+
+
+@contextlib.asynccontextmanager
+async def under_load(load: Load) -> AsyncIterator[None]:
+    """The load goes on as long as the block."""
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(load.until(stop))
+        try:
+            yield
+        finally:
+            stop.set()

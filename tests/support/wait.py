@@ -1,0 +1,20 @@
+"""Waiting on facts: the one place in the tests where a clock is let run.
+
+Spans are seconds. The law: a wait ends as soon as its fact holds, and fails by name when it does not in time.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+DEADLINE_S = 90.0
+LOOK_EVERY_S = 0.05
+
+
+async def until(fact: Callable[[], Awaitable[bool]], what: str, deadline_s: float = DEADLINE_S) -> None:
+    """Return once `fact` holds; raise `AssertionError` naming `what` when it does not by the deadline."""
+    try:
+        async with asyncio.timeout(deadline_s):
+            while not await fact():  # noqa: ASYNC110 # a fact in another process cannot wake us
+                await asyncio.sleep(LOOK_EVERY_S)
+    except TimeoutError:
+        raise AssertionError(f"not within {deadline_s:g} s: {what}") from None
