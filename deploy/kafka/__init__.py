@@ -1,0 +1,1 @@
+"""The broker's jars and the creation of the topics."""

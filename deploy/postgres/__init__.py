@@ -1,0 +1,1 @@
+"""The tables: numbered SQL migrations and what applies them."""
