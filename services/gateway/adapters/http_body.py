@@ -6,13 +6,14 @@ its connection closed.
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 from services.gateway.adapters.http_errors import Headers, Problem
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Coroutine[Any, Any, Message]]
 
 DRAIN_BYTES = 4 << 20
 """Most that is read of a body only to throw it away."""
@@ -69,27 +70,41 @@ class Incoming:
 
     async def read(self, limits: Limits) -> bytes | None:
         """The body on the wire, None when the client left; raise `Problem` for one too large or too slow."""
+        receiving = self._receive()
+        try:
+            # Most bodies are there already; only the others pay for timers.
+            waits_for = receiving.send(None)
+        except StopIteration as done:
+            part = self._part(done.value)
+            if part is None or self._complete:
+                return part if part is None else _sized(part, limits)
+            parts, first = [part], None
+        else:
+            parts, first = [], _Resumed(receiving, waits_for)
+        return b"".join(parts) if await self._collect(parts, limits, first) else None
+
+    async def _collect(self, parts: list[bytes], limits: Limits, first: Awaitable[Message] | None) -> bool:
+        """Add what is still to come; False when the client left."""
         loop = asyncio.get_running_loop()
         end_s = loop.time() + limits.total_s
-        parts: list[bytes] = []
-        size = 0
+        size = sum(map(len, parts))
         try:
             async with asyncio.timeout(limits.idle_s) as patience:
                 while not self._complete:
-                    part = await self._part()
+                    part = self._part(await (first or self._receive()))
+                    first = None
                     if part is None:
-                        return None
+                        return False
                     parts.append(part)
                     size += len(part)
                     if size > limits.wire_bytes:
                         raise too_large(limits.wire_bytes)
-                    if not self._complete:
-                        patience.reschedule(min(loop.time() + limits.idle_s, end_s))
+                    patience.reschedule(min(loop.time() + limits.idle_s, end_s))
         except TimeoutError as error:
             raise Problem(
                 408, "body_too_slow", "body: it did not arrive in time", headers=[(b"connection", b"close")]
             ) from error
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return True
 
     async def drained(self) -> bool:
         """Whether the rest of a refused body has been read, so that the connection may be kept."""
@@ -101,7 +116,7 @@ class Incoming:
         try:
             async with asyncio.timeout(DRAIN_S):
                 while size <= DRAIN_BYTES and not self._complete:
-                    part = await self._part()
+                    part = self._part(await self._receive())
                     if part is None:
                         return False
                     size += len(part)
@@ -109,13 +124,42 @@ class Incoming:
             return False
         return self._complete
 
-    async def _part(self) -> bytes | None:
-        message = await self._receive()
+    def _part(self, message: Message) -> bytes | None:
         if message["type"] == "http.disconnect":
             return None
         self._complete = not message.get("more_body", False)
         part: bytes = message.get("body", b"")
         return part
+
+
+class _Resumed:
+    """Goes on with a coroutine that has already run up to its first wait."""
+
+    __slots__ = ("_coroutine", "_waits_for")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Message], waits_for: object) -> None:
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[object, object, Message]:
+        waits_for = self._waits_for
+        try:
+            while True:
+                try:
+                    sent = yield waits_for
+                except BaseException as error:  # noqa: BLE001 - handed on, a cancellation above all
+                    waits_for = self._coroutine.throw(error)
+                else:
+                    waits_for = self._coroutine.send(sent)
+        except StopIteration as done:
+            message: Message = done.value
+            return message
+
+
+def _sized(body: bytes, limits: Limits) -> bytes:
+    if len(body) > limits.wire_bytes:
+        raise too_large(limits.wire_bytes)
+    return body
 
 
 def too_large(limit: int) -> Problem:

@@ -5,18 +5,20 @@ interner is never emptied but replaced, for points under way still point into it
 """
 
 import os
+from collections.abc import Iterable, Iterator
+from itertools import repeat
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from xxhash import xxh3_128_intdigest
+from xxhash import xxh3_128_digest
 
 from shared.errors import Rejected
 from shared.model.labels import labels_of
 from shared.model.series import Series, check_kind, check_metric, check_unit
 from shared.wire import series as wire
 
-Page = dict[tuple[str, int], int]
+Page = dict[tuple[str, bytes], int]
 """(name, fingerprint of the raw labels) -> number, for one tenant, kind and unit."""
 
 SEED = int.from_bytes(os.urandom(8))
@@ -25,9 +27,9 @@ SEED = int.from_bytes(os.urandom(8))
 _labels = msgspec.json.Decoder(dict[str, str])
 
 
-def fingerprint(raw: msgspec.Raw) -> int:
-    """128 bits that stand for the raw bytes of labels."""
-    return xxh3_128_intdigest(raw, SEED)  # type: ignore[arg-type]
+def fingerprints(raws: Iterable[msgspec.Raw]) -> Iterator[bytes]:
+    """128 bits for each raw text of labels; half the price of copying and hashing the text itself."""
+    return map(xxh3_128_digest, raws, repeat(SEED))  # type: ignore[arg-type]
 
 
 class Interner:
@@ -65,7 +67,7 @@ class Interner:
         if number is None:
             number = self._numbers[packed] = len(self.packed)
             self.packed.append(packed)
-        self.page(tenant_id, kind, unit)[name, fingerprint(raw)] = number
+        self.page(tenant_id, kind, unit)[name, *fingerprints((raw,))] = number
         self._spellings += 1
         return number
 

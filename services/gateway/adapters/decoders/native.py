@@ -5,7 +5,8 @@ milliseconds UTC. The law: all ways admit the same points; columns are built wit
 """
 
 import re
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from operator import attrgetter
@@ -15,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from services.gateway.adapters.decoders.interner import Interner, fingerprint
+from services.gateway.adapters.decoders.interner import Interner, fingerprints
 from services.gateway.domain.admission import Rejection, refusals, without
 from shared.errors import Rejected
 from shared.model.point import Points
@@ -23,7 +24,10 @@ from shared.model.point import Points
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MILLISECOND = timedelta(milliseconds=1)
+FAR_MS = 1 << 62
 ABSENT = msgspec.Raw(b"")
+GAUGE = [("gauge", "")]
+UNWEIGHTED = {1.0}
 
 
 class Plain(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -31,7 +35,7 @@ class Plain(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
     name: str
     value: float
-    ts: float
+    ts: int
     labels: msgspec.Raw
 
 
@@ -40,7 +44,7 @@ class Point(msgspec.Struct, gc=False):
 
     name: str
     value: float
-    ts: float | Instant | None = None
+    ts: int | Instant | None = None
     labels: msgspec.Raw = ABSENT
     kind: Literal["gauge", "delta", "cumulative"] = "gauge"
     unit: str = ""
@@ -81,7 +85,6 @@ _plain = msgspec.json.Decoder(PlainBody)
 _body = msgspec.json.Decoder(Body)
 _raw_body = msgspec.json.Decoder(RawBody)
 _point = msgspec.json.Decoder(Point)
-_labels = attrgetter("labels")
 _FIELD = re.compile(r"`\$\.(\w+)|field `(\w+)`")
 _MUST = {
     "name": "must be given, a string",
@@ -106,17 +109,15 @@ class Decoder:
         if self._interner.full():
             self._interner = Interner(self._max_series)
         try:
-            rows: Sequence[Plain] | Sequence[Point] = _plain.decode(body).points
-            plain = True
-        except msgspec.ValidationError:
-            plain = False
+            rows = _plain.decode(body).points
+            ts_ms = np.fromiter([row.ts for row in rows], np.int64, len(rows))
+        except (msgspec.ValidationError, OverflowError):
+            return self._decode_any(body, tenant_id, received_at_ms)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _malformed(error) from error
-        if plain:
-            self._check_size(len(rows))
-            columns = _Columns(rows, [("gauge", "")], np.fromiter([row.ts for row in rows], np.float64, len(rows)))
-            return self._admit(columns, None, [], tenant_id, received_at_ms)
-        return self._decode_any(body, tenant_id, received_at_ms)
+        self._check_size(len(rows))
+        columns = Columns(rows, GAUGE, ts_ms)
+        return self._admit(columns, [], tenant_id, received_at_ms)
 
     def _decode_any(self, body: bytes, tenant_id: int, received_at_ms: int) -> Decoded:
         try:
@@ -127,14 +128,12 @@ class Decoder:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _malformed(error) from error
         self._check_size(len(rows) + len(rejected))
-        kinds = list(zip([row.kind for row in rows], [row.unit for row in rows], strict=True))
-        if len(set(kinds)) == 1:
-            kinds = kinds[:1]
-        columns = _Columns(rows, kinds, _times(rows, received_at_ms))
-        weight = np.fromiter([row.weight for row in rows], np.float64, len(rows))
-        if not (weight == 1.0).all():
-            columns.weight = weight
-        return self._admit(columns, index, rejected, tenant_id, received_at_ms)
+        columns = Columns(rows, _kinds(rows), _times(rows, received_at_ms))
+        columns.index = index
+        weights = [row.weight for row in rows]
+        if set(weights) != UNWEIGHTED:
+            columns.weight = np.array(weights, np.float64)
+        return self._admit(columns, rejected, tenant_id, received_at_ms)
 
     def _one_by_one(self, body: bytes) -> tuple[list[Point], list[int], list[Rejection]]:
         try:
@@ -164,63 +163,61 @@ class Decoder:
             raise Rejected("no_points", "points: must not be empty")
 
     def _admit(
-        self, columns: "_Columns", index: list[int] | None, rejected: list[Rejection], tenant_id: int, received_at_ms: int
+        self, columns: "Columns", rejected: list[Rejection], tenant_id: int, received_at_ms: int
     ) -> Decoded:
         """Look the series up, then leave out what may not enter."""
         slots, strangers = columns.slots(self._interner, tenant_id)
-        ts_ms = columns.ts.astype(np.int64)
-        points = Points(slots, ts_ms, columns.value, columns.weight)
+        points = Points(slots, columns.ts_ms, columns.value, columns.weight)
         found = strangers + refusals(points, received_at_ms)
-        if (ts_ms != columns.ts).any():
-            found += [Rejection(row, "invalid_ts", f"ts: {_MUST['ts']}") for row in np.flatnonzero(ts_ms != columns.ts)]
         if not found:
             return Decoded(self._interner, points, rejected)
         first: dict[int, Rejection] = {}
-        for rejection in found:
-            first.setdefault(int(rejection.index), rejection)
-        points = without(points, list(first))
-        places = index if index is not None else range(len(slots))
+        for bad in found:
+            first.setdefault(bad.index, bad)
+        places = columns.index or range(len(slots))
         rejected += [Rejection(places[row], bad.code, bad.message) for row, bad in first.items()]
-        return Decoded(self._interner, points, sorted(rejected, key=attrgetter("index")))
+        return Decoded(self._interner, without(points, list(first)), sorted(rejected, key=attrgetter("index")))
 
 
-class _Columns:
+class Columns:
     """The fields of rows, taken out with as few passes as possible."""
 
-    __slots__ = ("_kinds", "_rows", "ts", "value", "weight")
+    __slots__ = ("_kinds", "_rows", "index", "ts_ms", "value", "weight")
 
-    def __init__(self, rows: Sequence[Any], kinds: list[tuple[str, str]], ts: NDArray[np.float64]) -> None:
+    def __init__(self, rows: Sequence[Any], kinds: list[tuple[str, str]], ts_ms: NDArray[np.int64]) -> None:
         self._rows = rows
         self._kinds = kinds
-        # A time beyond any sense must not overflow when it becomes an integer.
-        self.ts = np.clip(ts, -4e18, 4e18)
-        self.value = np.fromiter([row.value for row in rows], np.float64, len(rows))
+        self.ts_ms = ts_ms
+        self.value = np.frombuffer(array("d", [row.value for row in rows]), np.float64)
         self.weight: NDArray[np.float64] | None = None
+        self.index: list[int] | None = None
 
     def slots(self, interner: Interner, tenant_id: int) -> tuple[NDArray[np.int32], list[Rejection]]:
         """The number of every row's series, 0 for rows whose series is refused, and the refusals."""
+        try:
+            return np.fromiter(self._numbers(interner, tenant_id), np.int32, len(self._rows)), []
+        except TypeError:  # a None: some series is new
+            return self._introduce(interner, tenant_id, list(self._numbers(interner, tenant_id)))
+
+    def _numbers(self, interner: Interner, tenant_id: int) -> Iterator[int | None]:
         rows = self._rows
-        keys = zip([row.name for row in rows], map(fingerprint, map(_labels, rows)), strict=True)
+        keys = zip([row.name for row in rows], fingerprints([row.labels for row in rows]), strict=True)
         if len(self._kinds) == 1:
-            numbers = list(map(interner.page(tenant_id, *self._kinds[0]).get, keys))
-        else:
-            pages = [interner.page(tenant_id, *kind) for kind in self._kinds]
-            numbers = [page.get(key) for page, key in zip(pages, keys, strict=True)]
-        if None not in numbers:
-            return np.array(numbers, np.int32), []
-        return self._introduce(interner, tenant_id, numbers)
+            return map(interner.page(tenant_id, *self._kinds[0]).get, keys)
+        pages = [interner.page(tenant_id, *kind) for kind in self._kinds]
+        return (page.get(key) for page, key in zip(pages, keys, strict=True))
 
     def _introduce(
         self, interner: Interner, tenant_id: int, numbers: list[int | None]
     ) -> tuple[NDArray[np.int32], list[Rejection]]:
         """Number the series seen for the first time; a bad one is remembered for this request only."""
         rejected: list[Rejection] = []
-        seen: dict[tuple[str, str, str, int], int | Rejected] = {}
+        seen: dict[tuple[str | bytes, ...], int | Rejected] = {}
         for at, number in enumerate(numbers):
             if number is not None:
                 continue
             row, kind = self._rows[at], self._kinds[at if len(self._kinds) > 1 else 0]
-            key = (*kind, row.name, fingerprint(row.labels))
+            key = (*kind, row.name, bytes(row.labels))
             if key not in seen:
                 try:
                     seen[key] = interner.add((tenant_id, *kind), row.name, row.labels)
@@ -234,13 +231,26 @@ class _Columns:
         return np.array([number or 0 for number in numbers], np.int32), rejected
 
 
-def _times(rows: Sequence[Point], received_at_ms: int) -> NDArray[np.float64]:
-    times = [row.ts for row in rows]
-    if any(isinstance(ts, datetime) for ts in times):
-        times = [(ts - EPOCH) // MILLISECOND if isinstance(ts, datetime) else ts for ts in times]
-    column = np.array(times, np.float64)
-    # numpy makes None a NaN, which no JSON can hold: it is the absent time.
-    return np.where(np.isnan(column), float(received_at_ms), column)
+def _kinds(rows: Sequence[Point]) -> list[tuple[str, str]]:
+    """Kind and unit of every row, or the one pair that all share."""
+    kinds, units = {row.kind for row in rows}, {row.unit for row in rows}
+    if len(kinds) == len(units) == 1:
+        return [(kinds.pop(), units.pop())]
+    return [(row.kind, row.unit) for row in rows]
+
+
+def _times(rows: Sequence[Point], received_at_ms: int) -> NDArray[np.int64]:
+    try:
+        return np.fromiter([row.ts for row in rows], np.int64, len(rows))  # type: ignore[arg-type]
+    except (TypeError, OverflowError):
+        return np.fromiter([_time(row.ts, received_at_ms) for row in rows], np.int64, len(rows))
+
+
+def _time(ts: int | datetime | None, received_at_ms: int) -> int:
+    if ts is None:
+        return received_at_ms
+    # What no 64-bit integer holds is as far from now as the largest that does.
+    return max(-FAR_MS, min(FAR_MS, ts)) if isinstance(ts, int) else (ts - EPOCH) // MILLISECOND
 
 
 def _misfit(index: int, problem: str) -> Rejection:
