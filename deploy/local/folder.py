@@ -115,5 +115,5 @@ class StateFolder:
                 return False
             if process.environ().get(MARK) == str(self.path):
                 return True
-            return process.name() == "postgres" and process.cwd() == str(self.data / "postgres")
+            return bool(process.name() == "postgres" and process.cwd() == str(self.data / "postgres"))
         return False

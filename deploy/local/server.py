@@ -32,7 +32,7 @@ class Recipe(Protocol):
 
     name: str
     address: str
-    stop_signal: int
+    stop_signal: signal.Signals
 
     def prepare(self) -> None:
         """Make what the first start needs; may leave work running for `command` to wait for."""
@@ -188,4 +188,6 @@ class GivenServer:
         raise self._refusal("cannot be thawed")
 
     def _refusal(self, what: str) -> NotOurs:
-        return NotOurs(f"{self.name} {what}: TIDEGAUGE_{self.name.upper()} gives its address, somebody else runs it")
+        return NotOurs(
+            f"{self.name} {what}: TIDEGAUGE_{self.name.upper()} gives its address, somebody else runs it"
+        )

@@ -4,7 +4,7 @@ Spans are seconds. The law: leaving the `with` block leaves no process behind, w
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from deploy.local import kafka, postgres, redis
 from deploy.local.folder import StateFolder
 from deploy.local.ports import Ports
 from deploy.local.prerequisites import Say
-from deploy.local.server import GivenServer, OwnServer, Server
+from deploy.local.server import GivenServer, OwnServer, Recipe, Server
 
 __all__ = ["Stack"]
 
@@ -61,7 +61,7 @@ class Stack:
         say: Say = _nothing,
         environ: Mapping[str, str] = os.environ,
     ) -> Iterator["Stack"]:
-        """Servers that answer; `durable=False` is for tests: what Postgres says is saved may be lost with the machine."""
+        """Servers that answer; `durable=False` is for tests: saved data may go with the machine."""
         with cls.held(folder, durable=durable, say=say, environ=environ) as stack:
             stack.start()
             yield stack
@@ -115,9 +115,19 @@ class Stack:
                 server.kill()
 
 
-def _servers(folder: StateFolder, ports: Ports, durable: bool, say: Say, environ: Mapping[str, str]) -> list[Server]:  # noqa: FBT001  passed through
-    answers = {"kafka": kafka.answers, "postgres": postgres.answers, "redis": redis.answers}
-    recipes = {
+def _servers(
+    folder: StateFolder,
+    ports: Ports,
+    durable: bool,  # noqa: FBT001  passed through
+    say: Say,
+    environ: Mapping[str, str],
+) -> list[Server]:
+    answers: dict[str, Callable[[str], bool]] = {
+        "kafka": kafka.answers,
+        "postgres": postgres.answers,
+        "redis": redis.answers,
+    }
+    recipes: dict[str, Callable[[], Recipe]] = {
         "kafka": lambda: kafka.Kafka(folder, ports, say),
         "postgres": lambda: postgres.Postgres(folder, ports, durable=durable),
         "redis": lambda: redis.Redis(folder, ports),
