@@ -12,16 +12,13 @@ from typing import Any
 
 import structlog
 import uvicorn
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI
 from opentelemetry.sdk.metrics import MeterProvider
-from starlette.exceptions import HTTPException
 
 from services.gateway.adapters import http_health, http_windows
 from services.gateway.adapters.decoders.native import Decoder
 from services.gateway.adapters.http_body import Limits, Receive
-from services.gateway.adapters.http_errors import Problem
-from services.gateway.adapters.http_schemas import ProblemBody, ReceiptBody, TelemetryBody
+from services.gateway.adapters.http_framework import framework
 from services.gateway.adapters.http_telemetry import PATH, Budget, Scope, Send, Telemetry
 from services.gateway.adapters.kafka import KafkaPublisher
 from services.gateway.adapters.postgres import PostgresGrants, PostgresWindows
@@ -84,46 +81,17 @@ async def build(settings: Settings) -> Gateway:
     budget = Budget(settings.max_requests, settings.inflight_bytes)
     decoder = Decoder(settings.max_points, settings.max_series)
     telemetry = Telemetry(ring, intake, decoder, tally, limits=limits, budget=budget)
-    rest = _framework()
+    rest = framework()
     rest.include_router(
         http_windows.router(ring, Reader(PostgresWindows(pool), RedisLive(cache, publisher.partitions)))
     )
     rest.include_router(
-        http_health.router(intake, ring, {"postgres": lambda: postgres.reachable(pool), "redis": lambda: answers(cache)})
+        http_health.router(
+            intake, ring, {"postgres": lambda: postgres.reachable(pool), "redis": lambda: answers(cache)}
+        )
     )
     provider = http_health.instruments(tally, publisher)
     return Gateway(settings, pool, cache, publisher, intake, telemetry, rest, provider)
-
-
-def _framework() -> FastAPI:
-    rest = FastAPI(title="Tidegauge gateway", version="1")
-
-    @rest.post(PATH, status_code=202, response_model=ReceiptBody, summary="Post points",
-               responses={code: {"model": ProblemBody} for code in (400, 401, 403, 408, 413, 415, 429, 503)}
-               | {422: {"model": ReceiptBody, "description": "No point was good"}})  # fmt: skip
-    async def documented(body: TelemetryBody) -> ReceiptBody:
-        """Answered in front of the framework; this entry is its documentation. A 202 means that the log has it."""
-        raise NotImplementedError(body)
-
-    async def problem(_: Request, error: Exception) -> Response:
-        assert isinstance(error, Problem)
-        headers = {name.decode(): value.decode() for name, value in error.all_headers()}
-        return Response(error.body(), error.status, headers)
-
-    async def framework_problem(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "refused")
-        own = Problem(error.status_code, code, str(error.detail))
-        own.headers += [(name.encode(), value.encode()) for name, value in (error.headers or {}).items()]
-        return await problem(request, own)
-
-    async def misfit(request: Request, _: Exception) -> Response:
-        return await problem(request, Problem(400, "invalid_parameter", "a parameter has the wrong type"))
-
-    rest.add_exception_handler(Problem, problem)
-    rest.add_exception_handler(HTTPException, framework_problem)
-    rest.add_exception_handler(RequestValidationError, misfit)
-    return rest
 
 
 async def answers(cache: redis.Client) -> bool:

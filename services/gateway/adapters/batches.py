@@ -56,7 +56,9 @@ def joined(parts: list[Points]) -> Points:
         return parts[0]
     weight = None
     if any(part.weight is not None for part in parts):
-        weight = np.concatenate([np.ones(len(part)) if part.weight is None else part.weight for part in parts])
+        weight = np.concatenate(
+            [np.ones(len(part)) if part.weight is None else part.weight for part in parts]
+        )
     return Points(
         np.concatenate([part.slot for part in parts]),
         np.concatenate([part.ts_ms for part in parts]),
@@ -82,9 +84,7 @@ def _cut(catalogue: Catalogue, points: Points, partitions: int) -> Iterator[Piec
         begin, first = end, last
 
 
-def _renumbered(
-    slots: NDArray[np.integer], size: int
-) -> tuple[NDArray[np.integer], NDArray[np.int32]]:
+def _renumbered(slots: NDArray[np.integer], size: int) -> tuple[NDArray[np.integer], NDArray[np.int32]]:
     """The distinct slots in order of their last appearance, and for every row its place among them."""
     scratch = np.empty(size, np.int32)
     rows = np.arange(len(slots), dtype=np.int32)

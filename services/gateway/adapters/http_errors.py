@@ -13,7 +13,7 @@ PROBLEM = b"application/problem+json"
 
 
 @dataclass(slots=True)
-class Problem(Exception):  # noqa: N818 - it is an answer
+class Problem(Exception):
     """An answer other than 2xx."""
 
     status: int
@@ -50,7 +50,10 @@ class Problem(Exception):  # noqa: N818 - it is an answer
 def unauthorised() -> Problem:
     """No key or an unknown one: the same answer for both."""
     return Problem(
-        401, "unauthorised", "a known API key is needed", headers=[(b"www-authenticate", b'Bearer realm="tidegauge"')]
+        401,
+        "unauthorised",
+        "a known API key is needed",
+        headers=[(b"www-authenticate", b'Bearer realm="tidegauge"')],
     )
 
 
@@ -61,4 +64,6 @@ def refused(reason: str) -> Problem:
 
 def unknown() -> Problem:
     """Points were produced and no answer came."""
-    return Problem(503, "no_ack", "the log did not confirm in time, the points may or may not be kept", 1, "unknown")
+    return Problem(
+        503, "no_ack", "the log did not confirm in time, the points may or may not be kept", 1, "unknown"
+    )

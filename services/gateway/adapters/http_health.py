@@ -3,7 +3,8 @@
 The law: looking never costs a request of the hot route anything: instruments read plain integers when asked.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
@@ -18,6 +19,9 @@ from services.gateway.service import Intake, KeyRing, Tally
 
 Probe = Callable[[], Awaitable[bool]]
 """Whether a dependency answers."""
+
+Callback = Callable[[CallbackOptions], list[Observation]]
+"""What an instrument asks when it is looked at."""
 
 
 def router(intake: Intake, ring: KeyRing, probes: dict[str, Probe]) -> APIRouter:
@@ -54,39 +58,35 @@ def instruments(tally: Tally, publisher: KafkaPublisher) -> MeterProvider:
     provider = MeterProvider([PrometheusMetricReader()])
     meter = provider.get_meter("tidegauge.gateway")
     flow = publisher.flow
-
-    def by(counts: Callable[[], Iterable[tuple[str, object, float]]]) -> Callable[[CallbackOptions], list[Observation]]:
-        return lambda _: [Observation(value, {name: str(key)}) for name, key, value in counts()]
-
-    def one(value: Callable[[], float]) -> Callable[[CallbackOptions], list[Observation]]:
-        return lambda _: [Observation(value())]
-
-    meter.create_observable_counter(
-        "gateway_requests",
-        [by(lambda: [("status", status, count) for status, count in tally.requests.items()])],
-        description="Answers of POST /v1/telemetry",
-    )
-    meter.create_observable_counter(
-        "gateway_points_rejected",
-        [by(lambda: [("code", code, count) for code, count in tally.rejected.items()])],
-        description="Points refused for ever",
-    )
-    counters: dict[str, tuple[Callable[[], float], str]] = {
-        "gateway_points_accepted": (lambda: tally.accepted, "Points acknowledged by the log"),
-        "gateway_flushes": (lambda: flow.flushes, "Flushes acknowledged by the log"),
-        "gateway_messages": (lambda: flow.messages, "Messages with points"),
-        "gateway_rows": (lambda: flow.rows, "Rows in them"),
-        "gateway_bytes": (lambda: flow.bytes, "Bytes of messages before compression"),
-        "gateway_ticks": (lambda: flow.ticks, "Messages that only carry time forward"),
-        "gateway_producers": (lambda: flow.producers, "Producers started; more than one means that one failed"),
+    counters: dict[str, tuple[Callback, str]] = {
+        "gateway_requests": (_by("status", tally.requests), "Answers of POST /v1/telemetry"),
+        "gateway_points_rejected": (_by("code", tally.rejected), "Points refused for ever"),
+        "gateway_points_accepted": (_one(lambda: tally.accepted), "Points acknowledged by the log"),
+        "gateway_flushes": (_one(lambda: flow.flushes), "Flushes acknowledged by the log"),
+        "gateway_messages": (_one(lambda: flow.messages), "Messages with points"),
+        "gateway_rows": (_one(lambda: flow.rows), "Rows in them"),
+        "gateway_bytes": (_one(lambda: flow.bytes), "Bytes of messages before compression"),
+        "gateway_ticks": (_one(lambda: flow.ticks), "Messages that only carry time forward"),
+        "gateway_producers": (
+            _one(lambda: flow.producers),
+            "Producers started, one for each failure and one",
+        ),
     }
-    for name, (value, description) in counters.items():
-        meter.create_observable_counter(name, [one(value)], description=description)
-    gauges: dict[str, tuple[Callable[[], float], str]] = {
-        "gateway_open_requests": (lambda: tally.open_requests, "Requests under way"),
-        "gateway_inflight_bytes": (lambda: tally.inflight_bytes, "Bytes of their bodies"),
-        "gateway_unacked_seconds": (publisher.unacked_s, "Age of the flush that waits for its ack"),
+    for name, (callback, description) in counters.items():
+        meter.create_observable_counter(name, [callback], description=description)
+    gauges: dict[str, tuple[Callback, str]] = {
+        "gateway_open_requests": (_one(lambda: tally.open_requests), "Requests under way"),
+        "gateway_inflight_bytes": (_one(lambda: tally.inflight_bytes), "Bytes of their bodies"),
+        "gateway_unacked_seconds": (_one(publisher.unacked_s), "Age of the flush that waits for its ack"),
     }
-    for name, (value, description) in gauges.items():
-        meter.create_observable_gauge(name, [one(value)], description=description)
+    for name, (callback, description) in gauges.items():
+        meter.create_observable_gauge(name, [callback], description=description)
     return provider
+
+
+def _one(value: Callable[[], float]) -> Callback:
+    return lambda _: [Observation(value())]
+
+
+def _by(label: str, counts: Mapping[Any, int]) -> Callback:
+    return lambda _: [Observation(count, {label: str(key)}) for key, count in counts.items()]

@@ -14,7 +14,9 @@ class PointBody(BaseModel):
 
     name: str = Field(examples=["http.response_seconds"], max_length=200)
     value: float
-    ts: int | str | None = Field(None, description="Milliseconds UTC or RFC 3339 with a zone; absent: receive time")
+    ts: int | str | None = Field(
+        None, description="Milliseconds UTC or RFC 3339 with a zone; absent: receive time"
+    )
     labels: dict[str, str] = Field({}, examples=[{"service": "checkout"}])
     kind: Literal["gauge", "delta"] = "gauge"
     unit: str = ""

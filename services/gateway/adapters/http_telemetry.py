@@ -85,7 +85,9 @@ class Telemetry:
     async def _take(self, scope: Scope, body: Incoming) -> Receipt | None:
         """Every step that may refuse, the cheap ones first; None when the client has left."""
         if scope["method"] != "POST":
-            raise Problem(405, "method_not_allowed", "only POST is answered here", headers=[(b"allow", b"POST")])
+            raise Problem(
+                405, "method_not_allowed", "only POST is answered here", headers=[(b"allow", b"POST")]
+            )
         key = key_of(scope["headers"])
         reason = self._intake.refusal() or self._overload()
         if reason is not None:
@@ -102,7 +104,9 @@ class Telemetry:
             received_at_ms=received_at_ms, now_s=monotonic_s(),
         )  # fmt: skip
         if receipt.retry_after_s > 0:
-            raise Problem(429, "rate_limited", "over the tenant's points a second", ceil(receipt.retry_after_s))
+            raise Problem(
+                429, "rate_limited", "over the tenant's points a second", ceil(receipt.retry_after_s)
+            )
         if receipt.outcome is Outcome.NOT_ACCEPTED:
             raise refused(self._intake.refusal() or "kafka does not answer")
         if receipt.outcome is Outcome.UNKNOWN:

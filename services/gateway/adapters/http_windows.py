@@ -5,7 +5,7 @@ answer is wider than the key's tenant.
 """
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -30,7 +30,7 @@ DEFAULT_LIMIT = 1000
 DEFAULT_QUANTILES = ["0.5", "0.95", "0.99"]
 """Quantiles of a query without `quantile`."""
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _INTEGER = re.compile(r"-?\d{1,15}")
 _DECIMAL = re.compile(r"\d{1,3}(\.\d{1,15})?|\.\d{1,15}")
@@ -48,7 +48,7 @@ def router(ring: KeyRing, reader: Reader) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/v1/windows", response_model=WindowsBody, responses=REFUSALS, summary="Windows of a metric")
-    async def windows(  # noqa: PLR0913, PLR0917 - one parameter for each of the query's
+    async def windows(  # noqa: PLR0917 - one parameter for each of the query's
         request: Request,
         metric: str = "",
         from_: Annotated[str, Query(alias="from", description="Default: 15 minutes before `to`")] = "",
@@ -72,8 +72,14 @@ def router(ring: KeyRing, reader: Reader) -> APIRouter:
     return routes
 
 
-def _asked(  # noqa: PLR0913, PLR0917 - one parameter for each of the query's
-    tenant_id: int, metric: str, span: tuple[str, str], labels: list[str], quantiles: list[str], limit: str, now: int
+def _asked(  # noqa: PLR0917 - one parameter for each of the query's
+    tenant_id: int,
+    metric: str,
+    span: tuple[str, str],
+    labels: list[str],
+    quantiles: list[str],
+    limit: str,
+    now: int,
 ) -> domain.Query:
     to_ms = _time("to", span[1], now + 1)
     return domain.check(
@@ -119,7 +125,9 @@ def _time(field: str, text: str, default_ms: int) -> int:
             # A plus in a query string is a blank.
             instant = msgspec.convert(text.replace(" ", "+"), _instant)
         except msgspec.ValidationError as error:
-            raise Rejected("invalid_time", f"{field}: must be milliseconds or RFC 3339 with a zone") from error
+            raise Rejected(
+                "invalid_time", f"{field}: must be milliseconds or RFC 3339 with a zone"
+            ) from error
         found = (instant - EPOCH) // timedelta(milliseconds=1)
     if not 0 <= found < 1 << 47:
         raise Rejected("invalid_time", f"{field}: must lie between 1970 and 6429")

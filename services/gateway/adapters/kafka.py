@@ -106,7 +106,9 @@ class KafkaPublisher:
                 await self._pause(RECONNECT_S)
                 continue
             self.flow.producers += 1
-            _log.info("producer started", boot_id=self._producer.boot_id, partitions=self._producer.partitions)
+            _log.info(
+                "producer started", boot_id=self._producer.boot_id, partitions=self._producer.partitions
+            )
             failure = await self._serve(self._producer)
             producer, self._producer = self._producer, None
             if failure is not None:

@@ -5,7 +5,7 @@ parameters; an absent server is `Unavailable`.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ LIMIT $6
 """
 """Closed windows of a metric, ordered by window and series."""
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -62,7 +62,13 @@ class PostgresWindows:
         labels = orjson.dumps(dict(query.labels)).decode()
         async with connection(self._pool) as held:
             rows = await held.fetch(
-                CLOSED, query.tenant_id, query.metric, labels, _at(query.from_ms), _at(query.to_ms), query.limit + 1
+                CLOSED,
+                query.tenant_id,
+                query.metric,
+                labels,
+                _at(query.from_ms),
+                _at(query.to_ms),
+                query.limit + 1,
             )
         return [_window(row, query) for row in rows]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import cramjam
 
 from services.gateway.domain.query import Query, WindowRow
-from shared.errors import Unavailable
+from shared.errors import Rejected, Unavailable
 from shared.model import sketch
 from shared.model.rollup import Rollups
 from shared.model.series import Series
@@ -48,7 +48,10 @@ class RedisLive:
                     values = await self._client.mget(keys)
         except TimeoutError as error:
             raise Unavailable("redis", "no answer in time") from error
-        return [row for value in values if value is not None for row in self._rows(value, query)]
+        try:
+            return [row for value in values if isinstance(value, bytes) for row in self._rows(value, query)]
+        except (Rejected, cramjam.DecompressionError) as error:
+            raise Unavailable("redis", f"a live window cannot be read: {error}") from error
 
     def _rows(self, value: bytes, query: Query) -> list[WindowRow]:
         windows = rollups.decode(bytes(cramjam.zstd.decompress(value[OFFSET_BYTES:])))
@@ -80,7 +83,9 @@ def _window(rolled: Rollups, row: int, owner: Series, query: Query) -> WindowRow
         max=_finite(float(rolled.max[row])),
         last=_finite(float(rolled.last[row])),
         last_ms=int(rolled.last_ms[row]),
-        quantiles=tuple(sketch.quantile(rolled.bucket[span], rolled.weight[span], q) for q in query.quantiles),
+        quantiles=tuple(
+            sketch.quantile(rolled.bucket[span], rolled.weight[span], q) for q in query.quantiles
+        ),
         revision=int(rolled.revision[row]),
         late_count=int(rolled.late_count[row]),
         watermark_ms=int(rolled.watermark_ms[row]),

@@ -60,7 +60,9 @@ def without(points: Points, rows: list[int]) -> Points:
     return Points(points.slot[keep], points.ts_ms[keep], points.value[keep], weight)
 
 
-def _bad_weights(weight: np.ndarray[tuple[int], np.dtype[np.float64]]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _bad_weights(
+    weight: np.ndarray[tuple[int], np.dtype[np.float64]],
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     return np.asarray(~(np.abs(weight) <= MAX_WEIGHT) | (weight == 0))
 
 
@@ -72,7 +74,9 @@ def _each(points: Points, received_at_ms: int) -> list[Rejection]:
         for row in np.flatnonzero(_bad_weights(points.weight)).tolist():
             found.setdefault(row, Rejection(row, "weight_out_of_range", WEIGHT_RANGE))
     for row in np.flatnonzero(points.ts_ms > received_at_ms + MAX_AHEAD_MS).tolist():
-        message = "ts: more than 60 s ahead of the receive time" + _unit_hint(int(points.ts_ms[row]), received_at_ms)
+        message = "ts: more than 60 s ahead of the receive time" + _unit_hint(
+            int(points.ts_ms[row]), received_at_ms
+        )
         found.setdefault(row, Rejection(row, "ts_in_future", message))
     for row in np.flatnonzero(points.ts_ms < received_at_ms - MAX_LATE_MS).tolist():
         message = "ts: more than 5 days old" + _unit_hint(int(points.ts_ms[row]), received_at_ms)
@@ -81,7 +85,11 @@ def _each(points: Points, received_at_ms: int) -> list[Rejection]:
 
 
 def _unit_hint(ts: int, received_at_ms: int) -> str:
-    for unit, in_ms in (("seconds", ts * 1000), ("microseconds", ts // 1000), ("nanoseconds", ts // 1_000_000)):
+    for unit, in_ms in (
+        ("seconds", ts * 1000),
+        ("microseconds", ts // 1000),
+        ("nanoseconds", ts // 1_000_000),
+    ):
         if abs(in_ms - received_at_ms) < PLAUSIBLE_MS:
             return f"; it looks like {unit}, send milliseconds"
     return ""

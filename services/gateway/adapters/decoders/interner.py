@@ -29,7 +29,7 @@ _labels = msgspec.json.Decoder(dict[str, str])
 
 def fingerprints(raws: Iterable[msgspec.Raw]) -> Iterator[bytes]:
     """128 bits for each raw text of labels; half the price of copying and hashing the text itself."""
-    return map(xxh3_128_digest, raws, repeat(SEED))  # type: ignore[arg-type]
+    return map(xxh3_128_digest, raws, repeat(SEED))
 
 
 class Interner:
@@ -67,7 +67,7 @@ class Interner:
         if number is None:
             number = self._numbers[packed] = len(self.packed)
             self.packed.append(packed)
-        self.page(tenant_id, kind, unit)[name, *fingerprints((raw,))] = number
+        self.page(tenant_id, kind, unit)[name, next(fingerprints((raw,)))] = number
         self._spellings += 1
         return number
 

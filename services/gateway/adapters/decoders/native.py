@@ -8,7 +8,7 @@ import re
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Annotated, Any, Literal
 
@@ -22,7 +22,7 @@ from shared.errors import Rejected
 from shared.model.point import Points
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 FAR_MS = 1 << 62
 ABSENT = msgspec.Raw(b"")
@@ -122,7 +122,8 @@ class Decoder:
     def _decode_any(self, body: bytes, tenant_id: int, received_at_ms: int) -> Decoded:
         try:
             rows = _body.decode(body).points
-            index, rejected = None, []
+            index: list[int] | None = None
+            rejected: list[Rejection] = []
         except msgspec.ValidationError:
             rows, index, rejected = self._one_by_one(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -176,7 +177,9 @@ class Decoder:
             first.setdefault(bad.index, bad)
         places = columns.index or range(len(slots))
         rejected += [Rejection(places[row], bad.code, bad.message) for row, bad in first.items()]
-        return Decoded(self._interner, without(points, list(first)), sorted(rejected, key=attrgetter("index")))
+        return Decoded(
+            self._interner, without(points, list(first)), sorted(rejected, key=attrgetter("index"))
+        )
 
 
 class Columns:
@@ -241,7 +244,7 @@ def _kinds(rows: Sequence[Point]) -> list[tuple[str, str]]:
 
 def _times(rows: Sequence[Point], received_at_ms: int) -> NDArray[np.int64]:
     try:
-        return np.fromiter([row.ts for row in rows], np.int64, len(rows))  # type: ignore[arg-type]
+        return np.fromiter([row.ts for row in rows], np.int64, len(rows))
     except (TypeError, OverflowError):
         return np.fromiter([_time(row.ts, received_at_ms) for row in rows], np.int64, len(rows))
 

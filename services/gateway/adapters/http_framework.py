@@ -1,0 +1,52 @@
+"""The framework for everything but the hot route, with our own bodies for its refusals.
+
+The law: whatever is refused, the body has the one form of `http_errors`.
+"""
+
+from typing import Any, cast
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from services.gateway.adapters.http_errors import Problem
+from services.gateway.adapters.http_schemas import ProblemBody, ReceiptBody, TelemetryBody
+from services.gateway.adapters.http_telemetry import PATH
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    **{code: {"model": ProblemBody} for code in (400, 401, 403, 405, 408, 413, 415, 429, 503)},
+    422: {"model": ReceiptBody, "description": "No point was good"},
+}
+"""Answers of the hot route other than 202."""
+
+
+def framework() -> FastAPI:
+    """An application without routes but the documentation of the hot one."""
+    rest = FastAPI(title="Tidegauge gateway", version="1")
+
+    @rest.post(PATH, status_code=202, responses=RESPONSES, summary="Post points")
+    async def documented(body: TelemetryBody) -> ReceiptBody:
+        """Answered in front of the framework; this entry is its documentation. A 202 means that the log has it."""
+        raise NotImplementedError(body)
+
+    rest.add_exception_handler(Problem, _problem)
+    rest.add_exception_handler(HTTPException, _http_problem)
+    rest.add_exception_handler(RequestValidationError, _misfit)
+    return rest
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    problem = cast("Problem", error)
+    headers = {name.decode(): value.decode() for name, value in problem.all_headers()}
+    return Response(problem.body(), problem.status, headers)
+
+
+async def _http_problem(request: Request, error: Exception) -> Response:
+    refusal = cast("HTTPException", error)
+    code = {404: "not_found", 405: "method_not_allowed"}.get(refusal.status_code, "refused")
+    headers = [(name.encode(), value.encode()) for name, value in (refusal.headers or {}).items()]
+    return await _problem(request, Problem(refusal.status_code, code, str(refusal.detail), headers=headers))
+
+
+async def _misfit(request: Request, _: Exception) -> Response:
+    return await _problem(request, Problem(400, "invalid_parameter", "a parameter has the wrong type"))
