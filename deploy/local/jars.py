@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from deploy.local.prerequisites import Say, maven
+from deploy.local.prerequisites import Say, java, maven
 from shared.errors import Unavailable
 
 POM = Path(__file__).resolve().parents[1] / "kafka/pom.xml"
@@ -58,3 +58,9 @@ def _resolve(wanted: Path, say: Say) -> None:
             draft.rename(wanted)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    # Fetches everything ahead of the tests, whose patience is shorter than a download may take.
+    java(print)
+    class_path(print)

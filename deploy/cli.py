@@ -1,0 +1,138 @@
+"""The command line: parses words, calls the code, turns our errors into one sentence and an exit code.
+
+The law: nothing is decided here.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version as version_of
+from logging import NullHandler, getLogger
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.local import running
+from deploy.local.folder import Occupied
+from deploy.local.process import Died
+from deploy.local.server import NotOurs
+from deploy.local.tenant import Scope, new_key, store
+from shared.errors import TidegaugeError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
+key_app = typer.Typer(no_args_is_help=True, help="API keys: who may write and read.")
+app.add_typer(key_app, name="key")
+
+Folder = Annotated[
+    Path, typer.Option("--folder", "-C", help="Folder of the system; its data lie in `.tidegauge/` there.")
+]
+HERE = Path()
+
+
+@app.callback()
+def tidegauge() -> None:
+    """Tidegauge: telemetry in, windows out that say how complete they are.
+
+    Start with `tidegauge up`; it explains the rest.
+    """
+    # The Kafka client logs each attempt to reach a broker that is still starting.
+    getLogger("aiokafka").addHandler(NullHandler())
+    getLogger("aiokafka").propagate = False
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except (TidegaugeError, Occupied, Died, NotOurs) as problem:
+        typer.echo(f"tidegauge: {problem}", err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def up(
+    folder: Folder = HERE,
+    *,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Forget the data, keys and ports of earlier runs.")
+    ] = False,
+    servers_only: Annotated[
+        bool, typer.Option("--servers-only", help="Only Kafka, Postgres and Redis, with topics and tables.")
+    ] = False,
+    demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Post this machine's own figures.")] = True,
+) -> None:
+    """Start everything here and keep it running until Ctrl-C.
+
+    Kafka, Postgres and Redis are started on loopback unless TIDEGAUGE_KAFKA (host:port), TIDEGAUGE_POSTGRES
+    (postgresql://…) or TIDEGAUGE_REDIS (redis://…) gives the address of one that runs already. Ports are chosen and
+    remembered; TIDEGAUGE_KAFKA_PORT, TIDEGAUGE_POSTGRES_PORT, TIDEGAUGE_REDIS_PORT and GATEWAY_PORT set them.
+    """
+    from deploy.local.progress import Progress  # noqa: PLC0415  other commands start quicker without
+    from deploy.local.up import Wishes, run  # noqa: PLC0415
+
+    with _explained():
+        run(Wishes(folder, fresh, servers_only, demo), Progress())
+
+
+@app.command()
+def down(folder: Folder = HERE) -> None:
+    """Stop the system that runs in this folder; its data stay."""
+    with _explained():
+        stopped = running.down(folder)
+    typer.echo("nothing runs in this folder" if stopped is None else f"stopped (process {stopped})")
+
+
+@app.command()
+def env(folder: Folder = HERE) -> None:
+    """Print addresses and keys of the running system as shell exports: `eval "$(tidegauge env)"`."""
+    with _explained():
+        typer.echo(running.exports(running.environment(folder)))
+
+
+@app.command()
+def migrate(folder: Folder = HERE) -> None:
+    """Apply the migrations that Postgres lacks (TIDEGAUGE_POSTGRES, else the system running here)."""
+    from deploy.postgres.migrate import migrate as apply  # noqa: PLC0415
+
+    with _explained():
+        _report(asyncio.run(apply(running.address("TIDEGAUGE_POSTGRES", folder, os.environ))), "applied")
+
+
+@app.command()
+def topics(
+    folder: Folder = HERE,
+    partitions: Annotated[int, typer.Option(help="Partitions of each topic, fixed for ever.", min=1)] = 12,
+    replication: Annotated[int, typer.Option(help="Brokers that keep each record.", min=1)] = 1,
+) -> None:
+    """Create the topics that Kafka lacks and check the rest (TIDEGAUGE_KAFKA, else the system running here)."""
+    from deploy.kafka.topics import create  # noqa: PLC0415
+
+    with _explained():
+        address = running.address("TIDEGAUGE_KAFKA", folder, os.environ)
+        _report(asyncio.run(create(address, partitions=partitions, replication=replication)), "created")
+
+
+@key_app.command("create")
+def create_key(
+    tenant: Annotated[str, typer.Option(help="Whose data; made when it is new.")],
+    scope: Annotated[Scope, typer.Option(help="What the key allows.")],
+    folder: Folder = HERE,
+) -> None:
+    """Make a key and print it: this is the only time it can be seen, the database keeps a hash."""
+    with _explained():
+        address = running.address("TIDEGAUGE_POSTGRES", folder, os.environ)
+    key = new_key(scope)
+    asyncio.run(store(address, tenant, {key: scope}))
+    typer.echo(key)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(version_of("tidegauge"))
+
+
+def _report(names: list[str], what: str) -> None:
+    typer.echo("\n".join(f"{what} {name}" for name in names) or f"nothing had to be {what}")

@@ -1,0 +1,175 @@
+"""The services as child processes: started, watched, restarted with a pause that grows.
+
+Spans are seconds. A service that ends itself (code 70: its watchdog) is part of normal life. The law: three ends within
+half a minute are not, and stop the run with the end of the log.
+"""
+
+import http.client
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from deploy.local.apart import finish
+from deploy.local.folder import ROOT, StateFolder
+from deploy.local.ports import LOOPBACK
+from deploy.local.prerequisites import Say
+from deploy.local.process import Child, bound_to_us
+from shared.runtime.clock import monotonic_s
+from shared.wire.topics import METRICS
+
+GIVE_UP_ENDS, GIVE_UP_S = 3, 30.0
+"""So many ends within this span stop the run."""
+
+PAUSE_S, LONGEST_PAUSE_S = 1.0, 10.0
+"""Pause before a restart: doubled each time up to the longest."""
+
+STOP_S = 15.0
+"""How long a service may take to drain and end."""
+
+_OWNED = """
+SELECT count(*) FILTER (WHERE owner <> '' AND updated_at >= $2) >= $3
+FROM partition_state WHERE topic = $1"""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the services are started with and asked about."""
+
+    environ: dict[str, str]
+    """Addresses of the servers, as TIDEGAUGE_*."""
+    port: int
+    """Port of the gateway on loopback."""
+    started_at: object
+    """Postgres' clock before the services were started."""
+    partitions: int
+    """Partitions of the metrics topic."""
+
+    @property
+    def url(self) -> str:
+        """Address of the public API."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One row of the table below."""
+
+    name: str
+    module: str
+    ready: Callable[[Surroundings], bool]
+    environ: Callable[[Surroundings], dict[str, str]] = field(default=lambda _: {})
+
+
+def _gateway_ready(around: Surroundings) -> bool:
+    connection = http.client.HTTPConnection(urlsplit(around.url).netloc, timeout=2)
+    try:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _partitions_owned(around: Surroundings) -> bool:
+    return finish(
+        _ask(around.environ["TIDEGAUGE_POSTGRES"], METRICS.name, around.started_at, around.partitions)
+    )
+
+
+async def _ask(dsn: str, topic: str, since: object, partitions: int) -> bool:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return bool(await connection.fetchval(_OWNED, topic, since, partitions))
+    finally:
+        await connection.close()
+
+
+SERVICES = (
+    Service(
+        "gateway",
+        "services.gateway",
+        _gateway_ready,
+        lambda around: {"GATEWAY_HOST": LOOPBACK, "GATEWAY_PORT": str(around.port)},
+    ),
+    Service("aggregator", "services.aggregator", _partitions_owned),
+)
+"""Every service that `tidegauge up` runs, in the order in which data flow."""
+
+
+class Watched:
+    """A child that is started again whenever it ends."""
+
+    def __init__(self, child: Child, command: list[str], say: Say) -> None:
+        self.child = child
+        self._command = command
+        self._say = say
+        self._ends: deque[float] = deque(maxlen=GIVE_UP_ENDS)
+        self._pause_s = PAUSE_S
+        self._due_s: float | None = None
+
+    def start(self) -> None:
+        """Start it for the first time."""
+        self.child.start(bound_to_us(self._command))
+
+    def tend(self, now_s: float) -> None:
+        """Notice its end, start it again when its pause is over; the error when it ends too often."""
+        if self.child.alive:
+            return
+        if self._due_s is None:
+            self._ends.append(now_s)
+            if len(self._ends) == GIVE_UP_ENDS and now_s - self._ends[0] < GIVE_UP_S:
+                raise self.child.obituary()
+            # A long life wipes out earlier troubles.
+            recent = sum(now_s - end < GIVE_UP_S for end in self._ends)
+            self._pause_s = min(PAUSE_S * 2 ** (recent - 1), LONGEST_PAUSE_S)
+            self._due_s = now_s + self._pause_s
+            self._say(
+                f"{self.child.name} ended with code {self.child.exit_code}; "
+                f"again in {self._pause_s:.0f} s (see {self.child.log})"
+            )
+        elif now_s >= self._due_s:
+            self._due_s = None
+            self.start()
+
+
+class Fleet:
+    """All the children beside the servers: services and the demo traffic."""
+
+    def __init__(self, folder: StateFolder, say: Say) -> None:
+        self._folder = folder
+        self._say = say
+        self._watched: list[Watched] = []
+
+    def start(self, name: str, module: str, environ: dict[str, str]) -> None:
+        """Start `python -m module` and watch it from now on."""
+        log = self._folder.log / f"{name}.log"
+        child = Child(name, log, self._folder.path, environ=environ, cwd=ROOT)
+        watched = Watched(child, [sys.executable, "-m", module], self._say)
+        self._watched.append(watched)
+        watched.start()
+
+    def tend(self) -> None:
+        """Look after all of them once."""
+        now_s = monotonic_s()
+        for watched in self._watched:
+            watched.tend(now_s)
+
+    def stop(self) -> None:
+        """End all, who writes before who reads; by force when that takes too long."""
+        for watched in self._watched:
+            watched.child.stop(signal.SIGTERM, STOP_S)
+
+    def child(self, name: str) -> Child:
+        """One of them by its name."""
+        return next(watched.child for watched in self._watched if watched.child.name == name)
+
+    def kill(self) -> None:
+        """End all at once."""
+        for watched in self._watched:
+            watched.child.kill()

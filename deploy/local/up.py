@@ -1,0 +1,187 @@
+"""`tidegauge up`: servers, tables, topics, a demo tenant, services and real traffic, until Ctrl-C.
+
+Times are milliseconds, spans seconds. The law: what it starts it stops, and it says what it does while it does it.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+
+from deploy.kafka import topics
+from deploy.local import tenant
+from deploy.local.apart import finish
+from deploy.local.interrupt import Stopping, interruptible
+from deploy.local.ports import LOOPBACK
+from deploy.local.progress import Progress
+from deploy.local.running import MEMORY as RUNNING
+from deploy.local.services import SERVICES, Fleet, Surroundings
+from deploy.local.stack import Stack
+from deploy.postgres.migrate import migrate
+from shared.errors import Unavailable
+from shared.model.window import BASE_MS
+from shared.runtime.clock import monotonic_s
+from shared.wire.topics import DEFAULT_PARTITIONS
+
+GATEWAY_PORT = 8080
+"""Port of the gateway unless it is taken."""
+
+READY_S = 60.0
+"""How long the services may take until they are ready."""
+
+WINDOW_S = 60.0
+"""How long to wait for the first closed window before saying that there is none."""
+
+TEND_S = 0.1
+"""Pause between two looks at the children."""
+
+_FIRST_WINDOW = """
+SELECT count(*) > 0 FROM rollup_10s JOIN series USING (series_id) JOIN tenant USING (tenant_id)
+WHERE tenant.name = $1 AND window_start > $2"""
+
+HOW_TO_TRY = """
+  API        {url}   (its description: {url}/docs)
+  Postgres   {postgres}
+  Kafka      {kafka}
+  Redis      {redis}
+  write key  {write}
+  read key   {read}
+
+Post a point, and read its window back (live at once, closed some 12 s later):
+
+  curl -s {url}/v1/telemetry -H 'Authorization: Bearer {write}' -H 'Content-Type: application/json' -d '{body}'
+  curl -s '{url}/v1/windows?metric=demo.answer' -H 'Authorization: Bearer {read}'
+
+Ctrl-C stops everything; the data stay. `eval "$(tidegauge env)"` gives a shell these addresses and keys."""
+
+BODY = '{"points":[{"name":"demo.answer","value":42}]}'
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the user asked for."""
+
+    folder: Path
+    fresh: bool = False
+    servers_only: bool = False
+    demo: bool = True
+
+
+def run(wishes: Wishes, progress: Progress) -> None:
+    """Run the system until Ctrl-C or SIGTERM."""
+    held = Stack.held(wishes.folder, durable=True, fresh=wishes.fresh, say=progress.say)
+    try:
+        with interruptible() as interrupt, held as stack:
+            fleet = Fleet(stack.folder, progress.say)
+            interrupt.force += [fleet.kill, stack.kill]
+            try:
+                _Run(wishes, progress, stack, fleet).run()
+            except Stopping:
+                progress.say("stopping (Ctrl-C again ends at once)")
+            finally:
+                (stack.folder.path / RUNNING).unlink(missing_ok=True)
+                fleet.stop()
+    except Stopping:
+        pass
+    progress.say("stopped")
+
+
+class _Run:
+    """One run, step by step."""
+
+    def __init__(self, wishes: Wishes, progress: Progress, stack: Stack, fleet: Fleet) -> None:
+        self._wishes = wishes
+        self._progress = progress
+        self._stack = stack
+        self._fleet = fleet
+        self._keys = tenant.demo_keys(stack.folder)
+        self._port = stack.ports.pick("gateway", "GATEWAY_PORT", GATEWAY_PORT)
+        self._url = f"http://{LOOPBACK}:{self._port}"
+
+    def run(self) -> None:
+        demo = self._wishes.demo and not self._wishes.servers_only
+        if demo:  # first, so that it measures while the rest starts
+            self._fleet.start("demo", "deploy.local.demo", self._public())
+        self._stack.start()
+        finish(self._prepare())
+        if not self._wishes.servers_only:
+            self._start_services()
+        if demo:
+            self._await_window()
+        self._tell()
+        self._until(lambda: False)
+
+    def _public(self) -> dict[str, str]:
+        keys = {f"TIDEGAUGE_{scope.upper()}_KEY": key for scope, key in self._keys.items()}
+        return {"TIDEGAUGE_URL": self._url, **keys}
+
+    async def _prepare(self) -> None:
+        made, applied = await asyncio.gather(topics.create(self._stack.kafka), migrate(self._stack.postgres))
+        await tenant.store(
+            self._stack.postgres, tenant.DEMO, {key: scope for scope, key in self._keys.items()}
+        )
+        self._progress.say(
+            f"topics and tables are there ({len(made)} topics made, {len(applied)} migrations applied)"
+        )
+
+    def _start_services(self) -> None:
+        environ = self._stack.environ
+        started_at = finish(_now(self._stack.postgres))
+        around = Surroundings(environ, self._port, started_at, DEFAULT_PARTITIONS)
+        for service in SERVICES:
+            self._fleet.start(service.name, service.module, environ | service.environ(around))
+        for service in SERVICES:
+            if not self._until(lambda ready=service.ready: ready(around), READY_S):  # type: ignore[misc]
+                end = self._fleet.child(service.name).log_end()
+                raise Unavailable(service.name, f"not ready in {READY_S:.0f} s; the end of its log:\n{end}")
+            self._progress.say(f"{service.name} is ready")
+
+    def _await_window(self) -> None:
+        # The window in which this run began counts, although the run saw only a part of it.
+        since = datetime.fromtimestamp((self._progress.started_ms - BASE_MS) / 1000, UTC)
+        if self._until(lambda: finish(_has_window(self._stack.postgres, since)), WINDOW_S):
+            self._progress.say(f"first closed window, {self._progress.elapsed_s:.1f} s after the start")
+        else:
+            logs = self._stack.folder.log
+            self._progress.say(f"no window has closed in {WINDOW_S:.0f} s: see the logs in {logs}")
+
+    def _tell(self) -> None:
+        addresses = self._stack.environ
+        self._stack.folder.remember(
+            RUNNING, addresses if self._wishes.servers_only else addresses | self._public()
+        )
+        if self._wishes.servers_only:
+            self._progress.say('servers are up; `eval "$(tidegauge env)"` gives a shell their addresses')
+            return
+        servers = {name: server.address for name, server in self._stack.servers.items()}
+        self._progress.show(HOW_TO_TRY.format(url=self._url, body=BODY, **servers, **self._keys))
+
+    def _until(self, condition: Callable[[], bool], limit_s: float = float("inf")) -> bool:
+        """Look after the children until the condition holds; False when it does not by the limit."""
+        pause, deadline = threading.Event(), monotonic_s() + limit_s
+        while not condition():
+            if monotonic_s() > deadline:
+                return False
+            self._fleet.tend()
+            pause.wait(TEND_S)
+        return True
+
+
+async def _now(dsn: str) -> object:
+    return await _asked(dsn, "SELECT now()")
+
+
+async def _has_window(dsn: str, since: datetime) -> bool:
+    return bool(await _asked(dsn, _FIRST_WINDOW, tenant.DEMO, since))
+
+
+async def _asked(dsn: str, sql: str, *values: object) -> object:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return await connection.fetchval(sql, *values)
+    finally:
+        await connection.close()
