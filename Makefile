@@ -1,0 +1,46 @@
+# Everything a newcomer needs. Each target makes .venv by itself and is quick the second time.
+
+.DEFAULT_GOAL := help
+.PHONY: help env run test check fmt lint bench chaos
+MAKEFLAGS += --no-print-directory
+IN := .venv/bin
+
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+env: ## make .venv as requirements.lock says
+	@deploy/local/environment.sh
+
+run: env ## start everything until Ctrl-C; s=gateway: one service beside a running system; ARGS=--fresh: forget the data
+ifdef s
+	@eval "$$($(IN)/tidegauge env)" && exec $(IN)/python -m services.$(s)
+else
+	@exec $(IN)/tidegauge up $(ARGS)
+endif
+
+test: lint ## everything that CI runs, against real servers
+	@$(IN)/python -m deploy.local.jars
+	@$(IN)/pytest --ignore=tests/chaos $(ARGS)
+
+check: lint ## format, lint, types, import contracts, house and unit tests: under a minute
+	@$(IN)/pytest -q tests/house tests/unit tests/properties
+
+lint: env
+	@$(IN)/ruff format --check --quiet .
+	@$(IN)/ruff check --quiet .
+	@$(IN)/mypy --no-error-summary
+	@$(IN)/lint-imports > .venv/imports.log || { cat .venv/imports.log; exit 1; }
+
+fmt: env ## format, and repair what can be repaired without thought
+	@$(IN)/ruff check --quiet --fix .
+	@$(IN)/ruff format --quiet .
+
+bench: env ## measure: one JSON line a figure; FIGURE=gateway_100 for one
+	@$(IN)/python -m deploy.local.jars
+	@$(IN)/python -m bench $(FIGURE)
+
+chaos: env ## kill and freeze processes, five times with different seeds
+	@$(IN)/python -m deploy.local.jars
+	@for seed in 1 2 3 4 5; do \
+	  echo "seed $$seed"; TIDEGAUGE_SEED=$$seed $(IN)/pytest $(wildcard tests/chaos) tests/contract || exit 1; \
+	done
