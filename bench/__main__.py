@@ -1,0 +1,76 @@
+"""`python -m bench [FIGURE ...]`: measures the named figures, or all, and prints one JSON line each."""
+
+import asyncio
+import functools
+import json
+import sys
+import tempfile
+import traceback
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from bench import aggregator, gateway, latency, memory
+from bench.figure import Invalid, Line, say
+from deploy.local.stack import Stack
+
+Measure = Callable[[Stack, Path], Awaitable[list[Line]]]
+
+MEMORY_S = 180.0
+"""How long memory is watched within the whole."""
+
+MEMORY_ALONE_S = 600.0
+"""How long when it is asked for by name."""
+
+MEASURES: dict[tuple[str, ...], Measure] = {
+    ("gateway_100",): functools.partial(gateway.measure, points=100),
+    ("gateway_1000",): functools.partial(gateway.measure, points=1000),
+    ("aggregator_10k",): aggregator.measure,
+    ("latency_live", "latency_closed"): latency.measure,
+    ("memory",): functools.partial(memory.measure, seconds=MEMORY_S),
+}
+"""Figures -> what measures them; a measure may give two."""
+
+FIGURES = [name for names in MEASURES for name in names]
+
+
+async def _measured(
+    measure: Measure, names: tuple[str, ...], stack: Stack, folder: Path
+) -> list[dict[str, object]]:
+    try:
+        return [line.fields() for line in await measure(stack, folder)]
+    except Invalid as problem:
+        return [{"figure": name, "error": str(problem)} for name in names]
+    except Exception as problem:  # noqa: BLE001  one figure that breaks must not hide the others
+        traceback.print_exc()
+        return [{"figure": name, "error": repr(problem)} for name in names]
+
+
+async def _all(wanted: list[str], stack: Stack, folder: Path) -> bool:
+    """Whether every wanted figure could be measured."""
+    whole = True
+    for names, measure in MEASURES.items():
+        if not set(names) & set(wanted):
+            continue
+        say(f"{', '.join(names)} ...")
+        for line in await _measured(measure, names, stack, folder):
+            if line["figure"] in wanted:
+                print(json.dumps(line), flush=True)
+                whole &= "error" not in line
+    return whole
+
+
+def main(wanted: list[str]) -> int:
+    """Measure on servers of our own, or those whose addresses are given."""
+    if unknown := set(wanted) - set(FIGURES):
+        say(f"no such figure: {', '.join(sorted(unknown))}. There are: {', '.join(FIGURES)}")
+        return 2
+    seconds = MEMORY_ALONE_S if "memory" in wanted else MEMORY_S
+    MEASURES["memory",] = functools.partial(memory.measure, seconds=seconds)
+    with tempfile.TemporaryDirectory(prefix="tidegauge-bench-") as name:
+        folder = Path(name)
+        with Stack.up(folder / "servers", durable=False, say=say) as stack:
+            return 0 if asyncio.run(_all(wanted or FIGURES, stack, folder)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,125 @@
+"""aggregator_10k: points per CPU-second of the aggregator process, from Kafka to committed windows.
+
+A topic is filled first; each round starts the aggregator on it with an empty database and ends when every partition
+is committed to its end. The CPU of start-up (until the partitions are acquired) is left out, all else is in. The law:
+the counts in rollup_10s must add up to the points sent, else the figure is invalid.
+"""
+
+import asyncio
+import os
+import secrets
+import sys
+from pathlib import Path
+
+import asyncpg
+import orjson
+
+from bench import log, preload, stand
+from bench.figure import PAIRS, Invalid, Line, compared, say
+from deploy.local.stack import Stack
+from shared.runtime.clock import monotonic_s
+from shared.wire.topics import DEFAULT_PARTITIONS, METRICS
+
+PLAN = preload.Plan(series=10_000, windows=8, points_a_window=50, points_a_message=1000)
+NAIVE_MESSAGES = 15_000
+LIMIT_S = 120.0
+
+
+async def measure(stack: Stack, folder: Path) -> list[Line]:
+    """The line, with the Faust runtime of ours for information."""
+    async with stand.room(stack, folder) as room:
+        topic = room.prefix + METRICS.name
+        naive_topic = await room.add_topic("naive", 1)
+        load = await preload.fill(stack.kafka, topic, room.tenant_id, PLAN)
+        await preload.fill_naive(stack.kafka, naive_topic, PLAN.series, NAIVE_MESSAGES)
+        say(f"  filled: {load.points:,} points in {load.messages:,} messages of {load.message_bytes:,} B")
+        ours, naive = [], []
+        for _ in range(PAIRS):
+            ours.append(await _round(stack, folder, room.prefix, "aiokafka", load))
+            naive.append(await _naive_round(stack, folder, naive_topic))
+        faust = await _round(stack, folder, room.prefix, "faust", load)
+    return [
+        compared(
+            "aggregator_10k", ours, naive, goals=(200.0, 500_000.0), runtime="aiokafka",
+            faust_runtime=round(faust), points=load.points, points_a_message=PLAN.points_a_message,
+            series=PLAN.series, windows=PLAN.windows, rows=load.rows, partitions=DEFAULT_PARTITIONS,
+            message_bytes=load.message_bytes,
+        )
+    ]  # fmt: skip
+
+
+async def _round(stack: Stack, folder: Path, prefix: str, runtime: str, load: preload.Load) -> float:
+    topic = prefix + METRICS.name
+    ends = await log.ends(stack.kafka, topic, DEFAULT_PARTITIONS)
+    async with stand.room(stack, folder, topic_prefix=prefix) as room:
+        connection = await asyncpg.connect(room.postgres)
+        try:
+            environ = {**room.environ, "AGGREGATOR_RUNTIME": runtime}
+            with stand.started(["services.aggregator"], folder, environ) as process:
+                cpu_s, wall_s, resident = await _consumed(process, connection, topic, ends)
+            await _verify(connection, load)
+        finally:
+            await connection.close()
+    rate = load.points / cpu_s
+    say(
+        f"  ours  {runtime}: {rate:,.0f} points/CPU-s ({cpu_s:.2f} CPU-s, {wall_s:.1f} s, "
+        f"{load.points / wall_s:,.0f} points/s, {resident / 2**20:.0f} MiB)"
+    )
+    return rate
+
+
+async def _consumed(
+    process: stand.Process, connection: asyncpg.Connection, topic: str, ends: dict[int, int]
+) -> tuple[float, float, int]:
+    """CPU and wall seconds from the acquisition to the last commit, and the memory at its end."""
+
+    async def acquired() -> bool:
+        return await connection.fetchval(
+            "SELECT count(*) FROM partition_state WHERE topic = $1", topic
+        ) == len(ends)
+
+    async def committed() -> bool:
+        rows = await connection.fetch(
+            "SELECT partition, next_offset FROM partition_state WHERE topic = $1", topic
+        )
+        return {row["partition"]: row["next_offset"] for row in rows} == ends
+
+    await stand.until("partitions acquired", process, acquired)
+    begin_cpu_s, begin_s = process.cpu_s(), monotonic_s()
+    await stand.until("all committed", process, committed, LIMIT_S)
+    return process.cpu_s() - begin_cpu_s, monotonic_s() - begin_s, process.resident_bytes()
+
+
+async def _verify(connection: asyncpg.Connection, load: preload.Load) -> None:
+    query = "SELECT count(*) AS rows, sum(count) AS points, sum(late_count) AS late FROM rollup_10s"
+    found = await connection.fetchrow(query)
+    if (found["rows"], found["points"], found["late"]) != (load.rows, load.points, 0):
+        raise Invalid(
+            f"sent {load.points} points in {load.rows} rows, none late; in rollup_10s: {dict(found)}"
+        )
+
+
+async def _naive_round(stack: Stack, folder: Path, topic: str) -> float:
+    environ = {
+        **os.environ,
+        "BENCH_KAFKA": stack.kafka, "BENCH_TOPIC": topic, "BENCH_GROUP": f"bench-{secrets.token_hex(4)}",
+        "BENCH_MESSAGES": str(NAIVE_MESSAGES), "BENCH_FOLDER": str(folder / "faust"),
+    }  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-W", "ignore", "-m", "bench.naive.aggregator", cwd=stand.ROOT, env=environ,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        out, errors = await asyncio.wait_for(process.communicate(), LIMIT_S)
+    except TimeoutError:
+        process.kill()
+        raise Invalid(f"the naive aggregator did not finish within {LIMIT_S:g} s") from None
+    lines = [line for line in out.splitlines() if line.startswith(b'{"messages"')]
+    if not lines:
+        raise Invalid(f"the naive aggregator ended with {process.returncode}: {errors.decode()[-500:]}")
+    told = orjson.loads(lines[-1])
+    rate = float(told["messages"] / told["cpu_s"])
+    say(
+        f"  naive faust table: {rate:,.0f} points/CPU-s ({told['messages']:,} messages, {told['cpu_s']:.2f} CPU-s)"
+    )
+    return rate

@@ -1,0 +1,57 @@
+"""What lies in the log: where topics end, and how many points two places of a topic have between them.
+
+Offsets are Kafka's. The law: a rate counts the points that the log holds, not those that a load generator meant to
+send.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from shared.wire import envelope
+
+
+async def ends(kafka: str, topic: str, partitions: int) -> dict[int, int]:
+    """The end of each partition."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka)
+    await consumer.start()
+    try:
+        found = await consumer.end_offsets([TopicPartition(topic, p) for p in range(partitions)])
+    finally:
+        await consumer.stop()
+    return {tp.partition: end for tp, end in found.items()}
+
+
+async def points_between(kafka: str, topic: str, begin: Mapping[int, int], end: Mapping[int, int]) -> int:
+    """The points of all batches from `begin` to `end`."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, max_partition_fetch_bytes=8 << 20)
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(topic, p) for p in end if end[p] > begin[p]])
+        for tp in consumer.assignment():
+            consumer.seek(tp, begin[tp.partition])
+        points = 0
+        left = sum(end[p] - begin[p] for p in end)
+        while left:
+            for tp, records in (await consumer.getmany(timeout_ms=1000)).items():
+                inside = [record for record in records if record.offset < end[tp.partition]]
+                left -= len(inside)
+                points += sum(len(envelope.decode(r.value, r.timestamp).points) for r in inside)
+    finally:
+        await consumer.stop()
+    return points
+
+
+async def append(kafka: str, topic: str, messages: Sequence[tuple[int, bytes]]) -> None:
+    """Append messages in their order, as large batches of zstd."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=kafka, acks="all", compression_type="zstd", linger_ms=5, max_batch_size=512 << 10,
+        max_request_size=8 << 20,
+    )  # fmt: skip
+    await producer.start()
+    try:
+        for partition, value in messages:
+            await producer.send(topic, value, partition=partition)
+        await producer.flush()
+    finally:
+        await producer.stop()

@@ -1,0 +1,87 @@
+"""memory: resident size of gateway and aggregator under 20,000 points a second, and whether it grows.
+
+MiB, sampled each 10 s. Ten minutes when the figure is asked for by name or `BENCH_MEMORY_S` says how long; three
+within the whole. The law: the value is the largest sum after the warm-up, not a mean.
+"""
+
+import asyncio
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from bench import feed, stand
+from bench.figure import Line, say
+from deploy.local.stack import Stack
+
+POINTS_PER_S = 20_000
+POINTS_A_REQUEST = 200
+SERIES = 10_000
+SAMPLE_S = 10.0
+LIMIT_MIB = 350.0
+GROWTH_MIB_PER_MIN = 1.0
+"""A slope up to this is noise of the allocator over so short a time."""
+
+
+async def measure(stack: Stack, folder: Path, seconds: float) -> list[Line]:
+    """The line; `BENCH_MEMORY_S` wins over `seconds`."""
+    seconds = float(os.environ.get("BENCH_MEMORY_S") or seconds)
+    async with stand.room(stack, folder) as room:
+        with ExitStack() as running:
+            port = stand.free_port()
+            environ = {**room.environ, "GATEWAY_PORT": str(port)}
+            gateway = running.enter_context(stand.started(["services.gateway"], folder, environ))
+            aggregator = running.enter_context(stand.started(["services.aggregator"], folder, environ))
+            await stand.until_ready(gateway, port)
+            samples, tally = await _loaded(room, port, (gateway, aggregator), seconds)
+    feed.check(tally, POINTS_PER_S * seconds)
+    return [_line(samples, tally, seconds)]
+
+
+async def _loaded(
+    room: stand.Room, port: int, processes: tuple[stand.Process, stand.Process], seconds: float
+) -> tuple[list[tuple[float, float]], feed.Tally]:
+    tally, samples = feed.Tally(), []
+    bodies = feed.templates(SERIES, POINTS_A_REQUEST, SERIES // POINTS_A_REQUEST)
+    async with feed.client(port, room.key) as session:
+        sending = asyncio.create_task(
+            feed.steady(
+                session, bodies, points=POINTS_A_REQUEST, every_s=POINTS_A_REQUEST / POINTS_PER_S, tally=tally
+            )
+        )
+        for _ in range(round(seconds / SAMPLE_S)):
+            done, _ = await asyncio.wait({sending}, timeout=SAMPLE_S)
+            if done:
+                sending.result()
+            samples.append(tuple(process.resident_bytes() / 2**20 for process in processes))
+            say(
+                f"  gateway {samples[-1][0]:.0f} MiB, aggregator {samples[-1][1]:.0f} MiB, {tally.accepted:,} points"
+            )
+        sending.cancel()
+    return samples, tally
+
+
+def _line(samples: list[tuple[float, float]], tally: feed.Tally, seconds: float) -> Line:
+    warm = np.array(samples[len(samples) // 3 :])
+    minutes = np.arange(len(warm)) * SAMPLE_S / 60
+    slopes = [float(np.polyfit(minutes, column, 1)[0]) for column in (*warm.T, warm.sum(axis=1))]
+    sums = warm.sum(axis=1)
+    return Line(
+        "memory", round(float(sums.max()), 1), "MiB", None, None,
+        f"value < {LIMIT_MIB:g}, growth <= {GROWTH_MIB_PER_MIN:g} MiB/min",
+        bool(sums.max() < LIMIT_MIB and slopes[2] <= GROWTH_MIB_PER_MIN),
+        [round(float(sums.min()), 1), round(float(sums.max()), 1)],
+        {
+            "naive_means": "none: the bound is absolute",
+            "gateway_mib": round(float(warm[-1, 0]), 1),
+            "aggregator_mib": round(float(warm[-1, 1]), 1),
+            "growth_mib_per_min": {
+                name: round(slope, 2) for name, slope in zip(("gateway", "aggregator", "both"), slopes, strict=True)
+            },
+            "points_per_s": round(tally.accepted / seconds),
+            "points_a_request": POINTS_A_REQUEST,
+            "series": SERIES,
+            "seconds": seconds,
+        },
+    )  # fmt: skip

@@ -1,0 +1,116 @@
+"""Fills topics before a run: batches of points as the gateway would have sent them, and plain JSON messages.
+
+Milliseconds UTC. Points come in order of time with small disorder; windows end near now. The law: what was sent is
+counted here, by window, so that the tables can be held against it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from bench import log, traffic
+from shared.model.point import Points
+from shared.model.series import Series
+from shared.model.window import BASE_MS, start_of
+from shared.runtime.clock import now_ms
+from shared.wire import envelope
+from shared.wire import series as wire
+from shared.wire.topics import DEFAULT_PARTITIONS
+
+Ints: TypeAlias = NDArray[np.int64]
+
+TICK_AHEAD_MS = 3 * BASE_MS
+"""How far past the last window the last message carries time: every window closes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a topic was filled with."""
+
+    points: int
+    rows: int
+    """Pairs of series and window with at least one point."""
+    messages: int
+    message_bytes: int
+    """Mean size before compression."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much of what."""
+
+    series: int
+    windows: int
+    points_a_window: int
+    """Mean of a series."""
+    points_a_message: int
+
+
+async def fill(kafka: str, topic: str, tenant_id: int, plan: Plan) -> Load:
+    """Batches of points for all partitions, then one tick each that closes the last window."""
+    owned = _by_partition(tenant_id, plan.series)
+    first_ms = start_of(now_ms()) - plan.windows * BASE_MS
+    chance = np.random.default_rng(3)
+    seq = [0] * DEFAULT_PARTITIONS
+    points = rows = size = 0
+    for window in range(plan.windows):
+        messages = []
+        for partition, series in enumerate(owned):
+            used: set[int] = set()
+            for slots, spent in _cut(plan, len(series), first_ms + window * BASE_MS, chance):
+                seq[partition] += 1
+                used.update(slots.tolist())
+                messages.append((partition, _batch(seq[partition], series, slots, spent, chance)))
+                points += len(slots)
+            rows += len(used)
+        size += sum(len(value) for _, value in messages)
+        await log.append(kafka, topic, messages)
+    end_ms = first_ms + plan.windows * BASE_MS + TICK_AHEAD_MS
+    ticks = [(p, envelope.tick("bench", seq[p] + 1, end_ms)) for p in range(DEFAULT_PARTITIONS)]
+    await log.append(kafka, topic, ticks)
+    return Load(points, rows, sum(seq), round(size / sum(seq)))
+
+
+def _by_partition(tenant_id: int, count: int) -> list[list[bytes]]:
+    owned: list[list[bytes]] = [[] for _ in range(DEFAULT_PARTITIONS)]
+    for name, labels in traffic.pool(count):
+        packed = wire.pack(Series(tenant_id, name, "gauge", "", tuple(sorted(labels.items()))))
+        owned[wire.partition_of(wire.series_id(packed), DEFAULT_PARTITIONS)].append(packed)
+    return owned
+
+
+def _cut(plan: Plan, series: int, start_ms: int, chance: np.random.Generator) -> Iterator[tuple[Ints, Ints]]:
+    """Slots and times of each message of one partition and window."""
+    rows = series * plan.points_a_window
+    messages = max(1, round(rows / plan.points_a_message))
+    for number in range(messages):
+        begin, end = (start_ms + BASE_MS * n // messages for n in (number, number + 1))
+        slots = chance.integers(0, series, plan.points_a_message)
+        yield slots, chance.integers(begin, end, plan.points_a_message)
+
+
+def _batch(seq: int, series: list[bytes], slots: Ints, ts_ms: Ints, chance: np.random.Generator) -> bytes:
+    distinct, slot = np.unique(slots, return_inverse=True)
+    value = np.round(chance.lognormal(3, 1, len(slots)), 4)
+    points = Points(slot.astype(np.uint16), ts_ms, value)
+    named = [series[at] for at in distinct.tolist()]
+    return envelope.encode(envelope.Batch("bench", seq, int(ts_ms.max()) + 5, named, points, []))
+
+
+async def fill_naive(kafka: str, topic: str, series: int, messages: int) -> None:
+    """One JSON message a point, in one partition."""
+    chance = np.random.default_rng(3)
+    pool = traffic.pool(series)
+    first_ms = now_ms() - BASE_MS
+    filled = []
+    for at, number in enumerate(chance.integers(0, series, messages).tolist()):
+        name, labels = pool[number]
+        value = round(float(chance.lognormal(3, 1)), 4)
+        ts_ms = first_ms + at * BASE_MS // messages
+        row = {"series": f"{name}-{number}", "name": name, "ts": ts_ms, "value": value, "labels": labels}
+        filled.append((0, orjson.dumps(row)))
+    await log.append(kafka, topic, filled)
