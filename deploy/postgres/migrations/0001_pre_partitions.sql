@@ -24,12 +24,13 @@ BEGIN
         at_s := at_s + step_s;
     END LOOP;
     FOR old IN
-        SELECT c.oid::regclass AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-        WHERE i.inhparent = parent
-          AND to_timestamp(right(c.relname, 13), 'YYYYMMDD"t"HH24MI') AT TIME ZONE 'UTC' + step
-              < now() AT TIME ZONE 'UTC' - keep - step
+        SELECT c.oid::regclass AS name, right(c.relname, 13) AS since
+        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = parent
     LOOP
-        EXECUTE format('DROP TABLE %s', old.name);
+        -- Judged here and not in the query, which may look at the names of other relations first.
+        IF to_timestamp(old.since, 'YYYYMMDD"t"HH24MI')::timestamp AT TIME ZONE 'UTC' + step < now() - keep - step THEN
+            EXECUTE format('DROP TABLE %s', old.name);
+        END IF;
     END LOOP;
     RETURN made;
 END $$;
