@@ -1,0 +1,1 @@
+"""What tests lean on: servers, load, fakes, waiting."""

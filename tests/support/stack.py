@@ -1,0 +1,37 @@
+"""The servers that tests share: started once a session, in a folder that nobody else uses.
+
+The law: tests never touch the servers of a system that happens to run; an address in the environment counts only when
+`TIDEGAUGE_TEST_GIVEN=1` says so.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from deploy.local.apart import finish
+from deploy.local.stack import Stack
+from deploy.postgres.migrate import migrate
+
+OWN: Mapping[str, str] = {}
+"""An environment without addresses: every server is started."""
+
+
+def note(step: str) -> None:
+    """Say what the supervisor does, past pytest's capture: an installation may take a minute."""
+    print(f"  servers: {step}", file=sys.__stderr__, flush=True)
+
+
+@contextmanager
+def migrated(folders: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack with tables: in `TIDEGAUGE_TEST_DIR`, where it is quick the second time, else in a fresh folder."""
+    kept = os.environ.get("TIDEGAUGE_TEST_DIR")
+    folder = Path(kept) if kept else folders.mktemp("servers")
+    folder.mkdir(parents=True, exist_ok=True)
+    environ = os.environ if os.environ.get("TIDEGAUGE_TEST_GIVEN") == "1" else OWN
+    with Stack.up(folder, durable=False, say=note, environ=environ) as stack:
+        finish(migrate(stack.postgres))
+        yield stack
