@@ -4,15 +4,17 @@ Rows are absolute values: late points are merged with their stored rows here, fo
 law: a row is only ever replaced by one with a higher revision.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import chain, pairwise
+from io import BytesIO
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from services.aggregator.adapters import copy
 from services.aggregator.domain.cells import NEVER_MS
 from services.aggregator.domain.lateness import revise, rows_to_revise
 from services.aggregator.service import Work
@@ -27,19 +29,15 @@ SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::tex
 ON CONFLICT DO NOTHING
 """
 
-_STAGE = """
-CREATE TEMPORARY TABLE IF NOT EXISTS incoming (
-    window_start timestamptz, series_id bigint, revision integer, late_count bigint, count double precision,
-    sum double precision, min double precision, max double precision, last double precision, last_ms bigint,
-    watermark timestamptz, sketch_bucket smallint[], sketch_weight double precision[]
-) ON COMMIT DELETE ROWS
-"""
+_STAGE = f"CREATE TEMPORARY TABLE IF NOT EXISTS incoming ({copy.COLUMNS}) ON COMMIT DELETE ROWS"
 
 _MERGE = """
 INSERT INTO rollup_10s AS stored (window_start, series_id, revision, late_count, count, sum, min, max, last, last_at,
                                   watermark, sketch_bucket, sketch_weight)
-SELECT window_start, series_id, revision, late_count, count, sum, min, max, last,
-       to_timestamp(last_ms::double precision / 1000), watermark, sketch_bucket, sketch_weight
+SELECT window_start, series_id, revision, late_count, count, sum, nullif(min, 'Infinity'), nullif(max, '-Infinity'),
+       CASE WHEN last_ms > -9223372036854775808 THEN last END,
+       CASE WHEN last_ms > -9223372036854775808 THEN to_timestamp(last_ms::double precision / 1000) END,
+       watermark, sketch_bucket, sketch_weight
 FROM incoming
 ON CONFLICT (window_start, series_id) DO UPDATE
 SET revision = excluded.revision, late_count = excluded.late_count, count = excluded.count, sum = excluded.sum,
@@ -113,29 +111,8 @@ async def _stored(held: Connection, work: Work) -> Rollups | None:
 
 
 async def _copy(held: Connection, series: Sequence[bytes], rows: Rollups) -> None:
-    await held.copy_records_to_table("incoming", records=_records(series, rows))
-
-
-def _records(series: Sequence[bytes], rows: Rollups) -> Iterable[tuple[Any, ...]]:
-    """Rows in the order of `incoming`; figures that no point has set are null."""
-    begin = rows.sketch_at.tolist()
-    bucket, weight = rows.bucket.tolist(), rows.weight.tolist()
-    return zip(
-        _instants(rows.start_ms),
-        _ids(series, rows.slot),
-        rows.revision.tolist(),
-        rows.late_count.tolist(),
-        rows.count.tolist(),
-        rows.sum.tolist(),
-        _nullable(rows.min, np.isinf(rows.min)),
-        _nullable(rows.max, np.isinf(rows.max)),
-        _nullable(rows.last, rows.last_ms == NEVER_MS),
-        _nullable(rows.last_ms, rows.last_ms == NEVER_MS),
-        _instants(rows.watermark_ms),
-        [bucket[a:z] for a, z in pairwise(begin)],
-        [weight[a:z] for a, z in pairwise(begin)],
-        strict=True,
-    )
+    stream = copy.stream(rows, np.array(_ids(series, rows.slot), np.int64))
+    await held.copy_to_table("incoming", source=BytesIO(stream), format="binary")
 
 
 def _rollups(rows: Sequence[tuple[Any, ...]], slot: NDArray[np.int64]) -> Rollups:
@@ -170,9 +147,3 @@ def _instants(times_ms: NDArray[np.int64]) -> list[datetime]:
     distinct, at = np.unique(times_ms, return_inverse=True)
     instants = [datetime.fromtimestamp(ms / 1000, UTC) for ms in distinct.tolist()]
     return [instants[i] for i in at.tolist()]
-
-
-def _nullable(column: NDArray[Any], missing: NDArray[np.bool_]) -> list[Any]:
-    if not missing.any():
-        return list(column.tolist())
-    return [None if gone else figure for figure, gone in zip(column.tolist(), missing.tolist(), strict=True)]

@@ -1,0 +1,97 @@
+"""Rollups as a stream for `COPY incoming FROM STDIN (FORMAT binary)`.
+
+Source: PostgreSQL manual, COPY, "Binary Format", and the send formats of its types; asyncpg's own encoder takes 25 us
+a row for the two arrays of a sketch, this 2. The law: field order is that of `COLUMNS`, all fields are present.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.model.rollup import Rollups
+
+COLUMNS = """
+    window_start timestamptz, series_id bigint, revision integer, late_count bigint, count double precision,
+    sum double precision, min double precision, max double precision, last double precision, last_ms bigint,
+    watermark timestamptz, sketch_bucket smallint[], sketch_weight double precision[]
+"""
+"""Columns of the staging table; extremes that no point has set are infinite, `last_ms` is then the smallest bigint."""
+
+_SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+_END = b"\xff\xff"
+_EPOCH_MS = 946_684_800_000
+"""Postgres counts microseconds from 2000."""
+
+_FIELDS = 13
+_INT2_OID = 21
+_FLOAT8_OID = 701
+
+_SCALARS = (
+    ("window_start", ">i8"), ("series_id", ">i8"), ("revision", ">i4"), ("late_count", ">i8"), ("count", ">f8"),
+    ("sum", ">f8"), ("min", ">f8"), ("max", ">f8"), ("last", ">f8"), ("last_ms", ">i8"), ("watermark", ">i8"),
+)  # fmt: skip
+_ARRAY = [
+    ("bytes", ">i4"),
+    ("dimensions", ">i4"),
+    ("nulls", ">i4"),
+    ("oid", ">i4"),
+    ("items", ">i4"),
+    ("base", ">i4"),
+]
+_HEAD = np.dtype(
+    [("fields", ">i2")]
+    + [column for name, form in _SCALARS for column in ((f"{name}_bytes", ">i4"), (name, form))]
+    + [("bucket", _ARRAY)]
+)
+_WEIGHTS = np.dtype(_ARRAY)
+_BUCKET_ITEM = np.dtype([("bytes", ">i4"), ("item", ">i2")])
+_WEIGHT_ITEM = np.dtype([("bytes", ">i4"), ("item", ">f8")])
+
+
+def stream(rows: Rollups, series_ids: NDArray[np.int64]) -> bytes:
+    """The whole stream for these rows; `series_ids` has the id of each row's series."""
+    heads = memoryview(_heads(rows, series_ids).tobytes())
+    weights = memoryview(_array_header(np.diff(rows.sketch_at), _FLOAT8_OID, _WEIGHT_ITEM).tobytes())
+    bucket_items = memoryview(_items(rows.bucket, _BUCKET_ITEM))
+    weight_items = memoryview(_items(rows.weight, _WEIGHT_ITEM))
+    chunks: list[bytes | memoryview] = [_SIGNATURE]
+    head, middle, bucket, weight = (form.itemsize for form in (_HEAD, _WEIGHTS, _BUCKET_ITEM, _WEIGHT_ITEM))
+    for row, (begin, end) in enumerate(pairwise(rows.sketch_at.tolist())):
+        chunks += (
+            heads[row * head : (row + 1) * head],
+            bucket_items[begin * bucket : end * bucket],
+            weights[row * middle : (row + 1) * middle],
+            weight_items[begin * weight : end * weight],
+        )
+    chunks.append(_END)
+    return b"".join(chunks)
+
+
+def _heads(rows: Rollups, series_ids: NDArray[np.int64]) -> NDArray[np.void]:
+    heads = np.zeros(len(rows), _HEAD)
+    heads["fields"] = _FIELDS
+    for name, form in _SCALARS:
+        heads[f"{name}_bytes"] = np.dtype(form).itemsize
+    heads["window_start"] = (rows.start_ms - _EPOCH_MS) * 1000
+    heads["watermark"] = (rows.watermark_ms - _EPOCH_MS) * 1000
+    heads["series_id"] = series_ids
+    for name in ("revision", "late_count", "count", "sum", "min", "max", "last", "last_ms"):
+        heads[name] = getattr(rows, name)
+    heads["bucket"] = _array_header(np.diff(rows.sketch_at), _INT2_OID, _BUCKET_ITEM)
+    return heads
+
+
+def _array_header(sizes: NDArray[np.int64], oid: int, item: np.dtype[np.void]) -> NDArray[np.void]:
+    header = np.zeros(len(sizes), _WEIGHTS)
+    header["bytes"] = _WEIGHTS.itemsize - 4 + sizes * item.itemsize
+    header["dimensions"], header["oid"], header["base"] = 1, oid, 1
+    header["items"] = sizes
+    return header
+
+
+def _items(column: NDArray[np.generic], form: np.dtype[np.void]) -> bytes:
+    items = np.zeros(len(column), form)
+    items["bytes"] = form["item"].itemsize
+    items["item"] = column
+    return items.tobytes()
