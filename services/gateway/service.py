@@ -104,8 +104,12 @@ class KeyRing:
 
     def _settle(self, key_hash: bytes, task: asyncio.Task[Holder | None], now_s: float) -> None:
         del self._lookups[key_hash]
-        if not task.cancelled() and isinstance(task.exception(), Unavailable) and key_hash in self._holders:
-            self._holders[key_hash].retry_at_s = now_s + RETRY_S
+        problem = None if task.cancelled() else task.exception()
+        if isinstance(problem, Unavailable):
+            if key_hash in self._holders:
+                self._holders[key_hash].retry_at_s = now_s + RETRY_S
+        elif problem is not None:
+            raise problem  # a bug that no request may be waiting for
 
     async def _ask(self, key_hash: bytes, now_s: float) -> Holder | None:
         grant = await self._grants.find(key_hash)

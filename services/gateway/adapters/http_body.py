@@ -15,8 +15,8 @@ from services.gateway.adapters.http_errors import Headers, Problem
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Coroutine[Any, Any, Message]]
 
-DRAIN_BYTES = 4 << 20
-"""Most that is read of a body only to throw it away."""
+DRAIN_BYTES = 16 << 20
+"""Most that is read of a body only to throw it away: closing at once would reset the answer with it."""
 
 DRAIN_S = 2.0
 """How long that may take."""

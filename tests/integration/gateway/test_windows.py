@@ -1,0 +1,161 @@
+"""`GET /v1/windows` over real tables and a real cache."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import cramjam
+import httpx2
+import numpy as np
+import pytest
+from redis.asyncio import Redis
+
+from deploy.local.stack import Stack
+from shared.model.rollup import Rollups
+from shared.model.series import Series
+from shared.model.window import start_of
+from shared.runtime.clock import now_ms
+from shared.wire import rollups, series
+from tests.support.gateway import Gateway
+
+pytestmark = pytest.mark.servers
+
+_SERIES = "INSERT INTO series VALUES ($1, $2, $3, $4, $5, $6::jsonb) ON CONFLICT DO NOTHING"
+_ROLLUP = """
+INSERT INTO rollup_10s VALUES ($1, $2, 1, 2, 4, 10, 1, 4, 4, $1, $1, '{12000,12035}', '{1,3}') ON CONFLICT DO NOTHING
+"""
+
+
+async def close_window(stack: Stack, owner: Series, labels: str, start_ms: int) -> None:
+    """Write a closed window as the aggregator does."""
+    packed = series.pack(owner)
+    held = await asyncpg.connect(stack.postgres)
+    try:
+        key = series.series_id(packed)
+        await held.execute(_SERIES, key, owner.tenant_id, owner.metric, owner.kind, owner.unit, labels)
+        await held.execute(_ROLLUP, datetime.fromtimestamp(start_ms / 1000, UTC), key)
+    finally:
+        await held.close()
+
+
+async def show_live(stack: Stack, owner: Series, start_ms: int, partition: int = 0) -> None:
+    """Write a live window as the aggregator does."""
+    one = np.array([1.0])
+    rolled = Rollups(
+        slot=np.array([0]), start_ms=np.array([start_ms]), count=one, sum=one * 9, min=one, max=one, last=one,
+        last_ms=np.array([start_ms]), revision=np.array([0]), late_count=np.array([0]),
+        watermark_ms=np.array([start_ms]), sketch_at=np.array([0, 1]), bucket=np.array([12000], np.int16), weight=one,
+    )  # fmt: skip
+    content = rollups.encode(rollups.Windows(partition, False, 1, start_ms, [series.pack(owner)], rolled))
+    client = Redis.from_url(stack.redis)
+    try:
+        value = (1).to_bytes(8) + bytes(cramjam.zstd.compress(content))
+        await client.set(f"live:{partition}:{start_ms}", value, ex=120)
+    finally:
+        await client.aclose()
+
+
+async def ask(gateway: Gateway, key: str = "read", **params: Any) -> httpx2.Response:
+    """Ask for windows."""
+    async with httpx2.AsyncClient(base_url=gateway.url, timeout=20) as client:
+        return await client.get("/v1/windows", params=params, headers={"x-api-key": key})
+
+
+async def tenant(stack: Stack) -> int:
+    """The tenant of the read key."""
+    held = await asyncpg.connect(stack.postgres)
+    try:
+        found: int = await held.fetchval("SELECT tenant_id FROM tenant WHERE name = 'gateway-wide'")
+        return found
+    finally:
+        await held.close()
+
+
+async def test_closed_and_live_windows_are_one_answer(stack: Stack, gateway: Gateway) -> None:
+    """Ordered, marked, filtered by labels, and a closed one wins over a live one."""
+    mine = await tenant(stack)
+    now = start_of(now_ms())
+    owner = Series(mine, "joined", "delta", "s", (("host", "a"), ("zone", "z")))
+    other = Series(mine, "joined", "delta", "s", (("host", "b"),))
+    foreign = Series(mine + 1, "joined", "delta", "s", (("host", "a"),))
+    await close_window(stack, owner, '{"host": "a", "zone": "z"}', now - 20_000)
+    await close_window(stack, other, '{"host": "b"}', now - 20_000)
+    await close_window(stack, foreign, '{"host": "a"}', now - 20_000)
+    await show_live(stack, owner, now - 20_000)
+    await show_live(stack, owner, now - 10_000)
+
+    answer = await ask(gateway, metric="joined", label="host=a", quantile=["0.5", "1"])
+    first, second = answer.json()["windows"]
+
+    assert (now - 20_000, now - 10_000, True, 10.0) == (
+        first["start_ms"],
+        first["end_ms"],
+        first["final"],
+        first["sum"],
+    )
+    assert (now - 10_000, False, 9.0) == (second["start_ms"], second["final"], second["sum"])
+    assert {"host": "a", "zone": "z"} == first["labels"]
+    assert ["0.5", "1.0"] == list(first["quantiles"])
+    assert (1, 2, False) == (first["revision"], first["late_count"], answer.json()["truncated"])
+
+
+async def test_an_answer_beyond_the_limit_says_so(stack: Stack, gateway: Gateway) -> None:
+    """The oldest rows come first, and `truncated` tells of more."""
+    owner = Series(await tenant(stack), "many", "gauge", "", ())
+    now = start_of(now_ms())
+    for back in (30_000, 40_000, 50_000):
+        await close_window(stack, owner, "{}", now - back)
+
+    body = (await ask(gateway, "admin", metric="many", limit=2)).json()
+
+    assert ([now - 50_000, now - 40_000], True) == (
+        [row["start_ms"] for row in body["windows"]],
+        body["truncated"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({}, "invalid_metric"),
+        ({"metric": "a\x00"}, "invalid_metric"),
+        ({"metric": "a", "from": "100", "to": "100"}, "invalid_range"),
+        ({"metric": "a", "from": "0", "to": str(32 * 86_400_000)}, "invalid_range"),
+        ({"metric": "a", "from": "yesterday"}, "invalid_time"),
+        ({"metric": "a", "from": "2025-10-09T08:53:20"}, "invalid_time"),
+        ({"metric": "a", "to": "9" * 15}, "invalid_time"),
+        ({"metric": "a", "limit": "0"}, "invalid_limit"),
+        ({"metric": "a", "limit": "1e3"}, "invalid_limit"),
+        ({"metric": "a", "limit": "10001"}, "invalid_limit"),
+        ({"metric": "a", "quantile": "nan"}, "invalid_quantile"),
+        ({"metric": "a", "quantile": "1.01"}, "invalid_quantile"),
+        ({"metric": "a", "label": "host"}, "invalid_label"),
+    ],
+)
+async def test_a_wrong_parameter_is_named(gateway: Gateway, params: dict[str, str], code: str) -> None:
+    """400 with a stable code."""
+    answer = await ask(gateway, **params)
+
+    assert (400, code) == (answer.status_code, answer.json()["code"])
+
+
+@pytest.mark.parametrize("text", ["' OR 1=1 --", "%", "a" * 5000])
+async def test_text_is_never_more_than_text(gateway: Gateway, text: str) -> None:
+    """What looks like SQL or a pattern is looked for literally."""
+    answer = await ask(gateway, metric=text, label=f"host={text}")
+
+    assert (200, []) == (answer.status_code, answer.json()["windows"])
+
+
+@pytest.mark.parametrize(("key", "status"), [("write", 403), ("wrong", 401), ("admin", 200)])
+async def test_only_who_may_read_reads(gateway: Gateway, key: str, status: int) -> None:
+    """Read and admin keys may ask."""
+    assert status == (await ask(gateway, key, metric="a")).status_code
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/nothing", 404), ("/v1//telemetry", 404), ("/health/live", 200)]
+)
+async def test_other_paths_have_their_answer(gateway: Gateway, path: str, status: int) -> None:
+    """Unknown ones are a problem document too."""
+    assert status == await gateway.status(path)

@@ -1,0 +1,85 @@
+"""What the gateway accepts, its readers accept: the law between admission and the log."""
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.gateway.adapters.batches import Chunk, cut
+from services.gateway.adapters.decoders.native import Decoder
+from shared.errors import Rejected
+from shared.model.labels import labels_of
+from shared.model.series import check_kind, check_metric, check_unit
+from shared.wire import envelope, series
+
+NOW = 1_760_000_000_000
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+plausible = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(["a", "b.c", "", "é"]) | st.text(max_size=5),
+        "value": st.floats() | st.integers(),
+    },
+    optional={
+        "ts": st.integers(NOW - 10**9, NOW + 10**5)
+        | st.integers()
+        | st.datetimes().map(lambda at: at.isoformat() + "Z"),
+        "labels": st.dictionaries(
+            st.sampled_from(["x", "le", "y"]) | st.text(max_size=3), st.text(max_size=5), max_size=3
+        ),
+        "kind": st.sampled_from(["gauge", "delta", "cumulative", "other"]),
+        "unit": st.sampled_from(["s", "", "a b"]) | st.text(max_size=3),
+        "weight": st.floats() | st.integers(-3, 3),
+    },
+)
+bodies = st.lists(plausible | plausible | anything, max_size=12)
+
+
+def storable(packed: bytes) -> bool:
+    """Whether tables and readers take this series; raises when not."""
+    found = series.unpack(packed)
+    check_metric(found.metric)
+    check_kind(found.kind)
+    check_unit(found.unit)
+    found.metric.encode()
+    return found.labels == labels_of(dict(found.labels)) and series.pack(found) == packed
+
+
+@given(bodies)
+def test_what_is_accepted_is_decoded_by_the_reader(points: list[Any]) -> None:
+    """Every point is either named as rejected or comes out of the log with its series, time and value."""
+    body = json.dumps({"points": points}).encode("utf-8", "surrogatepass")
+    try:
+        decoded = Decoder(1000, 1000).decode(body, 1, NOW)
+    except Rejected:
+        return
+
+    pieces = list(cut([Chunk(decoded.catalogue, decoded.points, NOW)], 12)) if len(decoded.points) else []
+    records = [
+        envelope.encode(envelope.Batch("p", 1, NOW, piece.series, piece.points, [])) for piece in pieces
+    ]
+    read = [envelope.decode(record, NOW) for record in records]
+
+    assert len(points) == len(decoded.rejected) + sum(len(batch.points) for batch in read)
+    assert all(storable(packed) for batch in read for packed in batch.series)
+    assert sorted(decoded.points.value.tolist()) == sorted(
+        v for batch in read for v in batch.points.value.tolist()
+    )
+
+
+@given(
+    st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass"))
+)
+def test_no_body_harms_the_decoder(body: bytes) -> None:
+    """Any bytes are columns or a refusal with a code."""
+    try:
+        decoded = Decoder(1000, 1000).decode(body, 1, NOW)
+    except Rejected as refusal:
+        assert refusal.code  # noqa: PT017 - both ends are fine
+    else:
+        assert len(decoded.points) + len(decoded.rejected) > 0
