@@ -5,6 +5,7 @@ Milliseconds UTC. The law: what the gateway refuses or answers too late is count
 
 import asyncio
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 
 import aiohttp
@@ -64,22 +65,35 @@ def templates(series: int, points: int, count: int) -> list[bytes]:
 async def steady(
     session: aiohttp.ClientSession, bodies: list[bytes], *, points: int, every_s: float, tally: Tally
 ) -> None:
-    """Post one body each `every_s` until cancelled."""
+    """Post one body each `every_s` until cancelled; then wait for the answers that are due."""
     running: set[asyncio.Task[None]] = set()
 
     async def one(body: bytes) -> None:
-        status = await post(session, body.replace(_MARK, str(now_ms()).encode()))
+        try:
+            status = await post(session, body.replace(_MARK, str(now_ms()).encode()))
+        except (aiohttp.ClientError, TimeoutError):
+            status = 0
         tally.accepted += points if status == 202 else 0
         tally.refused += status != 202
 
     due_s, number = monotonic_s(), 0
-    while True:
-        task = asyncio.create_task(one(bodies[number % len(bodies)]))
-        running.add(task)
-        task.add_done_callback(running.discard)
-        due_s, number = due_s + every_s, number + 1
-        tally.behind_s = max(tally.behind_s, monotonic_s() - due_s)
-        await asyncio.sleep(max(0.0, due_s - monotonic_s()))
+    try:
+        while True:
+            task = asyncio.create_task(one(bodies[number % len(bodies)]))
+            running.add(task)
+            task.add_done_callback(running.discard)
+            due_s, number = due_s + every_s, number + 1
+            tally.behind_s = max(tally.behind_s, monotonic_s() - due_s)
+            await asyncio.sleep(max(0.0, due_s - monotonic_s()))
+    finally:
+        await asyncio.gather(*running)
+
+
+async def end(sending: asyncio.Task[None]) -> None:
+    """End a steady stream, its last answers included."""
+    sending.cancel()
+    with suppress(asyncio.CancelledError):
+        await sending
 
 
 def check(tally: Tally, wanted: float) -> None:

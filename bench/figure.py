@@ -37,8 +37,8 @@ class Line:
 
     def fields(self) -> dict[str, Any]:
         """The line as a flat object."""
-        fields = asdict(self)
-        conditions = fields.pop("conditions")
+        fields: dict[str, Any] = asdict(self)
+        conditions: dict[str, Any] = fields.pop("conditions")
         return fields | conditions
 
 

@@ -6,20 +6,21 @@ in Postgres. The law: a try that is never seen makes both figures invalid; a wai
 
 import asyncio
 import random
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import aiohttp
 import asyncpg
 import orjson
-import redis.asyncio as redis
 
 from bench import feed, stand
 from bench.figure import Invalid, Line, percentile, say
 from deploy.local.stack import Stack
 from shared.model.series import Series
 from shared.model.window import BASE_MS, start_of
+from shared.runtime import redis
 from shared.runtime.clock import monotonic_s, now_ms
 from shared.wire import live
 from shared.wire import series as wire
@@ -54,7 +55,7 @@ class Watch:
 
     room: stand.Room
     session: aiohttp.ClientSession
-    cache: "redis.Redis"
+    cache: redis.Client
     database: "asyncpg.Pool[asyncpg.Record]"
 
 
@@ -69,7 +70,7 @@ async def measure(stack: Stack, folder: Path) -> list[Line]:
             await stand.until_ready(gateway, port)
             async with (
                 feed.client(port, room.key) as session,
-                redis.from_url(stack.redis) as cache,
+                redis.client(stack.redis) as cache,
                 asyncpg.create_pool(room.postgres, min_size=1, max_size=4) as database,
             ):
                 tries = await _all(Watch(room, session, cache, database))
@@ -86,9 +87,7 @@ async def _all(watch: Watch) -> list[Try]:
     chance, begin_s = random.Random(7), monotonic_s()
     delays = [(number + chance.random()) * SPREAD_S / TRIES for number in range(TRIES)]
     tries = await asyncio.gather(*(_try(watch, number, delay) for number, delay in enumerate(delays)))
-    load.cancel()
-    with suppress(asyncio.CancelledError):
-        await load
+    await feed.end(load)
     feed.check(tally, POINTS_PER_S * (monotonic_s() - begin_s))
     return tries
 
@@ -117,7 +116,7 @@ async def _until_live(watch: Watch, key: str, packed: bytes, value: float) -> fl
     """When the live window held the value; a window that closes first leaves its last live state in place."""
     end_s, before = monotonic_s() + SEEN_S, b""
     while monotonic_s() < end_s:
-        found = await watch.cache.get(key)
+        found = cast("bytes | None", await watch.cache.get(key))
         seen_s = monotonic_s()
         if found is not None and found != before:
             before = found
@@ -146,14 +145,24 @@ def _lines(tries: list[Try]) -> list[Line]:
     acked, shown, closed, rows = zip(
         *((t.acked_s, t.live_s, t.closed_s, t.row_s) for t in tries), strict=True
     )
-    conditions = {"tries": len(tries), "points_per_s": POINTS_PER_S}
+    conditions: dict[str, Any] = {"tries": len(tries), "points_per_s": POINTS_PER_S}
     conditions |= {"ack_p50": _s(acked, 0.5), "ack_p99": _s(acked, 0.99)}
     say(f"  p99 of {len(tries)} tries: live {_s(shown, 0.99)} s, closed {_s(closed, 0.99)} s")
     value, naive = _s(shown, 0.99), _s(rows, 0.99)
     means = "p99 of a client that reads closed rows alone: from its POST to the row in Postgres"
-    own = {"p50": _s(shown, 0.5), "p99": value, "naive_p50": _s(rows, 0.5), "naive_means": means}
+    own: dict[str, Any] = {
+        "p50": _s(shown, 0.5),
+        "p99": value,
+        "naive_p50": _s(rows, 0.5),
+        "naive_means": means,
+    }
     none = "none: the disorder bound of 2 s is the floor, no window may close earlier"
-    at_end = {"p50": _s(closed, 0.5), "p99": _s(closed, 0.99), "naive_means": none, "floor": 2.0}
+    at_end: dict[str, Any] = {
+        "p50": _s(closed, 0.5),
+        "p99": _s(closed, 0.99),
+        "naive_means": none,
+        "floor": 2.0,
+    }
     return [
         Line("latency_live", value, "s", naive, round(naive / value, 1), f"p99 <= {GOAL_LIVE_S:g}",
              value <= GOAL_LIVE_S, [_s(shown, 0), _s(shown, 1)], own | conditions),

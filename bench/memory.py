@@ -42,7 +42,7 @@ async def measure(stack: Stack, folder: Path, seconds: float) -> list[Line]:
 async def _loaded(
     room: stand.Room, port: int, processes: tuple[stand.Process, stand.Process], seconds: float
 ) -> tuple[list[tuple[float, float]], feed.Tally]:
-    tally, samples = feed.Tally(), []
+    tally, samples = feed.Tally(), list[tuple[float, float]]()
     bodies = feed.templates(SERIES, POINTS_A_REQUEST, SERIES // POINTS_A_REQUEST)
     async with feed.client(port, room.key) as session:
         sending = asyncio.create_task(
@@ -54,11 +54,10 @@ async def _loaded(
             done, _ = await asyncio.wait({sending}, timeout=SAMPLE_S)
             if done:
                 sending.result()
-            samples.append(tuple(process.resident_bytes() / 2**20 for process in processes))
-            say(
-                f"  gateway {samples[-1][0]:.0f} MiB, aggregator {samples[-1][1]:.0f} MiB, {tally.accepted:,} points"
-            )
-        sending.cancel()
+            gateway, aggregator = (process.resident_bytes() / 2**20 for process in processes)
+            samples.append((gateway, aggregator))
+            say(f"  gateway {gateway:.0f} MiB, aggregator {aggregator:.0f} MiB, {tally.accepted:,} points")
+        await feed.end(sending)
     return samples, tally
 
 
@@ -83,5 +82,6 @@ def _line(samples: list[tuple[float, float]], tally: feed.Tally, seconds: float)
             "points_a_request": POINTS_A_REQUEST,
             "series": SERIES,
             "seconds": seconds,
+            "sent_late_s": round(tally.behind_s, 2),
         },
     )  # fmt: skip

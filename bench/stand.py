@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 import asyncpg
-import psutil
+import psutil  # type: ignore[import-untyped]  # ships no types
 
 from bench.figure import Invalid
 from deploy.kafka import topics
@@ -123,11 +123,11 @@ class Process:
 
     def cpu_s(self) -> float:
         """User and system seconds that the process and its children have used."""
-        return sum(times.user + times.system for times in (process.cpu_times() for process in self._tree()))
+        return float(sum(sum(process.cpu_times()[:2]) for process in self._tree()))
 
     def resident_bytes(self) -> int:
         """Resident memory of the process and its children."""
-        return sum(process.memory_info().rss for process in self._tree())
+        return int(sum(process.memory_info().rss for process in self._tree()))
 
     async def settled_cpu_s(self, limit_s: float = 60.0) -> float:
         """CPU seconds once it has finished what was begun: a quarter of a second almost without work."""

@@ -34,7 +34,7 @@ counts = app.Table("counts", default=int, partitions=1).tumbling(10.0, expires=6
 started: list[float] = []
 
 
-@app.agent(points)
+@app.agent(points)  # type: ignore[untyped-decorator]  # Faust is partly typed
 async def count(stream: Any) -> None:
     """Count each point in the window of its series."""
     seen = 0
