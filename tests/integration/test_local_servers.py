@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -51,13 +51,11 @@ def small(tmp_path: Path, environ: dict[str, str]) -> Iterator[Stack]:
 
 
 @contextmanager
-def sleeping(environ: dict[str, str]) -> Iterator[psutil.Popen]:
+def sleeping(environ: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """A process that does nothing for a minute."""
-    process = psutil.Popen(["sleep", "60"], env=os.environ | environ)
-    yield process
-    with suppress(psutil.NoSuchProcess):
+    with subprocess.Popen(["sleep", "60"], env=os.environ | environ) as process:
+        yield process
         process.kill()
-    process.wait()
 
 
 def sql(dsn: str, statement: str) -> object:
@@ -189,8 +187,8 @@ def test_leftovers_are_ended_and_strangers_are_not(tmp_path: Path, environ: dict
         with Stack.held(tmp_path, durable=False, say=said.append, environ=environ):
             pass
 
-        assert not psutil.pid_exists(leftover.pid)
-        assert psutil.pid_exists(stranger.pid)
+        assert leftover.poll() is not None
+        assert stranger.poll() is None
         assert [f"ended what a previous run left: sleep ({leftover.pid})"] == said
 
 

@@ -1,0 +1,123 @@
+"""`docker-compose.yml` says what the code says: services, settings, order and health.
+
+No container engine is needed: the file is read, not run.
+"""
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from deploy.local.services import SERVICES
+
+SERVERS = {"kafka", "postgres", "redis"}
+JOBS = {"migrate", "topics"}
+ON_DEMAND = {"key"}
+
+Compose = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def compose(root: Path) -> Compose:
+    """The services of the file, anchors resolved."""
+    return yaml.safe_load((root / "docker-compose.yml").read_text())["services"]
+
+
+def settings_of(service: str) -> dict[str, bool]:
+    """Names of a service's settings, and whether each must be set."""
+    cls = importlib.import_module(f"services.{service}.settings").Settings
+    return {field.name: field.required for field in msgspec.structs.fields(cls)}
+
+
+def names(environ: dict[str, str], service: str) -> dict[str, str]:
+    """Variable -> the setting that it would fill."""
+    return {
+        variable: re.sub(rf"^(TIDEGAUGE|{service.upper()})_", "", variable).lower() for variable in environ
+    }
+
+
+def test_it_runs_what_make_run_runs(compose: Compose) -> None:
+    """The servers, the jobs and exactly the services of the supervisor's table."""
+    services = {service.name for service in SERVICES}
+
+    assert SERVERS | JOBS | ON_DEMAND | services == set(compose)
+    assert {name: compose[name]["command"] for name in services} == {
+        service.name: ["python", "-m", service.module] for service in SERVICES
+    }
+
+
+def test_every_service_on_disk_is_run(root: Path, compose: Compose) -> None:
+    """A new service that nobody starts would go unseen."""
+    assert {path.parent.name for path in root.glob("services/*/__main__.py")} <= set(compose)
+
+
+@pytest.mark.parametrize("service", [service.name for service in SERVICES])
+def test_each_variable_is_a_setting(compose: Compose, service: str) -> None:
+    """No misspelt variable; every setting without a default is given."""
+    settings = settings_of(service)
+    given = names(compose[service]["environment"], service)
+
+    assert {variable for variable, name in given.items() if name not in settings} == set()
+    assert {name for name, required in settings.items() if required} - set(given.values()) == set()
+
+
+def test_what_runs_on_says_whether_it_is_well(compose: Compose) -> None:
+    """Servers and services have a health check; a job has an exit code."""
+    lasting = set(compose) - JOBS - ON_DEMAND
+
+    assert {name for name in lasting if not compose[name].get("healthcheck", {}).get("test")} == set()
+    assert {name for name in JOBS | ON_DEMAND if compose[name]["restart"] != "no"} == set()
+
+
+def test_the_order_is_servers_then_jobs_then_services(compose: Compose) -> None:
+    """A job waits for a healthy server, a service for jobs that are done and a cache that answers."""
+    order = {
+        name: {other: how["condition"] for other, how in parts.get("depends_on", {}).items()}
+        for name, parts in compose.items()
+    }
+    prepared = {
+        "redis": "service_healthy",
+        "migrate": "service_completed_successfully",
+        "topics": "service_completed_successfully",
+    }
+
+    assert {name: order[name] for name in SERVERS} == {name: {} for name in SERVERS}
+    assert order["migrate"] == {"postgres": "service_healthy"}
+    assert order["topics"] == {"kafka": "service_healthy"}
+    assert {service.name: order[service.name] for service in SERVICES} == {
+        service.name: prepared for service in SERVICES
+    }
+
+
+def test_images_are_pinned(root: Path, compose: Compose) -> None:
+    """Each server's image has a version, and Kafka's is the one that the tests run."""
+    images = {name: compose[name]["image"] for name in SERVERS}
+    pom = (root / "deploy/kafka/pom.xml").read_text()
+    kafka = re.search(r"kafka_2\.13</artifactId>\s*<version>([\d.]+)<", pom)
+
+    assert {
+        name for name, image in images.items() if not re.fullmatch(r"[\w/.-]+:\d+\.\d+(\.\d+)?", image)
+    } == set()
+    assert kafka is not None
+    assert images["kafka"] == f"apache/kafka:{kafka[1]}"
+
+
+def test_secrets_have_no_default(root: Path) -> None:
+    """Without a password nothing starts, and the refusal names the variable; the example names it too."""
+    text = (root / "docker-compose.yml").read_text()
+    variables = set(re.findall(r"\$\{(\w+)", text))
+    example = set(re.findall(r"^(\w+)=", (root / ".env.example").read_text(), re.MULTILINE))
+
+    assert set(re.findall(r"\$\{(TIDEGAUGE_PASSWORD)(?!:\?)", text)) == set()
+    assert variables == example
+
+
+def test_only_loopback_is_opened(compose: Compose) -> None:
+    """What is to be reached from elsewhere is the operator's decision."""
+    published = [port for parts in compose.values() for port in parts.get("ports", [])]
+
+    assert [port for port in published if not port.startswith("127.0.0.1:")] == []
