@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import log, stand, traffic
+from bench import log, stand, traffic, wrk
 from bench.figure import PAIRS, Invalid, Line, compared, say
 from deploy.local.stack import Stack
 from shared.wire.topics import DEFAULT_PARTITIONS, METRICS
@@ -35,13 +35,13 @@ class Side:
 
 async def measure(stack: Stack, folder: Path, points: int) -> list[Line]:
     """The line at so many points a request."""
-    traffic.find_wrk()
+    wrk.find()
     async with stand.room(stack, folder) as room:
         with ExitStack() as running:
             ours, naive = await _ours(room, running), await _naive(room, running)
             for side in (ours, naive):
                 await _round(room, side, points, WARM_S, 0)
-            rounds: dict[str, list[tuple[float, traffic.Sent]]] = {ours.name: [], naive.name: []}
+            rounds: dict[str, list[tuple[float, wrk.Sent]]] = {ours.name: [], naive.name: []}
             for number in range(1, PAIRS + 1):
                 for side in (ours, naive):
                     rounds[side.name].append(await _round(room, side, points, ROUND_S, number))
@@ -92,12 +92,12 @@ async def _naive(room: stand.Room, running: ExitStack) -> Side:
 
 async def _round(
     room: stand.Room, side: Side, points: int, seconds: int, number: int
-) -> tuple[float, traffic.Sent]:
+) -> tuple[float, wrk.Sent]:
     bodies = room.folder / f"bodies-{points}"
     size = traffic.write_bodies(bodies, points, BODIES[points], seed=number)
     cpu_s = await side.process.settled_cpu_s()
     begin = await log.ends(room.stack.kafka, side.topic, DEFAULT_PARTITIONS)
-    sent = await traffic.drive(side.port, room.key, bodies, connections=CONNECTIONS, seconds=seconds)
+    sent = await wrk.drive(side.port, room.key, bodies, connections=CONNECTIONS, seconds=seconds)
     used_s = await side.process.settled_cpu_s() - cpu_s
     logged = await side.count(begin, await log.ends(room.stack.kafka, side.topic, DEFAULT_PARTITIONS))
     if logged < sent.requests * points:

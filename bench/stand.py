@@ -28,7 +28,7 @@ from shared.runtime.clock import monotonic_s
 from shared.wire.topics import DEFAULT_PARTITIONS, TOPICS, Topic
 
 ROOT = Path(__file__).resolve().parents[1]
-READY_S = 30.0
+READY_S = 60.0
 STOP_S = 20.0
 
 

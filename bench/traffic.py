@@ -1,20 +1,13 @@
 """The points that are sent: a pool of series with five labels, about 183 bytes a point as JSON, values lognormal.
 
-Milliseconds. The law: the same bodies go to ours and to the naive peer, and every answer but 202 is counted.
+Milliseconds. The law: the same bodies go to ours and to the naive peer, with times near now.
 """
 
-import asyncio
 import json
-import os
 import random
-import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
-from bench.figure import Invalid
 from shared.runtime.clock import now_ms
-
-SCRIPT = Path(__file__).with_name("wrk.lua")
 
 _NAMES = (
     "http.server.duration", "http.server.request.size", "db.client.duration", "queue.depth", "cache.hit",
@@ -22,16 +15,6 @@ _NAMES = (
 )  # fmt: skip
 _METHODS = ("GET", "POST", "PUT", "DELETE")
 _STATUS = ("200", "201", "304", "400", "404", "500")
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What the load generator says of one run."""
-
-    requests: int
-    refused: int
-    p50_ms: float
-    p99_ms: float
 
 
 def pool(size: int, seed: int = 1) -> list[tuple[str, dict[str, str]]]:
@@ -72,32 +55,3 @@ def write_bodies(folder: Path, points: int, count: int, seed: int) -> int:
         (folder / f"{number}.json").write_bytes(content)
         size += len(content)
     return round(size / points / count)
-
-
-def find_wrk() -> str:
-    """The load generator; it is not among the Python packages."""
-    if found := shutil.which("wrk"):
-        return found
-    raise Invalid(
-        "wrk is not installed: apt-get install -y --no-install-recommends wrk (or brew install wrk)"
-    )
-
-
-async def drive(port: int, key: str, bodies: Path, *, connections: int, seconds: int) -> Sent:
-    """Post the bodies in turn for so long, as fast as they are answered."""
-    environ = {**os.environ, "BENCH_BODIES": str(bodies), "BENCH_KEY": key}
-    process = await asyncio.create_subprocess_exec(
-        find_wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s", "-s", str(SCRIPT),
-        f"http://127.0.0.1:{port}/v1/telemetry", env=environ,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    printed = (await process.communicate())[0].decode(errors="replace")
-    last = printed.strip().rpartition("\n")[2]
-    if process.returncode or not last.startswith("{"):
-        raise Invalid(f"wrk failed: {printed[-500:]}")
-    told = json.loads(last)
-    if told["refused"] or told["broken"]:
-        raise Invalid(
-            f"{told['refused']} answers but 202 (first: {told['first']}), {told['broken']} without answer"
-        )
-    return Sent(told["requests"], told["refused"], told["p50_ms"], told["p99_ms"])

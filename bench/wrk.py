@@ -1,0 +1,60 @@
+"""The load generator wrk: found or installed, run on a folder of bodies, its verdict read.
+
+Milliseconds and seconds as the names say. The law: an answer but 202, or none, makes the run `Invalid`.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.figure import Invalid, say
+
+SCRIPT = Path(__file__).with_name("wrk.lua")
+
+INSTALL = ("apt-get", "install", "-y", "--no-install-recommends", "wrk")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What the load generator says of one run."""
+
+    requests: int
+    p50_ms: float
+    p99_ms: float
+
+
+def find() -> str:
+    """Its path; as root on Debian it is installed when it is missing."""
+    if not shutil.which("wrk") and os.geteuid() == 0 and shutil.which("apt-get"):
+        say(f"wrk is missing; installing it: {' '.join(INSTALL)}")
+        environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for command in (INSTALL, ("apt-get", "update"), INSTALL):
+            if not shutil.which("wrk"):
+                subprocess.run(command, env=environ, check=False, capture_output=True)
+    if found := shutil.which("wrk"):
+        return found
+    raise Invalid(f"wrk is missing: sudo {' '.join(INSTALL)} (or brew install wrk)")
+
+
+async def drive(port: int, key: str, bodies: Path, *, connections: int, seconds: int) -> Sent:
+    """Post the bodies in turn for so long, as fast as they are answered."""
+    environ = {**os.environ, "BENCH_BODIES": str(bodies), "BENCH_KEY": key}
+    process = await asyncio.create_subprocess_exec(
+        find(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s", "-s", str(SCRIPT),
+        f"http://127.0.0.1:{port}/v1/telemetry", env=environ,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    printed = (await process.communicate())[0].decode(errors="replace")
+    last = printed.strip().rpartition("\n")[2]
+    if process.returncode or not last.startswith("{"):
+        raise Invalid(f"wrk failed: {printed[-500:]}")
+    told = json.loads(last)
+    if told["refused"] or told["broken"]:
+        raise Invalid(
+            f"{told['refused']} answers but 202 (first: {told['first']}), {told['broken']} without answer"
+        )
+    return Sent(told["requests"], told["p50_ms"], told["p99_ms"])
