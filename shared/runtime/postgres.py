@@ -52,6 +52,8 @@ def guard() -> Iterator[None]:
     try:
         yield
     except _DOWN as error:
+        if isinstance(error, ValueError):  # asyncpg's word for an argument of a wrong type: a bug of ours
+            raise
         raise Unavailable("postgres", repr(error)) from error
 
 
