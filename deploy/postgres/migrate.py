@@ -103,7 +103,8 @@ def _check(wanted: Sequence[Migration], applied: dict[str, str]) -> None:
         if name not in known
     ]
     problems += [
-        f"{name} was changed after it was applied: restore it, and put the change into a new file"
+        f"{name} was changed after it was applied: restore it, and put the change into a new file "
+        "(a local system may forget its data instead: `tidegauge up --fresh`)"
         for name, sha256 in applied.items()
         if known.get(name, sha256) != sha256
     ]

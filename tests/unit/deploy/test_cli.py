@@ -1,0 +1,53 @@
+"""The command line explains itself and says what to do when it cannot do what it is asked."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from deploy.cli import app
+
+COMMANDS = ("up", "down", "env", "migrate", "topics", "key", "version")
+
+
+def run(*words: str, env: dict[str, str] | None = None) -> tuple[int, str]:
+    """Exit code and all that is printed."""
+    done = CliRunner().invoke(
+        app, list(words), env={"TIDEGAUGE_POSTGRES": "", "TIDEGAUGE_KAFKA": ""} | (env or {})
+    )
+    return done.exit_code, done.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help(command: str) -> None:
+    """A newcomer finds every command and what it is for."""
+    code, text = run(command, "--help")
+
+    assert code == 0
+    assert command in run("--help")[1]
+    assert len(text.split()) > 15
+
+
+@pytest.mark.parametrize(
+    "words", [("env",), ("migrate",), ("topics",), ("key", "create", "--tenant=a", "--scope=read")]
+)
+def test_without_a_system_it_says_how_to_start_one(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """One sentence and an exit code, no trace."""
+    code, text = run(*words, "--folder", str(tmp_path))
+
+    assert code == 1
+    assert "no system runs in this folder: start one by `make run` or `tidegauge up`" in text
+    assert "Traceback" not in text
+
+
+def test_down_without_a_system_is_no_error(tmp_path: Path) -> None:
+    """What was wanted is so already."""
+    assert run("down", "--folder", str(tmp_path)) == (0, "nothing runs in this folder\n")
+
+
+def test_an_unreachable_server_is_named() -> None:
+    """The address came from the environment and nobody answers there."""
+    code, text = run("migrate", env={"TIDEGAUGE_POSTGRES": "postgresql://nobody@127.0.0.1:1/none"})
+
+    assert code == 1
+    assert "postgres is unavailable" in text
