@@ -30,6 +30,9 @@ RETRY_S = 5.0
 WAIT_S = 1.0
 """How long a request with a stale grant waits for a fresh one."""
 
+FIRST_S = 3.0
+"""How long a request with a new key waits for its grant."""
+
 MAX_KEYS = 10_000
 """Known keys at once; beyond it the oldest is forgotten."""
 
@@ -82,7 +85,7 @@ class KeyRing:
         """The holder of a key, None for an unknown one; raise `Unavailable` when it cannot be known."""
         holder = self._holders.get(key_hash)
         if holder is None:
-            return await asyncio.shield(self._lookup(key_hash, now_s))
+            return await self._first(key_hash, now_s)
         age_s = now_s - holder.looked_up_s
         if now_s >= holder.retry_at_s and age_s > REFRESH_S:
             lookup = self._lookup(key_hash, now_s)
@@ -94,6 +97,13 @@ class KeyRing:
         if age_s > STALE_S:
             raise Unavailable("postgres", "the key has not been confirmed for an hour")
         return holder
+
+    async def _first(self, key_hash: bytes, now_s: float) -> Holder | None:
+        lookup = self._lookup(key_hash, now_s)
+        done, _ = await asyncio.wait({lookup}, timeout=FIRST_S)
+        if not done:
+            raise Unavailable("postgres", f"no answer in {FIRST_S:g} s")
+        return lookup.result()
 
     def _lookup(self, key_hash: bytes, now_s: float) -> asyncio.Task[Holder | None]:
         task = self._lookups.get(key_hash)

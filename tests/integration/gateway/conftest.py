@@ -10,7 +10,7 @@ from tests.support.gateway import Gateway, started
 
 
 @pytest.fixture(scope="session")
-def gateway(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def steady(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A ready gateway that all tests of answers share."""
     made = started(
         (stack.kafka, stack.postgres, stack.redis), f"gw-{uuid4().hex[:8]}.", tmp_path_factory.mktemp("gateway"),
@@ -20,12 +20,38 @@ def gateway(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     made.remove()
 
 
-@pytest.fixture
-def impatient(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A ready gateway of the test's own that gives up early."""
+@pytest.fixture(scope="session")
+def hasty(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A ready gateway that gives up early, shared by the tests of faults."""
     made = started(
-        (stack.kafka, stack.postgres, stack.redis), f"gw-{uuid4().hex[:8]}.", tmp_path_factory.mktemp("gateway"),
-        produce_deadline_ms=1500, stall_ms=300,
-    )  # fmt: skip
+        (stack.kafka, stack.postgres, stack.redis),
+        f"gw-{uuid4().hex[:8]}.",
+        tmp_path_factory.mktemp("gateway"),
+        produce_deadline_ms=1500,
+        stall_ms=300,
+    )
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+async def gateway(steady: Gateway) -> Gateway:
+    """The shared gateway, ready again whatever the test before did to the servers."""
+    await steady.answers()
+    return steady
+
+
+@pytest.fixture
+async def impatient(hasty: Gateway) -> Gateway:
+    """The shared gateway with short limits, ready again."""
+    await hasty.answers()
+    return hasty
+
+
+@pytest.fixture
+def leaving(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A ready gateway of the test's own."""
+    addresses = (stack.kafka, stack.postgres, stack.redis)
+    made = started(addresses, f"gw-{uuid4().hex[:8]}.", tmp_path_factory.mktemp("gateway"))
     yield made
     made.remove()

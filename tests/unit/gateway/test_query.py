@@ -64,9 +64,9 @@ def test_rows_beyond_the_limit_are_left_out_and_said_so() -> None:
     """The first windows are kept."""
     rows = [row(start, final=True) for start in (20_000, 0, 10_000)]
 
-    assert ([0, 10_000], True) == (lambda kept, cut: ([one.start_ms for one in kept], cut))(
-        *merge(rows, [], 2)
-    )
+    kept, truncated = merge(rows, [], 2)
+
+    assert ([0, 10_000], True) == ([one.start_ms for one in kept], truncated)
 
 
 @pytest.mark.parametrize(
