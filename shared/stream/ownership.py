@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.errors import Unavailable
-from shared.runtime.postgres import Connection, Pool, connection, guard
+from shared.runtime.postgres import Connection, Pool, connection
 from shared.stream.processor import Cut, Key, Stored
 
 _ACQUIRE = """
@@ -85,13 +84,7 @@ class Ownership:
         Raises `Unavailable` when the result is unknown: calling again with the same cuts is then safe, for what
         was committed is recognised by its checkpoint.
         """
-        async with connection(self._pool) as held:
-            with guard():
-                return await self._transaction(held, cuts, save)
-        raise Unavailable("postgres", "no connection")
-
-    async def _transaction(self, held: Connection, cuts: Sequence[Cut[Any]], save: Save) -> Outcome:
-        async with held.transaction():
+        async with connection(self._pool) as held, held.transaction():
             moved = await _move(held, cuts)
             won = [cut for cut in cuts if cut.key in moved]
             if won:

@@ -28,12 +28,13 @@ class Watchdog:
     def __init__(self, symptoms: dict[Symptom, float], end: Callable[[str], object] = die) -> None:
         self._symptoms = symptoms
         self._since: dict[Symptom, float] = {}
-        self._beat_s = monotonic_s()
+        self.beat_s = monotonic_s()
+        """When the event loop was last seen alive."""
         self._end = end
 
     def beat(self) -> None:
         """The event loop is alive."""
-        self._beat_s = monotonic_s()
+        self.beat_s = monotonic_s()
 
     def start(self) -> None:
         """Look from a thread of its own until the process ends; the running loop shows that it is alive."""
@@ -57,10 +58,10 @@ class Watchdog:
     def look(self, now_s: float, since_last_s: float) -> None:
         """Judge the state at `now_s`, `since_last_s` after the previous look."""
         if since_last_s > 3 * LOOK_EVERY_S:
-            self._beat_s += since_last_s
+            self.beat_s += since_last_s
             self._since.clear()
             return
-        if now_s - self._beat_s > STALL_S:
+        if now_s - self.beat_s > STALL_S:
             self._end(f"the event loop has stood still for {STALL_S:g} s")
         for symptom, limit_s in self._symptoms.items():
             self._judge(symptom, limit_s, now_s)

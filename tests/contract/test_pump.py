@@ -1,0 +1,192 @@
+"""The pump and its checkpoints on a real Postgres: holes, repeats, lost answers and lost partitions."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from deploy.local.stack import Stack
+from shared.errors import Misconfigured, Rejected, Unavailable
+from shared.runtime import postgres
+from shared.runtime.postgres import Connection
+from shared.stream.ownership import Ownership
+from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
+from shared.stream.pump import Pump, check_bounds
+
+
+@dataclass
+class Sum:
+    """A fold that concatenates the values it is given."""
+
+    text: str
+    urgent: bool = False
+    waiting_bytes: int = 0
+
+    def fold(self, record: Record) -> None:
+        """Take a value in; refuse an empty one."""
+        if not record.value:
+            raise Rejected("empty", "value: must not be empty")
+        self.text += record.value.decode()
+
+    def checkpoint(self) -> Checkpoint[str]:
+        """All values so far."""
+        return Checkpoint(self.text, 1, b"", self.text.encode())
+
+
+@dataclass
+class Journal:
+    """A processor that keeps what it was asked to publish and to save."""
+
+    published: list[str] = field(default_factory=list)
+    saved: list[str] = field(default_factory=list)
+    down: bool = False
+
+    def restore(self, key: Key, stored: Stored) -> Sum:
+        """The text of the snapshot."""
+        return Sum((stored.snapshot or b"").decode())
+
+    async def publish(self, cuts: Sequence[Cut[str]]) -> None:
+        """Keep it, unless the dependency is down."""
+        if self.down:
+            raise Unavailable("kafka", "down")
+        self.published += [cut.checkpoint.work for cut in cuts]
+
+    async def save(self, connection: Connection, cuts: Sequence[Cut[str]]) -> None:
+        """Keep it."""
+        self.saved += [cut.checkpoint.work for cut in cuts]
+
+    async def settled(self, cuts: Sequence[Cut[str]]) -> None:
+        """Nothing."""
+
+
+@pytest_asyncio.fixture
+async def pool(stack: Stack) -> AsyncIterator[postgres.Pool]:
+    """Connections under the same limits as a service's."""
+    made = await postgres.pool(stack.postgres, 4)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def key() -> Key:
+    """A partition that no other test knows."""
+    return Key(f"topic-{uuid4().hex}", 0)
+
+
+def records(text: str, first: int = 0) -> list[Record]:
+    """A record a character."""
+    return [Record(first + i, 1, char.strip().encode()) for i, char in enumerate(text)]
+
+
+async def pumping(pool: postgres.Pool, key: Key, owner: str = "a") -> tuple[Pump[str], Journal]:
+    """A pump that holds the partition."""
+    journal = Journal()
+    pump = Pump(journal, Ownership(pool, owner))
+    pump.install(await pump.acquire([key]))
+    return pump, journal
+
+
+async def test_folds_each_record_once(pool: postgres.Pool, key: Key) -> None:
+    """Records below the next offset are passed over, whatever the runtime delivers again."""
+    pump, journal = await pumping(pool, key)
+    assert pump.take(key, records("abc"))
+    assert pump.take(key, records("bcd", 1))
+
+    assert {key: 4} == await pump.commit()
+    assert ["abcd"] == journal.saved
+
+
+async def test_a_hole_stops_the_fold(pool: postgres.Pool, key: Key) -> None:
+    """A record beyond the next offset is not folded: the runtime is told to rewind."""
+    pump, _ = await pumping(pool, key)
+    pump.take(key, records("ab"))
+
+    assert not pump.take(key, records("d", 3))
+    assert pump.held[key].next == 2
+
+
+async def test_successor_goes_on_from_the_checkpoint(pool: postgres.Pool, key: Key) -> None:
+    """State and offset are restored together; what was not committed is forgotten."""
+    pump, _ = await pumping(pool, key)
+    pump.take(key, records("ab"))
+    await pump.commit()
+    pump.take(key, records("X", 2))
+    successor, journal = await pumping(pool, key, "b")
+    successor.take(key, records("c", 2))
+    await successor.commit()
+
+    assert ["abc"] == journal.saved
+
+
+async def test_commit_of_a_former_owner_writes_nothing(pool: postgres.Pool, key: Key) -> None:
+    """The epoch decides; the loser forgets the partition and says that it was fenced."""
+    pump, journal = await pumping(pool, key)
+    pump.take(key, records("ab"))
+    await pumping(pool, key, "b")
+
+    assert {} == await pump.commit()
+    assert ([], {}) == (journal.saved, pump.held)
+    assert pump.fenced() is not None
+
+
+async def test_commit_whose_answer_was_lost_is_not_repeated(pool: postgres.Pool, key: Key) -> None:
+    """Committing the same cut again recognises that it is in the tables, and writes nothing."""
+    ownership = Ownership(pool, "a")
+    stored = (await ownership.acquire([key]))[key]
+    cut = Cut(key, stored.epoch, 0, 5, Checkpoint("work", 1, b"", None))
+    journal = Journal()
+    first = await ownership.commit([cut], journal.save)
+
+    second = await ownership.commit([cut], journal.save)
+
+    assert (first, ["work"]) == (second, journal.saved)
+    assert frozenset([key]) == second.done
+
+
+async def test_commit_that_failed_keeps_its_cut(pool: postgres.Pool, key: Key) -> None:
+    """After an outage the old cut goes first, and what was folded meanwhile follows."""
+    pump, journal = await pumping(pool, key)
+    pump.take(key, records("ab"))
+    journal.down = True
+    with pytest.raises(Unavailable):
+        await pump.commit()
+    pump.take(key, records("c", 2))
+    journal.down = False
+
+    assert [{key: 2}, {key: 3}] == [await pump.commit(), await pump.commit()]
+    assert ["ab", "abc"] == journal.saved
+
+
+async def test_refused_record_is_kept_with_its_reason(pool: postgres.Pool, key: Key) -> None:
+    """A dead letter is written by the transaction that passes it."""
+    pump, journal = await pumping(pool, key)
+    pump.take(key, records("a b"))
+    await pump.commit()
+    async with postgres.connection(pool) as held:
+        rows = await held.fetch(
+            'SELECT "offset", code, reason, value FROM dead_letter WHERE topic = $1', key.topic
+        )
+
+    assert [(1, "empty", "value: must not be empty", b"")] == [tuple(row) for row in rows]
+    assert ["ab"] == journal.saved
+
+
+async def test_lost_records_are_reported(pool: postgres.Pool, key: Key) -> None:
+    """What retention removed before it was read becomes a dead letter, and the fold goes on after it."""
+    pump, _ = await pumping(pool, key)
+    held = pump.held[key]
+
+    assert check_bounds(held, earliest=7, end=9) == 7
+    assert ["retention_gap"] == [dead.code for dead in held.dead]
+
+
+async def test_a_topic_made_anew_is_not_read(pool: postgres.Pool, key: Key) -> None:
+    """A checkpoint past the end of the log stops the start and says what to do."""
+    pump, _ = await pumping(pool, key)
+    pump.take(key, records("abc"))
+    await pump.commit()
+
+    with pytest.raises(Misconfigured, match="made anew"):
+        check_bounds(pump.held[key], earliest=0, end=2)
