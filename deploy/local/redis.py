@@ -5,10 +5,8 @@ A cache and nothing else: bounded, evicting, never written to disk. The law: los
 
 import shutil
 import signal
+import socket
 from collections.abc import Sequence
-
-import redis
-from redis.exceptions import RedisError
 
 from deploy.local.folder import StateFolder
 from deploy.local.ports import LOOPBACK, Ports
@@ -28,7 +26,10 @@ SETTINGS = {
 
 
 def answers(url: str) -> bool:
-    """Whether Redis answers a PING."""
+    """Whether the Redis at an address answers a PING, whatever its address asks for: a password, TLS."""
+    import redis  # noqa: PLC0415  half a second that only a given address needs
+    from redis.exceptions import RedisError  # noqa: PLC0415
+
     try:
         with redis.Redis.from_url(url, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S) as client:
             return bool(client.ping())
@@ -69,4 +70,9 @@ class Redis:
 
     def answers(self) -> bool:
         """Whether it answers a PING."""
-        return answers(self.address)
+        try:
+            with socket.create_connection((LOOPBACK, self._port), ANSWER_S) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False

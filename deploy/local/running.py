@@ -29,7 +29,9 @@ def environment(folder: Path) -> dict[str, str]:
         raise Misconfigured(ADVICE)
     found = state.recall(MEMORY)
     if not found:
-        raise Misconfigured("the system of this folder is still starting: ask again in a few seconds")
+        raise Misconfigured(
+            "the system of this folder is still starting, or stopping: ask again in a few seconds"
+        )
     return {str(name): str(value) for name, value in found.items()}
 
 

@@ -23,7 +23,6 @@ from deploy.local.services import SERVICES, Fleet, Surroundings
 from deploy.local.stack import Stack
 from deploy.postgres.migrate import migrate
 from shared.errors import Unavailable
-from shared.model.window import BASE_MS
 from shared.runtime.clock import monotonic_s
 from shared.wire.topics import DEFAULT_PARTITIONS
 
@@ -141,6 +140,8 @@ class _Run:
             self._progress.say(f"{service.name} is ready")
 
     def _await_window(self) -> None:
+        from shared.model.window import BASE_MS  # noqa: PLC0415  brings numpy, and the servers should start first
+
         # The window in which this run began counts, although the run saw only a part of it.
         since = datetime.fromtimestamp((self._progress.started_ms - BASE_MS) / 1000, UTC)
         if self._until(lambda: finish(_has_window(self._stack.postgres, since)), WINDOW_S):
