@@ -19,6 +19,7 @@ from services.gateway.adapters import http_health, http_windows
 from services.gateway.adapters.decoders.native import Decoder
 from services.gateway.adapters.http_body import Limits, Receive
 from services.gateway.adapters.http_framework import framework
+from services.gateway.adapters.http_protocol import patient
 from services.gateway.adapters.http_telemetry import PATH, Budget, Scope, Send, Telemetry
 from services.gateway.adapters.kafka import KafkaPublisher
 from services.gateway.adapters.postgres import PostgresGrants, PostgresWindows
@@ -118,8 +119,8 @@ async def run(settings: Settings) -> None:
     gateway = await build(settings)
     publishing = lifecycle.background(gateway.publisher.run(), "publisher")
     config = uvicorn.Config(
-        gateway, settings.host, settings.port, loop="none", http="httptools", lifespan="off", log_config=None,
-        access_log=False, server_header=False, date_header=False, proxy_headers=False,
+        gateway, settings.host, settings.port, loop="none", http=patient(settings.headers_ms / 1000), lifespan="off",
+        log_config=None, access_log=False, server_header=False, date_header=False, proxy_headers=False,
         timeout_keep_alive=5, timeout_graceful_shutdown=GRACE_S, backlog=1024,
     )  # fmt: skip
     server = Server(config)

@@ -40,6 +40,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a flush may wait for the broker's ack; then its requests are answered 503 `unknown`. At most 10 s."""
     stall_ms: Annotated[int, msgspec.Meta(ge=100)] = 3_000
     """Age of an unacked flush from which on new requests are refused at once."""
+    headers_ms: Positive = 10_000
+    """How long a connection may be silent before its first request, and headers may take."""
     body_idle_ms: Positive = 10_000
     """How long a body may stall before the answer is 408."""
     body_total_ms: Positive = 30_000

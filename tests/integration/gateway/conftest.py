@@ -15,6 +15,7 @@ def steady(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
     made = started(
         (stack.kafka, stack.postgres, stack.redis), f"gw-{uuid4().hex[:8]}.", tmp_path_factory.mktemp("gateway"),
         body_idle_ms=500,
+        headers_ms=500,
     )  # fmt: skip
     yield made
     made.remove()

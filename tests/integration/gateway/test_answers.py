@@ -168,6 +168,26 @@ async def test_no_body_holds_a_connection(gateway: Gateway, request_: bytes, sta
     assert status == (await raw(gateway, request_)).split(b" ", 2)[1]
 
 
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        pytest.param(b"", b"", id="silence"),
+        pytest.param(b"POST /v1/telemetry HTTP/1.1\r\nhost:", b"", id="half a header"),
+        pytest.param(
+            b"GET / HTTP/1.1\r\n" + b"x-filler: 1234567890\r\n" * 20_000,
+            b"HTTP/1.1 431",
+            id="endless headers",
+        ),
+        pytest.param(b"\x16\x03\x01 not http\r\n\r\n", b"HTTP/1.1 400", id="another protocol"),
+    ],
+)
+async def test_headers_that_do_not_come_hold_no_connection(
+    gateway: Gateway, sent: bytes, answer: bytes
+) -> None:
+    """Silent, slow and endless headers end with the connection."""
+    assert answer == (await raw(gateway, sent))[:12]
+
+
 async def test_a_refused_body_does_not_spoil_the_next_request(gateway: Gateway) -> None:
     """What is drained is not read as a request, so the connection may be kept."""
     refused = b"POST /v1/telemetry HTTP/1.1\r\nhost: x\r\ncontent-length: 30000\r\n\r\n" + b"G" * 30_000

@@ -37,7 +37,7 @@ def outcome(answer: httpx2.Response) -> tuple[int, str]:
 async def test_a_frozen_kafka_is_answered_within_bounds_and_forgotten_after(
     stack: Stack, impatient: Gateway
 ) -> None:
-    """First `unknown` at the deadline, then `not_accepted` at once; when it wakes, points are taken, each once."""
+    """One answer at the deadline, then `not_accepted` at once; when it wakes, points are taken, each once."""
     await impatient.post(points([1]))
     with frozen(stack, "kafka"):
         began_s = monotonic_s()
@@ -51,10 +51,9 @@ async def test_a_frozen_kafka_is_answered_within_bounds_and_forgotten_after(
     after = await impatient.post(points([4]))
     values = Counter(await impatient.values())
 
-    assert ((503, "unknown"), {(503, "not_accepted")}) == (
-        outcome(first),
-        {outcome(answer) for answer in at_once},
-    )
+    # A tick may have been under way when Kafka froze; then the first request waited behind it and was given back.
+    assert outcome(first) in {(503, "unknown"), (503, "not_accepted")}
+    assert {(503, "not_accepted")} == {outcome(answer) for answer in at_once}
     assert (503, 202) == (ready, after.status_code)
     assert (True, True) == (waited_s < 6, refused_s < 6)
     assert (1, 0, 1) == (values[1], values[3], values[4])
