@@ -174,7 +174,7 @@ async def test_no_body_holds_a_connection(gateway: Gateway, request_: bytes, sta
         pytest.param(b"", b"", id="silence"),
         pytest.param(b"POST /v1/telemetry HTTP/1.1\r\nhost:", b"", id="half a header"),
         pytest.param(
-            b"GET / HTTP/1.1\r\n" + b"x-filler: 1234567890\r\n" * 20_000,
+            b"GET / HTTP/1.1\r\n" + b"x-filler: 1234567890\r\n" * 1_000,
             b"HTTP/1.1 431",
             id="endless headers",
         ),
