@@ -36,7 +36,7 @@ POOL_SIZE = 8
 GRACE_S = 11
 """How long requests under way may take after SIGTERM; above the produce deadline."""
 
-FLUSH_S = 3.5
+FLUSH_S = 3.0
 """How long the publisher may take after them."""
 
 _log = structlog.get_logger(__name__)

@@ -80,16 +80,14 @@ class Producer:
             await asyncio.gather(*acks)
 
     async def stop(self, *, broken: bool) -> None:
-        """End the producer within `STOP_S`; a broken one is not waited for."""
-        sender = self._client._sender.sender_task  # noqa: SLF001 - stop() alone waits for acks that never come
-        if broken and sender is not None:
-            sender.cancel()
+        """End the producer within `STOP_S`; a broken one is cut off, for its acks may never come."""
+        if broken:
+            await _cut_off(self._client)
+            return
         try:
             async with asyncio.timeout(STOP_S):
                 await self._client.stop()
-        except (*FAILURES, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
-                raise
+        except FAILURES as error:
             _log.warning("producer did not end tidily", boot_id=self.boot_id, problem=repr(error))
             await _cut_off(self._client)
 
@@ -123,8 +121,8 @@ async def connect(kafka: str, topic: str, now_s: float) -> Producer:
 
 
 async def _cut_off(client: AIOKafkaProducer) -> None:
-    """Close the connections of a producer, whatever state it is in."""
-    sender = client._sender.sender_task  # noqa: SLF001 - see Producer.stop
+    """Close the connections of a producer, whatever state it is in; its own `stop` waits for all acks."""
+    sender = client._sender.sender_task  # noqa: SLF001 - it would go on sending
     if sender is not None:
         sender.cancel()
     client._closed = True  # noqa: SLF001 - or its finaliser complains
