@@ -2,10 +2,11 @@
 
 A topic is filled first; each round starts the aggregator on it with an empty database and ends when every partition
 is committed to its end. The CPU of start-up (until the partitions are acquired) is left out, all else is in. The law:
-the counts in rollup_10s must add up to the points sent, else the figure is invalid.
+counts, sums and sketches in rollup_10s must add up to the points sent, else the figure is invalid.
 """
 
 import asyncio
+import math
 import os
 import secrets
 import sys
@@ -90,12 +91,14 @@ async def _consumed(
 
 
 async def _verify(connection: asyncpg.Connection, load: preload.Load) -> None:
-    query = "SELECT count(*) AS rows, sum(count) AS points, sum(late_count) AS late FROM rollup_10s"
-    found = await connection.fetchrow(query)
-    if (found["rows"], found["points"], found["late"]) != (load.rows, load.points, 0):
-        raise Invalid(
-            f"sent {load.points} points in {load.rows} rows, none late; in rollup_10s: {dict(found)}"
-        )
+    found = await connection.fetchrow(
+        "SELECT count(*) AS rows, sum(count) AS points, sum(late_count) AS late, sum(sum) AS total, "
+        "sum((SELECT sum(w) FROM unnest(sketch_weight) AS w)) AS sketched FROM rollup_10s"
+    )
+    sent = (load.rows, load.points, 0, load.points)
+    same = (found["rows"], found["points"], found["late"], found["sketched"]) == sent
+    if not same or not math.isclose(found["total"], load.total, rel_tol=1e-9):
+        raise Invalid(f"sent {load}, none late; in rollup_10s: {dict(found)}")
 
 
 async def _naive_round(stack: Stack, folder: Path, topic: str) -> float:

@@ -32,6 +32,8 @@ class Load:
     """What a topic was filled with."""
 
     points: int
+    total: float
+    """Sum of their values."""
     rows: int
     """Pairs of series and window with at least one point."""
     messages: int
@@ -57,6 +59,7 @@ async def fill(kafka: str, topic: str, tenant_id: int, plan: Plan) -> Load:
     chance = np.random.default_rng(3)
     seq = [0] * DEFAULT_PARTITIONS
     points = rows = size = 0
+    total = 0.0
     for window in range(plan.windows):
         messages = []
         for partition, series in enumerate(owned):
@@ -64,15 +67,17 @@ async def fill(kafka: str, topic: str, tenant_id: int, plan: Plan) -> Load:
             for slots, spent in _cut(plan, len(series), first_ms + window * BASE_MS, chance):
                 seq[partition] += 1
                 used.update(slots.tolist())
-                messages.append((partition, _batch(seq[partition], series, slots, spent, chance)))
-                points += len(slots)
+                value = np.round(chance.lognormal(3, 1, len(slots)), 4)
+                batch = Points(slots, spent, value)
+                messages.append((partition, _packed(seq[partition], series, batch)))
+                points, total = points + len(batch), total + float(value.sum())
             rows += len(used)
         size += sum(len(value) for _, value in messages)
         await log.append(kafka, topic, messages)
     end_ms = first_ms + plan.windows * BASE_MS + TICK_AHEAD_MS
     ticks = [(p, envelope.tick("bench", seq[p] + 1, end_ms)) for p in range(DEFAULT_PARTITIONS)]
     await log.append(kafka, topic, ticks)
-    return Load(points, rows, sum(seq), round(size / sum(seq)))
+    return Load(points, total, rows, sum(seq), round(size / sum(seq)))
 
 
 def _by_partition(tenant_id: int, count: int) -> list[list[bytes]]:
@@ -93,12 +98,12 @@ def _cut(plan: Plan, series: int, start_ms: int, chance: np.random.Generator) ->
         yield slots, chance.integers(begin, end, plan.points_a_message)
 
 
-def _batch(seq: int, series: list[bytes], slots: Ints, ts_ms: Ints, chance: np.random.Generator) -> bytes:
-    distinct, slot = np.unique(slots, return_inverse=True)
-    value = np.round(chance.lognormal(3, 1, len(slots)), 4)
-    points = Points(slot.astype(np.uint16), ts_ms, value)
+def _packed(seq: int, series: list[bytes], points: Points) -> bytes:
+    """A message of points whose slots point into `series`; it names only those it uses."""
+    distinct, slot = np.unique(points.slot, return_inverse=True)
+    used = Points(slot.astype(np.uint16), points.ts_ms, points.value)
     named = [series[at] for at in distinct.tolist()]
-    return envelope.encode(envelope.Batch("bench", seq, int(ts_ms.max()) + 5, named, points, []))
+    return envelope.encode(envelope.Batch("bench", seq, int(points.ts_ms.max()) + 5, named, used, []))
 
 
 async def fill_naive(kafka: str, topic: str, series: int, messages: int) -> None:
