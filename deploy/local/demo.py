@@ -84,12 +84,18 @@ class Host:
     def points(self) -> list[Point]:
         """What there is to say of the second that has passed."""
         cores = psutil.cpu_percent(percpu=True)
-        memory = psutil.virtual_memory()
         return [
             *(point("host.cpu.utilization", used / 100, "1", core=str(n)) for n, used in enumerate(cores)),
+            *self.levels(),
+            *self._io(),
+        ]
+
+    def levels(self) -> list[Point]:
+        """What can be said without a second to look back on."""
+        memory = psutil.virtual_memory()
+        return [
             point("host.memory.used", memory.used, "By"),
             point("host.memory.utilization", memory.percent / 100, "1"),
-            *self._io(),
         ]
 
     def _io(self) -> list[Point]:
@@ -112,8 +118,9 @@ class Host:
 
 
 async def measure(waiting: Waiting) -> None:
-    """Look at the host every second."""
+    """Look at the host at once, so that the first window is early, and then every second."""
     host = Host()
+    waiting.add(host.levels())
     while True:
         await asyncio.sleep(EVERY_S)
         waiting.add(host.points())

@@ -40,8 +40,8 @@ SETTINGS = {
     "timezone": "UTC",
 }
 
-CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-"""Settings of tests, whose data need not survive the machine."""
+CARELESS = {"fsync": "off", "full_page_writes": "off"}
+"""Settings of tests, whose data must survive a killed Postgres but not the machine."""
 
 _PLACES = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql@*/bin")
 
