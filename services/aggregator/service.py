@@ -4,7 +4,7 @@ Drop repeats, split off late points, fold, move the watermark, close. The law: e
 messages in their order, so a replay from any checkpoint comes to the same rows, revisions and watermarks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -58,6 +58,8 @@ class Work:
 class PartitionFold:
     """The state of one partition."""
 
+    check_series: Callable[[bytes], object]
+    """Raises `Rejected` for the identity of a series that could not be stored; asked once a series."""
     watermark_ms: int | None = None
     seen: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Producer -> its highest sequence number and when that was received."""
@@ -71,23 +73,27 @@ class PartitionFold:
     _late: list[Rollups] = field(default_factory=list)
 
     def fold(self, arrival: Arrival, points: Points) -> None:
-        """Take in one message."""
+        """Take in one message; raise `Rejected`, with nothing changed, when a series of it cannot be stored."""
         if arrival.seq <= self.seen.get(arrival.producer, (-1, 0))[0]:
             self.duplicates += 1
             return
+        renumbered = self._renumbered(arrival.series, points)
         self.seen[arrival.producer] = (arrival.seq, arrival.received_at_ms)
         latest_ms = int(points.ts_ms.max()) if len(points) else arrival.received_at_ms
         moved_ms = advance(self.watermark_ms, latest_ms, arrival.received_at_ms)
         # The first message has nothing before it, so its own watermark tells what is late.
         before_ms = moved_ms if self.watermark_ms is None else self.watermark_ms
         if len(points):
-            self._fold_points(self._renumbered(arrival.series, points), before_ms, moved_ms)
+            self._fold_points(renumbered, before_ms, moved_ms)
         self.watermark_ms = moved_ms
         self._closed += self._windows.close(moved_ms)
 
     def _renumbered(self, series: Sequence[bytes], points: Points) -> Points:
         known = list(map(self._slots.get, series))
         if None in known:
+            for packed in series:
+                if packed not in self._slots:
+                    self.check_series(packed)
             known = [self._slot(packed) for packed in series]
         slot = np.array(known, np.intp)[points.slot]
         return Points(slot, points.ts_ms, points.value, points.weight)

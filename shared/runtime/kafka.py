@@ -5,7 +5,6 @@ retries for ever while the broker is away. The law: every wait has a limit, and 
 """
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,8 +15,14 @@ from aiokafka.errors import KafkaError
 from shared.errors import Unavailable
 from shared.wire.topics import MAX_MESSAGE_BYTES
 
-STOP_S = 2.0
-"""How long a producer may take to stop."""
+STOP_S = 2.5
+"""How long a producer may take to end."""
+
+CLOSE_S = 1.0
+"""How long its connections may take to close."""
+
+FAILURES = (KafkaError, OSError, TimeoutError)
+"""What a producer may fail with."""
 
 REQUEST_S = 8.0
 """Bound on one request to the broker."""
@@ -64,8 +69,10 @@ class Sender:
                 started = await self._started()
                 acks = [await started.send(m.topic, m.value, partition=m.partition) for m in messages]
                 await asyncio.gather(*acks)
-        except (KafkaError, TimeoutError) as problem:
-            await self.close()
+        except FAILURES as problem:
+            broken, self._producer = self._producer, None
+            if broken is not None:
+                await cut_off(broken)
             raise Unavailable("kafka", repr(problem)) from problem
 
     async def _started(self) -> aiokafka.AIOKafkaProducer:
@@ -74,7 +81,7 @@ class Sender:
             try:
                 await fresh.start()
             except BaseException:
-                await _stopped(fresh)
+                await cut_off(fresh)
                 raise
             self._producer = fresh
         return self._producer
@@ -83,13 +90,27 @@ class Sender:
         """Let the producer go; the next `send` makes a new one."""
         old, self._producer = self._producer, None
         if old is not None:
-            await _stopped(old)
+            await end(old)
 
 
-async def _stopped(old: aiokafka.AIOKafkaProducer) -> None:
-    with contextlib.suppress(TimeoutError):
-        try:
-            async with asyncio.timeout(STOP_S):
-                await old.stop()
-        except KafkaError as problem:
-            _log.info("producer stopped uncleanly", problem=repr(problem))
+async def end(old: aiokafka.AIOKafkaProducer, limit_s: float = STOP_S) -> None:
+    """Let a producer finish what it holds, within the limit; then cut it off."""
+    try:
+        async with asyncio.timeout(limit_s):
+            await old.stop()
+    except FAILURES as problem:
+        _log.warning("producer did not end tidily", problem=repr(problem))
+        await cut_off(old)
+
+
+async def cut_off(old: aiokafka.AIOKafkaProducer) -> None:
+    """Close the connections of a producer, whatever state it is in; its own `stop` waits for all acks."""
+    sender = old._sender.sender_task  # noqa: SLF001 # it would go on sending
+    if sender is not None:
+        sender.cancel()
+    old._closed = True  # noqa: SLF001 # or its finaliser complains
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await old.client.close()
+    except FAILURES as problem:
+        _log.warning("connections did not close", problem=repr(problem))

@@ -8,7 +8,8 @@ import msgspec
 import xxhash
 
 from shared.errors import Rejected
-from shared.model.series import Series
+from shared.model.labels import labels_of
+from shared.model.series import Series, check_kind, check_metric, check_unit
 
 _Wire = tuple[int, str, str, str, dict[str, str]]
 _decoder = msgspec.msgpack.Decoder(_Wire)
@@ -28,6 +29,20 @@ def unpack(packed: bytes) -> Series:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Rejected("bad_series", f"series: {error}") from error
     return Series(tenant_id, metric, kind, unit, tuple(sorted(labels.items())))
+
+
+def checked(packed: bytes) -> Series:
+    """The series of these bytes; raise `Rejected` unless they are canonical and can be stored."""
+    series = unpack(packed)
+    check_metric(series.metric)
+    check_kind(series.kind)
+    check_unit(series.unit)
+    labels_of(dict(series.labels))
+    if not 0 <= series.tenant_id < 1 << 63:
+        raise Rejected("bad_series", "series: the tenant is not a 63-bit number")
+    if pack(series) != packed:
+        raise Rejected("bad_series", "series: the bytes are not canonical")
+    return series
 
 
 def series_id(packed: bytes) -> int:

@@ -30,7 +30,7 @@ message = st.tuples(
 
 def fold_of(messages: list[tuple[int, list[tuple[int, int, float, float]]]], cuts: set[int]) -> bytes:
     """The rows that come out, as bytes, when checkpoints are taken after the messages in `cuts`."""
-    fold, table = PartitionFold(), Table()
+    fold, table = PartitionFold(bytes), Table()
     clock_ms = 0
     for seq, (step_ms, rows) in enumerate(messages):
         clock_ms += step_ms // 10
@@ -55,7 +55,7 @@ def fold_of(messages: list[tuple[int, list[tuple[int, int, float, float]]]], cut
 
 def restored(fold: PartitionFold, work: Work) -> PartitionFold:
     """A new process that goes on from the checkpoint, through the bytes of its snapshot."""
-    successor = PartitionFold(watermark_ms=fold.watermark_ms, seen=dict(fold.seen))
+    successor = PartitionFold(bytes, watermark_ms=fold.watermark_ms, seen=dict(fold.seen))
     if work.open is not None:
         packed = rollups.encode(rollups.Windows(0, False, 0, 0, work.series, work.open))
         opened = rollups.decode(packed)

@@ -16,6 +16,7 @@ from shared.errors import Misconfigured, Rejected
 from shared.runtime.postgres import Connection
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
 from shared.wire import envelope, rollups
+from shared.wire.series import checked
 
 _seen = msgspec.msgpack.Decoder(dict[str, tuple[int, int]])
 _LEVEL = 1
@@ -27,7 +28,7 @@ class PartitionStream:
     def __init__(self, key: Key, stored: Stored) -> None:
         self.key = key
         self.next_offset = stored.next_offset
-        self.state = PartitionFold(watermark_ms=stored.watermark_ms)
+        self.state = PartitionFold(checked, watermark_ms=stored.watermark_ms)
         self.state.seen = _seen.decode(stored.seen) if stored.seen else {}
         if stored.snapshot is not None:
             opened = _opened(key, stored.snapshot)

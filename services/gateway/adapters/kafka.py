@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import structlog
 
 from services.gateway.adapters.batches import Chunk
-from services.gateway.adapters.producer import FAILURES, Producer, connect
+from services.gateway.adapters.producer import Producer, connect
 from services.gateway.ports import Catalogue, Outcome
 from shared.errors import Unavailable
 from shared.model.point import Points
 from shared.runtime.clock import monotonic_s, now_ms
+from shared.runtime.kafka import FAILURES
 from shared.wire.topics import DEFAULT_PARTITIONS
 
 STEP_S = 0.002

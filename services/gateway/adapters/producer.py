@@ -7,31 +7,22 @@ and milliseconds as the names say. The law: messages of one partition go out in 
 import asyncio
 import uuid
 
-import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from services.gateway.adapters.batches import Chunk, cut
 from shared.errors import Unavailable
+from shared.runtime.kafka import FAILURES, cut_off, end
 from shared.wire import envelope
 from shared.wire.topics import MAX_MESSAGE_BYTES
 
 CONNECT_S = 8.0
 """How long a connection may take until it is given up and tried again."""
 
-STOP_S = 2.5
-"""How long a producer may take to end."""
-
 REQUEST_MS = 5_000
 """How long the client waits for one answer of the broker before it asks again; below the produce deadline."""
 
 TICK_S = 1.0
 """A partition that was not written to for so long gets a tick."""
-
-FAILURES = (KafkaError, OSError, TimeoutError)
-"""What a producer may fail with."""
-
-_log = structlog.get_logger(__name__)
 
 
 class Producer:
@@ -80,16 +71,8 @@ class Producer:
             await asyncio.gather(*acks)
 
     async def stop(self, *, broken: bool) -> None:
-        """End the producer within `STOP_S`; a broken one is cut off, for its acks may never come."""
-        if broken:
-            await _cut_off(self._client)
-            return
-        try:
-            async with asyncio.timeout(STOP_S):
-                await self._client.stop()
-        except FAILURES as error:
-            _log.warning("producer did not end tidily", boot_id=self.boot_id, problem=repr(error))
-            await _cut_off(self._client)
+        """End the producer in bounded time; a broken one is cut off, for its acks may never come."""
+        await (cut_off if broken else end)(self._client)
 
 
 async def connect(kafka: str, topic: str, now_s: float) -> Producer:
@@ -112,22 +95,9 @@ async def connect(kafka: str, topic: str, now_s: float) -> Producer:
             step = f"topic {topic} cannot be found"
             partitions = await client.partitions_for(topic)
     except FAILURES as error:
-        await _cut_off(client)
+        await cut_off(client)
         raise Unavailable("kafka", f"{step} ({error!r})") from error
     except asyncio.CancelledError:
-        await _cut_off(client)
+        await cut_off(client)
         raise
     return Producer(client, topic, len(partitions), now_s)
-
-
-async def _cut_off(client: AIOKafkaProducer) -> None:
-    """Close the connections of a producer, whatever state it is in; its own `stop` waits for all acks."""
-    sender = client._sender.sender_task  # noqa: SLF001 - it would go on sending
-    if sender is not None:
-        sender.cancel()
-    client._closed = True  # noqa: SLF001 - or its finaliser complains
-    try:
-        async with asyncio.timeout(1):
-            await client.client.close()
-    except FAILURES as error:
-        _log.warning("connections did not close", problem=repr(error))

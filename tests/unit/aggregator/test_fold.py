@@ -6,6 +6,7 @@ import pytest
 from services.aggregator.domain.cells import NEVER_MS
 from services.aggregator.domain.lateness import revise
 from services.aggregator.service import Arrival, PartitionFold
+from shared.errors import Rejected
 from shared.model.point import Points
 from shared.model.rollup import Rollups
 
@@ -40,7 +41,7 @@ def rows(rollups: Rollups | None) -> list[tuple[int, int, float, float, int]]:
 
 def test_window_closes_when_the_watermark_passes_its_end() -> None:
     """A window closes with the tick that moves the watermark to its end, not a millisecond earlier."""
-    fold = PartitionFold()
+    fold = PartitionFold(bytes)
     feed(fold, 1, 1_000, points((0, 500, 1.0), (1, 900, 2.0)))
     feed(fold, 2, 11_999, points())
     early = fold.checkpoint()
@@ -54,7 +55,7 @@ def test_window_closes_when_the_watermark_passes_its_end() -> None:
 
 def test_window_edges_are_half_open() -> None:
     """A point exactly on an edge belongs to the later window."""
-    fold = PartitionFold()
+    fold = PartitionFold(bytes)
     feed(fold, 1, 10_000, points((0, 9_999, 1.0), (0, 10_000, 2.0)))
     feed(fold, 2, 22_000, points())
 
@@ -63,7 +64,7 @@ def test_window_edges_are_half_open() -> None:
 
 def test_repeated_message_counts_once() -> None:
     """A message whose sequence number is not above the highest seen changes nothing."""
-    fold = PartitionFold()
+    fold = PartitionFold(bytes)
     for seq in (1, 2, 2, 1):
         feed(fold, seq, 1_000, points((0, 500, 1.0)))
     feed(fold, 3, 12_000, points())
@@ -74,7 +75,7 @@ def test_repeated_message_counts_once() -> None:
 
 def test_late_point_revises_its_row() -> None:
     """Each late message raises the revision of the rows it changes by one, and counts its late points."""
-    fold = PartitionFold()
+    fold = PartitionFold(bytes)
     feed(fold, 1, 1_000, points((0, 500, 1.0)))
     feed(fold, 2, 20_000, points())
     feed(fold, 3, 20_000, points((0, 600, 4.0), (0, 700, 16.0)))
@@ -90,7 +91,7 @@ def test_late_point_revises_its_row() -> None:
 
 def test_point_older_than_the_watermark_is_on_time_while_its_window_is_open() -> None:
     """Late means that the window has closed, not merely that the point lags behind."""
-    fold = PartitionFold()
+    fold = PartitionFold(bytes)
     feed(fold, 1, 9_000, points((0, 9_000, 1.0)))
     feed(fold, 2, 9_000, points((0, 100, 2.0)))
     feed(fold, 3, 12_000, points())
@@ -102,7 +103,7 @@ def test_point_older_than_the_watermark_is_on_time_while_its_window_is_open() ->
 
 def test_a_clock_that_runs_ahead_closes_nothing() -> None:
     """The watermark follows the receive time when points lie ahead of it."""
-    fold = PartitionFold()
+    fold = PartitionFold(bytes)
     feed(fold, 1, 1_000, points((0, 500, 1.0), (1, 59_000, 2.0)))
 
     assert fold.checkpoint().closed is None
@@ -111,7 +112,7 @@ def test_a_clock_that_runs_ahead_closes_nothing() -> None:
 
 def test_last_is_the_latest_by_event_time_and_the_later_in_the_log_among_equals() -> None:
     """Arrival order matters only between equal event times."""
-    fold = PartitionFold()
+    fold = PartitionFold(bytes)
     feed(fold, 1, 5_000, points((0, 4_000, 1.0), (0, 3_000, 2.0), (0, 4_000, 3.0)))
     feed(fold, 2, 5_000, points((0, 3_999, 4.0)))
     feed(fold, 3, 12_000, points())
@@ -123,7 +124,7 @@ def test_last_is_the_latest_by_event_time_and_the_later_in_the_log_among_equals(
 
 def test_negative_weight_retracts() -> None:
     """A retraction takes away from count, sum and sketch, and is never an extreme."""
-    fold = PartitionFold()
+    fold = PartitionFold(bytes)
     feed(fold, 1, 5_000, points((0, 1, 8.0), (0, 2, 99.0), weight=[2.0, -1.0]))
     feed(fold, 2, 12_000, points())
     closed = fold.checkpoint().closed
@@ -135,7 +136,7 @@ def test_negative_weight_retracts() -> None:
 
 def test_only_retractions_leave_no_extremes() -> None:
     """A row without a positive weight has neither minimum nor last value."""
-    fold = PartitionFold()
+    fold = PartitionFold(bytes)
     feed(fold, 1, 5_000, points((0, 1, 8.0), weight=[-1.0]))
     feed(fold, 2, 12_000, points())
     closed = fold.checkpoint().closed
@@ -147,16 +148,30 @@ def test_only_retractions_leave_no_extremes() -> None:
 @pytest.mark.parametrize("first_ms", [0, 100_000], ids=["within its window", "of long ago"])
 def test_first_message_sets_the_watermark(first_ms: int) -> None:
     """The first message of a partition tells by itself what is late, so old points open no windows."""
-    fold = PartitionFold()
+    fold = PartitionFold(bytes)
     feed(fold, 1, 100_000, points((0, 0, 1.0), (0, 100_000 - first_ms, 2.0)))
     work = fold.checkpoint()
 
     assert [1] * (first_ms == 0) == [len(part) for part in work.late]
 
 
+def test_message_with_an_unusable_series_changes_nothing() -> None:
+    """A series that could not be stored refuses its whole message, before anything is folded."""
+
+    def check(packed: bytes) -> None:
+        if packed == b"bad":
+            raise Rejected("bad_series", "series: bad")
+
+    fold = PartitionFold(check)
+    with pytest.raises(Rejected):
+        feed(fold, 1, 1_000, points((0, 500, 1.0), (1, 500, 1.0)), series=(b"good", b"bad"))
+
+    assert ({}, None, []) == (fold.seen, fold.watermark_ms, fold.checkpoint().new_series)
+
+
 def test_new_series_are_handed_over_once() -> None:
     """A series goes to its table with the first checkpoint after it appeared."""
-    fold = PartitionFold()
+    fold = PartitionFold(bytes)
     feed(fold, 1, 1_000, points((0, 500, 1.0)), series=(b"a",))
     first = fold.checkpoint().new_series
     feed(fold, 2, 1_000, points((0, 500, 1.0), (1, 500, 1.0)), series=(b"b", b"a"))

@@ -1,0 +1,109 @@
+"""The batch of points on the wire: what it keeps, and what it refuses by name."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from shared.errors import Rejected
+from shared.model.point import Points
+from shared.model.series import Series
+from shared.wire import envelope
+from shared.wire.series import checked, pack, unpack
+
+NOW = 1_732_252_800_000
+SERIES = Series(7, "http.duration", "delta", "ms", (("host", "a"), ("route", "/x")))
+
+OTHER = Series(7, "http.duration", "delta", "ms", ())
+
+
+def batch() -> envelope.Batch:
+    """Two points of two series, one with a weight."""
+    points = Points(
+        np.array([0, 1], np.uint16), np.array([NOW, NOW - 5]), np.array([1.5, -2.0]), np.array([1.0, 3.0])
+    )
+    return envelope.Batch("gateway", 4, NOW, [pack(SERIES), pack(OTHER)], points, [(b"id", 0, 2)])
+
+
+def test_decode_after_encode_is_the_identity() -> None:
+    """Every field and column comes back."""
+    sent = batch()
+    came = envelope.decode(envelope.encode(sent), NOW)
+
+    for name in ("slot", "ts_ms", "value", "weight"):
+        assert getattr(sent.points, name).tolist() == getattr(came.points, name).tolist()
+    for name in ("producer", "seq", "received_at_ms", "series", "batches"):
+        assert getattr(sent, name) == getattr(came, name)
+
+
+def test_tick_has_no_rows() -> None:
+    """A tick carries time and nothing else."""
+    came = envelope.decode(envelope.tick("gateway", 5, NOW), NOW)
+
+    assert (5, NOW, 0) == (came.seq, came.received_at_ms, len(came.points))
+
+
+def floats(*values: float) -> bytes:
+    """A float column."""
+    return np.array(values, "<f8").tobytes()
+
+
+Spoil = Callable[[dict[str, Any]], object]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "field"),
+    [
+        (lambda m: m.update(v=2), "unsupported_version", "v"),
+        (lambda m: m.pop("seq"), "bad_batch", "seq"),
+        (lambda m: m.update(slot=b"\x00\x00\x02\x00"), "bad_batch", "slot"),
+        (lambda m: m.update(slot=b"\x00"), "bad_batch", "slot"),
+        (lambda m: m.update(value=floats(1.0, float("nan"))), "bad_batch", "value"),
+        (lambda m: m.update(value=floats(1.0, float("inf"))), "bad_batch", "value"),
+        (lambda m: m.update(weight=floats(1.0, 1e13)), "bad_batch", "weight"),
+        (lambda m: m.update(ts_ms=np.array([NOW, 0], "<i8").tobytes()), "bad_batch", "ts_ms"),
+        (lambda m: m.update(received_at_ms=0), "bad_clock", "received_at_ms"),
+    ],
+    ids=["version", "no seq", "slot out of range", "short column", "nan", "inf", "weight", "ts", "clock"],
+)
+def test_unsound_batch_is_refused_by_name(spoil: Spoil, code: str, field: str) -> None:
+    """The refusal names the field, so that a dead letter explains itself."""
+    message = msgspec.msgpack.decode(envelope.encode(batch()))
+    spoil(message)
+
+    with pytest.raises(Rejected, match=field) as refused:
+        envelope.decode(msgspec.msgpack.encode(message), NOW)
+    assert code == refused.value.code
+
+
+@pytest.mark.parametrize("value", [None, b"", b"\xc1", b"\x80", bytes(1000)], ids=repr)
+def test_other_bytes_are_refused(value: bytes | None) -> None:
+    """Whatever is no batch is `Rejected`, never another error."""
+    with pytest.raises(Rejected):
+        envelope.decode(value, NOW)
+
+
+def test_series_comes_back_from_its_bytes() -> None:
+    """Decoding is the inverse of packing."""
+    assert unpack(pack(SERIES)) == SERIES
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"\xc0",
+        msgspec.msgpack.encode((7, "m", "gauge", "")),
+        msgspec.msgpack.encode((7, "m", "gauge", "", {"b": "1", "a": "2"})),
+        msgspec.msgpack.encode((7, "m", "gauge", "", {"a": "\x00"})),
+        msgspec.msgpack.encode((7, "m", "rate", "", {})),
+        msgspec.msgpack.encode((7, "a name", "gauge", "", {})),
+        msgspec.msgpack.encode((1 << 63, "m", "gauge", "", {})),
+    ],
+    ids=["nil", "too short", "labels unsorted", "NUL", "kind", "metric", "tenant"],
+)
+def test_series_that_cannot_be_stored_is_refused(packed: bytes) -> None:
+    """What would fail in the table, or have two ids, is refused before it is folded."""
+    with pytest.raises(Rejected):
+        checked(packed)
