@@ -5,6 +5,7 @@ The environments are fresh and hold what the lock pins; the project itself is re
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tomllib
@@ -19,7 +20,8 @@ PROBE = """
 import importlib, importlib.util, sys
 service, *foreign = sys.argv[1:]
 importlib.import_module(f"services.{service}.app")
-importlib.import_module(f"services.{service}.__main__")
+if service == "aggregator":
+    importlib.import_module("shared.stream.faust_runtime")
 print([name for name in foreign if importlib.util.find_spec(name)])
 """
 
@@ -64,10 +66,31 @@ def test_every_service_is_probed(root: Path) -> None:
     assert on_disk == set(FOREIGN)
 
 
-def test_a_service_starts_with_only_its_own_extra(root: Path, service: str, python: Path) -> None:
-    """Importing the whole service needs nothing that another service declared."""
-    env = os.environ | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+NOBODY = {
+    "TIDEGAUGE_KAFKA": "127.0.0.1:9",
+    "TIDEGAUGE_POSTGRES": "postgresql://nobody@127.0.0.1:9/none",
+    "TIDEGAUGE_REDIS": "redis://127.0.0.1:9",
+}
+"""Addresses at which nothing listens."""
 
+WAITS = {"gateway": "cannot publish", "aggregator": "waiting for Postgres"}
+"""Service -> what it logs while its servers are away."""
+
+
+def test_a_service_starts_with_only_its_own_extra(root: Path, service: str, python: Path) -> None:
+    """It imports nothing that another service declared, waits for absent servers, and stops when told."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    env = (
+        os.environ | NOBODY | {"GATEWAY_PORT": port, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+    )
     out = run(str(python), "-W", "ignore", "-c", PROBE, service, *FOREIGN[service], cwd=root, env=env)
+    command = [str(python), "-W", "ignore", "-m", f"services.{service}"]
+    with subprocess.Popen(command, cwd=root, env=env, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        logged = next((line for line in process.stderr if WAITS[service] in line), None)
+        process.terminate()
+        code = process.wait(15)
 
     assert out.splitlines()[-1] == "[]"
+    assert (True, 0) == (logged is not None, code)
