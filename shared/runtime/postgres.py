@@ -48,9 +48,11 @@ _DOWN = (
 
 @contextmanager
 def guard() -> Iterator[None]:
-    """Turn the errors of an absent or overwhelmed Postgres into `Unavailable`."""
+    """Turn the errors of an absent, empty or overwhelmed Postgres into `Unavailable`."""
     try:
         yield
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError) as error:
+        raise Unavailable("postgres", f"{error}; `tidegauge migrate` makes what is missing") from error
     except _DOWN as error:
         if isinstance(error, ValueError):  # asyncpg's word for an argument of a wrong type: a bug of ours
             raise
