@@ -1,10 +1,12 @@
 """Fixtures of all tests: one set of real servers a session."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 
 from deploy.local.stack import Stack
+from shared.runtime import postgres
 from tests.support.stack import migrated
 
 
@@ -13,3 +15,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Kafka, Postgres with its tables, and Redis; tests make topics under a prefix of their own."""
     with migrated(tmp_path_factory) as running:
         yield running
+
+
+@pytest_asyncio.fixture
+async def pool(stack: Stack) -> AsyncIterator[postgres.Pool]:
+    """Connections under the same limits as a service's."""
+    made = await postgres.pool(stack.postgres, 4)
+    yield made
+    await made.close()

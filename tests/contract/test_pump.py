@@ -1,13 +1,11 @@
 """The pump and its checkpoints on a real Postgres: holes, repeats, lost answers and lost partitions."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
 import pytest
-import pytest_asyncio
 
-from deploy.local.stack import Stack
 from shared.errors import Misconfigured, Rejected, Unavailable
 from shared.runtime import postgres
 from shared.runtime.postgres import Connection
@@ -59,14 +57,6 @@ class Journal:
 
     async def settled(self, cuts: Sequence[Cut[str]]) -> None:
         """Nothing."""
-
-
-@pytest_asyncio.fixture
-async def pool(stack: Stack) -> AsyncIterator[postgres.Pool]:
-    """Connections under the same limits as a service's."""
-    made = await postgres.pool(stack.postgres, 4)
-    yield made
-    await made.close()
 
 
 @pytest.fixture

@@ -135,17 +135,24 @@ def test_decisions_are_listed(root: Path) -> None:
             assert f"## {title}\n" in path.read_text(), path.name
 
 
-@pytest.mark.parametrize(
-    "host",
-    [
-        ("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("npmjs", "com"), ("yarnpkg", "com"),
-        ("repo.maven.apache", "org"), ("repo1.maven", "org"), ("index.crates", "io"), ("proxy.golang", "org"),
-    ],
-    ids="-".join,
-)  # fmt: skip
-def test_no_file_names_a_package_index(tracked: list[Path], host: tuple[str, str]) -> None:
+INDEXES_BACKWARDS = (
+    "gro.ipyp",
+    "gro.detsohnohtyp",
+    "gro.sjmpn",
+    "moc.sjmpn",
+    "moc.gkpnray",
+    "gro.ehcapa.nevam.oper",
+    "gro.nevam.1oper",
+    "oi.setarc.xedni",
+    "gro.gnalog.yxorp",
+)
+"""Hosts of package indexes, written backwards so that this file does not name them."""
+
+
+@pytest.mark.parametrize("backwards", INDEXES_BACKWARDS)
+def test_no_file_names_a_package_index(tracked: list[Path], backwards: str) -> None:
     """Where packages come from is the business of the machine that installs them."""
-    address = re.compile(rb"(?<![\w-])" + re.escape(".".join(host).encode()) + rb"\b")
+    address = re.compile(rb"(?<![\w-])" + re.escape(backwards[::-1].encode()) + rb"\b")
 
     assert [str(path) for path in tracked if address.search(path.read_bytes())] == []
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.aggregator.domain.cells import Cells, Index, SketchRows, keys_of
-from services.aggregator.domain.windows import cells_of
+from services.aggregator.domain.windows import Standing, cells_of, rows_of
 from shared.model.point import Points
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS, starts_of
@@ -21,23 +21,11 @@ def late_rows(points: Points, watermark_ms: int) -> Rollups:
     )
     cells = Cells(len(codes))
     cells.fold(cell, points)
-    sketches = cells.sketches(np.arange(len(codes)))
-    return Rollups(
-        slot=codes & _SLOTS,
-        start_ms=(codes >> _SLOT_BITS) * BASE_MS,
-        count=cells.count,
-        sum=cells.sum,
-        min=cells.min,
-        max=cells.max,
-        last=cells.last,
-        last_ms=cells.last_ms,
-        revision=np.ones(len(codes), np.int64),
-        late_count=late,
-        watermark_ms=np.full(len(codes), watermark_ms),
-        sketch_at=sketches.at,
-        bucket=sketches.bucket,
-        weight=sketches.weight,
+    rows = len(codes)
+    standing = Standing(
+        *_named(codes), np.ones(rows, np.int64), late.astype(np.int64), np.full(rows, watermark_ms)
     )
+    return rows_of(cells, np.arange(rows), standing)
 
 
 _SLOT_BITS = 24
@@ -48,10 +36,15 @@ def _code(start_ms: NDArray[np.int64], slot: NDArray[np.integer]) -> NDArray[np.
     return (start_ms // BASE_MS << _SLOT_BITS) + slot
 
 
+def _named(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The slots and starts that make these codes."""
+    return codes & _SLOTS, (codes >> _SLOT_BITS) * BASE_MS
+
+
 def rows_to_revise(late: list[Rollups]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Starts and slots of the distinct rows that late points change."""
-    codes = np.unique(np.concatenate([_code(part.start_ms, part.slot) for part in late]))
-    return (codes >> _SLOT_BITS) * BASE_MS, codes & _SLOTS
+    slot, start_ms = _named(np.unique(np.concatenate([_code(part.start_ms, part.slot) for part in late])))
+    return start_ms, slot
 
 
 def revise(stored: Rollups | None, late: list[Rollups]) -> Rollups:
@@ -75,23 +68,7 @@ def revise(stored: Rollups | None, late: list[Rollups]) -> Rollups:
         revision[at] += 1
         late_count[at] += part.late_count
         watermark_ms[at] = part.watermark_ms
-    sketches = cells.sketches(np.arange(rows))
-    return Rollups(
-        slot=slot,
-        start_ms=start_ms,
-        count=cells.count,
-        sum=cells.sum,
-        min=cells.min,
-        max=cells.max,
-        last=cells.last,
-        last_ms=cells.last_ms,
-        revision=revision,
-        late_count=late_count,
-        watermark_ms=watermark_ms,
-        sketch_at=sketches.at,
-        bucket=sketches.bucket,
-        weight=sketches.weight,
-    )
+    return rows_of(cells, np.arange(rows), Standing(slot, start_ms, revision, late_count, watermark_ms))
 
 
 def _merge(cells: Cells, at: Index, part: Rollups) -> None:

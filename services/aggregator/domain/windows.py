@@ -4,12 +4,14 @@ Cell i of a window is series i of the partition. The law: a window is open until
 then it is closed once, with revision 0, holding every point that came before.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from services.aggregator.domain.cells import Cells, SketchRows, keys_of
 from shared.model.point import Points
-from shared.model.rollup import Rollups, concatenate
+from shared.model.rollup import Ints, Rollups, concatenate
 from shared.model.window import BASE_MS, starts_of
 
 
@@ -75,20 +77,32 @@ class OpenWindows:
 def rollups_of(start_ms: int, cells: Cells, watermark_ms: int) -> Rollups:
     """The cells that hold a point, as rollups of one window with revision 0."""
     slot = np.flatnonzero(cells.touched)
-    sketches = cells.sketches(slot)
-    rows = len(slot)
+    zeros = np.zeros(len(slot), np.int64)
+    standing = Standing(slot, zeros + start_ms, zeros, zeros, zeros + watermark_ms)
+    return rows_of(cells, slot, standing)
+
+
+class Standing(NamedTuple):
+    """Whose rows they are, and how complete."""
+
+    slot: Ints
+    start_ms: Ints
+    revision: Ints
+    late_count: Ints
+    watermark_ms: Ints
+
+
+def rows_of(cells: Cells, index: Ints, standing: Standing) -> Rollups:
+    """The cells at `index`, which is ascending, as rollups; row i stands as entry i of `standing` says."""
+    sketches = cells.sketches(index)
     return Rollups(
-        slot=slot,
-        start_ms=np.full(rows, start_ms),
-        count=cells.count[slot],
-        sum=cells.sum[slot],
-        min=cells.min[slot],
-        max=cells.max[slot],
-        last=cells.last[slot],
-        last_ms=cells.last_ms[slot],
-        revision=np.zeros(rows, np.int64),
-        late_count=np.zeros(rows, np.int64),
-        watermark_ms=np.full(rows, watermark_ms),
+        **standing._asdict(),
+        count=cells.count[index],
+        sum=cells.sum[index],
+        min=cells.min[index],
+        max=cells.max[index],
+        last=cells.last[index],
+        last_ms=cells.last_ms[index],
         sketch_at=sketches.at,
         bucket=sketches.bucket,
         weight=sketches.weight,

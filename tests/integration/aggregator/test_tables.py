@@ -1,13 +1,10 @@
 """Rollups in Postgres: every column arrives, late points revise, extremes may be missing."""
 
-from collections.abc import AsyncIterator
 from random import SystemRandom
 
 import numpy as np
 import pytest
-import pytest_asyncio
 
-from deploy.local.stack import Stack
 from services.aggregator.adapters.postgres import RollupTables
 from services.aggregator.service import Arrival, PartitionFold
 from shared.model import sketch
@@ -16,14 +13,6 @@ from shared.model.series import Series
 from shared.runtime import postgres
 from shared.runtime.clock import now_ms
 from shared.wire.series import checked, pack
-
-
-@pytest_asyncio.fixture
-async def pool(stack: Stack) -> AsyncIterator[postgres.Pool]:
-    """Connections to the tables."""
-    made = await postgres.pool(stack.postgres, 2)
-    yield made
-    await made.close()
 
 
 @pytest.fixture
