@@ -84,7 +84,9 @@ async def build(settings: Settings) -> Gateway:
     telemetry = Telemetry(ring, intake, decoder, tally, limits=limits, budget=budget)
     rest = framework()
     rest.include_router(
-        http_windows.router(ring, Reader(PostgresWindows(pool), RedisLive(cache, publisher.partitions)))
+        http_windows.router(
+            ring, Reader(PostgresWindows(pool), RedisLive(cache, publisher.partitions, settings.topic_prefix))
+        )
     )
     rest.include_router(
         http_health.router(

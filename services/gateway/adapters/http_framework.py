@@ -1,10 +1,12 @@
 """The framework for everything but the hot route, with our own bodies for its refusals.
 
-The law: whatever is refused, the body has the one form of `http_errors`.
+Its documentation is served with all it needs, for a browser may reach nothing else. The law: whatever is refused, the
+body has the one form of `http_errors`.
 """
 
 from typing import Any, cast
 
+import fastapi_swagger  # type: ignore[import-untyped]  # ships no types
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -22,7 +24,14 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 def framework() -> FastAPI:
     """An application without routes but the documentation of the hot one."""
-    rest = FastAPI(title="Tidegauge gateway", version="1")
+    rest = FastAPI(
+        title="Tidegauge gateway",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
+    fastapi_swagger.patch_fastapi(rest)
 
     @rest.post(PATH, status_code=202, responses=RESPONSES, summary="Post points")
     async def documented(body: TelemetryBody) -> ReceiptBody:

@@ -1,14 +1,12 @@
-"""Fills the port for live windows from Redis: one value for each partition and window, `live:<partition>:<start_ms>`.
+"""Fills the port for live windows from Redis: one value for each partition and window, see `shared.wire.live`.
 
-A value is the next offset (8 bytes, big-endian) and the zstd of `shared.wire.rollups`. The law: what cannot be read
-is not guessed; an absent or frozen Redis is `Unavailable` within two seconds.
+Times are milliseconds UTC, spans seconds. The law: what cannot be read is not guessed; an absent or frozen Redis is
+`Unavailable` within two seconds.
 """
 
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-
-import cramjam
 
 from services.gateway.domain.query import Query, WindowRow
 from shared.errors import Rejected, Unavailable
@@ -16,13 +14,10 @@ from shared.model import sketch
 from shared.model.rollup import Rollups
 from shared.model.series import Series
 from shared.runtime.redis import Client, guard
-from shared.wire import rollups, series
+from shared.wire import live, series
 
 DEADLINE_S = 2.0
 """Outer bound on one question, connection included."""
-
-OFFSET_BYTES = 8
-"""The next offset, before the compressed rollups."""
 
 MAX_SERIES = 50_000
 """Unpacked series remembered at once."""
@@ -31,15 +26,18 @@ MAX_SERIES = 50_000
 class RedisLive:
     """Live windows, as the aggregator last wrote them."""
 
-    def __init__(self, client: Client, partitions: Callable[[], int]) -> None:
+    def __init__(self, client: Client, partitions: Callable[[], int], prefix: str = "") -> None:
         self._client = client
+        self._prefix = prefix
         self._partitions = partitions
         self._series: dict[bytes, Series] = {}
 
     async def live(self, query: Query, now_ms: int) -> Sequence[WindowRow]:
         """All live rows of the query."""
         starts, partitions = query.live_starts(now_ms), range(self._partitions())
-        keys = [f"live:{partition}:{start_ms}" for start_ms in starts for partition in partitions]
+        keys = [
+            live.key(self._prefix, partition, start_ms) for start_ms in starts for partition in partitions
+        ]
         if not keys:
             return []
         try:
@@ -50,11 +48,11 @@ class RedisLive:
             raise Unavailable("redis", "no answer in time") from error
         try:
             return [row for value in values if isinstance(value, bytes) for row in self._rows(value, query)]
-        except (Rejected, cramjam.DecompressionError) as error:
+        except Rejected as error:
             raise Unavailable("redis", f"a live window cannot be read: {error}") from error
 
     def _rows(self, value: bytes, query: Query) -> list[WindowRow]:
-        windows = rollups.decode(bytes(cramjam.zstd.decompress(value[OFFSET_BYTES:])))
+        windows = live.decode(value)
         known = [self._unpacked(packed) for packed in windows.series]
         asked = [query.matches(one) for one in known]
         return [

@@ -1,10 +1,10 @@
 """`GET /v1/windows` over real tables and a real cache."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
-import cramjam
 import httpx2
 import numpy as np
 import pytest
@@ -15,7 +15,8 @@ from shared.model.rollup import Rollups
 from shared.model.series import Series
 from shared.model.window import start_of
 from shared.runtime.clock import now_ms
-from shared.wire import rollups, series
+from shared.wire import live, rollups, series
+from shared.wire.topics import METRICS
 from tests.support.gateway import Gateway
 
 pytestmark = pytest.mark.servers
@@ -38,7 +39,7 @@ async def close_window(stack: Stack, owner: Series, labels: str, start_ms: int) 
         await held.close()
 
 
-async def show_live(stack: Stack, owner: Series, start_ms: int, partition: int = 0) -> None:
+async def show_live(stack: Stack, gateway: Gateway, owner: Series, start_ms: int) -> None:
     """Write a live window as the aggregator does."""
     one = np.array([1.0])
     rolled = Rollups(
@@ -46,11 +47,11 @@ async def show_live(stack: Stack, owner: Series, start_ms: int, partition: int =
         last_ms=np.array([start_ms]), revision=np.array([0]), late_count=np.array([0]),
         watermark_ms=np.array([start_ms]), sketch_at=np.array([0, 1]), bucket=np.array([12000], np.int16), weight=one,
     )  # fmt: skip
-    content = rollups.encode(rollups.Windows(partition, False, 1, start_ms, [series.pack(owner)], rolled))
+    content = rollups.encode(rollups.Windows(0, False, 1, start_ms, [series.pack(owner)], rolled))
     client = Redis.from_url(stack.redis)
     try:
-        value = (1).to_bytes(8) + bytes(cramjam.zstd.compress(content))
-        await client.set(f"live:{partition}:{start_ms}", value, ex=120)
+        prefix = gateway.topic.removesuffix(METRICS.name)
+        await client.set(live.key(prefix, 0, start_ms), live.encode(content, 1), ex=live.TTL_S)
     finally:
         await client.aclose()
 
@@ -81,8 +82,8 @@ async def test_closed_and_live_windows_are_one_answer(stack: Stack, gateway: Gat
     await close_window(stack, owner, '{"host": "a", "zone": "z"}', now - 20_000)
     await close_window(stack, other, '{"host": "b"}', now - 20_000)
     await close_window(stack, foreign, '{"host": "a"}', now - 20_000)
-    await show_live(stack, owner, now - 20_000)
-    await show_live(stack, owner, now - 10_000)
+    await show_live(stack, gateway, owner, now - 20_000)
+    await show_live(stack, gateway, owner, now - 10_000)
 
     answer = await ask(gateway, metric="joined", label="host=a", quantile=["0.5", "1"])
     first, second = answer.json()["windows"]
@@ -159,3 +160,16 @@ async def test_only_who_may_read_reads(gateway: Gateway, key: str, status: int) 
 async def test_other_paths_have_their_answer(gateway: Gateway, path: str, status: int) -> None:
     """Unknown ones are a problem document too."""
     assert status == await gateway.status(path)
+
+
+async def test_documentation_needs_no_foreign_host(gateway: Gateway) -> None:
+    """The page and all that it loads come from the gateway itself, and describe the hot route."""
+    async with httpx2.AsyncClient(base_url=gateway.url, timeout=20) as client:
+        page = (await client.get("/docs")).text
+        loaded = [httpx2.URL(address) for address in re.findall(r'(?:src|href)="([^"]+)"', page)]
+        answers = [await client.get(address) for address in loaded]
+        contract = (await client.get("/openapi.json")).json()
+
+    assert {httpx2.URL(gateway.url).host} == {address.host for address in loaded}
+    assert [200] * len(loaded) == [answer.status_code for answer in answers]
+    assert {"/v1/telemetry", "/v1/windows"} <= set(contract["paths"])
