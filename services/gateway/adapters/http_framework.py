@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from services.gateway.adapters.http_errors import Problem
+from services.gateway.adapters.http_keys import KEY
 from services.gateway.adapters.http_schemas import ProblemBody, ReceiptBody, TelemetryBody
 from services.gateway.adapters.http_telemetry import PATH
 
@@ -33,7 +34,7 @@ def framework() -> FastAPI:
     )
     fastapi_swagger.patch_fastapi(rest)
 
-    @rest.post(PATH, status_code=202, responses=RESPONSES, summary="Post points")
+    @rest.post(PATH, status_code=202, responses=RESPONSES, dependencies=[KEY], summary="Post points")
     async def documented(body: TelemetryBody) -> ReceiptBody:
         """Answered in front of the framework; this entry is its documentation. A 202 means that the log has it."""
         raise NotImplementedError(body)

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.resources import Resource
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from services.gateway.adapters.http_schemas import HealthBody
@@ -55,7 +56,7 @@ def router(intake: Intake, ring: KeyRing, probes: dict[str, Probe]) -> APIRouter
 
 def instruments(tally: Tally, publisher: KafkaPublisher) -> MeterProvider:
     """Show the plain counts as instruments; the provider must be shut down at the end."""
-    provider = MeterProvider([PrometheusMetricReader()])
+    provider = MeterProvider([PrometheusMetricReader()], Resource({"service.name": "tidegauge-gateway"}))
     meter = provider.get_meter("tidegauge.gateway")
     flow = publisher.flow
     counters: dict[str, tuple[Callback, str]] = {

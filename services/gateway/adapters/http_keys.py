@@ -6,10 +6,16 @@ The law: a key is never kept or written, only its SHA-256.
 from collections.abc import Iterable
 from hashlib import sha256
 
+from fastapi import Security
+from fastapi.security import HTTPBearer
+
 from services.gateway.adapters.http_errors import Problem, unauthorised
 from services.gateway.service import Holder, KeyRing
 from shared.errors import Unavailable
 from shared.runtime.clock import monotonic_s
+
+KEY = Security(HTTPBearer(auto_error=False, description="An API key; `X-API-Key` works as well"))
+"""Says in the documentation that a route wants a key; `holder_of` is what looks at it."""
 
 MAX_KEY_BYTES = 512
 """Longest key that is looked at."""

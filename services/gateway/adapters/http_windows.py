@@ -13,7 +13,7 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 
 from services.gateway.adapters.http_errors import Problem
-from services.gateway.adapters.http_keys import holder_of, key_of
+from services.gateway.adapters.http_keys import KEY, holder_of, key_of
 from services.gateway.adapters.http_schemas import ProblemBody, WindowsBody
 from services.gateway.domain import query as domain
 from services.gateway.service import Found, KeyRing, Reader
@@ -47,7 +47,13 @@ def router(ring: KeyRing, reader: Reader) -> APIRouter:
     """The route, bound to its dependencies."""
     routes = APIRouter()
 
-    @routes.get("/v1/windows", response_model=WindowsBody, responses=REFUSALS, summary="Windows of a metric")
+    @routes.get(
+        "/v1/windows",
+        response_model=WindowsBody,
+        responses=REFUSALS,
+        dependencies=[KEY],
+        summary="Windows of a metric",
+    )
     async def windows(  # noqa: PLR0917 - one parameter for each of the query's
         request: Request,
         metric: str = "",

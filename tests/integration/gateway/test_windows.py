@@ -173,3 +173,4 @@ async def test_documentation_needs_no_foreign_host(gateway: Gateway) -> None:
     assert {httpx2.URL(gateway.url).host} == {address.host for address in loaded}
     assert [200] * len(loaded) == [answer.status_code for answer in answers]
     assert {"/v1/telemetry", "/v1/windows"} <= set(contract["paths"])
+    assert contract["paths"]["/v1/windows"]["get"]["security"] == [{"HTTPBearer": []}]
