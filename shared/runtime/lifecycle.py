@@ -40,11 +40,16 @@ def stop_event() -> asyncio.Event:
 def background(job: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
     """Run `job` beside everything else; when it fails, that is a bug and the process ends."""
     task = asyncio.create_task(job, name=name)
+    _running.add(task)  # the loop itself holds tasks only weakly
     task.add_done_callback(_end_on_bug)
     return task
 
 
+_running: set[asyncio.Task[None]] = set()
+
+
 def _end_on_bug(task: asyncio.Task[None]) -> None:
+    _running.discard(task)
     if not task.cancelled() and (problem := task.exception()) is not None:
         _log.critical("task failed", task=task.get_name(), exc_info=problem)
         die(f"{task.get_name()}: {problem!r}")

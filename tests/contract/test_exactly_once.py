@@ -174,6 +174,21 @@ async def test_sigterm_drains(rig: Rig, load: Load) -> None:
     assert before == {partition: epoch - 1 for partition, epoch in (await rig.epochs()).items()}
 
 
+async def test_kafka_is_killed_and_comes_back(rig: Rig, load: Load, stack: Stack) -> None:
+    """Workers outlive the broker: they are neither restarted nor do they lose their place in the log."""
+    worker = await rig.worker()
+    await rig.owned_by(worker)
+    async with under_load(load):
+        await rig.caught_up()
+        stack.servers["kafka"].kill()
+        stack.servers["kafka"].start()
+        stack.servers["kafka"].wait_ready()
+        await rig.caught_up()
+
+    await rig.exact(load)
+    assert [] == worker.exits
+
+
 @pytest.mark.timeout(300)
 async def test_postgres_is_down_for_a_minute(stack: Stack, tmp_path: Path) -> None:
     """Workers of both runtimes hold on while Postgres is away and under load, and catch up afterwards."""
