@@ -14,7 +14,6 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import KafkaError
 
-from shared.errors import Unavailable
 from shared.runtime.lifecycle import background, die
 from shared.stream import group as timing
 from shared.stream.group import Group
@@ -53,8 +52,7 @@ class _Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
         while not stopping.is_set():
             await self._turn(stopping)
         commits.cancel()
-        await self._last_commit()
-        self._pump.forget()
+        self._mirror(await self._pump.drain())
         await self._consumer.stop()
 
     async def _turn(self, stopping: asyncio.Event) -> None:
@@ -96,13 +94,6 @@ class _Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
             await self._consumer.commit({aiokafka.TopicPartition(*key): at for key, at in offsets.items()})
         except (KafkaError, ValueError) as problem:
             _log.info("offsets not mirrored", problem=repr(problem))
-
-    async def _last_commit(self) -> None:
-        try:
-            async with asyncio.timeout(timing.LAST_COMMIT_S):
-                self._mirror(await self._pump.commit())
-        except (Unavailable, TimeoutError) as problem:
-            _log.warning("last commit failed; the log will be replayed", problem=repr(problem))
 
 
 def _consumer(group: Group) -> aiokafka.AIOKafkaConsumer:

@@ -15,7 +15,6 @@ import mode
 import structlog
 from faust.transport.drivers import aiokafka as driver
 
-from shared.errors import Unavailable
 from shared.runtime.clock import monotonic_s
 from shared.runtime.lifecycle import background, die
 from shared.stream import group as timing
@@ -149,8 +148,7 @@ async def run(pump: Pump[Any], group: Group, stopping: asyncio.Event) -> None:
         await app.start()
         await stopping.wait()
         commits.cancel()
-        await _last_commit(pump)
-        pump.forget()
+        await pump.drain()
         await app.stop()
 
 
@@ -224,14 +222,6 @@ class _Mirror:
             assigned = self._app.consumer.assigned()
             known = {assigned[key]: at for key, at in offsets.items() if key in assigned}
             self._task = asyncio.create_task(self._app.consumer._commit(known))
-
-
-async def _last_commit(pump: Pump[Any]) -> None:
-    try:
-        async with asyncio.timeout(timing.LAST_COMMIT_S):
-            await pump.commit()
-    except (Unavailable, TimeoutError) as problem:
-        _log.warning("last commit failed; the log will be replayed", problem=repr(problem))
 
 
 def _crash(app: Any) -> Any:

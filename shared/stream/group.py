@@ -30,9 +30,6 @@ FENCED_S = 2 * SESSION_S
 SETTLE_S = REBALANCE_S + SESSION_S + ACQUIRE_S
 """No rebalance takes longer."""
 
-LAST_COMMIT_S = 5.0
-"""The commit of a process that is told to stop."""
-
 FETCH_WAIT_MS = 100
 """How long the broker holds an empty fetch."""
 

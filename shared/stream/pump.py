@@ -28,6 +28,9 @@ MAX_WAITING_BYTES = 64 << 20
 ROOM_S = 1.0
 """How long back-pressure goes on before the runtime looks whether it is told to stop."""
 
+DRAIN_S = 5.0
+"""How long the commit of a process that is told to stop may take."""
+
 _RETRY_S = 0.5
 
 _log = structlog.get_logger(__name__)
@@ -132,6 +135,17 @@ class Pump(Generic[W]):
             self._settle(taken, outcome.done)
             await self._processor.settled(done)
             return {cut.key: cut.end for cut in done}
+
+    async def drain(self) -> dict[Key, int]:
+        """Commit once more before leaving the group, then forget; what cannot be committed is left to the log."""
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                return await self.commit()
+        except (Unavailable, TimeoutError) as problem:
+            _log.warning("last commit failed; the log will be replayed", problem=repr(problem))
+            return {}
+        finally:
+            self.forget()
 
     def _cut(self, held: Held[W]) -> Cut[W]:
         if held.cut is None:
