@@ -22,8 +22,11 @@ VERSION = 1
 MAX_ROWS = 20_000
 """Rows of one batch, and thus series: a uint16 slot reaches them all, and a record stays small."""
 
-CLOCK_SLACK_MS = 24 * 3600 * 1000
-"""How far a producer's receive time may be from the broker's append time."""
+WAITED_MS = 24 * 3600 * 1000
+"""How far a producer's receive time may lie behind the broker's append time: it may have waited for the broker."""
+
+AHEAD_MS = 3600 * 1000
+"""How far it may lie ahead: a producer whose clock is wrong by more would close windows for all the others."""
 
 ROUNDING_MS = 60_000
 """Slack on the age of a point, for a batch may wait in a producer after its points were admitted."""
@@ -96,8 +99,10 @@ def decode(value: bytes | None, appended_at_ms: int) -> Batch:
         raise Rejected("bad_batch", str(error)) from error
     if wire.v != VERSION:
         raise Rejected("unsupported_version", f"v: {wire.v} is not {VERSION}; run a newer aggregator")
-    if abs(wire.received_at_ms - appended_at_ms) > CLOCK_SLACK_MS:
-        raise Rejected("bad_clock", "received_at_ms: more than a day from the broker's time")
+    if not -WAITED_MS <= wire.received_at_ms - appended_at_ms <= AHEAD_MS:
+        raise Rejected(
+            "bad_clock", "received_at_ms: more than a day behind the broker's clock or an hour ahead"
+        )
     points = _points(wire)
     if len(points):
         _check(points, len(wire.series), wire.received_at_ms)

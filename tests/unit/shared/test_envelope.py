@@ -65,8 +65,20 @@ Spoil = Callable[[dict[str, Any]], object]
         (lambda m: m.update(weight=floats(1.0, 1e13)), "bad_batch", "weight"),
         (lambda m: m.update(ts_ms=np.array([NOW, 0], "<i8").tobytes()), "bad_batch", "ts_ms"),
         (lambda m: m.update(received_at_ms=0), "bad_clock", "received_at_ms"),
+        (lambda m: m.update(received_at_ms=NOW + 3_600_001), "bad_clock", "received_at_ms"),
     ],
-    ids=["version", "no seq", "slot out of range", "short column", "nan", "inf", "weight", "ts", "clock"],
+    ids=[
+        "version",
+        "no seq",
+        "slot out of range",
+        "short column",
+        "nan",
+        "inf",
+        "weight",
+        "ts",
+        "clock behind",
+        "clock ahead",
+    ],
 )
 def test_unsound_batch_is_refused_by_name(spoil: Spoil, code: str, field: str) -> None:
     """The refusal names the field, so that a dead letter explains itself."""
