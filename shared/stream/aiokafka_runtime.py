@@ -41,7 +41,7 @@ class _Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
         self._pump = pump
         self._consumer = _consumer(group)
         self._mirroring: asyncio.Task[None] | None = None
-        self._watchdog = Watchdog({pump.fenced: timing.FENCED_S})
+        self._watchdog = Watchdog({pump.fenced: timing.FENCED_S, pump.hole: timing.SETTLE_S})
         self._topics = group.topics
 
     async def run(self, stopping: asyncio.Event) -> None:

@@ -137,6 +137,7 @@ async def run(pump: Pump[Any], group: Group, stopping: asyncio.Event) -> None:
         watchdog = Watchdog(
             {
                 pump.fenced: timing.FENCED_S,
+                pump.hole: timing.SETTLE_S,
                 _crash(app): 0.0,
                 _coordination(app): 0.0,
                 _flow(app): timing.SETTLE_S,

@@ -63,6 +63,7 @@ class Pump(Generic[W]):
         self._room = asyncio.Event()
         self.held: dict[Key, Held[W]] = {}
         self._fenced: set[Key] = set()
+        self._holes: set[Key] = set()
 
     async def acquire(self, keys: Iterable[Key]) -> dict[Key, Held[W]]:
         """Own these partitions and restore their folds; nothing is folded before `install`."""
@@ -76,12 +77,14 @@ class Pump(Generic[W]):
         """From now on fold these partitions, and no others."""
         self.held = dict(acquired)
         self._fenced.clear()
+        self._holes.clear()
         _log.info("partitions acquired", partitions=len(acquired), topics=sorted({k.topic for k in acquired}))
 
     def forget(self) -> None:
         """Drop all partitions with everything that is not committed."""
         self.held = {}
         self._fenced.clear()
+        self._holes.clear()
         self._room.set()
 
     def take(self, key: Key, records: Sequence[Record]) -> bool:
@@ -93,8 +96,10 @@ class Pump(Generic[W]):
             if record.offset < held.next:
                 continue
             if record.offset > held.next:
+                self._holes.add(key)
                 return False
             self._fold(held, record)
+            self._holes.discard(key)
         if held.fold.urgent:
             self._due.set()
         return True
@@ -110,6 +115,10 @@ class Pump(Generic[W]):
     def fenced(self) -> str | None:
         """A symptom while partitions that Kafka still assigns to us belong to another process."""
         return "fenced, and no rebalance came" if self._fenced else None
+
+    def hole(self) -> str | None:
+        """A symptom while records are missing that a rewind should bring, such as those that retention took."""
+        return "records are missing, and rewinding does not bring them" if self._holes else None
 
     @property
     def full(self) -> bool:

@@ -94,7 +94,10 @@ async def test_a_hole_stops_the_fold(pool: postgres.Pool, key: Key) -> None:
     pump.take(key, records("ab"))
 
     assert not pump.take(key, records("d", 3))
-    assert pump.held[key].next == 2
+    assert (pump.held[key].next, pump.hole() is None) == (2, False)
+
+    assert pump.take(key, records("cd", 2))
+    assert pump.hole() is None
 
 
 async def test_successor_goes_on_from_the_checkpoint(pool: postgres.Pool, key: Key) -> None:
