@@ -158,6 +158,23 @@ async def test_undecodable_message_becomes_one_dead_letter(rig: Rig, load: Load)
     assert await rig.published_dead_letters() >= len(letters)
 
 
+async def test_records_that_retention_took_are_reported(rig: Rig, load: Load) -> None:
+    """What is gone is said once for each partition, and what is left is counted."""
+    await load.rounds(5)
+    await rig.delete_records(before_offset=3)
+    await rig.worker()
+    await load.finish()
+    await rig.caught_up()
+    codes = await rig.sql('SELECT code, "offset" FROM dead_letter WHERE topic = $1', rig.topic)
+    counted = await rig.sql(
+        "SELECT sum(count) AS points FROM rollup_10s JOIN series USING (series_id) WHERE tenant_id = $1",
+        rig.tenant_id,
+    )
+
+    assert [("retention_gap", 0)] * PARTITIONS == [tuple(row) for row in codes]
+    assert 0 < counted[0]["points"] < load.expected.total()
+
+
 async def test_sigterm_drains(rig: Rig, load: Load) -> None:
     """A worker that is told to stop commits what it has folded before it leaves."""
     worker = await rig.worker()

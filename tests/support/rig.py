@@ -15,6 +15,7 @@ from pathlib import Path
 
 import aiokafka
 import asyncpg
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from deploy.kafka import topics
 from shared.runtime.lifecycle import EXIT_GIVEN_UP
@@ -164,6 +165,17 @@ class Rig:
     async def published_dead_letters(self) -> int:
         """Records on the topic of dead letters."""
         return sum((await self._ends(self.prefix + DEADLETTER.name)).values())
+
+    async def delete_records(self, before_offset: int) -> None:
+        """Take the oldest records of every partition away, as retention does."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka)
+        await admin.start()
+        try:
+            bound = RecordsToDelete(before_offset=before_offset)
+            parts = [aiokafka.TopicPartition(self.topic, p) for p in range(PARTITIONS)]
+            await admin.delete_records(dict.fromkeys(parts, bound))
+        finally:
+            await admin.close()
 
     async def sql(self, query: str, *args: object) -> list[asyncpg.Record]:
         """Rows of a query on a connection of its own."""
