@@ -28,6 +28,8 @@ class Topic:
     """Services that publish to it."""
     readers: tuple[str, ...]
     """Services that consume it."""
+    max_message_bytes: int = MAX_MESSAGE_BYTES
+    """Largest record batch the broker takes."""
 
     @property
     def config(self) -> dict[str, str]:
@@ -35,7 +37,7 @@ class Topic:
         return {
             "cleanup.policy": "delete",
             "compression.type": "producer",
-            "max.message.bytes": str(MAX_MESSAGE_BYTES),
+            "max.message.bytes": str(self.max_message_bytes),
             "message.timestamp.type": "LogAppendTime",
             "retention.ms": str(RETENTION_MS),
         }
@@ -48,6 +50,8 @@ DEADLETTER = Topic(
     "a refused record: reason, origin and original bytes",
     ("ingest", "aggregator", "alerts"),
     (),
+    # It carries the largest record of any other topic, and says more.
+    max_message_bytes=MAX_MESSAGE_BYTES + 64 * 1024,
 )
 
 TOPICS = (METRICS, WINDOWS, DEADLETTER)

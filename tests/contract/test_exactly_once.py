@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from deploy.local.stack import Stack
 from shared.runtime.lifecycle import EXIT_GIVEN_UP
+from shared.wire.topics import MAX_MESSAGE_BYTES
 from tests.support.load import Load
 from tests.support.rig import PARTITIONS, Rig, under_load
 from tests.support.wait import until
@@ -20,6 +21,9 @@ from tests.support.wait import until
 SEED = int(os.environ.get("TIDEGAUGE_SEED", "1"))
 TERMINATE_S = 15.0
 """A worker that is told to stop is gone by then."""
+
+LARGEST = MAX_MESSAGE_BYTES - 200
+"""A record that the topic of points just takes, its frame included."""
 
 OUTAGE_S = 60.0
 """How long Postgres is away."""
@@ -144,6 +148,7 @@ async def test_undecodable_message_becomes_one_dead_letter(rig: Rig, load: Load)
     """Its neighbours are counted once, and it is kept once, even when the worker is killed in between."""
     await load.rounds(5)
     await load.spoil(b"\xc1 not a batch")
+    await load.spoil(random.Random(SEED).randbytes(LARGEST))
     await load.rounds(5)
     first = await rig.worker()
     await rig.caught_up()

@@ -18,6 +18,7 @@ from shared.model.series import Series
 from shared.runtime.clock import now_ms
 from shared.wire import envelope
 from shared.wire.series import pack, partition_of, series_id
+from shared.wire.topics import MAX_MESSAGE_BYTES
 
 MAX_POINTS = 26
 """Points of one series and window: 4^26 - 1 is the largest sum that a float64 holds exactly."""
@@ -52,7 +53,10 @@ class Load:
 
     async def __aenter__(self) -> Self:
         self._producer = aiokafka.AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap, acks="all", enable_idempotence=True
+            bootstrap_servers=self._bootstrap,
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=2 * MAX_MESSAGE_BYTES,
         )
         await self._producer.start()
         return self

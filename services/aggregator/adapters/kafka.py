@@ -4,7 +4,8 @@ Times are milliseconds UTC. The law: windows go to the partition they came from,
 published twice has the same content, and is told apart by nothing but its place.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -17,8 +18,11 @@ from shared.stream.processor import Cut
 from shared.wire import rollups
 from shared.wire.topics import DEADLETTER, WINDOWS
 
-ROWS = 1000
-"""Rollups in one message: with sketches some hundred kilobytes, below the topic's limit."""
+PART_BYTES = 400_000
+"""Size at which a message of windows is full; with the largest possible row on top it stays below the topic's limit."""
+
+_ROW_BYTES = 96
+_SKETCH_BYTES = 10
 
 
 class WindowTopic:
@@ -43,12 +47,12 @@ class WindowTopic:
         work, watermark_ms = cut.checkpoint.work, cut.checkpoint.watermark_ms
         if work.closed is None or watermark_ms is None:
             return
-        for part in _parts(work.closed):
+        for part in _parts(work.series, work.closed):
             series, rows = compact(work.series, part)
             yield self._message(rollups.Windows(cut.key.partition, True, cut.end, watermark_ms, series, rows))
 
     def _live(self, window: LiveWindow) -> Iterator[Message]:
-        for part in _parts(window.rollups):
+        for part in _parts(window.series, window.rollups):
             series, rows = compact(window.series, part)
             yield self._message(
                 rollups.Windows(
@@ -73,7 +77,10 @@ class WindowTopic:
             yield Message(self._deadletter, cut.key.partition, msgspec.msgpack.encode(fields))
 
 
-def _parts(rows: Rollups) -> Iterable[Rollups]:
-    if len(rows) <= ROWS:
-        return [rows]
-    return (rows.take(np.arange(at, min(at + ROWS, len(rows)))) for at in range(0, len(rows), ROWS))
+def _parts(series: Sequence[bytes], rows: Rollups) -> Iterator[Rollups]:
+    """The rows in as few messages as their sizes allow: their columns, their sketches and the names of their series."""
+    names = np.array([len(series[slot]) for slot in rows.slot.tolist()], np.int64)
+    sizes = np.cumsum(names + _ROW_BYTES + _SKETCH_BYTES * np.diff(rows.sketch_at))
+    starts = np.flatnonzero(np.diff(sizes // PART_BYTES, prepend=-1))
+    for begin, end in pairwise([*starts.tolist(), len(rows)]):
+        yield rows.take(np.arange(begin, end))
