@@ -4,9 +4,9 @@ The law: of two owners of a partition only the one with the newer epoch can comm
 checkpoint stands exactly where its owner started from. Rows are always locked in the order of their keys.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.runtime.postgres import Connection, Pool, connection
 from shared.stream.processor import Cut, Key, Stored
@@ -50,6 +50,11 @@ INSERT INTO dead_letter (topic, partition, "offset", code, reason, value) VALUES
 ON CONFLICT DO NOTHING
 """
 
+F = TypeVar("F")
+
+Restore = Callable[[Connection, Mapping[Key, Stored]], Awaitable[F]]
+"""Reads, inside the given transaction, what stands beside the checkpoints."""
+
 Save = Callable[[Connection, Sequence[Cut[Any]]], Awaitable[None]]
 """Writes the work of cuts inside the given transaction."""
 
@@ -71,12 +76,13 @@ class Ownership:
         self._pool = pool
         self.owner = owner
 
-    async def acquire(self, keys: Sequence[Key]) -> dict[Key, Stored]:
+    async def acquire(self, keys: Sequence[Key], restore: Restore[F]) -> tuple[dict[Key, Stored], F]:
         """Take ownership and read the checkpoints; waits for a predecessor's open transaction."""
         topics, partitions = [key.topic for key in keys], [key.partition for key in keys]
         async with connection(self._pool) as held, held.transaction():
             rows = await held.fetch(_ACQUIRE, topics, partitions, self.owner)
-        return {Key(topic, partition): Stored(*rest) for topic, partition, *rest in rows}
+            stored = {Key(topic, partition): Stored(*rest) for topic, partition, *rest in rows}
+            return stored, await restore(held, stored)
 
     async def commit(self, cuts: Sequence[Cut[Any]], save: Save) -> Outcome:
         """One transaction for all cuts; those whose checkpoint has moved under us are left out and reported.

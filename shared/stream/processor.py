@@ -4,7 +4,7 @@ Offsets are Kafka's, times milliseconds UTC. The law: a `Fold` is a function of 
 order, starting from what it was restored from; so a replay after a crash comes to the same cut.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -100,11 +100,14 @@ class Fold(Protocol[W_co]):
 class Processor(Protocol[W]):
     """The service's side of the pump."""
 
-    def restore(self, key: Key, stored: Stored) -> Fold[W]:
-        """The fold that stands where `stored` was written; `Misconfigured` for a format it cannot read."""
+    async def restore(self, connection: Connection, stored: Mapping[Key, Stored]) -> Mapping[Key, Fold[W]]:
+        """The folds that stand where these checkpoints were written, read in the transaction that acquires them.
+
+        Raises `Misconfigured` for a format it cannot read; nothing is acquired then.
+        """
 
     async def publish(self, cuts: Sequence[Cut[W]]) -> None:
-        """Tell Kafka, before the commit; may be repeated with equal content. Raises `Unavailable`."""
+        """Tell Kafka, before the commit; repeated with equal content after a failure. Raises `Unavailable`."""
 
     async def save(self, connection: Connection, cuts: Sequence[Cut[W]]) -> None:
         """Write the work inside the transaction that moves the checkpoints."""

@@ -14,7 +14,7 @@ import structlog
 
 from shared.errors import Misconfigured, Rejected, Unavailable
 from shared.stream.ownership import Ownership
-from shared.stream.processor import Cut, DeadLetter, Fold, Key, Processor, Record, Stored, W
+from shared.stream.processor import Cut, DeadLetter, Fold, Key, Processor, Record, W
 
 COMMIT_EVERY_S = 5.0
 """Longest time between two commits."""
@@ -67,11 +67,10 @@ class Pump(Generic[W]):
 
     async def acquire(self, keys: Iterable[Key]) -> dict[Key, Held[W]]:
         """Own these partitions and restore their folds; nothing is folded before `install`."""
-        stored = await self._ownership.acquire(sorted(keys))
-        return {key: self._restore(key, at) for key, at in stored.items()}
-
-    def _restore(self, key: Key, at: Stored) -> Held[W]:
-        return Held(key, at.epoch, self._processor.restore(key, at), at.next_offset, at.next_offset)
+        stored, folds = await self._ownership.acquire(sorted(keys), self._processor.restore)
+        return {
+            key: Held(key, at.epoch, folds[key], at.next_offset, at.next_offset) for key, at in stored.items()
+        }
 
     def install(self, acquired: Mapping[Key, Held[W]]) -> None:
         """From now on fold these partitions, and no others."""

@@ -1,6 +1,6 @@
 """The pump and its checkpoints on a real Postgres: holes, repeats, lost answers and lost partitions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -41,9 +41,9 @@ class Journal:
     saved: list[str] = field(default_factory=list)
     down: bool = False
 
-    def restore(self, key: Key, stored: Stored) -> Sum:
-        """The text of the snapshot."""
-        return Sum((stored.snapshot or b"").decode())
+    async def restore(self, connection: Connection, stored: Mapping[Key, Stored]) -> dict[Key, Sum]:
+        """The texts of the snapshots."""
+        return {key: Sum((at.snapshot or b"").decode()) for key, at in stored.items()}
 
     async def publish(self, cuts: Sequence[Cut[str]]) -> None:
         """Keep it, unless the dependency is down."""
@@ -127,7 +127,7 @@ async def test_commit_of_a_former_owner_writes_nothing(pool: postgres.Pool, key:
 async def test_commit_whose_answer_was_lost_is_not_repeated(pool: postgres.Pool, key: Key) -> None:
     """Committing the same cut again recognises that it is in the tables, and writes nothing."""
     ownership = Ownership(pool, "a")
-    stored = (await ownership.acquire([key]))[key]
+    stored = (await ownership.acquire([key], Journal().restore))[0][key]
     cut = Cut(key, stored.epoch, 0, 5, Checkpoint("work", 1, b"", None))
     journal = Journal()
     first = await ownership.commit([cut], journal.save)

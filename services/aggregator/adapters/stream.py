@@ -4,7 +4,7 @@ The law: a record that cannot be decoded leaves the fold untouched, and a snapsh
 from its offset.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cramjam
 import msgspec
@@ -85,9 +85,11 @@ class Aggregation:
         self._tables = tables
         self._topic = topic
 
-    def restore(self, key: Key, stored: Stored) -> PartitionStream:
-        """The partition as its checkpoint left it."""
-        return PartitionStream(key, stored)
+    async def restore(
+        self, connection: Connection, stored: Mapping[Key, Stored]
+    ) -> dict[Key, PartitionStream]:
+        """The partitions as their checkpoints left them."""
+        return {key: PartitionStream(key, at) for key, at in stored.items()}
 
     async def publish(self, cuts: Sequence[Cut[Work]]) -> None:
         """Publish closed windows and dead letters."""
