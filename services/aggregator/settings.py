@@ -3,9 +3,9 @@
 Units stand in the names. The law: a value out of range is refused at start, by name.
 """
 
-from typing import Literal
-
 import msgspec
+
+from shared.stream.runtimes import Runtime
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,7 +17,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Address of Postgres, postgresql://user@host:port/database."""
     redis: str
     """Address of Redis, redis://host:port."""
-    runtime: Literal["aiokafka", "faust"] = "aiokafka"
+    runtime: Runtime = "aiokafka"
     """What drives the pump: both are exact, aiokafka needs a third of the CPU a message."""
     topic_prefix: str = ""
     """Put before every topic, consumer group and Redis key; lets two systems share servers."""

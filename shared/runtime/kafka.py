@@ -5,7 +5,8 @@ retries for ever while the broker is away. The law: every wait has a limit, and 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import aiokafka
@@ -64,11 +65,23 @@ class Sender:
 
     async def send(self, messages: Sequence[Message]) -> None:
         """Append all messages, in order for each partition; `Unavailable` when that is not certain."""
+        if not messages:
+            return
+        async with self._bounded() as started:
+            acks = [await started.send(m.topic, m.value, partition=m.partition) for m in messages]
+            await asyncio.gather(*acks)
+
+    async def partitions(self, topic: str) -> int:
+        """Partitions of a topic. Raises `Unavailable`."""
+        async with self._bounded() as started:
+            return len(await started.partitions_for(topic))
+
+    @asynccontextmanager
+    async def _bounded(self) -> AsyncIterator[aiokafka.AIOKafkaProducer]:
+        """The producer under the limit; one that failed is replaced."""
         try:
             async with asyncio.timeout(self._limit_s):
-                started = await self._started()
-                acks = [await started.send(m.topic, m.value, partition=m.partition) for m in messages]
-                await asyncio.gather(*acks)
+                yield await self._started()
         except FAILURES as problem:
             broken, self._producer = self._producer, None
             if broken is not None:

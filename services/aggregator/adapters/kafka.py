@@ -1,22 +1,22 @@
-"""Publishes windows and dead letters to Kafka.
+"""Publishes windows, ticks and dead letters to Kafka.
 
 Times are milliseconds UTC. The law: windows go to the partition they came from, so each series keeps one order; what is
-published twice has the same content, and is told apart by nothing but its place.
+published twice has the same content; and a tick follows all windows that end at or before its watermark.
 """
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-import msgspec
 import numpy as np
 
 from services.aggregator.ports import LiveWindow
 from services.aggregator.service import Work, compact
 from shared.model.rollup import Rollups
 from shared.runtime.kafka import Message, Sender
+from shared.stream import dead_letters
 from shared.stream.processor import Cut
 from shared.wire import rollups
-from shared.wire.topics import DEADLETTER, WINDOWS
+from shared.wire.topics import WINDOWS
 
 PART_BYTES = 400_000
 """Size at which a message of windows is full; with the largest possible row on top it stays below the topic's limit."""
@@ -30,14 +30,13 @@ class WindowTopic:
 
     def __init__(self, sender: Sender, prefix: str = "") -> None:
         self._sender = sender
+        self._prefix = prefix
         self._windows = prefix + WINDOWS.name
-        self._deadletter = prefix + DEADLETTER.name
 
     async def publish(self, cuts: Sequence[Cut[Work]]) -> None:
-        """Closed windows and dead letters of these cuts. Raises `Unavailable`."""
-        messages = [message for cut in cuts for message in (*self._closed(cut), *self._dead(cut))]
-        if messages:
-            await self._sender.send(messages)
+        """Closed windows, ticks and dead letters of these cuts. Raises `Unavailable`."""
+        windows = [message for cut in cuts for message in self._closed(cut)]
+        await self._sender.send([*windows, *dead_letters.messages(cuts, self._prefix)])
 
     async def show(self, windows: Sequence[LiveWindow]) -> None:
         """Open windows as they stand. Raises `Unavailable`."""
@@ -45,11 +44,12 @@ class WindowTopic:
 
     def _closed(self, cut: Cut[Work]) -> Iterator[Message]:
         work, watermark_ms = cut.checkpoint.work, cut.checkpoint.watermark_ms
-        if work.closed is None or watermark_ms is None:
+        if watermark_ms is None:
             return
-        for part in _parts(work.series, work.closed):
+        for part in _parts(work.series, work.closed) if work.closed else ():
             series, rows = compact(work.series, part)
             yield self._message(rollups.Windows(cut.key.partition, True, cut.end, watermark_ms, series, rows))
+        yield self._message(rollups.tick(cut.key.partition, cut.end, watermark_ms))
 
     def _live(self, window: LiveWindow) -> Iterator[Message]:
         for part in _parts(window.series, window.rollups):
@@ -62,19 +62,6 @@ class WindowTopic:
 
     def _message(self, windows: rollups.Windows) -> Message:
         return Message(self._windows, windows.partition, rollups.encode(windows))
-
-    def _dead(self, cut: Cut[Work]) -> Iterator[Message]:
-        for dead in cut.dead:
-            fields = {
-                "v": 1,
-                "topic": cut.key.topic,
-                "partition": cut.key.partition,
-                "offset": dead.offset,
-                "code": dead.code,
-                "reason": dead.reason,
-                "value": dead.value,
-            }
-            yield Message(self._deadletter, cut.key.partition, msgspec.msgpack.encode(fields))
 
 
 def _parts(series: Sequence[bytes], rows: Rollups) -> Iterator[Rollups]:

@@ -19,7 +19,7 @@ from services.aggregator.domain.cells import NEVER_MS
 from services.aggregator.domain.lateness import revise, rows_to_revise
 from services.aggregator.service import Work
 from shared.model.rollup import Rollups
-from shared.runtime.postgres import Connection, Pool, connection
+from shared.runtime.postgres import Connection
 from shared.wire.series import series_id, unpack
 
 _SERIES = """
@@ -54,9 +54,8 @@ FROM unnest($1::timestamptz[], $2::bigint[]) WITH ORDINALITY AS wanted (window_s
 JOIN rollup_10s USING (window_start, series_id) ORDER BY at
 """
 
-_PARTITIONS = (
-    "SELECT ensure_partitions('rollup_10s', interval '6 hours', interval '1 day', interval '10 days')"
-)
+UPKEEP = ("SELECT ensure_partitions('rollup_10s', interval '6 hours', interval '1 day', interval '10 days')",)
+"""Keeps partitions ahead of time and drops those past retention."""
 
 
 class RollupTables:
@@ -73,12 +72,6 @@ class RollupTables:
         for work in works:
             if work.late:
                 await _save_late(held, work)
-
-
-async def keep_partitions(pool: Pool) -> None:
-    """Make the partitions of the days ahead and drop those past retention. Raises `Unavailable`."""
-    async with connection(pool) as held:
-        await held.execute(_PARTITIONS)
 
 
 async def _save_series(held: Connection, packed: Sequence[bytes]) -> None:
