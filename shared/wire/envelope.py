@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from shared.errors import Rejected
 from shared.model.point import MAX_MAGNITUDE, MAX_WEIGHT, Points
 from shared.model.window import MAX_AHEAD_MS, MAX_LATE_MS
+from shared.wire.topics import RETENTION_MS
 
 VERSION = 1
 """Version this code writes and the only one it reads."""
@@ -22,8 +23,9 @@ VERSION = 1
 MAX_ROWS = 20_000
 """Rows of one batch, and thus series: a uint16 slot reaches them all, and a record stays small."""
 
-WAITED_MS = 24 * 3600 * 1000
-"""How far a producer's receive time may lie behind the broker's append time: it may have waited for the broker."""
+WAITED_MS = RETENTION_MS + 24 * 3600 * 1000
+"""How far a receive time may lie behind the broker's append time: a producer may have waited for the broker, and points
+that ingest derives may come from the oldest record of the log."""
 
 AHEAD_MS = 3600 * 1000
 """How far it may lie ahead: a producer whose clock is wrong by more would close windows for all the others."""
@@ -99,16 +101,21 @@ def decode(value: bytes | None, appended_at_ms: int) -> Batch:
         raise Rejected("bad_batch", str(error)) from error
     if wire.v != VERSION:
         raise Rejected("unsupported_version", f"v: {wire.v} is not {VERSION}; run a newer aggregator")
-    if not -WAITED_MS <= wire.received_at_ms - appended_at_ms <= AHEAD_MS:
-        raise Rejected(
-            "bad_clock", "received_at_ms: more than a day behind the broker's clock or an hour ahead"
-        )
+    check_clock(wire.received_at_ms, appended_at_ms)
     points = _points(wire)
     if len(points):
         _check(points, len(wire.series), wire.received_at_ms)
     return Batch(
         wire.producer, wire.seq, wire.received_at_ms, list(map(bytes, wire.series)), points, wire.batches
     )
+
+
+def check_clock(received_at_ms: int, appended_at_ms: int) -> None:
+    """Raise `Rejected` with code `bad_clock` unless a receive time goes with the broker's append time."""
+    if not -WAITED_MS <= received_at_ms - appended_at_ms <= AHEAD_MS:
+        raise Rejected(
+            "bad_clock", "received_at_ms: more than four days behind the broker's clock or an hour ahead"
+        )
 
 
 def _points(wire: _Wire) -> Points:

@@ -44,7 +44,9 @@ class Topic:
 
 
 METRICS = Topic("telemetry.metrics.v1", "columnar batch of points", ("gateway", "ingest"), ("aggregator",))
+EVENTS = Topic("telemetry.events.v1", "JSON batch of events", ("gateway",), ("ingest",))
 WINDOWS = Topic("telemetry.windows.v1", "batch of windows, live or closed", ("aggregator",), ("alerts",))
+ALERTS = Topic("telemetry.alerts.v1", "CloudEvents JSON, one a transition", ("alerts",), ())
 DEADLETTER = Topic(
     "telemetry.deadletter.v1",
     "a refused record: reason, origin and original bytes",
@@ -54,5 +56,5 @@ DEADLETTER = Topic(
     max_message_bytes=MAX_MESSAGE_BYTES + 64 * 1024,
 )
 
-TOPICS = (METRICS, WINDOWS, DEADLETTER)
+TOPICS = (METRICS, EVENTS, WINDOWS, ALERTS, DEADLETTER)
 """All topics that the running services use."""
