@@ -1,4 +1,4 @@
-"""A steady stream of points to a gateway, paced by the clock, with fresh times in every body.
+"""A steady stream of points or events to a gateway, paced by the clock, with fresh times and ids in every body.
 
 Milliseconds UTC. The law: what the gateway refuses or answers too late is counted, never dropped in silence.
 """
@@ -16,7 +16,30 @@ from bench.figure import Invalid
 from shared.runtime.clock import monotonic_s, now_ms
 
 _MARK = b"1234567890123"
-_PATH = "/v1/telemetry"
+_ID_MARK = b"0123456789abcdef"
+
+POINTS = "/v1/telemetry"
+"""Where points are posted."""
+
+EVENTS = "/v1/events"
+"""Where events are posted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What is posted again and again."""
+
+    path: str
+    bodies: list[bytes]
+    rows: int
+    """Points or events of one body."""
+    every_s: float
+    """Time between two requests."""
+
+    def body(self, number: int) -> bytes:
+        """The body of one request, with the present time and ids of its own."""
+        body = self.bodies[number % len(self.bodies)]
+        return body.replace(_MARK, str(now_ms()).encode()).replace(_ID_MARK, b"%016x" % number)
 
 
 @dataclass(slots=True)
@@ -24,7 +47,7 @@ class Tally:
     """What became of the requests."""
 
     accepted: int = 0
-    """Points."""
+    """Points or events."""
     refused: int = 0
     """Requests."""
     behind_s: float = 0.0
@@ -41,9 +64,9 @@ def client(port: int, key: str) -> aiohttp.ClientSession:
     )
 
 
-async def post(session: aiohttp.ClientSession, body: bytes) -> int:
+async def post(session: aiohttp.ClientSession, body: bytes, path: str = POINTS) -> int:
     """Post a body; the status."""
-    async with session.post(_PATH, data=body) as answer:
+    async with session.post(path, data=body) as answer:
         await answer.read()
         return answer.status
 
@@ -62,27 +85,45 @@ def templates(series: int, points: int, count: int) -> list[bytes]:
     return bodies
 
 
-async def steady(
-    session: aiohttp.ClientSession, bodies: list[bytes], *, points: int, every_s: float, tally: Tally
-) -> None:
+def event_templates(events: int, count: int) -> list[bytes]:
+    """Bodies of events of many sessions, with marks where time and id belong."""
+    chance = random.Random(6)
+    bodies = []
+    for number in range(count):
+        rows = [
+            {
+                "event_id": f"{_ID_MARK.decode()}-{at}",
+                "type": chance.choice(("click", "view", "error", "submit")),
+                "name": f"button-{chance.randrange(50)}",
+                "ts": int(_MARK),
+                "session_id": f"session-{number * events + at}",
+                "properties": {"page": f"/effects/{chance.randrange(200)}", "width": 1280, "took": 12.5},
+            }
+            for at in range(events)
+        ]
+        bodies.append(orjson.dumps({"events": rows}))
+    return bodies
+
+
+async def steady(session: aiohttp.ClientSession, stream: Stream, tally: Tally) -> None:
     """Post one body each `every_s` until cancelled; then wait for the answers that are due."""
     running: set[asyncio.Task[None]] = set()
 
     async def one(body: bytes) -> None:
         try:
-            status = await post(session, body.replace(_MARK, str(now_ms()).encode()))
+            status = await post(session, body, stream.path)
         except (aiohttp.ClientError, TimeoutError):
             status = 0
-        tally.accepted += points if status == 202 else 0
+        tally.accepted += stream.rows if status == 202 else 0
         tally.refused += status != 202
 
     due_s, number = monotonic_s(), 0
     try:
         while True:
-            task = asyncio.create_task(one(bodies[number % len(bodies)]))
+            task = asyncio.create_task(one(stream.body(number)))
             running.add(task)
             task.add_done_callback(running.discard)
-            due_s, number = due_s + every_s, number + 1
+            due_s, number = due_s + stream.every_s, number + 1
             tally.behind_s = max(tally.behind_s, monotonic_s() - due_s)
             await asyncio.sleep(max(0.0, due_s - monotonic_s()))
     finally:
@@ -97,8 +138,8 @@ async def end(sending: asyncio.Task[None]) -> None:
 
 
 def check(tally: Tally, wanted: float) -> None:
-    """`Invalid` when points were refused, or fewer than nine tenths of what was wanted went in."""
+    """`Invalid` when any were refused, or fewer than nine tenths of what was wanted went in."""
     if tally.refused or tally.accepted < 0.9 * wanted:
         raise Invalid(
-            f"{tally.refused} requests refused, {tally.accepted:,} of {wanted:,.0f} points accepted"
+            f"{tally.refused} requests refused, {tally.accepted:,} of {wanted:,.0f} points or events accepted"
         )

@@ -81,7 +81,7 @@ async def _all(watch: Watch) -> list[Try]:
     bodies, tally = feed.templates(500, POINTS_A_REQUEST, 40), feed.Tally()
     every_s = POINTS_A_REQUEST / POINTS_PER_S
     load = asyncio.create_task(
-        feed.steady(watch.session, bodies, points=POINTS_A_REQUEST, every_s=every_s, tally=tally)
+        feed.steady(watch.session, feed.Stream(feed.POINTS, bodies, POINTS_A_REQUEST, every_s), tally)
     )
     await _try(watch, -1, 0.0)
     chance, begin_s = random.Random(7), monotonic_s()
