@@ -1,4 +1,4 @@
-"""Windows on their topic: as few messages as fit, none too large, no row lost."""
+"""Windows on their topic: as few messages as fit, none too large, no row lost, and a tick after each cut."""
 
 import msgspec
 import numpy as np
@@ -7,8 +7,10 @@ from services.aggregator.adapters.kafka import WindowTopic
 from services.aggregator.domain.cells import Cells
 from services.aggregator.domain.windows import rollups_of
 from services.aggregator.ports import LiveWindow
+from services.aggregator.service import Work
 from shared.model.point import Points
 from shared.runtime.kafka import Message
+from shared.stream.processor import Checkpoint, Cut, Key
 from shared.wire import rollups
 from shared.wire.topics import MAX_MESSAGE_BYTES
 
@@ -42,3 +44,20 @@ async def test_wide_sketches_and_long_names_are_split_by_size() -> None:
     assert max(map(len, packed)) < MAX_MESSAGE_BYTES
     assert len(packed) < sum(map(len, packed)) / 200_000
     assert named == series
+
+
+async def test_a_tick_follows_the_windows_of_each_cut() -> None:
+    """Its watermark says that all windows that end by then have been published, even when there are none."""
+    cells, outbox = Cells(1), Outbox()
+    cells.fold(np.zeros(1, np.intp), Points(np.zeros(1, np.intp), np.zeros(1, np.int64), np.ones(1)))
+    closed = Work([b"\x01"], [], rollups_of(0, cells, 1), [], None)
+    silent = Work([], [], None, [], None)
+    works = [(0, closed, 20_000), (1, silent, 30_000), (2, silent, None)]
+    cuts = [Cut(Key("m", part), 1, 0, 7, Checkpoint(work, mark, b"", None)) for part, work, mark in works]
+
+    await WindowTopic(outbox).publish(cuts)  # type: ignore[arg-type]
+
+    sent = [rollups.decode(message.value) for message in outbox.sent]
+    assert [(0, 1, 20_000), (0, 0, 20_000), (1, 0, 30_000)] == [
+        (windows.partition, len(windows.rollups), windows.watermark_ms) for windows in sent
+    ]

@@ -1,0 +1,76 @@
+"""Batches of windows as bytes: what comes back, and what is refused by name."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from shared.errors import Rejected
+from shared.model.rollup import ROW_COLUMNS
+from shared.wire import rollups
+
+
+def fields(rows: int = 2) -> dict[str, Any]:
+    """The map of a batch with so many rows, one bucket each."""
+    floats, ints = np.ones(rows).tobytes(), np.zeros(rows, np.int64).tobytes()
+    columns = {
+        name: floats if name in {"count", "sum", "min", "max", "last"} else ints for name in ROW_COLUMNS
+    }
+    columns |= {"sketch_at": np.arange(rows + 1).tobytes(), "weight": floats}
+    columns["bucket"] = np.zeros(rows, np.int16).tobytes()
+    return {
+        "v": 1, "partition": 0, "final": True, "next_offset": 1, "watermark_ms": 2, "series": [1], "columns": columns
+    }  # fmt: skip
+
+
+def spoilt(name: str, values: object) -> Callable[[dict[str, Any]], None]:
+    """Replaces a column."""
+    return lambda wire: wire["columns"].update({name: np.array(values).tobytes()})
+
+
+def test_a_sound_batch_is_decoded() -> None:
+    """The map above is one."""
+    assert 2 == len(rollups.decode(msgspec.msgpack.encode(fields())).rollups)
+
+
+def test_a_tick_has_no_rows_and_comes_back() -> None:
+    """Its watermark and its place in the log are all it says."""
+    came = rollups.decode(rollups.encode(rollups.tick(3, 40, 50)))
+
+    assert (3, True, 40, 50, [], 0) == (
+        came.partition, came.final, came.next_offset, came.watermark_ms, came.series, len(came.rollups)
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("spoil", "field"),
+    [
+        pytest.param(spoilt("slot", [0, 1]), "slot", id="slot past the series"),
+        pytest.param(spoilt("slot", [-1, 0]), "slot", id="negative slot"),
+        pytest.param(spoilt("start_ms", [0]), "start_ms", id="short column"),
+        pytest.param(spoilt("max", [1.0, 2.0, 3.0]), "max", id="long column"),
+        pytest.param(spoilt("sketch_at", [0, 1]), "sketch_at", id="short division"),
+        pytest.param(spoilt("sketch_at", [0, 2, 1]), "sketch_at", id="division that goes back"),
+        pytest.param(spoilt("sketch_at", [0, 1, 3]), "sketch_at", id="division past the sketches"),
+        pytest.param(spoilt("weight", [1.0]), "weight", id="weights missing"),
+        pytest.param(lambda wire: wire["columns"].pop("sum"), "sum", id="column missing"),
+        pytest.param(lambda wire: wire.update(v=2), "v", id="other version"),
+        pytest.param(lambda wire: wire.update(series="x"), "series", id="wrong type"),
+    ],
+)
+def test_an_unsound_batch_is_refused_by_field(spoil: Callable[[dict[str, Any]], None], field: str) -> None:
+    """What decodes needs no checks by its readers."""
+    wire = fields()
+    spoil(wire)
+
+    with pytest.raises(Rejected, match=field):
+        rollups.decode(msgspec.msgpack.encode(wire))
+
+
+@pytest.mark.parametrize("value", [None, b"", b"\xc1", b"\x80", b"{}", b"\xa5\xff\xfe"])
+def test_foreign_bytes_are_refused(value: bytes | None) -> None:
+    """Nothing but a refusal comes of them."""
+    with pytest.raises(Rejected):
+        rollups.decode(value)
