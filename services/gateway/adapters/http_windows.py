@@ -5,19 +5,16 @@ answer is wider than the key's tenant.
 """
 
 import re
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
-import orjson
 from fastapi import APIRouter, Query, Request, Response
 
-from services.gateway.adapters.http_errors import Problem
 from services.gateway.adapters.http_keys import KEY, holder_of, key_of
-from services.gateway.adapters.http_schemas import ProblemBody, WindowsBody
+from services.gateway.adapters.http_questions import REFUSALS, answer, asking, integer_of, text_of, time_of
+from services.gateway.adapters.http_schemas import WindowsBody
 from services.gateway.domain import query as domain
 from services.gateway.service import Found, KeyRing, Reader
-from shared.errors import Rejected, Unavailable
+from shared.errors import Rejected
 from shared.model.window import BASE_MS
 from shared.runtime.clock import now_ms
 
@@ -30,17 +27,7 @@ DEFAULT_LIMIT = 1000
 DEFAULT_QUANTILES = ["0.5", "0.95", "0.99"]
 """Quantiles of a query without `quantile`."""
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_instant = Annotated[datetime, msgspec.Meta(tz=True)]
-_INTEGER = re.compile(r"-?\d{1,15}")
 _DECIMAL = re.compile(r"\d{1,3}(\.\d{1,15})?|\.\d{1,15}")
-
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"model": ProblemBody, "description": "A parameter is wrong"},
-    401: {"model": ProblemBody, "description": "No known key"},
-    403: {"model": ProblemBody, "description": "The key may not read"},
-    503: {"model": ProblemBody, "description": "The tables cannot be read now"},
-}
 
 
 def router(ring: KeyRing, reader: Reader) -> APIRouter:
@@ -66,14 +53,10 @@ def router(ring: KeyRing, reader: Reader) -> APIRouter:
         """Closed windows, and live ones marked `final: false`."""
         holder = await holder_of(ring, key_of(request.scope["headers"]), "read")
         now = now_ms()
-        try:
+        with asking():
             asked = _asked(holder.grant.tenant_id, metric, (from_, to), label, quantile, limit, now)
             found = await reader.windows(asked, now)
-        except Rejected as error:
-            raise Problem(400, error.code, error.message) from error
-        except Unavailable as error:
-            raise Problem(503, "unavailable", "the tables cannot be read now", 1) from error
-        return Response(orjson.dumps(_answer(found, asked.quantiles)), media_type="application/json")
+        return answer(_answer(found, asked.quantiles))
 
     return routes
 
@@ -87,16 +70,16 @@ def _asked(  # noqa: PLR0917 - one parameter for each of the query's
     limit: str,
     now: int,
 ) -> domain.Query:
-    to_ms = _time("to", span[1], now + 1)
+    to_ms = time_of("to", span[1], now + 1)
     return domain.check(
         domain.Query(
             tenant_id,
-            _text("metric", metric),
+            text_of("metric", metric),
             tuple(_pair(text) for text in labels),
-            _time("from", span[0], max(0, min(to_ms, now) - DEFAULT_RANGE_MS)),
+            time_of("from", span[0], max(0, min(to_ms, now) - DEFAULT_RANGE_MS)),
             to_ms,
             tuple(_quantile(text) for text in quantiles),
-            _integer("limit", limit),
+            integer_of("limit", limit),
         )
     )
 
@@ -121,33 +104,8 @@ def _shown(row: domain.WindowRow, names: list[str]) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _time(field: str, text: str, default_ms: int) -> int:
-    if not text:
-        return default_ms
-    if _INTEGER.fullmatch(text):
-        found = int(text)
-    else:
-        try:
-            # A plus in a query string is a blank.
-            instant = msgspec.convert(text.replace(" ", "+"), _instant)
-        except msgspec.ValidationError as error:
-            raise Rejected(
-                "invalid_time", f"{field}: must be milliseconds or RFC 3339 with a zone"
-            ) from error
-        found = (instant - EPOCH) // timedelta(milliseconds=1)
-    if not 0 <= found < 1 << 47:
-        raise Rejected("invalid_time", f"{field}: must lie between 1970 and 6429")
-    return found
-
-
-def _text(field: str, text: str) -> str:
-    if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise Rejected(f"invalid_{field}", f"{field}: holds characters that no name has")
-    return text
-
-
 def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = _text("label", text).partition("=")
+    name, equals, value = text_of("label", text).partition("=")
     if not equals:
         raise Rejected("invalid_label", "label: must be name=value")
     return name, value
@@ -157,9 +115,3 @@ def _quantile(text: str) -> float:
     if not _DECIMAL.fullmatch(text):
         raise Rejected("invalid_quantile", "quantile: must be a number from 0 to 1")
     return float(text)
-
-
-def _integer(field: str, text: str) -> int:
-    if not _INTEGER.fullmatch(text):
-        raise Rejected(f"invalid_{field}", f"{field}: must be an integer")
-    return int(text)

@@ -5,12 +5,12 @@ parameters; an absent server is `Unavailable`.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import orjson
 
+from services.gateway.adapters.instants import at, ms_of
 from services.gateway.domain.query import Query, WindowRow
 from services.gateway.ports import Grant
 from shared.model import sketch
@@ -33,9 +33,6 @@ ORDER BY r.window_start, s.kind, s.unit, s.labels
 LIMIT $6
 """
 """Closed windows of a metric, ordered by window and series."""
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MILLISECOND = timedelta(milliseconds=1)
 
 
 class PostgresGrants:
@@ -66,8 +63,8 @@ class PostgresWindows:
                 query.tenant_id,
                 query.metric,
                 labels,
-                _at(query.from_ms),
-                _at(query.to_ms),
+                at(query.from_ms),
+                at(query.to_ms),
                 query.limit + 1,
             )
         return [_window(row, query) for row in rows]
@@ -79,24 +76,16 @@ def _window(row: Any, query: Query) -> WindowRow:
     weights = np.array(row["sketch_weight"], np.float64)
     return WindowRow(
         series=Series(query.tenant_id, query.metric, row["kind"], row["unit"], labels),
-        start_ms=_ms(row["window_start"]),
+        start_ms=ms_of(row["window_start"]),
         count=row["count"],
         sum=row["sum"],
         min=row["min"],
         max=row["max"],
         last=row["last"],
-        last_ms=None if row["last_at"] is None else _ms(row["last_at"]),
+        last_ms=None if row["last_at"] is None else ms_of(row["last_at"]),
         quantiles=tuple(sketch.quantile(buckets, weights, q) for q in query.quantiles),
         revision=row["revision"],
         late_count=row["late_count"],
-        watermark_ms=_ms(row["watermark"]),
+        watermark_ms=ms_of(row["watermark"]),
         final=True,
     )
-
-
-def _at(ms: int) -> datetime:
-    return EPOCH + ms * MILLISECOND
-
-
-def _ms(at: datetime) -> int:
-    return (at - EPOCH) // MILLISECOND

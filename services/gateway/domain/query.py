@@ -95,15 +95,20 @@ def check(query: Query) -> Query:
     """The query itself; raise `Rejected` naming the parameter that is out of range."""
     if not query.metric:
         raise Rejected("invalid_metric", "metric: must be given")
-    if query.from_ms >= query.to_ms:
-        raise Rejected("invalid_range", "from: must be before to")
-    if query.to_ms - query.from_ms > MAX_RANGE_MS:
-        raise Rejected("invalid_range", "from: the range must be at most 31 days")
+    check_range(query.from_ms, query.to_ms)
     if not 1 <= query.limit <= MAX_LIMIT:
         raise Rejected("invalid_limit", f"limit: must be 1 to {MAX_LIMIT}")
     if len(query.quantiles) > MAX_QUANTILES or not all(0 <= q <= 1 for q in query.quantiles):
         raise Rejected("invalid_quantile", f"quantile: at most {MAX_QUANTILES}, each from 0 to 1")
     return query
+
+
+def check_range(from_ms: int, to_ms: int) -> None:
+    """Raise `Rejected` with code `invalid_range` unless the range is a range and short enough."""
+    if from_ms >= to_ms:
+        raise Rejected("invalid_range", "from: must be before to")
+    if to_ms - from_ms > MAX_RANGE_MS:
+        raise Rejected("invalid_range", "from: the range must be at most 31 days")
 
 
 def merge(closed: Iterable[WindowRow], live: Iterable[WindowRow], limit: int) -> tuple[list[WindowRow], bool]:

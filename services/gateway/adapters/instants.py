@@ -1,0 +1,19 @@
+"""Instants at the border: milliseconds UTC inside, `datetime` for Postgres and for what clients write.
+
+The law: no instant is rounded on its way in or out, and none is without a zone.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+
+
+def at(ms: int) -> datetime:
+    """The instant as Postgres takes it."""
+    return EPOCH + ms * MILLISECOND
+
+
+def ms_of(instant: datetime) -> int:
+    """The instant in milliseconds UTC; what lies between two of them belongs to the earlier."""
+    return (instant - EPOCH) // MILLISECOND
