@@ -20,7 +20,7 @@ endif
 
 test: lint ## everything that CI runs, against real servers
 	@$(IN)/python -m deploy.local.jars
-	@$(IN)/pytest --ignore=tests/chaos $(ARGS)
+	@$(IN)/pytest -n 3 --ignore=tests/chaos $(ARGS)
 
 check: lint ## format, lint, types, import contracts, house and unit tests: under a minute
 	@$(IN)/pytest -q tests/house tests/unit tests/properties

@@ -29,7 +29,9 @@ def note(step: str) -> None:
 def migrated(folders: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack with tables: in `TIDEGAUGE_TEST_DIR`, where it is quick the second time, else in a fresh folder."""
     kept = os.environ.get("TIDEGAUGE_TEST_DIR")
-    folder = Path(kept) if kept else folders.mktemp("servers")
+    # Tests that run side by side have servers of their own.
+    beside = os.environ.get("PYTEST_XDIST_WORKER", "")
+    folder = Path(kept, beside) if kept else folders.mktemp("servers")
     folder.mkdir(parents=True, exist_ok=True)
     environ = os.environ if os.environ.get("TIDEGAUGE_TEST_GIVEN") == "1" else OWN
     with Stack.up(folder, durable=False, say=note, environ=environ) as stack:
