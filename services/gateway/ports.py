@@ -12,7 +12,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from services.gateway.domain.alert import Alert, History
+from services.gateway.domain.dashboard import Span, Summary
+from services.gateway.domain.funnel import Reach
+from services.gateway.domain.health import Partition
 from services.gateway.domain.query import Query, WindowRow
+from shared.model.funnel import Funnel
 from shared.model.point import Points
 
 
@@ -84,4 +89,42 @@ class Live(Protocol):
 
     async def live(self, query: Query, now_ms: int) -> Sequence[WindowRow]:
         """All live rows of the query."""
+        ...
+
+
+class Funnels(Protocol):
+    """Knows how far sessions came."""
+
+    async def reach(self, tenant_id: int, funnel: Funnel, from_ms: int, to_ms: int) -> Reach:
+        """How far the sessions came that entered in the range."""
+        ...
+
+
+class Alerts(Protocol):
+    """Knows alerts and how they came to be as they are."""
+
+    async def alerts(
+        self, tenant_id: int, states: Sequence[str], resolved_since_ms: int, limit: int
+    ) -> Sequence[Alert]:
+        """Up to `limit` alerts in these states, newest first; of the resolved ones only the recent."""
+        ...
+
+    async def history(self, tenant_id: int, fingerprint: str) -> History | None:
+        """An alert with its transitions, None for an unknown one."""
+        ...
+
+
+class Summaries(Protocol):
+    """Knows closed windows by metric."""
+
+    async def summaries(self, tenant_id: int, span: Span, limit: int) -> Sequence[Summary]:
+        """Up to `limit` metrics by name, each merged over all its series."""
+        ...
+
+
+class Checkpoints(Protocol):
+    """Knows what the services have committed."""
+
+    async def partitions(self, topics: Sequence[str]) -> Sequence[Partition]:
+        """Every partition of the topics that was ever acquired."""
         ...

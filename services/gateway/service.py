@@ -6,12 +6,14 @@ log, and every refusal says whether it is worth coming again.
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from services.gateway.domain import health
 from services.gateway.domain.admission import Rejection
 from services.gateway.domain.query import Query, WindowRow, merge
 from services.gateway.domain.quota import Bucket, full
-from services.gateway.ports import Catalogue, Closed, Grant, Grants, Live, Outcome, Publisher
+from services.gateway.ports import Catalogue, Checkpoints, Closed, Grant, Grants, Live, Outcome, Publisher
 from shared.errors import Unavailable
 from shared.model.point import Points
 
@@ -208,3 +210,29 @@ class Reader:
             live, available = [], False
         rows, truncated = merge(await self._closed.closed(query), live, query.limit)
         return Found(rows, truncated, available)
+
+
+Probe = Callable[[], Awaitable[bool]]
+"""Whether a dependency answers."""
+
+
+class Watch:
+    """Looks at the whole system: its dependencies, and what its services have committed."""
+
+    def __init__(self, intake: Intake, checkpoints: Checkpoints, probes: Mapping[str, Probe]) -> None:
+        self._intake = intake
+        self._checkpoints = checkpoints
+        self._probes = probes
+
+    async def look(self, topics: Mapping[str, str], now_ms: int) -> health.SystemHealth:
+        """How the system is; `topics` names the topic of each service."""
+        answers = await asyncio.gather(*(probe() for probe in self._probes.values()))
+        up = dict(zip(self._probes, answers, strict=True))
+        rows: Sequence[health.Partition] = []
+        try:
+            rows = await self._checkpoints.partitions(list(topics.values())) if up["postgres"] else []
+        except Unavailable:
+            up["postgres"] = False
+        services = health.services(rows, topics, now_ms)
+        gateway = health.OK if self._intake.refusal() is None else health.DEGRADED
+        return health.system(up, gateway, services)
