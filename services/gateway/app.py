@@ -12,10 +12,10 @@ from typing import Any
 
 import structlog
 import uvicorn
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from opentelemetry.sdk.metrics import MeterProvider
 
-from services.gateway.adapters import http_health, http_windows
+from services.gateway.adapters import http_alerts, http_dashboard, http_funnels, http_health, http_windows
 from services.gateway.adapters.decoders.native import Decoder
 from services.gateway.adapters.http_body import Limits, Receive
 from services.gateway.adapters.http_framework import framework
@@ -23,15 +23,21 @@ from services.gateway.adapters.http_protocol import patient
 from services.gateway.adapters.http_telemetry import PATH, Budget, Scope, Send, Telemetry
 from services.gateway.adapters.kafka import KafkaPublisher
 from services.gateway.adapters.postgres import PostgresGrants, PostgresWindows
+from services.gateway.adapters.postgres_alerts import PostgresAlerts
+from services.gateway.adapters.postgres_dashboard import PLANNING, PostgresCheckpoints, PostgresSummaries
+from services.gateway.adapters.postgres_funnels import PostgresFunnels
 from services.gateway.adapters.redis import RedisLive
-from services.gateway.service import Intake, KeyRing, Reader, Tally
+from services.gateway.service import Intake, KeyRing, Probe, Reader, Tally, Watch
 from services.gateway.settings import Settings
 from shared.errors import Unavailable
 from shared.runtime import lifecycle, postgres, redis
-from shared.wire.topics import METRICS
+from shared.wire.topics import METRICS, TOPICS
 
 POOL_SIZE = 8
 """Connections to Postgres: look-ups of keys and queries."""
+
+REPORTS_SIZE = 4
+"""Connections for funnels, alerts and dashboards: their own, so that no key waits for a report."""
 
 GRACE_S = 11
 """How long requests under way may take after SIGTERM; above the produce deadline."""
@@ -48,6 +54,7 @@ class Gateway:
 
     settings: Settings
     pool: postgres.Pool
+    tables: postgres.Pool
     cache: redis.Client
     publisher: KafkaPublisher
     intake: Intake
@@ -66,6 +73,7 @@ class Gateway:
 async def build(settings: Settings) -> Gateway:
     """Wire everything; nothing is connected yet."""
     pool = await postgres.pool(settings.postgres, POOL_SIZE)
+    tables = await postgres.pool(settings.postgres, REPORTS_SIZE, **PLANNING)
     cache = redis.client(settings.redis)
     topic = settings.topic_prefix + METRICS.name
     publisher = KafkaPublisher(
@@ -88,13 +96,30 @@ async def build(settings: Settings) -> Gateway:
             ring, Reader(PostgresWindows(pool), RedisLive(cache, publisher.partitions, settings.topic_prefix))
         )
     )
-    rest.include_router(
-        http_health.router(
-            intake, ring, {"postgres": lambda: postgres.reachable(pool), "redis": lambda: answers(cache)}
-        )
-    )
+    probes: dict[str, Probe] = {"postgres": lambda: postgres.reachable(pool), "redis": lambda: answers(cache)}
+    rest.include_router(http_health.router(intake, ring, probes))
+    for routes in reports(ring, tables):
+        rest.include_router(routes)
+    watch = Watch(intake, PostgresCheckpoints(pool), {"kafka": lambda: takes(publisher), **probes})
+    topics = {reader: settings.topic_prefix + topic.name for topic in TOPICS for reader in topic.readers}
+    rest.include_router(http_dashboard.health_router(ring, watch, topics))
     provider = http_health.instruments(tally, publisher)
-    return Gateway(settings, pool, cache, publisher, intake, telemetry, rest, provider)
+    return Gateway(settings, pool, tables, cache, publisher, intake, telemetry, rest, provider)
+
+
+def reports(ring: KeyRing, tables: postgres.Pool) -> list[APIRouter]:
+    """The routes that answer from the tables alone."""
+    alerts = PostgresAlerts(tables)
+    return [
+        http_funnels.router(ring, PostgresFunnels(tables)),
+        http_alerts.router(ring, alerts),
+        http_dashboard.router(ring, PostgresSummaries(tables), alerts),
+    ]
+
+
+async def takes(publisher: KafkaPublisher) -> bool:
+    """Whether Kafka takes points."""
+    return publisher.refusal() is None
 
 
 async def answers(cache: redis.Client) -> bool:
@@ -137,6 +162,7 @@ async def run(settings: Settings) -> None:
     await asyncio.wait({publishing}, timeout=FLUSH_S)
     gateway.provider.shutdown()
     await gateway.cache.aclose()
+    gateway.tables.terminate()
     gateway.pool.terminate()
 
 

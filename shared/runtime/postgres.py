@@ -59,8 +59,11 @@ def guard() -> Iterator[None]:
         raise Unavailable("postgres", repr(error)) from error
 
 
-async def pool(dsn: str, size: int) -> Pool:
-    """A pool of at most `size` connections, none opened yet; never fails for an absent server."""
+async def pool(dsn: str, size: int, **settings: str) -> Pool:
+    """A pool of at most `size` connections, none opened yet; never fails for an absent server.
+
+    `settings` are parameters of the server for these connections.
+    """
     return await asyncpg.create_pool(
         dsn,
         min_size=0,
@@ -68,7 +71,7 @@ async def pool(dsn: str, size: int) -> Pool:
         timeout=CONNECT_S,
         command_timeout=COMMAND_S,
         max_inactive_connection_lifetime=60,
-        server_settings=SERVER_LIMITS,
+        server_settings=SERVER_LIMITS | settings,
     )
 
 

@@ -3,7 +3,7 @@
 The law: looking never costs a request of the hot route anything: instruments read plain integers when asked.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -16,16 +16,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from services.gateway.adapters.http_schemas import HealthBody
 from services.gateway.adapters.kafka import KafkaPublisher
-from services.gateway.service import Intake, KeyRing, Tally
-
-Probe = Callable[[], Awaitable[bool]]
-"""Whether a dependency answers."""
+from services.gateway.service import Intake, KeyRing, Probe, Tally
 
 Callback = Callable[[CallbackOptions], list[Observation]]
 """What an instrument asks when it is looked at."""
 
 
-def router(intake: Intake, ring: KeyRing, probes: dict[str, Probe]) -> APIRouter:
+def router(intake: Intake, ring: KeyRing, probes: Mapping[str, Probe]) -> APIRouter:
     """The routes, bound to what they report on."""
     routes = APIRouter()
 
