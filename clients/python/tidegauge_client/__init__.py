@@ -1,1 +1,11 @@
-"""The client of Tidegauge for Python applications."""
+"""The client of Tidegauge for Python applications.
+
+Make one `Telemetry` for a process and call `point`, `event` and `funnel_step`: they cost microseconds, never wait and
+never fail because of the network. The law: whatever is handed over is sent, rejected or dropped, and counted as such.
+"""
+
+from tidegauge_client.answer import Rejection
+from tidegauge_client.tally import Stats
+from tidegauge_client.telemetry import Telemetry
+
+__all__ = ["Rejection", "Stats", "Telemetry"]

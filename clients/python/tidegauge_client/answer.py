@@ -1,0 +1,113 @@
+"""What the gateway answers, and what that means for a batch.
+
+Spans are seconds. The law: every answer is one of four verdicts, and only one of them sends the same batch again.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+LONGEST_WAIT_S = 3600.0
+"""Most of a `Retry-After` that is honoured: a slip of a proxy must not silence an application for a day."""
+
+MAX_MESSAGE = 200
+"""How much of the gateway's words is kept."""
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """One item that the gateway refused for ever."""
+
+    cargo: str
+    """`points` or `events`."""
+    item: Mapping[str, Any]
+    """The item as it was sent."""
+    code: str
+    """Stable name of the reason."""
+    message: str
+    """What is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer over HTTP."""
+
+    status: int
+    retry_after: str | None
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The gateway has taken the batch, all but the rejected items: (index, code, message)."""
+
+    rejected: list[tuple[int, str, str]]
+
+
+@dataclass(frozen=True)
+class Again:
+    """Not now; the same batch may be taken later."""
+
+    after_s: float
+    """Not before so long."""
+    why: str
+
+
+@dataclass(frozen=True)
+class TooLarge:
+    """More than the gateway takes at once."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Never, not even smaller."""
+
+    why: str
+
+
+Verdict = Settled | Again | TooLarge | Refused
+
+
+def verdict(answer: Answer, items: int) -> Verdict:
+    """What an answer means for a batch of so many items."""
+    body = _object(answer.content)
+    if answer.status in (202, 422):
+        return Settled(_rejected(body, items, everything=answer.status == 422))
+    why = f"{answer.status} {_short(body.get('code'))} {_short(body.get('message'))}".strip()
+    if answer.status in (408, 429) or answer.status >= 500:
+        return Again(_seconds(answer.retry_after), why)
+    return TooLarge(why) if answer.status == 413 else Refused(why)
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _rejected(body: dict[str, Any], items: int, *, everything: bool) -> list[tuple[int, str, str]]:
+    listed = body.get("rejected")
+    rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+    found = {row["index"]: row for row in rows if row.get("index") in range(items)}
+    if everything:  # whatever the list says
+        found = {index: found.get(index, {}) for index in range(items)}
+    return [
+        (index, _short(row.get("code")), _short(row.get("message"))) for index, row in sorted(found.items())
+    ]
+
+
+def _short(words: object) -> str:
+    return words[:MAX_MESSAGE] if isinstance(words, str) else ""
+
+
+def _seconds(retry_after: str | None) -> float:
+    """A `Retry-After` in seconds; its other form, a date, needs clocks that agree."""
+    words = (retry_after or "").strip()
+    if not (words.isascii() and words.isdigit()):
+        return 0.0
+    return LONGEST_WAIT_S if len(words) > 6 else min(float(words), LONGEST_WAIT_S)

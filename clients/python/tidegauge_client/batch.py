@@ -1,0 +1,65 @@
+"""A batch: the items of one request, under one id for all its repeats.
+
+Positions count the items of a lane from its first; seconds are monotonic. The law: an id never names two bodies, so the
+gateway may drop a repeat unseen.
+"""
+
+import gzip
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Generic
+from uuid import uuid4
+
+from tidegauge_client.cargo import Cargo, Item
+
+MAX_BODY_BYTES = 900_000
+"""Largest body before compression; the gateway takes 1 MiB of any one that comes plain."""
+
+GZIP_FROM_BYTES = 1_000
+"""Smaller bodies are sent as they are: it is one packet either way."""
+
+GZIP_LEVEL = 3
+"""Telemetry repeats itself: higher levels cost the application more than they save the wire."""
+
+
+@dataclass(eq=False)
+class Batch(Generic[Item]):
+    """Items that are sent together."""
+
+    cargo: Cargo[Item]
+    items: Sequence[Item]
+    start: int
+    """Position of its first item."""
+    made_s: float
+    """When its items were taken from the queue."""
+    id: str = field(default_factory=lambda: uuid4().hex)
+    """Its `Idempotency-Key`."""
+
+    @cached_property
+    def body(self) -> bytes:
+        """The JSON that carries it."""
+        return self.cargo.pack(self.items)
+
+    @cached_property
+    def zipped(self) -> bytes:
+        """The same, smaller."""
+        return gzip.compress(self.body, GZIP_LEVEL, mtime=0)
+
+    @property
+    def small(self) -> bool:
+        """Whether compression is not worth it."""
+        return len(self.body) < GZIP_FROM_BYTES
+
+    @property
+    def too_large(self) -> bool:
+        """Whether the gateway need not even be asked."""
+        return len(self.body) > MAX_BODY_BYTES
+
+    def halves(self) -> tuple["Batch[Item]", "Batch[Item]"]:
+        """Two batches with ids of their own, in order."""
+        middle = len(self.items) // 2
+        return (
+            Batch(self.cargo, self.items[:middle], self.start, self.made_s),
+            Batch(self.cargo, self.items[middle:], self.start + middle, self.made_s),
+        )

@@ -1,0 +1,46 @@
+"""What may be set, with its bounds.
+
+Spans are seconds. The law: a setting out of range is refused by its name when the client is made, never later.
+"""
+
+from dataclasses import dataclass, fields
+
+MAX_BATCH_ITEMS = 1000
+"""Items that the gateway takes in one request."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Knobs of a client; their defaults stand in the signature of `Telemetry`."""
+
+    batch_items: int
+    """A batch leaves when so many items wait."""
+    batch_after_s: float
+    """A batch leaves so long after its first item."""
+    max_queue: int
+    """Items kept of each lane; beyond it the oldest are dropped."""
+    max_age_s: float
+    """How long a batch is repeated."""
+    timeout_s: float
+    """How long one step of a request may take."""
+    exit_flush_s: float
+    """How long the end of the process may be held up."""
+    retry_first_s: float
+    """Bound of the first pause after a failure."""
+    retry_longest_s: float
+    """Bound of the longest one."""
+
+    def __post_init__(self) -> None:
+        """Raise naming the first setting that is out of range."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, int if field.type in (int, "int") else (int, float)):
+                raise TypeError(f"{field.name}: must be a number, not {type(value).__name__}")
+            if not 0 <= value <= 1e9:
+                raise ValueError(f"{field.name}: must be between 0 and 1e9")
+        if not 1 <= self.batch_items <= MAX_BATCH_ITEMS:
+            raise ValueError(f"batch_items: must be 1 to {MAX_BATCH_ITEMS}")
+        if self.max_queue < self.batch_items:
+            raise ValueError("max_queue: must hold a batch at least")
+        if not self.timeout_s:
+            raise ValueError("timeout_s: must be above 0")

@@ -1,0 +1,61 @@
+"""What became of everything that was handed over.
+
+The law: queued + sent + rejected + dropped is all there ever was, at every moment.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+QUEUE_FULL = "queue_full"
+"""Reason: the oldest made room."""
+
+TOO_OLD = "too_old"
+"""Reason: the gateway did not take it within `max_age_s`."""
+
+TOO_LARGE = "too_large"
+"""Reason: a single item larger than a request may be."""
+
+REFUSED = "refused"
+"""Reason: the gateway refused the whole batch, for its key say."""
+
+CLOSED = "closed"
+"""Reason: still waiting when the client was closed, or handed over afterwards."""
+
+
+@dataclass
+class Tally:
+    """Running counts of one lane."""
+
+    sent: int = 0
+    rejected: int = 0
+    retries: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Points and events by what became of them."""
+
+    queued: int = 0
+    """Waiting or under way."""
+    sent: int = 0
+    """Taken by the gateway."""
+    rejected: int = 0
+    """Refused by the gateway, one by one."""
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    """Given up here, by reason."""
+    retries: int = 0
+    """Requests that had to be repeated."""
+
+
+def total(parts: Iterable[Stats]) -> Stats:
+    """The sum of several lanes."""
+    found = list(parts)
+    return Stats(
+        queued=sum(part.queued for part in found),
+        sent=sum(part.sent for part in found),
+        rejected=sum(part.rejected for part in found),
+        dropped=dict(sum((Counter(part.dropped) for part in found), Counter())),
+        retries=sum(part.retries for part in found),
+    )

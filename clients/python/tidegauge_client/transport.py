@@ -1,0 +1,130 @@
+"""One kept-alive connection to the gateway.
+
+Spans are seconds. No redirect is followed: telemetry goes where it was told to, or nowhere. The law: a request gets an
+answer or `Unreachable`; a connection that the gateway closed while it was idle is made anew, unseen.
+"""
+
+import os
+import ssl
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from tidegauge_client import checks
+from tidegauge_client.answer import Answer
+from tidegauge_client.batch import Batch
+from tidegauge_client.cargo import Item
+
+MAX_ANSWER_BYTES = 4 << 20
+"""Most that is read of an answer: far more than a thousand rejected items take."""
+
+USER_AGENT = "tidegauge-client/0.1.0"
+
+_inherited: list[HTTPConnection] = []
+"""Connections of a parent process, kept so that nothing finalises them."""
+
+
+class Unreachable(Exception):
+    """No answer came; whether the request arrived is unknown."""
+
+
+class Address:
+    """Where the gateway is and who we are; never shown."""
+
+    def __init__(self, url: str, key: str) -> None:
+        parts = _parts(checks.text(url, "url"))
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("url: must be http://host or https://host")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("url: must hold neither credentials, query nor fragment")
+        if not (checks.text(key, "key").isascii() and key.isprintable()) or " " in key:
+            raise ValueError("key: must be printable ASCII without spaces")
+        if not (parts.path.isascii() and parts.path.isprintable()) or " " in parts.path:
+            raise ValueError("url: its path must be printable ASCII without spaces")
+        self.secure: Final = parts.scheme == "https"
+        self.host: Final = parts.hostname
+        self.port: Final = parts.port
+        self.path: Final = parts.path.rstrip("/")
+        self.key: Final = key
+        self.url: Final = f"{parts.scheme}://{parts.netloc}{self.path}"
+
+
+class Transport:
+    """Posts batches, one after another."""
+
+    def __init__(self, address: Address, timeout_s: float, tls: ssl.SSLContext | None) -> None:
+        self._address = address
+        self._timeout_s = timeout_s
+        self._tls = tls
+        self._connection = self._made()
+
+    def post(self, batch: Batch[Item]) -> Answer:
+        """The answer to a batch; raise `Unreachable` when none comes."""
+        reused = self._connection.sock is not None
+        try:
+            return self._once(batch)
+        except (OSError, HTTPException) as problem:
+            self.close()
+            if not (reused and isinstance(problem, (ConnectionError, ssl.SSLError))):
+                raise self._unreachable(problem) from None
+        try:
+            return self._once(batch)
+        except (OSError, HTTPException) as problem:
+            self.close()
+            raise self._unreachable(problem) from None
+
+    def close(self) -> None:
+        """End the connection; the next request makes another."""
+        self._connection.close()
+
+    def forget(self) -> None:
+        """In a forked child: leave the parent's connection alone."""
+        _inherited.append(self._connection)
+        if (held := self._connection.sock) is not None:
+            with suppress(OSError):
+                os.close(held.detach())
+        self._connection = self._made()
+
+    def _made(self) -> HTTPConnection:
+        host, port = self._address.host, self._address.port
+        if not self._address.secure:
+            return HTTPConnection(host, port, timeout=self._timeout_s)
+        self._tls = self._tls or ssl.create_default_context()
+        return HTTPSConnection(host, port, timeout=self._timeout_s, context=self._tls)
+
+    def _once(self, batch: Batch[Item]) -> Answer:
+        connection, whole = self._connection, False
+        if connection.sock is None:
+            connection.connect()
+        content = batch.body if batch.small else batch.zipped
+        with suppress(BrokenPipeError):  # the gateway may answer a large body before it has read it
+            connection.request("POST", self._address.path + batch.cargo.path, content, self._headers(batch))
+            whole = True
+        response = connection.getresponse()
+        read = response.read(MAX_ANSWER_BYTES).replace(self._address.key.encode(), b"***")
+        answer = Answer(response.status, response.getheader("Retry-After"), read)
+        if not whole or not response.isclosed():
+            self.close()
+        return answer
+
+    def _headers(self, batch: Batch[Item]) -> dict[str, str]:
+        headers = {
+            "Authorization": f"Bearer {self._address.key}",
+            "Content-Type": "application/json",
+            "Idempotency-Key": batch.id,
+            "User-Agent": USER_AGENT,
+        }
+        return headers if batch.small else headers | {"Content-Encoding": "gzip"}
+
+    def _unreachable(self, problem: Exception) -> Unreachable:
+        return Unreachable(f"{type(problem).__name__}: {problem}".replace(self._address.key, "***"))
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port, (parts.hostname or "").encode("idna")
+    except ValueError as problem:
+        raise ValueError(f"url: {problem}") from None
+    return parts
