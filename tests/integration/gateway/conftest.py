@@ -7,6 +7,7 @@ import pytest
 
 from deploy.local.stack import Stack
 from tests.support.gateway import Gateway, started
+from tests.support.reader import Reader, reader
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +41,18 @@ async def gateway(steady: Gateway) -> Gateway:
     """The shared gateway, ready again whatever the test before did to the servers."""
     await steady.answers()
     return steady
+
+
+@pytest.fixture
+async def mine(stack: Stack, gateway: Gateway) -> Reader:
+    """A tenant that asks."""
+    return await reader(stack.postgres, gateway)
+
+
+@pytest.fixture
+async def foreign(stack: Stack, gateway: Gateway) -> Reader:
+    """A tenant whose rows nobody else may see."""
+    return await reader(stack.postgres, gateway)
 
 
 @pytest.fixture

@@ -1,0 +1,92 @@
+"""The look at the system: what is asked, and what is not."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from services.gateway.domain.health import Partition, SystemHealth
+from services.gateway.ports import Outcome
+from services.gateway.service import Intake, Tally, Watch
+from shared.errors import Unavailable
+
+TOPICS = {"ingest": "events", "aggregator": "metrics"}
+
+
+class FakePublisher:
+    """Takes nothing while it has a reason."""
+
+    def __init__(self, reason: str | None) -> None:
+        self.reason = reason
+
+    def refusal(self) -> str | None:
+        """The reason."""
+        return self.reason
+
+    async def publish(self, catalogue: object, points: object, received_at_ms: int) -> Outcome:
+        """Takes none."""
+        return Outcome.NOT_ACCEPTED
+
+
+class FakeCheckpoints:
+    """Knows one moving partition of each topic; can be taken away."""
+
+    def __init__(self, *, up: bool) -> None:
+        self.up = up
+        self.asked = 0
+
+    async def partitions(self, topics: Sequence[str]) -> Sequence[Partition]:
+        """One partition of each topic."""
+        self.asked += 1
+        if not self.up:
+            raise Unavailable("postgres", "away")
+        return [Partition(topic, True, 1.0, 0) for topic in topics]
+
+
+async def look(
+    checkpoints: FakeCheckpoints, *, postgres: bool, reason: str | None = None, stopping: str | None = None
+) -> SystemHealth:
+    """Look once, with a probe of Postgres that answers so."""
+
+    async def probe() -> bool:
+        return postgres
+
+    intake = Intake(FakePublisher(reason), Tally())
+    intake.draining = stopping
+    return await Watch(intake, checkpoints, {"postgres": probe}).look(TOPICS, 1000)
+
+
+async def test_what_answers_is_asked_once() -> None:
+    """One question for the checkpoints of all services."""
+    checkpoints = FakeCheckpoints(up=True)
+
+    found = await look(checkpoints, postgres=True)
+
+    assert ("ok", "ok", {"postgres": "up"}, 1) == (
+        found.status,
+        found.gateway,
+        found.dependencies,
+        checkpoints.asked,
+    )
+
+
+@pytest.mark.parametrize(("postgres", "asked"), [(False, 0), (True, 1)])
+async def test_postgres_is_down_when_either_question_fails(postgres: bool, asked: int) -> None:
+    """What did not answer the probe is not asked again; no service can be seen to work."""
+    checkpoints = FakeCheckpoints(up=False)
+
+    found = await look(checkpoints, postgres=postgres)
+
+    assert ("down", {"postgres": "down"}, asked) == (found.status, found.dependencies, checkpoints.asked)
+    assert {"ingest": "down", "aggregator": "down"} == {
+        name: service.status for name, service in found.services.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("reason", "stopping"), [("kafka is away", None), (None, "this process is stopping")]
+)
+async def test_a_gateway_that_takes_nothing_is_degraded(reason: str | None, stopping: str | None) -> None:
+    """It still answers questions."""
+    found = await look(FakeCheckpoints(up=True), postgres=True, reason=reason, stopping=stopping)
+
+    assert ("degraded", "degraded") == (found.status, found.gateway)
