@@ -1,183 +1,185 @@
-"""Real traffic: this machine's own figures and the times of real requests, through the public API only.
+"""Demo traffic: this machine's own figures, response times and processes, and made-up visitors, by the public client.
 
-Times are milliseconds. It measures from its first second and posts as soon as the gateway answers. The law: what was
-measured is posted, repeated until it is acknowledged under one key, or its loss is logged.
+The visitors who walk the shipped funnel are invented, for nobody else is here to walk it; everything else is measured.
+Times are seconds. The law: what was measured is sent by the client as soon as the gateway answers, or logged as lost.
 """
 
 import asyncio
 import os
-import secrets
-from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import islice
 from logging import getLogger
-from typing import Any, TypeAlias
+from secrets import SystemRandom
+from uuid import uuid4
 
 import httpx2
 import psutil  # type: ignore[import-untyped]  # ships no types
 import structlog
 
+from shared.model.funnel import EFFECT_CREATION
 from shared.runtime import logging
-from shared.runtime.clock import monotonic_s, now_ms
+from shared.runtime.clock import monotonic_s
 from shared.runtime.lifecycle import background, stop_event
+from tidegauge_client import Telemetry
 
 EVERY_S = 1.0
 """Time between two measurements."""
 
-MOST_POINTS = 100_000
-"""Points kept while the gateway is away: about half an hour."""
+REPEAT_S = 900.0
+"""How long a batch is repeated: as long as its repeats are recognised."""
 
-BATCH = 500
-"""Points of one request."""
+RETRY_S = 0.5
+"""Longest pause before a repeat, so that the first window is early."""
+
+CLOSE_S = 0.5
+"""What the end may take for sending what waits."""
 
 REQUEST_S = 15.0
-"""Bound on one request; longer than the gateway waits for its broker."""
-
-RETRY_S = 0.25
-"""Pause before a repeat when the gateway is away or does not say how long to wait."""
+"""Bound on one probe."""
 
 PROBES = ("/health/ready", "/v1/windows?metric=host.cpu.utilization")
 """Requests whose response times are measured."""
 
-Point: TypeAlias = dict[str, Any]
+MOST_PROCESSES = 3
+"""Processes told of at each look, of those that began and of those that ended."""
 
+VISIT_EVERY_S = 3.0
+"""Mean time between two visitors."""
+
+STEP_S = 1.5
+"""Longest time that a visitor spends on a step."""
+
+STAYS = 0.85
+"""How likely a visitor goes on to the next step."""
+
+_chance = SystemRandom()
 _log = structlog.get_logger(__name__)
-
-
-def point(name: str, value: float, unit: str, *, kind: str = "gauge", **labels: str) -> Point:
-    """A point of now."""
-    return {"name": name, "value": value, "ts": now_ms(), "labels": labels, "kind": kind, "unit": unit}
-
-
-class Waiting:
-    """Points that are not posted yet, oldest first; bounded."""
-
-    def __init__(self) -> None:
-        self._points: deque[Point] = deque()
-        self._any = asyncio.Event()
-
-    def add(self, points: list[Point]) -> None:
-        """Add points; the oldest make room when there are too many, which is logged."""
-        self._points.extend(points)
-        lost = len(self._points) - MOST_POINTS
-        for _ in range(lost):
-            self._points.popleft()
-        if lost > 0:
-            _log.error("points lost, the gateway was away too long", points=lost)
-        self._any.set()
-
-    async def batch(self) -> list[Point]:
-        """The oldest points, at least one."""
-        await self._any.wait()
-        taken = [self._points.popleft() for _ in range(min(BATCH, len(self._points)))]
-        if not self._points:
-            self._any.clear()
-        return taken
 
 
 class Host:
     """This machine's figures; rates are increments since the last look."""
 
-    def __init__(self) -> None:
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
         self._disk = psutil.disk_io_counters()
         self._net = psutil.net_io_counters()
         psutil.cpu_percent(percpu=True)
 
-    def points(self) -> list[Point]:
-        """What there is to say of the second that has passed."""
-        cores = psutil.cpu_percent(percpu=True)
-        return [
-            *(point("host.cpu.utilization", used / 100, "1", core=str(n)) for n, used in enumerate(cores)),
-            *self.levels(),
-            *self._io(),
-        ]
+    def measure(self) -> None:
+        """Say what there is to say of the second that has passed."""
+        for core, used in enumerate(psutil.cpu_percent(percpu=True)):
+            self._telemetry.point("host.cpu.utilization", used / 100, unit="1", labels={"core": str(core)})
+        self.measure_levels()
+        self._measure_io()
 
-    def levels(self) -> list[Point]:
-        """What can be said without a second to look back on."""
+    def measure_levels(self) -> None:
+        """Say what can be said without a second to look back on."""
         memory = psutil.virtual_memory()
-        return [
-            point("host.memory.used", memory.used, "By"),
-            point("host.memory.utilization", memory.percent / 100, "1"),
-        ]
+        self._telemetry.point("host.memory.used", memory.used, unit="By")
+        self._telemetry.point("host.memory.utilization", memory.percent / 100, unit="1")
 
-    def _io(self) -> list[Point]:
+    def _measure_io(self) -> None:
         disk, net = psutil.disk_io_counters(), psutil.net_io_counters()
-        points = []
         if disk and self._disk:  # a container may have none
-            read, written = disk.read_bytes - self._disk.read_bytes, disk.write_bytes - self._disk.write_bytes
-            points += [
-                point("host.disk.io", read, "By", kind="delta", direction="read"),
-                point("host.disk.io", written, "By", kind="delta", direction="write"),
-            ]
+            self._moved("host.disk.io", "read", disk.read_bytes - self._disk.read_bytes)
+            self._moved("host.disk.io", "write", disk.write_bytes - self._disk.write_bytes)
         if net and self._net:
-            received, sent = net.bytes_recv - self._net.bytes_recv, net.bytes_sent - self._net.bytes_sent
-            points += [
-                point("host.network.io", received, "By", kind="delta", direction="receive"),
-                point("host.network.io", sent, "By", kind="delta", direction="transmit"),
-            ]
+            self._moved("host.network.io", "receive", net.bytes_recv - self._net.bytes_recv)
+            self._moved("host.network.io", "transmit", net.bytes_sent - self._net.bytes_sent)
         self._disk, self._net = disk, net
-        return points
+
+    def _moved(self, name: str, direction: str, moved_bytes: int) -> None:
+        self._telemetry.point(name, moved_bytes, kind="delta", unit="By", labels={"direction": direction})
 
 
-async def measure(waiting: Waiting) -> None:
+class Processes:
+    """The processes of this machine, by what two looks differ in."""
+
+    def __init__(self, telemetry: Telemetry, run_id: str) -> None:
+        self._telemetry = telemetry
+        self._run_id = run_id
+        self._known = dict(_named(set(psutil.pids())))
+
+    def look(self) -> None:
+        """Tell of a few that began and a few that ended."""
+        now = set(psutil.pids())
+        ended = {pid: self._known.pop(pid) for pid in self._known.keys() - now}
+        began = dict(_named(now - self._known.keys()))
+        self._known |= began
+        self._tell("process.started", began)
+        self._tell("process.ended", ended)
+
+    def _tell(self, what: str, processes: Mapping[int, str]) -> None:
+        for pid, name in islice(processes.items(), MOST_PROCESSES):
+            self._telemetry.event(what, name, session_id=self._run_id, properties={"pid": pid})
+
+
+def _named(pids: set[int]) -> Iterator[tuple[int, str]]:
+    for pid in pids:
+        with suppress(psutil.Error):  # it may have ended already
+            yield pid, psutil.Process(pid).name()
+
+
+async def measure(telemetry: Telemetry, run_id: str) -> None:
     """Look at the host at once, so that the first window is early, and then every second."""
-    host = Host()
-    waiting.add(host.levels())
+    host, processes = Host(telemetry), Processes(telemetry, run_id)
+    host.measure_levels()
     while True:
         await asyncio.sleep(EVERY_S)
-        waiting.add(host.points())
+        host.measure()
+        processes.look()
 
 
-async def probe(client: httpx2.AsyncClient, read_key: str, waiting: Waiting) -> None:
-    """Make a real request of each kind every second and keep how long it took."""
+async def probe(client: httpx2.AsyncClient, read_key: str, telemetry: Telemetry) -> None:
+    """Make a real request of each kind every second and tell how long it took."""
     headers = {"Authorization": f"Bearer {read_key}"}
     while True:
         for address in PROBES:
-            started_s = monotonic_s()
+            began_s = monotonic_s()
             try:
                 answer = await client.get(address, headers=headers)
             except httpx2.TransportError as problem:
-                _log.info("probe without an answer", address=address, problem=repr(problem))
+                _log.debug("probe without an answer", address=address, problem=repr(problem))
                 continue
-            took_ms = (monotonic_s() - started_s) * 1000
-            route, status = address.partition("?")[0], str(answer.status_code)
-            labels = {"route": route, "status": status}
-            waiting.add([point("http.client.duration", took_ms, "ms", kind="delta", **labels)])
+            _responded(telemetry, address.partition("?")[0], str(answer.status_code), monotonic_s() - began_s)
         await asyncio.sleep(EVERY_S)
 
 
-async def post(client: httpx2.AsyncClient, write_key: str, waiting: Waiting) -> None:
-    """Post what waits, batch by batch; a batch is repeated under its key until it is answered for good."""
-    while True:
-        points = await waiting.batch()
-        headers = {"Authorization": f"Bearer {write_key}", "Idempotency-Key": secrets.token_hex(16)}
-        while (pause_s := await _posted(client, headers, points)) is not None:  # noqa: ASYNC110  a pause between tries
-            await asyncio.sleep(pause_s)
+def _responded(telemetry: Telemetry, route: str, status: str, took_s: float) -> None:
+    """The time of one response, under the name for any HTTP client and under the one for an API."""
+    labels = {"route": route, "status": status}
+    telemetry.point("http.client.duration", took_s * 1000, kind="delta", unit="ms", labels=labels)
+    labels = {"endpoint": route, "method": "GET", "status": status}
+    telemetry.point("api.response_seconds", took_s, kind="delta", unit="s", labels=labels)
 
 
-async def _posted(client: httpx2.AsyncClient, headers: dict[str, str], points: list[Point]) -> float | None:
-    """Post once; None when that is settled, else the pause before the repeat."""
-    try:
-        answer = await client.post("/v1/telemetry", headers=headers, json={"points": points})
-    except httpx2.TransportError as problem:
-        _log.info("gateway away", problem=repr(problem), points=len(points))
-        return RETRY_S
-    if answer.status_code in {429, 503}:
-        _log.info("gateway asks to wait", status=answer.status_code, answer=answer.text)
-        return float(answer.headers.get("Retry-After", RETRY_S))
-    if answer.status_code != 202:
-        _log.error("batch refused", status=answer.status_code, answer=answer.text, points=len(points))
-    elif rejected := answer.json().get("rejected"):
-        _log.error("points rejected", rejected=rejected)
-    return None
+async def visit(telemetry: Telemetry) -> None:
+    """One made-up visitor: takes the first step, and each further one with some luck."""
+    session_id = str(uuid4())
+    for step in EFFECT_CREATION.steps:
+        telemetry.funnel_step(step, session_id=session_id)
+        await asyncio.sleep(_chance.uniform(0, STEP_S))
+        if _chance.random() > STAYS:
+            return
 
 
-async def run(url: str, write_key: str, read_key: str) -> None:
-    """Measure, probe and post until SIGTERM."""
-    stopping, waiting = stop_event(), Waiting()
+async def receive_visitors(telemetry: Telemetry) -> None:
+    """Let a visitor in every few seconds."""
+    async with asyncio.TaskGroup() as visits:
+        while True:
+            visits.create_task(visit(telemetry))
+            await asyncio.sleep(_chance.uniform(0, 2 * VISIT_EVERY_S))
+
+
+async def run(telemetry: Telemetry, url: str, read_key: str) -> None:
+    """Measure, probe and let visitors in until SIGTERM."""
+    stopping = stop_event()
     async with httpx2.AsyncClient(base_url=url, timeout=REQUEST_S) as client:
         jobs = [
-            background(measure(waiting), "measure"),
-            background(probe(client, read_key, waiting), "probe"),
-            background(post(client, write_key, waiting), "post"),
+            background(measure(telemetry, str(uuid4())), "measure"),
+            background(probe(client, read_key, telemetry), "probe"),
+            background(receive_visitors(telemetry), "visitors"),
         ]
         await stopping.wait()
         for job in jobs:
@@ -185,10 +187,21 @@ async def run(url: str, write_key: str, read_key: str) -> None:
         await asyncio.gather(*jobs, return_exceptions=True)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run with the address and the keys that the environment gives."""
     logging.configure("demo")
     # The client's own line for every request would be the whole log.
     getLogger("httpx2").setLevel("WARNING")
-    asyncio.run(
-        run(os.environ["TIDEGAUGE_URL"], os.environ["TIDEGAUGE_WRITE_KEY"], os.environ["TIDEGAUGE_READ_KEY"])
-    )
+    url = os.environ["TIDEGAUGE_URL"]
+    with Telemetry(
+        url,
+        os.environ["TIDEGAUGE_WRITE_KEY"],
+        max_age_s=REPEAT_S,
+        retry_longest_s=RETRY_S,
+        exit_flush_s=CLOSE_S,
+    ) as telemetry:
+        asyncio.run(run(telemetry, url, os.environ["TIDEGAUGE_READ_KEY"]))
+
+
+if __name__ == "__main__":
+    main()
