@@ -4,6 +4,7 @@ Times are milliseconds UTC. The law: what is left out is said to be left out, an
 tenant.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -13,7 +14,15 @@ from services.gateway.adapters.http_errors import Problem
 from services.gateway.adapters.http_keys import KEY, holder_of, key_of
 from services.gateway.adapters.http_questions import REFUSALS, UNKNOWN, answer, asking, text_of
 from services.gateway.adapters.http_report_schemas import AlertsBody, HistoryBody
-from services.gateway.domain.alert import ACTIVE, MAX_ALERTS, MAX_TRANSITIONS, RESOLVED_MS, states_of
+from services.gateway.domain.alert import (
+    ACTIVE,
+    MAX_ALERTS,
+    MAX_TRANSITIONS,
+    RESOLVED_MS,
+    Alert,
+    History,
+    states_of,
+)
 from services.gateway.ports import Alerts
 from services.gateway.service import KeyRing
 from shared.runtime.clock import now_ms
@@ -42,8 +51,7 @@ def router(ring: KeyRing, alerts: Alerts) -> APIRouter:
             found = await alerts.alerts(
                 holder.grant.tenant_id, states_of(state), since_ms, limit=MAX_ALERTS + 1
             )
-        shown = [asdict(alert) for alert in found[:MAX_ALERTS]]
-        return answer({"alerts": shown, "truncated": len(found) > MAX_ALERTS})
+        return answer(_listed(found))
 
     @routes.get(
         "/v1/alerts/{fingerprint}/history",
@@ -59,12 +67,20 @@ def router(ring: KeyRing, alerts: Alerts) -> APIRouter:
             found = await alerts.history(holder.grant.tenant_id, text_of("fingerprint", fingerprint))
         if found is None:
             raise Problem(404, "unknown_alert", "fingerprint: names no alert; GET /v1/alerts lists them")
-        return answer({
-            "fingerprint": fingerprint,
-            "rule": found.rule,
-            "labels": found.labels,
-            "transitions": [asdict(one) for one in found.transitions[:MAX_TRANSITIONS]],
-            "truncated": len(found.transitions) > MAX_TRANSITIONS,
-        })  # fmt: skip
+        return answer({"fingerprint": fingerprint} | _told(found))
 
     return routes
+
+
+def _listed(found: Sequence[Alert]) -> dict[str, object]:
+    shown = [asdict(alert) for alert in found[:MAX_ALERTS]]
+    return {"alerts": shown, "truncated": len(found) > MAX_ALERTS}
+
+
+def _told(found: History) -> dict[str, object]:
+    return {
+        "rule": found.rule,
+        "labels": found.labels,
+        "transitions": [asdict(one) for one in found.transitions[:MAX_TRANSITIONS]],
+        "truncated": len(found.transitions) > MAX_TRANSITIONS,
+    }
