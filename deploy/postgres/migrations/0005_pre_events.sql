@@ -46,6 +46,7 @@ CREATE TABLE funnel_entry (
 );
 
 CREATE INDEX funnel_entry_by_time ON funnel_entry (tenant_id, funnel, first_at);
+CREATE INDEX funnel_entry_by_entry ON funnel_entry (tenant_id, funnel, entered_at) WHERE entered_at IS NOT NULL;
 CREATE INDEX funnel_entry_by_age ON funnel_entry (updated_at);
 
 COMMENT ON TABLE funnel_entry IS 'A session in a funnel: the steps it sent and how far it came in order.';

@@ -25,6 +25,7 @@ CREATE TABLE alert_instance (
 
 CREATE INDEX alert_instance_by_partition ON alert_instance (topic, partition) WHERE state <> 'resolved';
 CREATE INDEX alert_instance_by_tenant ON alert_instance (tenant_id, updated_at);
+CREATE INDEX alert_instance_by_fingerprint ON alert_instance (tenant_id, fingerprint);
 
 COMMENT ON TABLE alert_instance IS 'The alert of a rule and a series as it stands now.';
 COMMENT ON COLUMN alert_instance.episode_ms IS 'Start of the window whose breach began the present episode.';
