@@ -1,6 +1,6 @@
-"""A system of its own on shared servers: topics, tenant and aggregator processes under one prefix.
+"""A system of its own on shared servers: topics, tenant and processes of services under one prefix.
 
-Processes are the real `python -m services.aggregator`; one that ends itself (exit code 70) is started again, as any
+Processes are the real `python -m services.<name>`; one that ends itself (exit code 70) is started again, as any
 supervisor would. The law: every wait is on a fact in Postgres or on a process, with a deadline, never on time.
 """
 
@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from deploy.kafka import topics
 from shared.runtime.lifecycle import EXIT_GIVEN_UP
-from shared.wire.topics import DEADLETTER, METRICS, TOPICS
+from shared.wire.topics import DEADLETTER, METRICS, TOPICS, Topic
 from tests.support.load import Load, wrong_rows
 from tests.support.wait import until
 
@@ -27,10 +27,11 @@ PARTITIONS = 6
 
 
 class Worker:
-    """One aggregator process."""
+    """One process of a service."""
 
-    def __init__(self, environ: dict[str, str], log: Path) -> None:
-        self._environ = environ
+    def __init__(self, service: str, environ: Mapping[str, str], log: Path) -> None:
+        self._module = f"services.{service}"
+        self._environ = os.environ | environ
         self.log = log
         self.exits: list[int] = []
         """Exit codes so far."""
@@ -44,7 +45,7 @@ class Worker:
     async def _spawn(self) -> None:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "services.aggregator", env=self._environ, stderr=log, stdout=log
+                sys.executable, "-m", self._module, env=self._environ, stderr=log, stdout=log
             )
 
     async def _keep(self) -> None:
@@ -83,7 +84,7 @@ class Worker:
 
 @dataclass
 class Rig:
-    """Topics and workers of one test."""
+    """Topics and workers of one test; `service` is the one under test, others may stand beside it."""
 
     kafka: str
     postgres: str
@@ -92,15 +93,18 @@ class Rig:
     prefix: str
     tenant_id: int
     folder: Path
+    service: str = "aggregator"
+    reads: Topic = METRICS
+    """What the service under test reads."""
     workers: list[Worker] = field(default_factory=list)
 
     @property
     def topic(self) -> str:
-        """The topic of points."""
-        return self.prefix + METRICS.name
+        """The topic that the service under test reads."""
+        return self.prefix + self.reads.name
 
     def load(self, seed: int) -> Load:
-        """A load into this rig."""
+        """A load of points into this rig."""
         return Load(self.kafka, self.topic, PARTITIONS, self.tenant_id, seed)
 
     async def create(self) -> None:
@@ -108,16 +112,17 @@ class Rig:
         mine = [replace(topic, name=self.prefix + topic.name) for topic in TOPICS]
         await topics.create(self.kafka, mine, PARTITIONS)
 
-    async def worker(self) -> Worker:
-        """Start an aggregator."""
-        environ = os.environ | {
+    async def worker(self, service: str | None = None) -> Worker:
+        """Start one more process of the service under test, or of another."""
+        environ = {
             "TIDEGAUGE_KAFKA": self.kafka,
             "TIDEGAUGE_POSTGRES": self.postgres,
             "TIDEGAUGE_REDIS": self.redis,
-            "AGGREGATOR_RUNTIME": self.runtime,
-            "AGGREGATOR_TOPIC_PREFIX": self.prefix,
+            "TIDEGAUGE_TOPIC_PREFIX": self.prefix,
+            f"{self.service.upper()}_RUNTIME": self.runtime,
         }
-        worker = Worker(environ, self.folder / f"worker-{len(self.workers)}.log")
+        name = service or self.service
+        worker = Worker(name, environ, self.folder / f"{name}-{len(self.workers)}.log")
         self.workers.append(worker)
         return await worker.start()
 
@@ -147,15 +152,16 @@ class Rig:
         assert not (wrong := await wrong_rows(self.postgres, load, self.tenant_id)), "\n".join(wrong[:10])
         assert load.expected, "nothing was sent"
 
-    async def caught_up(self) -> None:
-        """Wait until the checkpoints stand where the log ends now, or further on."""
-        ends = await self._ends()
+    async def caught_up(self, reads: Topic | None = None) -> None:
+        """Wait until the checkpoints of a topic stand where its log ends now, or further on."""
+        topic = self.prefix + (reads or self.reads).name
+        ends = await self._ends(topic)
 
         async def fact() -> bool:
-            at = {row["partition"]: row["next_offset"] for row in await self._states()}
+            at = {row["partition"]: row["next_offset"] for row in await self._states(topic)}
             return all(at.get(partition, -1) >= end for partition, end in ends.items())
 
-        await self._until(fact, f"checkpoints at {ends}")
+        await self._until(fact, f"checkpoints of {topic} at {ends}")
 
     async def dead_letters(self) -> list[tuple[int, int]]:
         """(partition, offset) of each dead letter in Postgres."""
@@ -185,8 +191,8 @@ class Rig:
         finally:
             await held.close()
 
-    async def _states(self) -> list[asyncpg.Record]:
-        return await self.sql("SELECT * FROM partition_state WHERE topic = $1", self.topic)
+    async def _states(self, topic: str | None = None) -> list[asyncpg.Record]:
+        return await self.sql("SELECT * FROM partition_state WHERE topic = $1", topic or self.topic)
 
     async def _ends(self, topic: str | None = None) -> dict[int, int]:
         consumer = aiokafka.AIOKafkaConsumer(bootstrap_servers=self.kafka)
