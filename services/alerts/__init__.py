@@ -1,0 +1,1 @@
+"""The alert service: windows to alerts, alerts to receivers."""

@@ -1,0 +1,46 @@
+"""Values of windows and their comparison with a threshold, a rule at a time over all rows.
+
+Shapes are (n,) for n rows. The law: a NaN never breaches, and a comparison is strict exactly when it is written so.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.alerts.domain.expression import Comparison
+from shared.model.rollup import Rollups
+from shared.model.sketch import quantile
+
+Floats = NDArray[np.float64]
+
+_COMPARE: Mapping[str, Callable[[Floats, float], NDArray[np.bool_]]] = {
+    ">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal, "==": np.equal, "!=": np.not_equal,
+}  # fmt: skip
+
+
+def values(comparison: Comparison, rows: Rollups, chosen: NDArray[np.intp]) -> Floats:
+    """The aggregate of each chosen row; NaN where the row has none."""
+    if comparison.quantile is not None:
+        return np.array([_quantile(rows, row, comparison.quantile) for row in chosen.tolist()])
+    if comparison.operation == "avg":
+        count = rows.count[chosen]
+        average: Floats = np.full(len(chosen), np.nan)
+        np.divide(rows.sum[chosen], count, out=average, where=count > 0)
+        return average
+    found: Floats = getattr(rows, comparison.operation)[chosen]
+    finite: Floats = np.where(np.isfinite(found), found, np.nan)
+    return finite
+
+
+def breaches(comparison: Comparison, found: Floats) -> NDArray[np.bool_]:
+    """Which values are beyond the threshold."""
+    known: Any = ~np.isnan(found)
+    return np.asarray(_COMPARE[comparison.operator](found, comparison.threshold) & known)
+
+
+def _quantile(rows: Rollups, row: int, q: float) -> float:
+    span = slice(int(rows.sketch_at[row]), int(rows.sketch_at[row + 1]))
+    found = quantile(rows.bucket[span], rows.weight[span], q)
+    return float("nan") if found is None else found

@@ -1,0 +1,177 @@
+"""The life of an alert: pending, firing, resolved, and the grounds of every change.
+
+Times are milliseconds UTC of the log. The law: one window of one series moves an alert at most once, an episode fires
+once and resolves once, and its name is the start of the window of its first breach.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.alerts.domain import fingerprint, template
+from services.alerts.domain.rule import Rule
+from shared.model.window import BASE_MS
+
+PENDING, FIRING, RESOLVED, CANCELLED = "pending", "firing", "resolved", "cancelled"
+"""What an alert can be, and what becomes of one that was never firing."""
+
+BREACH, CLEAR, NO_DATA, RULE_REMOVED = "breach", "clear", "no_data", "rule_removed"
+"""Why it changed."""
+
+LIVE, CLOSED, TICK, RULES = "live", "closed", "tick", "rules"
+"""What it was decided on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The series that an alert is about."""
+
+    series_id: int
+    tenant_id: int
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """One judgement of one window."""
+
+    window_start_ms: int
+    value: float
+    count: float
+    """Points of the window; 0 when there were none."""
+    revision: int
+    watermark_ms: int
+    decided_on: str
+
+    @property
+    def window_end_ms(self) -> int:
+        """End of the window."""
+        return self.window_start_ms + BASE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of an alert, with all that it was decided on."""
+
+    rule: str
+    """Key of the rule."""
+    subject: Subject
+    transition: str
+    reason: str
+    at_ms: int
+    """Event time of the change."""
+    episode_ms: int
+    grounds: Grounds
+    threshold: float
+    expr: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    fingerprint: str
+    active_at_ms: int
+    fired_at_ms: int | None
+    resolved_at_ms: int | None
+    key: str
+    """The same whenever this transition is told."""
+
+
+@dataclass(slots=True)
+class Alert:
+    """The alert of a rule and a series as it stands."""
+
+    rule: Rule
+    subject: Subject
+    state: str
+    episode_ms: int
+    active_at_ms: int
+    last_closed_ms: int
+    """Start of the latest closed window that was judged."""
+    last_breach_ms: int
+    """Start of the latest window known to breach."""
+    value: float
+    fired_at_ms: int | None = None
+    resolved_at_ms: int | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether its episode lasts."""
+        return self.state != RESOLVED
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What names it to people."""
+        return labels_of(self.rule, self.subject)
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """What is said of it."""
+        labels = self.labels
+        return {
+            name: template.filled(text, self.value, labels) for name, text in self.rule.annotations.items()
+        }
+
+    def breach(self, grounds: Grounds) -> Transition | None:
+        """A window of the present episode breaches."""
+        self.last_breach_ms = max(self.last_breach_ms, grounds.window_start_ms)
+        self.value = grounds.value
+        if grounds.decided_on == CLOSED:
+            self.last_closed_ms = grounds.window_start_ms
+        if self.state == PENDING and grounds.window_end_ms - self.active_at_ms >= self.rule.for_ms:
+            self.state, self.fired_at_ms = FIRING, grounds.window_end_ms
+            return self._changed(FIRING, BREACH, grounds.window_end_ms, grounds)
+        return None
+
+    def clear(self, grounds: Grounds, reason: str) -> Transition | None:
+        """A closed window does not breach, or had no points; it ends the episode unless a newer one breaches."""
+        self.last_closed_ms = grounds.window_start_ms
+        if grounds.window_start_ms <= self.last_breach_ms:
+            return None
+        return self.end(grounds, reason, grounds.window_end_ms)
+
+    def end(self, grounds: Grounds, reason: str, at_ms: int) -> Transition:
+        """The episode is over."""
+        ended = RESOLVED if self.state == FIRING else CANCELLED
+        self.state, self.resolved_at_ms = RESOLVED, at_ms
+        return self._changed(ended, reason, at_ms, grounds)
+
+    def _changed(self, transition: str, reason: str, at_ms: int, grounds: Grounds) -> Transition:
+        labels = self.labels
+        return Transition(
+            rule=self.rule.key,
+            subject=self.subject,
+            transition=transition,
+            reason=reason,
+            at_ms=at_ms,
+            episode_ms=self.episode_ms,
+            grounds=grounds,
+            threshold=self.rule.comparison.threshold,
+            expr=self.rule.comparison.text,
+            labels=labels,
+            annotations=self.annotations,
+            fingerprint=fingerprint.fingerprint(labels),
+            active_at_ms=self.active_at_ms,
+            fired_at_ms=self.fired_at_ms,
+            resolved_at_ms=self.resolved_at_ms,
+            key=fingerprint.key(self.rule.key, self.subject.series_id, self.episode_ms, transition),
+        )
+
+
+def begin(rule: Rule, subject: Subject, grounds: Grounds) -> tuple[Alert, Transition]:
+    """A new episode with the first breach."""
+    start_ms = grounds.window_start_ms
+    live = grounds.decided_on == LIVE
+    at_ms = start_ms if live else grounds.window_end_ms
+    state = FIRING if rule.for_ms == 0 else PENDING
+    alert = Alert(
+        rule, subject, state,
+        episode_ms=start_ms,
+        active_at_ms=at_ms,
+        last_closed_ms=start_ms - BASE_MS if live else start_ms,
+        last_breach_ms=start_ms,
+        value=grounds.value,
+        fired_at_ms=at_ms if state == FIRING else None,
+    )  # fmt: skip
+    return alert, alert._changed(state, BREACH, at_ms, grounds)  # noqa: SLF001  the first change is its birth
+
+
+def labels_of(rule: Rule, subject: Subject) -> dict[str, str]:
+    """The labels of an alert: those of its series, then the rule's, then its name and tenant."""
+    return {**subject.labels, **rule.labels, "alertname": rule.alert, "tenant": str(subject.tenant_id)}

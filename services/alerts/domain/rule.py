@@ -1,0 +1,67 @@
+"""Rules and the book that holds the present ones.
+
+Spans are milliseconds. The law: a rule never changes; a new text is a new rule, and whoever judges by the book notices
+by its edition.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from services.alerts.domain.expression import Comparison, Misplaced
+
+_DURATION = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?")
+_UNITS_MS = (7 * 24 * 3_600_000, 24 * 3_600_000, 3_600_000, 60_000, 1_000, 1)
+
+LONGEST_MS = 7 * 24 * 3_600_000
+"""Longest time that a breach may have to last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """When to page, and what to say."""
+
+    group: str
+    alert: str
+    comparison: Comparison
+    for_ms: int = 0
+    """How long the breach must last, in event time."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Names the rule, whatever its text."""
+        return f"{self.group}/{self.alert}"
+
+    @property
+    def live(self) -> bool:
+        """Whether live windows decide as well as closed ones."""
+        return self.for_ms == 0 and self.comparison.live
+
+
+@dataclass(slots=True)
+class Book:
+    """The present rules; shared by all that judge."""
+
+    rules: Sequence[Rule] = ()
+    edition: int = 0
+    """Rises with each replacement."""
+
+    def replace(self, rules: Sequence[Rule]) -> None:
+        """From now on judge by these."""
+        self.rules = list(rules)
+        self.edition += 1
+
+
+def duration_ms(text: str) -> int:
+    """A duration as Prometheus writes it, such as `1m30s`; raise `Misplaced`."""
+    found = _DURATION.fullmatch(text)
+    if found is None or not any(found.groups()):
+        if text == "0":
+            return 0
+        raise Misplaced(0, f"{text!r} is not a duration such as 30s, 5m or 1h30m")
+    total = sum(int(part) * unit for part, unit in zip(found.groups(), _UNITS_MS, strict=True) if part)
+    if total > LONGEST_MS:
+        raise Misplaced(0, "a week is the longest")
+    return total

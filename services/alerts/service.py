@@ -1,0 +1,225 @@
+"""One partition of windows, from a message to transitions: the order of the steps. Milliseconds UTC.
+
+Know the series, compare, move alerts, and with each tick look for those that fell silent. The law: everything here
+follows from the messages in their order and the rules, and a message that comes twice changes nothing.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.alerts.domain import evaluate, lifecycle
+from services.alerts.domain.lifecycle import Alert, Grounds, Subject, Transition
+from services.alerts.domain.rule import Book, Rule
+from shared.model.rollup import Rollups
+from shared.model.window import BASE_MS
+
+MAX_KNOWN = 200_000
+"""Series remembered at once; beyond it the memory starts anew."""
+
+_CHANGE_BYTES = 2_000
+
+Key = tuple[str, int]
+"""A rule's key and a series id: what an alert is the alert of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a series is, as far as rules go."""
+
+    metric: str
+    """Every sign but letters, digits and `_` replaced by `_`."""
+    subject: Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """One message."""
+
+    final: bool
+    """The windows have closed."""
+    watermark_ms: int
+    series: Sequence[bytes]
+    """Identities that the rows' slots mean."""
+    rows: Rollups
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """What is to be written."""
+
+    transitions: list[Transition]
+    """In the order of the log."""
+    alerts: list[Alert]
+    """Those that changed, as they stand."""
+
+
+@dataclass(slots=True, eq=False)
+class PartitionAlerts:
+    """The alerts of one partition."""
+
+    book: Book
+    describe: Callable[[bytes], Described]
+    """What a series is; raises `Rejected` for one that is not sound."""
+    time_ms: int | None = None
+    """Watermark of the latest tick: all windows that end by then have been seen."""
+    alerts: dict[Key, Alert] = field(default_factory=dict)
+    _edition: int = -1
+    _rules: list[Rule] = field(default_factory=list)
+    _known: dict[bytes, tuple[Subject, tuple[int, ...]]] = field(default_factory=dict)
+    _transitions: list[Transition] = field(default_factory=list)
+    _changed: dict[Key, Alert] = field(default_factory=dict)
+
+    def restore(self, alerts: Iterable[Alert]) -> None:
+        """Go on from these."""
+        self.alerts = {(alert.rule.key, alert.subject.series_id): alert for alert in alerts}
+
+    def fold(self, windows: Windows) -> None:
+        """Take in one message; raise `Rejected`, with nothing changed, when a series of it is not sound."""
+        self._adopt()
+        known = [self._known.get(packed) or self._learn(packed) for packed in windows.series]
+        if len(windows.rows):
+            self._judge(windows, known)
+        elif windows.final:
+            self._tick(windows.watermark_ms)
+
+    def _learn(self, packed: bytes) -> tuple[Subject, tuple[int, ...]]:
+        described = self.describe(packed)
+        matching = tuple(
+            n for n, rule in enumerate(self._rules) if rule.comparison.metric == described.metric
+        )
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        self._known[packed] = described.subject, matching
+        return self._known[packed]
+
+    def _judge(self, windows: Windows, known: Sequence[tuple[Subject, tuple[int, ...]]]) -> None:
+        interested = {number for _, matching in known for number in matching}
+        for number in sorted(interested):
+            rule = self._rules[number]
+            if windows.final or rule.live:
+                slots = np.array([number in matching for _, matching in known])
+                chosen = np.flatnonzero(slots[windows.rows.slot] & self._open(windows.rows))
+                self._compare(rule, windows, known, chosen)
+
+    def _open(self, rows: Rollups) -> NDArray[np.bool_]:
+        """Rows whose windows no tick has passed."""
+        return np.asarray(rows.start_ms + BASE_MS > (self.time_ms or 0))
+
+    def _compare(
+        self,
+        rule: Rule,
+        windows: Windows,
+        known: Sequence[tuple[Subject, tuple[int, ...]]],
+        chosen: NDArray[np.intp],
+    ) -> None:
+        rows = windows.rows
+        found = evaluate.values(rule.comparison, rows, chosen)
+        over = evaluate.breaches(rule.comparison, found)
+        on = lifecycle.CLOSED if windows.final else lifecycle.LIVE
+        for row, value, breach in zip(chosen.tolist(), found.tolist(), over.tolist(), strict=True):
+            subject = known[rows.slot[row]][0]
+            alert = self.alerts.get((rule.key, subject.series_id))
+            if not breach and (alert is None or not windows.final):
+                continue
+            grounds = Grounds(
+                int(rows.start_ms[row]),
+                value,
+                float(rows.count[row]),
+                int(rows.revision[row]),
+                windows.watermark_ms,
+                on,
+            )
+            self._move(rule, subject, grounds, breach=breach)
+
+    def _move(self, rule: Rule, subject: Subject, grounds: Grounds, *, breach: bool) -> None:
+        key = rule.key, subject.series_id
+        alert = self.alerts.get(key)
+        start_ms = grounds.window_start_ms
+        if alert is not None and grounds.decided_on == lifecycle.CLOSED:
+            if start_ms <= alert.last_closed_ms:
+                return
+            self._silent_before(key, alert, start_ms, grounds.watermark_ms)
+        if alert is None or not alert.active:
+            if breach and (alert is None or start_ms > alert.last_closed_ms):
+                self.alerts[key], begun = lifecycle.begin(rule, subject, grounds)
+                self._note(key, begun)
+            elif alert is not None and grounds.decided_on == lifecycle.CLOSED:
+                alert.last_closed_ms = start_ms
+                self._changed[key] = self.alerts[key]
+        elif breach:
+            if grounds.decided_on == lifecycle.CLOSED or start_ms > alert.last_breach_ms:
+                self._note(key, alert.breach(self._finite(alert, grounds)))
+        else:
+            self._note(key, alert.clear(self._finite(alert, grounds), lifecycle.CLEAR))
+
+    @staticmethod
+    def _finite(alert: Alert, grounds: Grounds) -> Grounds:
+        if math.isfinite(grounds.value):
+            return grounds
+        return Grounds(
+            grounds.window_start_ms,
+            alert.value,
+            grounds.count,
+            grounds.revision,
+            grounds.watermark_ms,
+            grounds.decided_on,
+        )
+
+    def _tick(self, watermark_ms: int) -> None:
+        """Time moves on: windows that ended by then without points of an alert's series were silent."""
+        self.time_ms = max(self.time_ms or watermark_ms, watermark_ms)
+        for key, alert in list(self.alerts.items()):
+            self._silent_before(key, alert, self.time_ms - BASE_MS + 1, self.time_ms)
+            if not alert.active and alert.last_closed_ms + BASE_MS <= self.time_ms:
+                del self.alerts[key]
+
+    def _silent_before(self, key: Key, alert: Alert, start_ms: int, watermark_ms: int) -> None:
+        """Judge the windows between the latest that was judged and the one that starts at `start_ms`."""
+        silent_ms = alert.last_closed_ms + BASE_MS
+        while alert.active and silent_ms < start_ms:
+            grounds = Grounds(silent_ms, alert.value, 0.0, 0, watermark_ms, lifecycle.TICK)
+            self._note(key, alert.clear(grounds, lifecycle.NO_DATA))
+            silent_ms += BASE_MS
+
+    def _note(self, key: Key, transition: Transition | None) -> None:
+        self._changed[key] = self.alerts[key]
+        if transition is not None:
+            self._transitions.append(transition)
+
+    def _adopt(self) -> None:
+        """Judge by the present rules from now on; an alert whose rule is gone or says something else ends."""
+        if self._edition == self.book.edition:
+            return
+        self._edition, self._rules = self.book.edition, list(self.book.rules)
+        self._known.clear()
+        rules = {rule.key: rule for rule in self._rules}
+        for key, alert in self.alerts.items():
+            rule = rules.get(alert.rule.key)
+            if rule is not None and rule.comparison == alert.rule.comparison:
+                alert.rule = rule
+            elif alert.active:
+                at_ms = max(alert.last_closed_ms, alert.last_breach_ms) + BASE_MS
+                grounds = Grounds(
+                    alert.last_breach_ms, alert.value, 0.0, 0, self.time_ms or at_ms, lifecycle.RULES
+                )
+                self._note(key, alert.end(grounds, lifecycle.RULE_REMOVED, at_ms))
+
+    @property
+    def urgent(self) -> bool:
+        """Whether somebody is to be told."""
+        return bool(self._transitions)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Roughly what the next checkpoint will free."""
+        return _CHANGE_BYTES * (len(self._transitions) + len(self._changed))
+
+    def checkpoint(self) -> Work:
+        """Hand over what was gathered."""
+        work = Work(self._transitions, [replace(alert) for alert in self._changed.values()])
+        self._transitions, self._changed = [], {}
+        return work
