@@ -1,0 +1,106 @@
+"""Alerts follow from the log alone: repeats change nothing, and a crash anywhere changes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.alerts.domain.lifecycle import Alert, Transition
+from services.alerts.service import PartitionAlerts, Windows
+from shared.model.window import BASE_MS
+from tests.support.alerting import Row, closed, live, partition, rule, tick
+
+RULES = (rule(), rule("api:response_seconds:p95_10s > 3", 20, alert="Lasting"))
+
+values = st.sampled_from((None, 1.0, 4.0, 6.0))
+"""What a series measures in a window; None: nothing."""
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[Windows]:
+    """A log as the aggregator writes it: live looks at windows, their close in one or more cuts, ticks."""
+    messages: list[Windows] = []
+    waiting: list[Row] = []
+    for window in range(1, draw(st.integers(2, 9))):
+        rows = [(series, window, value) for series in (1, 2) if (value := draw(values)) is not None]
+        looks = range(draw(st.integers(0, 2)))
+        messages += [live([row for row in rows if draw(st.booleans())] or rows) for _ in looks]
+        waiting += rows
+        if draw(st.booleans()):
+            messages += [closed(waiting)] if waiting else []
+            messages.append(tick(window + 1))
+            waiting = []
+    return messages
+
+
+def facts(transitions: Sequence[Transition]) -> list[tuple[str, str, str]]:
+    """What each transition says, whatever happened around it."""
+    return [(each.key, each.transition, each.reason) for each in transitions]
+
+
+def straight(messages: Sequence[Windows]) -> list[tuple[str, str, str]]:
+    """The transitions of a log that is read once."""
+    state = partition(*RULES)
+    for message in messages:
+        state.fold(message)
+    return facts(state.checkpoint().transitions)
+
+
+@given(logs())
+def test_every_episode_fires_once_and_ends_once(messages: list[Windows]) -> None:
+    """No key comes twice, whatever windows say."""
+    keys = [key for key, *_ in straight(messages)]
+
+    assert len(set(keys)) == len(keys)
+
+
+@given(logs(), st.data())
+@settings(max_examples=200)
+def test_messages_that_come_twice_change_nothing(messages: list[Windows], data: st.DataObject) -> None:
+    """A cut that a crashed aggregator publishes again brings no transition."""
+    again: list[Windows] = []
+    cut: list[Windows] = []
+    for message in messages:
+        again.append(message)
+        if message.final:
+            cut.append(message)
+            if data.draw(st.booleans()):
+                again += cut
+        if message.final and not len(message.rows):
+            cut = []
+
+    assert straight(messages) == straight(again)
+
+
+@given(logs(), st.data())
+@settings(max_examples=200)
+def test_a_crash_anywhere_changes_nothing(messages: list[Windows], data: st.DataObject) -> None:
+    """What is restored from the tables goes on as what was never lost."""
+    tables: dict[tuple[str, int], Alert] = {}
+    found: list[tuple[str, str, str]] = []
+    state, committed, at = partition(*RULES), 0, 0
+    time_ms: int | None = None
+    while at < len(messages):
+        state.fold(messages[at])
+        at += 1
+        if data.draw(st.booleans()):
+            work = state.checkpoint()
+            found += facts(work.transitions)
+            tables |= {(alert.rule.key, alert.subject.series_id): alert for alert in work.alerts}
+            committed, time_ms = at, state.time_ms
+        elif data.draw(st.integers(0, 3)) == 0:
+            state, at = restored(time_ms, tables), committed
+    found += facts(state.checkpoint().transitions)
+
+    assert straight(messages) == found
+
+
+def restored(time_ms: int | None, tables: dict[tuple[str, int], Alert]) -> PartitionAlerts:
+    """A partition as the tables leave it: active alerts, and those that ended in a window no tick has passed."""
+    kept = [
+        replace(alert)
+        for alert in tables.values()
+        if alert.active or alert.last_closed_ms + BASE_MS > (time_ms or 0)
+    ]
+    return partition(*RULES, time=None if time_ms is None else time_ms // BASE_MS, alerts=kept)

@@ -1,0 +1,79 @@
+"""Windows as the alert service reads them, made by hand: one aggregate value a series and window.
+
+Times are counted in windows of ten seconds, from 1. The law: what is built here has the shape of what the aggregator
+publishes: rows of closed windows in their order, then a tick.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from services.alerts.domain.expression import parse
+from services.alerts.domain.lifecycle import Alert, Subject
+from services.alerts.domain.rule import Book, Rule
+from services.alerts.service import Described, PartitionAlerts, Windows, Work
+from shared.model.rollup import Rollups
+from shared.model.sketch import buckets_of
+from shared.model.window import BASE_MS
+
+Row = tuple[int, int, float]
+"""Series, window and the one value that was measured in it."""
+
+
+def rule(expr: str = "api:response_seconds:max_10s > 5", for_s: int = 0, alert: str = "Slow") -> Rule:
+    """A rule of the group `g`."""
+    return Rule(
+        "g", alert, parse(expr), for_s * 1000, {"severity": "critical"}, {"summary": "{{ $value }} s"}
+    )
+
+
+def describe(packed: bytes) -> Described:
+    """Every series is one of `api.response_seconds`, told apart by its first byte."""
+    return Described("api_response_seconds", Subject(packed[0], 7, {"endpoint": f"/{packed[0]}"}))
+
+
+def rollups(rows: Sequence[Row]) -> Rollups:
+    """One point a row."""
+    values = np.array([value for *_, value in rows], np.float64)
+    ones, zeros = np.ones(len(rows)), np.zeros(len(rows), np.int64)
+    return Rollups(
+        slot=np.array([series for series, *_ in rows], np.int64),
+        start_ms=np.array([window * BASE_MS for _, window, _ in rows], np.int64),
+        count=ones, sum=values, min=values, max=values, last=values, last_ms=zeros, revision=zeros,
+        late_count=zeros, watermark_ms=zeros, sketch_at=np.arange(len(rows) + 1),
+        bucket=buckets_of(np.nan_to_num(values)), weight=ones,
+    )  # fmt: skip
+
+
+SERIES = [bytes([number]) for number in range(4)]
+
+
+def live(rows: Sequence[Row], time: int = 0) -> Windows:
+    """Open windows."""
+    return Windows(False, time * BASE_MS, SERIES, rollups(rows))
+
+
+def closed(rows: Sequence[Row], time: int = 0) -> Windows:
+    """Closed windows."""
+    return Windows(True, time * BASE_MS, SERIES, rollups(sorted(rows, key=lambda row: row[1])))
+
+
+def tick(time: int) -> Windows:
+    """All windows before the one with this number have been published."""
+    return Windows(True, time * BASE_MS, [], rollups([]))
+
+
+def partition(*rules: Rule, time: int | None = None, alerts: Iterable[Alert] = ()) -> PartitionAlerts:
+    """A partition that judges by these rules."""
+    book = Book()
+    book.replace(rules)
+    made = PartitionAlerts(book, describe, None if time is None else time * BASE_MS)
+    made.restore(alerts)
+    return made
+
+
+def told(work: Work) -> list[tuple[str, str, int]]:
+    """What changed: transition, reason and the number of the window it was decided on."""
+    return [
+        (each.transition, each.reason, each.grounds.window_start_ms // BASE_MS) for each in work.transitions
+    ]
