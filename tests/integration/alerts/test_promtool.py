@@ -1,0 +1,113 @@
+"""Rules mean here what they mean to Prometheus: promtool judges the same windows and must agree, step by step."""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.local.folder import ROOT
+from services.alerts.domain.expression import COMPARISONS
+from services.alerts.domain.lifecycle import FIRING
+from shared.model.window import BASE_MS
+from tests.support import promtool
+from tests.support.alerting import Row, closed, partition, rule, tick
+
+CASES = 300
+A_FILE = 10
+"""Cases of one file: promtool evaluates all rules of a file for each test in it."""
+
+STEPS = 12
+DURATIONS_S = (0, 10, 15, 30)
+EXPR = "api:response_seconds:last_10s"
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def test_the_rules_shipped_pass_its_check() -> None:
+    """Whoever runs Prometheus can read them."""
+    code, said = promtool.run("check", "rules", str(ROOT / "deploy/rules/default.yml"))
+
+    assert (0, True) == (code, "4 rules found" in said), said
+
+
+def test_promtool_agrees_on_what_fires(tmp_path: Path) -> None:
+    """Random windows, every comparison, durations on and off the step: the same alerts fire at the same steps."""
+    chance = random.Random(7)
+    cases = [_case(chance, number) for number in range(CASES)]
+    files = [
+        _written(tmp_path, number, cases[number : number + A_FILE]) for number in range(0, CASES, A_FILE)
+    ]
+
+    code, said = promtool.run("test", "rules", *map(str, files))
+
+    assert code == 0, said[:4000]
+    assert any(step for case in cases for step in case["firing"]), "nothing ever fired"
+
+
+def _case(chance: random.Random, number: int) -> dict[str, Any]:
+    """A rule, the values of a series by window, and the windows after which our alert fires."""
+    values = [chance.choice((None, 4.0, 5.0, 6.0, 6.0)) for _ in range(STEPS)]
+    text = f"{EXPR} {chance.choice(COMPARISONS)} 5"
+    for_s = chance.choice(DURATIONS_S)
+    rows = [(1, window, value) for window, value in enumerate(values, 1) if value is not None]
+    return {
+        "name": f"Case{number}", "expr": text, "for_s": for_s, "values": values, "firing": _firing(text, for_s, rows),
+    }  # fmt: skip
+
+
+def _firing(text: str, for_s: int, rows: Sequence[Row]) -> list[bool]:
+    """Whether our alert fires once each window has closed."""
+    state = partition(rule(text, for_s))
+    fires = []
+    for window in range(1, STEPS + 1):
+        if present := [row for row in rows if row[1] == window]:
+            state.fold(closed(present))
+        state.fold(tick(window + 1))
+        fires.append(any(alert.state == FIRING for alert in state.alerts.values()))
+    return fires
+
+
+def _written(folder: Path, number: int, cases: Sequence[dict[str, Any]]) -> Path:
+    """A file of tests beside its file of rules."""
+    rules = folder / f"rules-{number}.yml"
+    rules.write_text(yaml.safe_dump({"groups": [_group(case) for case in cases]}))
+    tests = {
+        "rule_files": [rules.name],
+        "evaluation_interval": "10s",
+        "tests": [_test(case) for case in cases],
+    }
+    path = folder / f"tests-{number}.yml"
+    path.write_text(yaml.safe_dump(tests))
+    return path
+
+
+def _group(case: dict[str, Any]) -> dict[str, Any]:
+    # A metric of its own for each case, so that all of them share one file.
+    one = {"alert": case["name"], "expr": _renamed(case), "for": f"{case['for_s']}s"}
+    return {"name": case["name"], "interval": "10s", "rules": [one]}
+
+
+def _renamed(case: dict[str, Any]) -> str:
+    return str(case["expr"]).replace(EXPR, f"api:{case['name']}:last_10s")
+
+
+def _test(case: dict[str, Any]) -> dict[str, Any]:
+    """The window with number n has closed at step n; a window without points is stale, not zero."""
+    samples = " ".join("stale" if value is None else f"{value:g}" for value in case["values"])
+    alerts = [
+        {
+            "eval_time": f"{step * BASE_MS // 1000}s",
+            "alertname": case["name"],
+            "exp_alerts": [{"exp_labels": {"endpoint": "/1"}}] if fires else [],
+        }
+        for step, fires in enumerate(case["firing"], 1)
+    ]
+    series = f'api:{case["name"]}:last_10s{{endpoint="/1"}}'
+    return {
+        "interval": "10s",
+        "input_series": [{"series": series, "values": f"stale {samples}"}],
+        "alert_rule_test": alerts,
+    }
