@@ -1,0 +1,61 @@
+"""Tells the topic `telemetry.alerts.v1`: one CloudEvent a transition, an alert's in one partition.
+
+The law: told means acknowledged by all replicas; what is told twice bears the same id.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from services.alerts.domain.lifecycle import Transition
+from services.alerts.ports import DELIVERED, Answer, Notification
+from shared.errors import Unavailable
+from shared.runtime.kafka import Message, Sender
+from shared.wire import alerts
+from shared.wire.topics import ALERTS
+
+
+class AlertTopic:
+    """The topic of alerts as a receiver."""
+
+    name = ALERTS.name
+    at_once = 1
+    batch = 256
+
+    def __init__(self, sender: Sender, prefix: str = "") -> None:
+        self._sender = sender
+        self._topic = prefix + ALERTS.name
+
+    def body(self, transition: Transition) -> bytes:
+        """A CloudEvent."""
+        grounds = alerts.Grounds(
+            rule=transition.rule,
+            state=transition.transition,
+            reason=transition.reason,
+            labels=dict(transition.labels),
+            annotations=dict(transition.annotations),
+            threshold=transition.threshold,
+            expr=transition.expr,
+            at_ms=transition.at_ms,
+            active_at_ms=transition.active_at_ms,
+            fired_at_ms=transition.fired_at_ms,
+            resolved_at_ms=transition.resolved_at_ms,
+            episode_ms=transition.episode_ms,
+            **asdict(transition.grounds),
+        )
+        return alerts.encode(transition.key, transition.fingerprint, grounds)
+
+    async def tell(self, notifications: Sequence[Notification]) -> Answer:
+        """Append them."""
+        try:
+            partitions = await self._sender.partitions(self._topic)
+            messages = [
+                Message(self._topic, alerts.partition_of(n.body, partitions), n.body) for n in notifications
+            ]
+            await self._sender.send(messages)
+        except Unavailable as problem:
+            return Answer("again", str(problem))
+        return DELIVERED
+
+    async def close(self) -> None:
+        """Let the producer go."""
+        await self._sender.close()

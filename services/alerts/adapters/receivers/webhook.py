@@ -1,0 +1,128 @@
+"""Tells a webhook: one POST an alert, in the format of Alertmanager's webhooks, version 4.
+
+Spans are seconds. The law: an exchange ends within its limit whatever the other side does, only 2xx means delivered,
+nobody is sent anywhere else by a redirect, and no address stands in a log, for it may hold a secret.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from email.utils import parsedate_to_datetime
+
+import httpx2
+
+from services.alerts.adapters.receivers import alertmanager
+from services.alerts.domain.lifecycle import Transition
+from services.alerts.ports import DELIVERED, Answer, Notification
+from shared.runtime.clock import monotonic_s, now_ms
+
+LIMIT_S = 10.0
+"""A whole exchange: connecting, sending, the answer."""
+
+MAX_ANSWER_BYTES = 4096
+"""What is read of an answer."""
+
+MAX_RETRY_AFTER_S = 3600.0
+"""Longest pause that a receiver may ask for."""
+
+_SHOWN = 200
+_KEPT_OPEN_S = 4.0
+_TRY_AGAIN = frozenset({408, 429})
+
+
+class Webhook:
+    """One address as a receiver."""
+
+    at_once = 8
+    batch = 1
+
+    def __init__(self, name: str, url: str, external_url: str = "", limit_s: float = LIMIT_S) -> None:
+        self.name = name
+        self._external_url = external_url
+        self._url = url
+        self._limit_s = limit_s
+        limits = httpx2.Limits(
+            max_connections=self.at_once,
+            max_keepalive_connections=self.at_once,
+            keepalive_expiry=_KEPT_OPEN_S,
+        )
+        # The address is given in full: no proxy and no password comes from the environment.
+        self._client = httpx2.AsyncClient(
+            limits=limits, timeout=limit_s, follow_redirects=False, trust_env=False
+        )
+
+    def body(self, transition: Transition) -> bytes:
+        """A message of one alert."""
+        return alertmanager.body(transition, self.name, self._external_url)
+
+    async def tell(self, notifications: Sequence[Notification]) -> Answer:
+        """Post it and judge the answer."""
+        (notification,) = notifications
+        status, retry_after = 0, ""
+        try:
+            async with (
+                asyncio.timeout(self._limit_s),
+                self._client.stream(
+                    "POST", self._url, content=_body(notification), headers=_headers(notification)
+                ) as response,
+            ):
+                status, retry_after = response.status_code, response.headers.get("retry-after", "")
+                text = await _beginning(response)
+        except TimeoutError as problem:
+            text = str(problem) or f"no whole answer within {self._limit_s:g} s"
+        except (httpx2.HTTPError, OSError) as problem:
+            text = repr(problem)
+        return judged(status, retry_after, text)
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        await self._client.aclose()
+
+
+def _headers(notification: Notification) -> dict[str, str]:
+    return {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(notification.body)),
+        "Idempotency-Key": notification.key,
+        "User-Agent": "tidegauge-alerts",
+    }
+
+
+async def _body(notification: Notification) -> AsyncIterator[bytes]:
+    """The body, unless the claim has lapsed: a process that was frozen until now must not speak out of turn."""
+    if monotonic_s() >= notification.until_s:
+        raise TimeoutError("the lease ended before it was told")
+    yield notification.body
+
+
+async def _beginning(response: httpx2.Response) -> str:
+    """The first bytes of the answer, as they came."""
+    read = b""
+    async for chunk in response.aiter_raw():
+        read += chunk
+        if len(read) >= MAX_ANSWER_BYTES:
+            break
+    return read[:MAX_ANSWER_BYTES].decode(errors="replace")
+
+
+def judged(status: int, retry_after: str, text: str) -> Answer:
+    """What an answer means; status 0 is none at all."""
+    if 200 <= status < 300:
+        return DELIVERED
+    shown = "".join(char if char.isprintable() else " " for char in text)[:_SHOWN].strip()
+    problem = f"{status}: {shown}" if status else shown
+    if 400 <= status < 500 and status not in _TRY_AGAIN:
+        return Answer("refused", problem)
+    return Answer("again", problem, _pause_s(retry_after))
+
+
+def _pause_s(retry_after: str) -> float:
+    """The pause asked for in seconds or as a date, within bounds; 0 when it cannot be understood."""
+    try:
+        wanted_s = float(retry_after) if retry_after.isdecimal() else _until_s(retry_after)
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+    return min(max(wanted_s, 0.0), MAX_RETRY_AFTER_S)
+
+
+def _until_s(date: str) -> float:
+    return parsedate_to_datetime(date).timestamp() - now_ms() / 1000

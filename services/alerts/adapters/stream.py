@@ -1,0 +1,124 @@
+"""Drives the fold from the pump: decodes windows, hands what came of them to Postgres, wakes who delivers.
+
+Times are milliseconds UTC. The law: a record that is not sound leaves the fold untouched, and the rows of its alerts
+hold all that is needed to go on from its offset.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from services.alerts.adapters.postgres import AlertTables
+from services.alerts.domain.lifecycle import Subject
+from services.alerts.domain.rule import Book
+from services.alerts.service import Described, PartitionAlerts, Windows, Work
+from shared.errors import Rejected
+from shared.runtime.kafka import Sender
+from shared.runtime.postgres import Connection
+from shared.stream import dead_letters
+from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
+from shared.wire import rollups
+from shared.wire.series import checked, series_id
+
+AHEAD_MS = 24 * 3600 * 1000
+"""How far a watermark may lie ahead of the log: one from the far future would hold back every alert until then."""
+
+AROUND_MS = 30 * 24 * 3600 * 1000
+"""How far a window may lie from its watermark: beyond all lateness and every clock that is merely wrong."""
+
+_FOREIGN = re.compile(r"[^A-Za-z0-9_]")
+
+
+class DeadLetters:
+    """The topic of dead letters."""
+
+    def __init__(self, sender: Sender, prefix: str) -> None:
+        self._sender = sender
+        self._prefix = prefix
+
+    async def publish(self, cuts: Sequence[Cut[Work]]) -> None:
+        """Tell it what these cuts could not use. Raises `Unavailable`."""
+        await self._sender.send(list(dead_letters.messages(cuts, self._prefix)))
+
+
+class PartitionStream:
+    """One partition: records in, checkpoints out."""
+
+    def __init__(self, key: Key, state: PartitionAlerts) -> None:
+        self.key = key
+        self.state = state
+
+    @property
+    def urgent(self) -> bool:
+        """Whether somebody is to be told."""
+        return self.state.urgent
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Memory that only a commit frees."""
+        return self.state.waiting_bytes
+
+    def fold(self, record: Record) -> None:
+        """Decode and judge one record."""
+        found = rollups.decode(record.value)
+        check(found, self.key.partition, record.appended_at_ms)
+        self.state.fold(Windows(found.final, found.watermark_ms, found.series, found.rollups))
+
+    def checkpoint(self) -> Checkpoint[Work]:
+        """What was gathered; the alerts themselves are in their table."""
+        return Checkpoint(self.state.checkpoint(), self.state.time_ms, b"", None)
+
+
+def check(windows: rollups.Windows, partition: int, appended_at_ms: int) -> None:
+    """Raise `Rejected` for windows that no aggregator of ours has sent here."""
+    if windows.partition != partition:
+        raise Rejected("foreign_windows", f"partition: {windows.partition} is not {partition}")
+    if not 0 <= windows.watermark_ms <= appended_at_ms + AHEAD_MS:
+        raise Rejected(
+            "bad_windows", f"watermark_ms: {windows.watermark_ms} is not a time before the record's"
+        )
+    starts_ms = windows.rollups.start_ms
+    if len(starts_ms):
+        low_ms, high_ms = int(starts_ms.min()), int(starts_ms.max())
+        if low_ms < windows.watermark_ms - AROUND_MS or high_ms > windows.watermark_ms + AROUND_MS:
+            raise Rejected("bad_windows", "start_ms: lies more than 30 days from the watermark")
+
+
+def described(packed: bytes) -> Described:
+    """What a series is to rules; raise `Rejected` unless it is sound."""
+    series = checked(packed)
+    subject = Subject(series_id(packed), series.tenant_id, dict(series.labels))
+    return Described(_FOREIGN.sub("_", series.metric), subject)
+
+
+class Alerting:
+    """The alert service's side of the pump."""
+
+    def __init__(self, book: Book, tables: AlertTables, dead: DeadLetters, wake: Callable[[], None]) -> None:
+        self._book = book
+        self._tables = tables
+        self._dead = dead
+        self._wake = wake
+
+    async def restore(
+        self, connection: Connection, stored: Mapping[Key, Stored]
+    ) -> dict[Key, PartitionStream]:
+        """The partitions with their alerts as the tables hold them."""
+        streams = {}
+        for key, alerts in (await self._tables.restore(connection, stored)).items():
+            state = PartitionAlerts(self._book, described, time_ms=stored[key].watermark_ms)
+            state.restore(alerts)
+            streams[key] = PartitionStream(key, state)
+        return streams
+
+    async def publish(self, cuts: Sequence[Cut[Work]]) -> None:
+        """Dead letters; alerts are told after the commit. Raises `Unavailable`."""
+        await self._dead.publish(cuts)
+
+    async def save(self, connection: Connection, cuts: Sequence[Cut[Work]]) -> None:
+        """Write alerts, transitions and notifications."""
+        await self._tables.save(connection, cuts)
+
+    async def settled(self, cuts: Sequence[Cut[Work]]) -> None:
+        """Let what was written be delivered."""
+        if any(cut.checkpoint.work.transitions for cut in cuts):
+            self._wake()

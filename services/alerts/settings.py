@@ -1,0 +1,66 @@
+"""Settings of alerts, read once at start from `ALERTS_*`, else `TIDEGAUGE_*`.
+
+Units stand in the names. The law: a value out of range or a webhook that cannot be called is refused at start, by name.
+"""
+
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+
+from shared.errors import Misconfigured
+from shared.stream.runtimes import Runtime
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Read once at start."""
+
+    kafka: str
+    """Address of Kafka, host:port."""
+    postgres: str
+    """Address of Postgres, postgresql://user@host:port/database."""
+    rules: str
+    """Path of the rule file; read again when it changes and on SIGHUP."""
+    runtime: Runtime = "aiokafka"
+    """What drives the pump: both are exact, aiokafka needs a third of the CPU a message."""
+    topic_prefix: str = ""
+    """Put before every topic and the consumer group; lets two systems share servers."""
+    webhooks: str = ""
+    """Receivers over HTTP, `name=url,name2=url2`; a comma within an address is written %2C."""
+    external_url: str = ""
+    """Address under which people reach the gateway; stands in what receivers are told."""
+    pool_size: Annotated[int, msgspec.Meta(ge=3, le=20)] = 5
+    """Connections to Postgres, 3 to 20: commits, acquisitions, upkeep and one or more for the outbox."""
+
+
+def webhooks(text: str) -> dict[str, str]:
+    """Name -> address of the webhooks; raise `Misconfigured` naming each that cannot be used, but no address."""
+    named: dict[str, str] = {}
+    problems = list[str]()
+    for position, entry in enumerate(filter(None, text.split(",")), 1):
+        name, _, url = entry.strip().partition("=")
+        if not _NAME.fullmatch(name):
+            problems.append(f"entry {position} is not name=url with a name of letters, digits, - and _")
+        elif name in named:
+            problems.append(f"{name} stands twice")
+        elif problem := _problem_of(url):
+            problems.append(f"{name} {problem}")
+        else:
+            named[name] = url
+    if problems:
+        raise Misconfigured(f"ALERTS_WEBHOOKS: {'; '.join(problems)}")
+    return named
+
+
+def _problem_of(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    return (
+        None if usable and url.isascii() and url.isprintable() and " " not in url else "is not an http(s) URL"
+    )

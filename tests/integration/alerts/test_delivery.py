@@ -1,0 +1,389 @@
+"""From the outbox to receivers, with a real table, real HTTP and a real topic."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from threading import Event
+
+import aiokafka
+import pytest
+import pytest_asyncio
+
+from deploy.kafka import topics
+from deploy.local.stack import Stack
+from services.alerts.adapters.delivery import LOOK_EVERY_S, Delivery
+from services.alerts.adapters.outbox import Outbox
+from services.alerts.adapters.receivers.topic import AlertTopic
+from services.alerts.adapters.receivers.webhook import Webhook as WebhookReceiver
+from services.alerts.ports import DELIVERED, Notification, Receiver
+from shared.runtime.clock import monotonic_s
+from shared.runtime.kafka import Sender
+from shared.runtime.postgres import Pool
+from shared.wire.topics import ALERTS, Topic
+from tests.support.wait import until
+from tests.support.webhook import Reply, Webhook
+
+pytestmark = pytest.mark.servers
+
+_TELL = """
+INSERT INTO notification (topic, receiver, key, rule, series_id, body)
+VALUES ($1, $2, $1 || $3, $4, $5, convert_to($6, 'UTF8'))
+"""
+
+
+@dataclass
+class Office:
+    """An outbox of its own, and what delivers it."""
+
+    pool: Pool
+    topic: str
+    running: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def put(self, receiver: str, *keys: str, alert: int = 1) -> None:
+        """Notifications of one alert for a receiver, in this order."""
+        rows = [
+            (self.topic, receiver, key, "rule", alert, f'{{"key": "{key}", "partitionkey": "{alert}"}}')
+            for key in keys
+        ]
+        await self.pool.executemany(_TELL, rows)
+
+    def deliver(self, receiver: Receiver, look_every_s: float = LOOK_EVERY_S) -> Delivery:
+        """Deliver for ever."""
+        delivery = Delivery(Outbox(self.pool, self.topic), receiver, look_every_s)
+        self.running.append(asyncio.create_task(delivery.run()))
+        return delivery
+
+    async def state(self, key: str) -> str:
+        """What became of a notification: its state, attempts and problem."""
+        row = await self.pool.fetchrow("SELECT * FROM notification WHERE key = $1", self.topic + key)
+        assert row is not None
+        state = "delivered" if row["delivered_at"] else "given up" if row["given_up_at"] else "due"
+        return f"{state} {row['attempts']} {row['problem'] or ''}".strip()
+
+    async def becomes(self, key: str, state: str) -> None:
+        """Wait until that is the state of a notification."""
+
+        async def fact() -> bool:
+            return (await self.state(key)).startswith(state)
+
+        await until(fact, f"{key} is {state}", 20)
+
+    async def waits_s(self, key: str) -> float:
+        """How long until it is tried again."""
+        query = "SELECT extract(epoch FROM next_at - now())::float8 FROM notification WHERE key = $1"
+        return float(await self.pool.fetchval(query, self.topic + key))
+
+    def told(self, webhook: Webhook) -> list[str]:
+        """Keys that a webhook was told, repeats included."""
+        return [key.removeprefix(self.topic) for key in webhook.keys]
+
+
+@pytest_asyncio.fixture
+async def office(pool: Pool) -> AsyncIterator[Office]:
+    """An outbox that no other test sees."""
+    made = Office(pool, f"w{random.SystemRandom().randrange(1 << 40)}.")
+    yield made
+    for task in made.running:
+        task.cancel()
+    await asyncio.gather(*made.running, return_exceptions=True)
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    """A receiver that answers 200 unless told otherwise."""
+    with Webhook() as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def call(webhook: Webhook) -> AsyncIterator[WebhookReceiver]:
+    """What calls it."""
+    made = WebhookReceiver("pager", webhook.url, limit_s=1.0)
+    yield made
+    await made.close()
+
+
+async def test_what_is_due_is_told_once(office: Office, webhook: Webhook, call: WebhookReceiver) -> None:
+    """The body arrives to the byte under its key, and nothing is told again."""
+    await office.put("pager", "firing")
+    office.deliver(call)
+    await office.becomes("firing", "delivered 1")
+    (told,) = webhook.received
+
+    assert {"key": "firing", "partitionkey": "1"} == told.body
+    assert (office.topic + "firing", "application/json", "tidegauge-alerts") == (
+        told.key, told.headers["content-type"], told.headers["user-agent"]
+    )  # fmt: skip
+
+
+async def test_wakes_when_told(office: Office, webhook: Webhook, call: WebhookReceiver) -> None:
+    """What a commit has written is told without waiting for the next look."""
+    delivery = office.deliver(call, look_every_s=3600)
+    for number in range(10):
+        webhook.arrived.clear()
+        await office.put("pager", f"firing {number}")
+        delivery.wake()
+        assert await asyncio.to_thread(webhook.arrived.wait, 10)
+    await office.becomes("firing 9", "delivered 1")
+
+    assert [f"firing {number}" for number in range(10)] == office.told(webhook)
+
+
+@pytest.mark.parametrize(
+    ("reply", "problem"),
+    [
+        pytest.param(Reply(500, body=b"no\x00t now"), "500: no t now", id="broken"),
+        pytest.param(Reply(302, {"Location": "http://127.0.0.1:9/elsewhere"}), "302: {}", id="redirect"),
+        pytest.param(Reply(hang_up=True), "RemoteProtocolError", id="hangs up"),
+        pytest.param(Reply(408), "408: {}", id="timeout"),
+    ],
+)
+async def test_is_tried_again(
+    office: Office, webhook: Webhook, call: WebhookReceiver, reply: Reply, problem: str
+) -> None:
+    """Under the same key, after a pause, with the problem in sight; a redirect is not followed."""
+    webhook.answer(reply, reply)
+    await office.put("pager", "firing")
+    office.deliver(call)
+    await office.becomes("firing", f"due 2 {problem}")
+    await office.becomes("firing", "delivered 3")
+
+    assert ["firing"] * 3 == office.told(webhook)
+    assert {"/told"} == {told.path for told in webhook.received}
+
+
+@pytest.mark.parametrize(
+    "hanging",
+    [
+        pytest.param(lambda never: Reply(500, held=never), id="nothing comes"),
+        pytest.param(lambda never: Reply(500, held_body=never), id="no body comes"),
+    ],
+)
+async def test_an_answer_that_does_not_come_is_not_waited_for(
+    office: Office, webhook: Webhook, call: WebhookReceiver, hanging: Callable[[Event], Reply]
+) -> None:
+    """The whole exchange has one limit; a 5xx whose body does not end is a 5xx."""
+    never = Event()
+    webhook.answer(hanging(never))
+    await office.put("pager", "firing")
+    office.deliver(call)
+    await office.becomes("firing", "delivered 2")
+    never.set()
+
+    assert ["firing", "firing"] == office.told(webhook)
+
+
+async def test_success_counts_before_its_body(
+    office: Office, webhook: Webhook, call: WebhookReceiver
+) -> None:
+    """2xx is delivered, whether or not the rest comes, and however long it is."""
+    never = Event()
+    webhook.answer(Reply(200, held_body=never), Reply(200, body=b"x" * 5_000_000))
+    await office.put("pager", "firing", "resolved")
+    office.deliver(call)
+    await office.becomes("resolved", "delivered 1")
+    never.set()
+
+    assert ["firing", "resolved"] == office.told(webhook)
+
+
+async def test_retry_after_is_kept(office: Office, webhook: Webhook, call: WebhookReceiver) -> None:
+    """A receiver that asks for time is given it."""
+    webhook.answer(Reply(429, {"Retry-After": "100"}), Reply(503, {"Retry-After": "999999"}))
+    await office.put("pager", "a", alert=1)
+    office.deliver(call)
+    await office.becomes("a", "due 1 429")
+    await office.put("pager", "b", alert=2)
+    await office.becomes("b", "due 1 503")
+
+    assert 90 < await office.waits_s("a") <= 100
+    assert 3500 < await office.waits_s("b") <= 3600
+
+
+async def test_refusal_is_final(office: Office, webhook: Webhook, call: WebhookReceiver) -> None:
+    """A 4xx is given up in sight, and what comes after it is still told."""
+    webhook.answer(Reply(400, body=b"no such key"))
+    await office.put("pager", "firing", "resolved")
+    office.deliver(call)
+    await office.becomes("resolved", "delivered 1")
+
+    assert "given up 1 400: no such key" == await office.state("firing")
+    assert ["firing", "resolved"] == office.told(webhook)
+
+
+async def test_a_day_is_enough(office: Office, webhook: Webhook, call: WebhookReceiver) -> None:
+    """What could not be told for a day is tried once more and given up."""
+    webhook.answer(Reply(500))
+    await office.put("pager", "firing")
+    await office.pool.execute(
+        "UPDATE notification SET created_at = now() - interval '25 hours' WHERE topic = $1", office.topic
+    )
+    office.deliver(call)
+
+    await office.becomes("firing", "given up 1 500")
+
+
+async def test_an_alert_is_told_in_order(office: Office, webhook: Webhook, call: WebhookReceiver) -> None:
+    """Nothing overtakes within an alert, whatever fails; other alerts do not wait."""
+    chance = random.Random(7)
+    webhook.otherwise = lambda _: Reply(500 if chance.random() < 0.2 else 200)
+    webhook.answer(Reply(429, {"Retry-After": "100"}))
+    await office.put("pager", "0 0", "0 1", alert=0)
+    office.deliver(call)
+    await office.becomes("0 0", "due 1 429")
+    for alert in range(1, 12):
+        await office.put("pager", *(f"{alert} {n}" for n in range(4)), alert=alert)
+    await asyncio.gather(*(office.becomes(f"{alert} 3", "delivered") for alert in range(1, 12)))
+    told = [key.split() for key in office.told(webhook)]
+
+    assert [["0", "0"]] == [key for key in told if key[0] == "0"]
+    for alert in range(1, 12):
+        heard = [int(n) for name, n in told if name == str(alert)]
+        assert (sorted(heard), set(range(4))) == (heard, set(heard))
+
+
+async def test_a_receiver_that_hangs_delays_nobody(
+    office: Office, webhook: Webhook, call: WebhookReceiver
+) -> None:
+    """Each receiver has its own way; within one, several are told at once."""
+    with Webhook() as stuck:
+        never = Event()
+        stuck.otherwise = lambda _: Reply(held=never)
+        slow = WebhookReceiver("stuck", stuck.url, limit_s=10.0)
+        office.deliver(slow)
+        office.deliver(call)
+        for alert in range(20):
+            await office.put("stuck", f"s{alert}", alert=alert)
+            await office.put("pager", f"p{alert}", alert=alert)
+        await asyncio.gather(*(office.becomes(f"p{alert}", "delivered 1") for alert in range(20)))
+        assert await _holds(stuck, 8)
+        never.set()
+        await asyncio.gather(*(office.becomes(f"s{alert}", "delivered") for alert in range(20)))
+        await slow.close()
+
+    assert 20 == len(webhook.keys)
+
+
+async def _holds(webhook: Webhook, count: int) -> bool:
+    """Whether so many requests, and no more, came to be under way."""
+
+    async def fact() -> bool:
+        return len(webhook.keys) >= count
+
+    await until(fact, f"{count} requests", 10)
+    return len(webhook.keys) == count
+
+
+async def test_a_claim_that_nobody_settles_lapses(
+    office: Office, webhook: Webhook, call: WebhookReceiver
+) -> None:
+    """Whoever crashes after the claim leaves it to the next one; the key stays, and nothing overtakes it."""
+    await office.put("pager", "firing", "resolved")
+    (claimed,) = await Outbox(office.pool, office.topic, lease_s=2.0).claim("pager", 8)
+    office.deliver(call)
+    held = office.told(webhook)
+    await office.becomes("resolved", "delivered 1")
+
+    assert (office.topic + "firing", []) == (claimed.key, held)
+    assert ["firing", "resolved"] == office.told(webhook)
+    assert "delivered 2" == await office.state("firing")
+
+
+async def test_only_the_last_claim_counts(office: Office) -> None:
+    """Whoever was frozen past its lease can neither put off nor settle what another has claimed since."""
+    outbox = Outbox(office.pool, office.topic, lease_s=0.0)
+    await office.put("pager", "firing")
+    (frozen,) = await outbox.claim("pager", 8)
+    (present,) = await outbox.claim("pager", 8)
+    ignored = await outbox.settle([(frozen, DELIVERED)])
+    before = await office.state("firing")
+    noted = await outbox.settle([(present, DELIVERED)])
+
+    assert ([], "due 2", 1) == (ignored, before, len(noted))
+    assert "delivered 2" == await office.state("firing")
+
+
+async def test_two_claim_at_once(office: Office) -> None:
+    """A notification is claimed by one of them."""
+    for alert in range(40):
+        await office.put("pager", f"{alert} a", f"{alert} b", alert=alert)
+    outbox = Outbox(office.pool, office.topic)
+    claims = await asyncio.gather(*(outbox.claim("pager", 8) for _ in range(12)))
+    keys = [claimed.key.removeprefix(office.topic) for claim in claims for claimed in claim]
+    rest = [claimed.key for claimed in await outbox.claim("pager", 100)]
+
+    assert len(keys) == len(set(keys))
+    assert {f"{alert} a" for alert in range(40)} == {*keys, *(key.removeprefix(office.topic) for key in rest)}
+
+
+async def test_nothing_is_told_after_the_lease(webhook: Webhook, call: WebhookReceiver) -> None:
+    """A process that was frozen on its way to a webhook does not speak when it wakes."""
+    late = Notification(1, 1, "firing", b"{}", monotonic_s())
+
+    answer = await call.tell([late])
+
+    assert ("again", "the lease ended before it was told") == (answer.outcome, answer.problem)
+    assert [] == webhook.keys
+
+
+async def test_a_process_that_stops_delivers_what_is_due(
+    office: Office, webhook: Webhook, call: WebhookReceiver
+) -> None:
+    """All that can be told now is told, in order; what must wait is left."""
+    busy = Reply(429, {"Retry-After": "50"})
+    webhook.otherwise = lambda told: busy if told.key.endswith("busy") else Reply()
+    await office.put("pager", "busy", alert=0)
+    for alert in range(1, 21):
+        await office.put("pager", f"{alert} a", f"{alert} b", alert=alert)
+    delivery = Delivery(Outbox(office.pool, office.topic), call)
+    delivery.stop()
+    await delivery.run()
+
+    assert 41 == len(office.told(webhook))
+    assert "due 1 429: {}" == await office.state("busy")
+
+
+async def test_the_topic_is_a_receiver(office: Office, stack: Stack) -> None:
+    """Each transition is a message, an alert's in one partition and in order, with the very bytes."""
+    await topics.create(stack.kafka, [Topic(office.topic + ALERTS.name, "", (), ())], 3)
+    sender = Sender(stack.kafka, "test")
+    for alert in range(10):
+        await office.put(ALERTS.name, f"{alert} a", f"{alert} b", alert=alert)
+    delivery = Delivery(Outbox(office.pool, office.topic), AlertTopic(sender, office.topic))
+    delivery.stop()
+    await delivery.run()
+    found = [value for partition in range(3) for value in await _values(stack.kafka, office.topic, partition)]
+    await delivery.close()
+    by_alert = [[value for value in found if b'"partitionkey": "%d"' % alert in value] for alert in range(10)]
+
+    assert [
+        [b'{"key": "%d %c", "partitionkey": "%d"}' % (alert, kind, alert) for kind in b"ab"]
+        for alert in range(10)
+    ] == by_alert
+
+
+async def _values(kafka: str, prefix: str, partition: int) -> list[bytes]:
+    consumer = aiokafka.AIOKafkaConsumer(bootstrap_servers=kafka)
+    await consumer.start()
+    try:
+        part = aiokafka.TopicPartition(prefix + ALERTS.name, partition)
+        consumer.assign([part])
+        await consumer.seek_to_beginning(part)
+        end, found = (await consumer.end_offsets([part]))[part], list[bytes]()
+        while await consumer.position(part) < end:
+            found += [record.value for record in (await consumer.getmany(part, timeout_ms=200)).get(part, [])]
+        return found
+    finally:
+        await consumer.stop()
+
+
+async def test_a_topic_that_is_away_is_tried_again(office: Office) -> None:
+    """Kafka being away harms nothing but the delay."""
+    sender = Sender("127.0.0.1:9", "test", limit_s=1.0)
+    await office.put(ALERTS.name, "firing")
+    office.deliver(receiver := AlertTopic(sender, office.topic))
+    await office.becomes("firing", "due 2 kafka is unavailable")
+    with contextlib.suppress(OSError):
+        await receiver.close()

@@ -1,0 +1,87 @@
+"""What an answer of a webhook means, and which webhooks a setting may name."""
+
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+import pytest
+
+from services.alerts.adapters.outbox import pause_s
+from services.alerts.adapters.receivers.webhook import judged
+from services.alerts.ports import Answer
+from services.alerts.settings import webhooks
+from shared.errors import Misconfigured
+from shared.runtime.clock import now_ms
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "expected"),
+    [
+        pytest.param(200, "", Answer("delivered"), id="ok"),
+        pytest.param(204, "30", Answer("delivered"), id="no content"),
+        pytest.param(302, "", Answer("again", "302: said"), id="redirect"),
+        pytest.param(400, "", Answer("refused", "400: said"), id="refused"),
+        pytest.param(401, "5", Answer("refused", "401: said"), id="not allowed"),
+        pytest.param(408, "", Answer("again", "408: said"), id="timeout"),
+        pytest.param(429, "7", Answer("again", "429: said", 7.0), id="too many"),
+        pytest.param(429, "86400", Answer("again", "429: said", 3600.0), id="at most an hour"),
+        pytest.param(429, "9" * 400, Answer("again", "429: said", 3600.0), id="very long"),
+        pytest.param(429, "-5", Answer("again", "429: said"), id="negative"),
+        pytest.param(429, "soon", Answer("again", "429: said"), id="not a time"),
+        pytest.param(429, "²", Answer("again", "429: said"), id="not a number"),
+        pytest.param(503, "Wed, 21 Oct 2015 07:28:00 GMT", Answer("again", "503: said"), id="a date gone by"),
+        pytest.param(500, "", Answer("again", "500: said"), id="broken"),
+        pytest.param(0, "", Answer("again", "said"), id="no answer"),
+    ],
+)
+def test_answer_of_a_webhook(status: int, retry_after: str, expected: Answer) -> None:
+    """2xx is delivered; refusals for ever are given up; everything else is tried again, not before it is asked for."""
+    assert expected == judged(status, retry_after, "said")
+
+
+def test_a_date_is_waited_for() -> None:
+    """Retry-After may be a date."""
+    date = format_datetime(datetime.fromtimestamp(now_ms() // 1000 + 100, UTC), usegmt=True)
+
+    assert 90 < judged(503, date, "").least_s <= 100
+
+
+def test_a_problem_is_short_and_printable() -> None:
+    """What stands in the table is text that Postgres takes, whatever was answered."""
+    assert Answer("again", "500: a " + "b" * 197) == judged(500, "", "\x00a\n" + "b" * 4000)
+
+
+def test_pauses_double() -> None:
+    """From half a second to a minute."""
+    assert [0.5, 1, 2, 4, 8, 16, 32, 60, 60] == [pause_s(attempts) for attempts in range(1, 10)]
+    assert pause_s(100_000) == 60
+
+
+def test_webhooks_are_named() -> None:
+    """One entry a receiver; an address may hold anything but a comma."""
+    assert {} == webhooks("")
+    assert {"a": "http://h:1/p?q=1", "b-2": "https://u:p@h"} == webhooks(
+        "a=http://h:1/p?q=1, b-2=https://u:p@h,"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        pytest.param("http://h", "entry 1 is not name=url", id="no name"),
+        pytest.param("a=http://h,x y=http://h", "entry 2 is not name=url", id="bad name"),
+        pytest.param("a=http://h,a=http://i", "a stands twice", id="twice"),
+        pytest.param("a=ftp://h", "a is not an http", id="scheme"),
+        pytest.param("a=http://", "a is not an http", id="no host"),
+        pytest.param("a=http://h:99999", "a is not an http", id="port"),
+        pytest.param("a=http://[::1", "a is not an http", id="bracket"),
+        pytest.param("a=http://h/\nx", "a is not an http", id="newline"),
+        pytest.param("=http://h", "entry 1 is not name=url", id="empty name"),
+        pytest.param("telemetry.alerts.v1=http://h", "entry 1 is not name=url", id="name of the topic"),
+    ],
+)
+def test_bad_webhook_is_refused(text: str, problem: str) -> None:
+    """By name, and without the address, which may hold a secret."""
+    with pytest.raises(Misconfigured, match=f"ALERTS_WEBHOOKS: {problem}") as refused:
+        webhooks(text)
+
+    assert "//h" not in str(refused.value)
