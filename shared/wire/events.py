@@ -14,7 +14,7 @@ from shared.errors import Rejected
 from shared.model.event import FUNNEL_STEP, MAX_ID, MAX_NAME, MAX_PROPERTIES_BYTES, MAX_TYPE, check_depth
 from shared.model.funnel import funnel_of
 from shared.model.window import MAX_AHEAD_MS, MAX_LATE_MS
-from shared.wire.envelope import ROUNDING_MS, check_clock
+from shared.wire.envelope import MAX_ROWS, ROUNDING_MS, check_clock
 
 VERSION = 1
 """Version this code writes and the only one it reads."""
@@ -32,6 +32,9 @@ Type: TypeAlias = Annotated[
 Name: TypeAlias = Annotated[str, msgspec.Meta(max_length=MAX_NAME, pattern=_TEXT)]
 """Name of an event."""
 
+MAX_EVENTS = MAX_ROWS // 2
+"""Events of one batch: the points derived from them, at most two each, fit into one message."""
+
 NO_PROPERTIES = msgspec.Raw(b"{}")
 """An empty body."""
 
@@ -39,7 +42,7 @@ NO_PROPERTIES = msgspec.Raw(b"{}")
 class Event(msgspec.Struct, gc=False, omit_defaults=True):
     """One event as it travels."""
 
-    tenant_id: Annotated[int, msgspec.Meta(ge=0, lt=1 << 63)]
+    tenant_id: Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
     event_id: Id
     type: Type
     ts_ms: int
@@ -56,7 +59,7 @@ class Batch(msgspec.Struct, gc=False):
     v: int
     received_at_ms: int
     """Latest receive time of its events."""
-    events: list[Event]
+    events: Annotated[list[Event], msgspec.Meta(max_length=MAX_EVENTS)]
 
 
 encode = msgspec.json.Encoder().encode
