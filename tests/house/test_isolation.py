@@ -13,14 +13,18 @@ from pathlib import Path
 
 import pytest
 
-FOREIGN = {"gateway": ("faust", "mode"), "aggregator": ("fastapi", "uvicorn", "httptools")}
+FOREIGN = {
+    "gateway": ("faust", "mode"),
+    "aggregator": ("fastapi", "uvicorn", "httptools"),
+    "ingest": ("fastapi", "uvicorn", "httptools", "redis"),
+}
 """Service -> packages of other extras, which its environment must not hold."""
 
 PROBE = """
 import importlib, importlib.util, sys
 service, *foreign = sys.argv[1:]
 importlib.import_module(f"services.{service}.app")
-if service == "aggregator":
+if service != "gateway":
     importlib.import_module("shared.stream.faust_runtime")
 print([name for name in foreign if importlib.util.find_spec(name)])
 """
@@ -73,7 +77,11 @@ NOBODY = {
 }
 """Addresses at which nothing listens."""
 
-WAITS = {"gateway": "cannot publish", "aggregator": "waiting for Postgres"}
+WAITS = {
+    "gateway": "cannot publish",
+    "aggregator": "waiting for Postgres",
+    "ingest": "waiting for Postgres",
+}
 """Service -> what it logs while its servers are away."""
 
 

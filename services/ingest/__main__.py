@@ -1,0 +1,18 @@
+"""Start ingest: `python -m services.ingest`."""
+
+import os
+import sys
+
+import uvloop
+
+from services.ingest import app
+from services.ingest.settings import Settings
+from shared.errors import Misconfigured
+from shared.runtime import logging, settings
+
+if __name__ == "__main__":
+    logging.configure("ingest")
+    try:
+        uvloop.run(app.run(settings.load(Settings, "INGEST", os.environ)))
+    except Misconfigured as problem:
+        sys.exit(f"ingest: {problem}")

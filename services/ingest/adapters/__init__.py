@@ -1,0 +1,1 @@
+"""The technologies around the intake: the pump, Kafka and Postgres."""

@@ -1,0 +1,112 @@
+"""Remembers ids, writes events, and keeps the tables of ingest.
+
+Times are milliseconds UTC. An id that the owner of another partition has stored since it was looked up (a client used
+one id in two sessions) is not stored again. The law: no query an event, and no statement comes near its time limit.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from io import BytesIO
+from itertools import chain
+from typing import TypeAlias
+
+from services.ingest.adapters import copy, postgres_funnels
+from services.ingest.domain.dedup import Id, day_of, ids_of
+from services.ingest.service import Arrival, Work
+from shared.runtime.postgres import Connection, Pool, connection
+from shared.wire.events import Event
+
+IDS = 20_000
+"""Ids of one statement."""
+
+FORGOTTEN = 10_000
+"""Entries of funnels that one statement of the upkeep deletes."""
+
+_KNOWN = """
+SELECT tenant_id, event_id, (extract(epoch FROM max(day)) * 1000)::bigint
+FROM unnest($1::bigint[], $2::text[]) AS wanted (tenant_id, event_id) JOIN event_id USING (tenant_id, event_id)
+WHERE day >= $3 GROUP BY tenant_id, event_id
+"""
+
+_REMEMBER = """
+WITH wanted AS (
+    SELECT * FROM unnest($1::bigint[], $2::text[]) AS wanted (tenant_id, event_id)
+), stored AS (
+    INSERT INTO event_id (tenant_id, event_id, day)
+    SELECT tenant_id, event_id, $3 FROM wanted ORDER BY tenant_id, event_id COLLATE "C"
+    ON CONFLICT DO NOTHING RETURNING tenant_id, event_id
+)
+SELECT tenant_id, event_id FROM wanted EXCEPT SELECT tenant_id, event_id FROM stored
+"""
+
+_FORGET = f"""
+DELETE FROM funnel_entry WHERE (tenant_id, funnel, session_id) IN (
+    SELECT tenant_id, funnel, session_id FROM funnel_entry WHERE updated_at < now() - interval '90 days'
+    ORDER BY updated_at LIMIT {FORGOTTEN} FOR UPDATE SKIP LOCKED)
+"""  # noqa: S608 # the number is a constant of this module
+
+UPKEEP = (
+    "SELECT ensure_partitions('event', interval '1 day', interval '1 day', interval '30 days')",
+    "SELECT ensure_partitions('event_id', interval '1 day', interval '1 day', interval '9 days')",
+    *[_FORGET] * 20,
+)
+"""Keeps partitions ahead of time, drops those past retention, and forgets sessions 90 days after their last step."""
+
+_Found: TypeAlias = list[tuple[Arrival[Event], list[Event]]]
+
+
+class EventTables:
+    """The tables `event_id`, `event` and `funnel_entry`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def known(self, ids: Sequence[Id], since_ms: int) -> dict[Id, int]:
+        """Those of the ids that were appended on the day `since_ms` or later, each with its latest day.
+
+        Raises `Unavailable`.
+        """
+        found: dict[Id, int] = {}
+        async with connection(self._pool) as held:
+            for some in _bites(ids):
+                rows = await held.fetch(_KNOWN, *_columns(some), _instant(since_ms))
+                found.update(((tenant_id, event_id), day_ms) for tenant_id, event_id, day_ms in rows)
+        return found
+
+    async def save(self, held: Connection, works: Sequence[Work[Event]]) -> None:
+        """Write what is new in these checkpoints, inside the transaction that moves them."""
+        found = [pair for work in works for pair in work.judged()]
+        if taken := await _remember(held, found):
+            found = [
+                (arrival, [event for event in new if (event.tenant_id, event.event_id) not in taken])
+                for arrival, new in found
+            ]
+        for stream in copy.streams((arrival.received_at_ms, new) for arrival, new in found):
+            await held.copy_to_table("event", columns=copy.COLUMNS, source=BytesIO(stream), format="binary")
+        await postgres_funnels.save(held, chain.from_iterable(new for _, new in found))
+
+
+async def _remember(held: Connection, found: _Found) -> set[Id]:
+    """Store the ids; those that somebody else has stored meanwhile."""
+    by_day: dict[int, list[Id]] = {}
+    for arrival, new in found:
+        by_day.setdefault(day_of(arrival.appended_at_ms), []).extend(ids_of(new))
+    taken: set[Id] = set()
+    for day_ms in sorted(by_day):
+        for ids in _bites(by_day[day_ms]):
+            rows = await held.fetch(_REMEMBER, *_columns(ids), _instant(day_ms))
+            taken.update((tenant_id, event_id) for tenant_id, event_id in rows)
+    return taken
+
+
+def _bites(ids: Sequence[Id]) -> Iterator[Sequence[Id]]:
+    return (ids[begin : begin + IDS] for begin in range(0, len(ids), IDS))
+
+
+def _columns(ids: Iterable[Id]) -> tuple[list[int], list[str]]:
+    tenant_ids, event_ids = zip(*ids, strict=True)
+    return list(tenant_ids), list(event_ids)
+
+
+def _instant(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)

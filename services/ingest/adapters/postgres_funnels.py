@@ -1,0 +1,80 @@
+"""Writes how far sessions came: reads what they had sent, adds what is new, and stores what follows from all of it.
+
+Times are milliseconds UTC. A session belongs to one partition of the log, and that to one owner, so nothing changes
+between reading and writing. The law: a row is a function of the occurrences in it.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from services.ingest.domain.funnel import Occurrence, kept, progress
+from shared.model.event import FUNNEL_STEP
+from shared.model.funnel import funnel_of
+from shared.runtime.postgres import Connection
+from shared.wire.events import Event
+
+_STORED = """
+SELECT tenant_id, funnel, session_id, step, step_at
+FROM unnest($1::bigint[], $2::text[], $3::text[]) AS wanted (tenant_id, funnel, session_id)
+JOIN funnel_entry USING (tenant_id, funnel, session_id)
+"""
+
+_STORE = """
+INSERT INTO funnel_entry (tenant_id, funnel, session_id, first_at, entered_at, reached, reached_at, out_of_order, step,
+                          step_at)
+VALUES ($1, $2, $3, $4, $5, cardinality($6::timestamptz[]), $6, $7, $8, $9)
+ON CONFLICT (tenant_id, funnel, session_id) DO UPDATE
+SET first_at = excluded.first_at, entered_at = excluded.entered_at, reached = excluded.reached,
+    reached_at = excluded.reached_at, out_of_order = excluded.out_of_order, step = excluded.step,
+    step_at = excluded.step_at, updated_at = now()
+"""
+
+
+class _Entry(NamedTuple):
+    """Whose progress a row holds."""
+
+    tenant_id: int
+    funnel: str
+    session_id: str
+
+
+async def save(held: Connection, events: Iterable[Event]) -> None:
+    """Add the steps among these events, which are new, to their sessions."""
+    sent: dict[_Entry, set[Occurrence]] = {}
+    for event in events:
+        if event.type == FUNNEL_STEP:
+            entry, occurrence = _step(event)
+            sent.setdefault(entry, set()).add(occurrence)
+    if not sent:
+        return
+    for *entry, steps, times in await held.fetch(_STORED, *map(list, zip(*sent, strict=True))):
+        stored = (Occurrence(_ms(at), step) for step, at in zip(steps, times, strict=True))
+        sent[_Entry(*entry)].update(stored)
+    await held.executemany(_STORE, [_row(entry, sent[entry]) for entry in sorted(sent)])
+
+
+def _step(event: Event) -> tuple[_Entry, Occurrence]:
+    """What a step says; its names were checked when it was decoded."""
+    funnel = funnel_of(orjson.loads(memoryview(event.properties)).get("funnel"))
+    occurrence = Occurrence(event.ts_ms, funnel.step(event.name))
+    return _Entry(event.tenant_id, funnel.name, event.session_id or ""), occurrence
+
+
+def _row(entry: _Entry, sent: set[Occurrence]) -> tuple[Any, ...]:
+    come, all_ = progress(sent), kept(sent)
+    return (
+        *entry, _at(come.first_ms), None if come.entered_ms is None else _at(come.entered_ms),
+        [_at(ms) for ms in come.reached_ms], come.out_of_order,
+        [step for _, step in all_], [_at(ts_ms) for ts_ms, _ in all_],
+    )  # fmt: skip
+
+
+def _at(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)

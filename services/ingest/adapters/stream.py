@@ -1,0 +1,76 @@
+"""Drives the intake from the pump: decodes records, hands checkpoints to Kafka and Postgres.
+
+Why each event counts once, derived points included: ids, events and the offset after them are committed together, and
+points go out before, under the offset of their record as sequence. The law: what is published for an offset is the same
+whoever publishes it and however often; the aggregator takes the first (docs/decisions/0011).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from services.ingest.adapters.kafka import DerivedTopic
+from services.ingest.adapters.postgres import EventTables
+from services.ingest.service import Arrival, PartitionIntake, Work, judge
+from shared.runtime.postgres import Connection
+from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
+from shared.wire import events
+from shared.wire.events import Event
+
+EVENT_BYTES = 1024
+"""What an event costs in memory besides its text. It also bounds a commit: about 60,000 events at the pump's limit,
+which Postgres writes in a second or two."""
+
+EventCut: TypeAlias = Cut[Work[Event]]
+
+
+class PartitionStream:
+    """One partition: records in, checkpoints out."""
+
+    def __init__(self) -> None:
+        self._intake: PartitionIntake[Event] = PartitionIntake()
+
+    @property
+    def urgent(self) -> bool:
+        """Whether anything waits: an event is shown when it is committed."""
+        return bool(self._intake.arrivals)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Memory that only a commit frees."""
+        return self._intake.waiting_bytes
+
+    def fold(self, record: Record) -> None:
+        """Decode and gather one record."""
+        batch = events.decode(record.value, record.appended_at_ms)
+        arrival = Arrival(record.offset, record.appended_at_ms, batch.received_at_ms, batch.events)
+        self._intake.take(arrival, len(record.value or b"") + EVENT_BYTES * len(batch.events))
+
+    def checkpoint(self) -> Checkpoint[Work[Event]]:
+        """What was gathered; nothing else is needed to go on from its end."""
+        return Checkpoint(self._intake.checkpoint(), watermark_ms=None, seen=b"", snapshot=None)
+
+
+class Ingestion:
+    """Ingest's side of the pump."""
+
+    def __init__(self, tables: EventTables, topic: DerivedTopic) -> None:
+        self._tables = tables
+        self._topic = topic
+
+    async def restore(
+        self, connection: Connection, stored: Mapping[Key, Stored]
+    ) -> dict[Key, PartitionStream]:
+        """Partitions without state: all of it is in the tables."""
+        return {key: PartitionStream() for key in stored}
+
+    async def publish(self, cuts: Sequence[EventCut]) -> None:
+        """Judge what is new, then publish what is derived from it, and dead letters."""
+        await judge([cut.checkpoint.work for cut in cuts], self._tables)
+        await self._topic.publish(cuts)
+
+    async def save(self, connection: Connection, cuts: Sequence[EventCut]) -> None:
+        """Write ids, events and funnels."""
+        await self._tables.save(connection, [cut.checkpoint.work for cut in cuts])
+
+    async def settled(self, cuts: Sequence[EventCut]) -> None:
+        """Nothing to refresh: readers look into the tables."""

@@ -1,0 +1,42 @@
+"""Wires ingest: the pump drives the intake, upkeep keeps its tables.
+
+Every statement of ingest finds its rows by key, and plans are made once a connection, often while a partition of today
+is still empty. The law: no plan may depend on that, so the planner is told to use the keys.
+"""
+
+import os
+import socket
+
+from services.ingest.adapters.kafka import DerivedTopic
+from services.ingest.adapters.postgres import UPKEEP, EventTables
+from services.ingest.adapters.stream import Ingestion
+from services.ingest.settings import Settings
+from shared.runtime import postgres, upkeep
+from shared.runtime.kafka import Sender
+from shared.runtime.lifecycle import stop_event
+from shared.stream import runtimes
+from shared.stream.group import Group
+from shared.stream.ownership import Ownership
+from shared.stream.pump import Pump
+from shared.wire.topics import EVENTS
+
+GROUP = "tidegauge-ingest"
+"""Consumer group; its offsets are a mirror for lag tools."""
+
+_BY_KEY = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
+
+
+async def run(settings: Settings) -> None:
+    """Ingest until SIGTERM or SIGINT; raises what the process cannot go on from."""
+    stopping = stop_event()
+    owner = f"ingest-{socket.gethostname()}-{os.getpid()}"
+    pool = await postgres.pool(settings.postgres, settings.pool_size, **_BY_KEY)
+    sender = Sender(settings.kafka, owner)
+    tables = EventTables(pool)
+    pump = Pump(Ingestion(tables, DerivedTopic(sender, settings.topic_prefix)), Ownership(pool, owner))
+    await upkeep.begin(pool, UPKEEP, stopping)
+    prefix = settings.topic_prefix
+    group = Group(settings.kafka, prefix + GROUP, (prefix + EVENTS.name,), owner)
+    await runtimes.run(settings.runtime, pump, group, stopping)
+    await sender.close()
+    pool.terminate()

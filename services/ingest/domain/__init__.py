@@ -1,0 +1,1 @@
+"""What is new, what is derived, how far a session came. Pure."""

@@ -1,0 +1,75 @@
+"""One partition of events, from a record to what is new in it: the order of the steps. Milliseconds UTC.
+
+Gather, look the ids up, judge; then, in the adapters, publish what is derived and store what is new. The law: a verdict
+is given once a checkpoint and kept with it, so publishing the same checkpoint again says the same.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic
+
+from services.ingest.domain.dedup import E, Id, ids_of, new_ones, oldest_day
+from services.ingest.ports import Memory
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival(Generic[E]):
+    """One record of the log."""
+
+    offset: int
+    """Its place in the partition."""
+    appended_at_ms: int
+    """When the broker took it: the time by which ids are remembered."""
+    received_at_ms: int
+    """When the gateway had the latest of its events."""
+    events: Sequence[E]
+    """What it brings, repeats included."""
+
+
+@dataclass(slots=True, eq=False)
+class Work(Generic[E]):
+    """What a partition has gathered since its previous checkpoint."""
+
+    arrivals: list[Arrival[E]]
+    """In the order of the log."""
+    new: list[list[E]] | None = None
+    """The events of each arrival that are no repeats; None: not judged yet."""
+
+    def judged(self) -> Iterator[tuple[Arrival[E], list[E]]]:
+        """Each arrival that brought something new, with it."""
+        if self.new is None:
+            raise RuntimeError("a checkpoint is judged before anything is made of it")
+        return (pair for pair in zip(self.arrivals, self.new, strict=True) if pair[1])
+
+
+@dataclass(slots=True, eq=False)
+class PartitionIntake(Generic[E]):
+    """What waits in one partition; there is no other state."""
+
+    waiting_bytes: int = 0
+    """Roughly what the next checkpoint will free."""
+    arrivals: list[Arrival[E]] = field(default_factory=list)
+
+    def take(self, arrival: Arrival[E], size_bytes: int) -> None:
+        """Gather one record."""
+        self.arrivals.append(arrival)
+        self.waiting_bytes += size_bytes
+
+    def checkpoint(self) -> Work[E]:
+        """Hand over what was gathered."""
+        work = Work(self.arrivals)
+        self.arrivals, self.waiting_bytes = [], 0
+        return work
+
+
+async def judge(works: Sequence[Work[E]], memory: Memory) -> None:
+    """Give a verdict on what has none yet. Raises `Unavailable`, and has judged nothing then."""
+    waiting = [work for work in works if work.new is None]
+    arrivals = [arrival for work in waiting for arrival in work.arrivals]
+    ids = [one for arrival in arrivals for one in ids_of(arrival.events)]
+    known: Mapping[Id, int] = {}
+    if ids:
+        known = await memory.known(ids, oldest_day(min(arrival.appended_at_ms for arrival in arrivals)))
+    earlier = {one for work in works for new in work.new or () for one in ids_of(new)}
+    for work in waiting:
+        work.new = [new_ones(a.events, known, a.appended_at_ms, earlier) for a in work.arrivals]

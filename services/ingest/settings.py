@@ -1,0 +1,28 @@
+"""Settings of ingest, read once at start from `INGEST_*`, else `TIDEGAUGE_*`.
+
+Units stand in the names. The law: a value out of range is refused at start, by name.
+"""
+
+import msgspec
+
+from shared.stream.runtimes import Runtime
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Read once at start."""
+
+    kafka: str
+    """Address of Kafka, host:port."""
+    postgres: str
+    """Address of Postgres, postgresql://user@host:port/database."""
+    runtime: Runtime = "faust"
+    """What drives the pump: both are exact; a stream of events to a handler is what Faust's agents are made for."""
+    topic_prefix: str = ""
+    """Put before every topic and the consumer group; lets two systems share servers."""
+    pool_size: int = 3
+    """Connections to Postgres, 2 to 20: commits, look-ups, upkeep."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range."""
+        if not 2 <= self.pool_size <= 20:
+            raise ValueError("pool_size: must be 2 to 20")
