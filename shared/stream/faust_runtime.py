@@ -13,6 +13,8 @@ from typing import Any
 import faust
 import mode
 import structlog
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 
 from shared.runtime.clock import monotonic_s
@@ -132,6 +134,8 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]  # Faust's drivers are n
 
 async def run(pump: Pump[Any], group: Group, stopping: asyncio.Event) -> None:
     """Consume until `stopping` is set; then commit, leave the group and return."""
+    if not await _kafka_answers(group, stopping):
+        return
     with tempfile.TemporaryDirectory() as folder:
         app = _app(pump, group, folder, stopping)
         watchdog = Watchdog(
@@ -151,6 +155,22 @@ async def run(pump: Pump[Any], group: Group, stopping: asyncio.Event) -> None:
         commits.cancel()
         await pump.drain()
         await app.stop()
+
+
+async def _kafka_answers(group: Group, stopping: asyncio.Event) -> bool:
+    """Wait for Kafka, as Faust does not: its start fails at the first refusal. False: told to stop meanwhile."""
+    while not stopping.is_set():
+        client = AIOKafkaClient(bootstrap_servers=group.bootstrap, client_id=group.client_id)
+        try:
+            await client.bootstrap()
+        except KafkaError as problem:
+            _log.warning("Kafka does not answer; trying again", problem=repr(problem))
+            await asyncio.sleep(1)
+        else:
+            return True
+        finally:
+            await client.close()
+    return False
 
 
 def _app(pump: Pump[Any], group: Group, folder: str, stopping: asyncio.Event) -> Any:
