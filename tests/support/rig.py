@@ -96,6 +96,8 @@ class Rig:
     service: str = "aggregator"
     reads: Topic = METRICS
     """What the service under test reads."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What its environment holds besides."""
     workers: list[Worker] = field(default_factory=list)
 
     @property
@@ -120,6 +122,7 @@ class Rig:
             "TIDEGAUGE_REDIS": self.redis,
             "TIDEGAUGE_TOPIC_PREFIX": self.prefix,
             f"{self.service.upper()}_RUNTIME": self.runtime,
+            **self.settings,
         }
         name = service or self.service
         worker = Worker(name, environ, self.folder / f"{name}-{len(self.workers)}.log")
