@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 import aiokafka
 import asyncpg
@@ -222,8 +223,15 @@ async def _known(fact: Callable[[], Awaitable[bool]]) -> bool:
         return False
 
 
+class Feed(Protocol):
+    """A load of any kind."""
+
+    async def until(self, stop: asyncio.Event) -> None:
+        """Publish until told to stop."""
+
+
 @contextlib.asynccontextmanager
-async def under_load(load: Load) -> AsyncIterator[None]:
+async def under_load(load: Feed) -> AsyncIterator[None]:
     """The load goes on as long as the block."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:

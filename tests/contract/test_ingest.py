@@ -1,0 +1,223 @@
+"""Ingest on real processes and servers: whatever happens, each event is stored once and each point of it counts once.
+
+An aggregator stands beside it and folds what is derived. Every event is sent at least three times.
+"""
+
+import contextlib
+import os
+import random
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from deploy.local.stack import Stack
+from shared.runtime.lifecycle import EXIT_GIVEN_UP
+from shared.wire.topics import EVENTS, MAX_MESSAGE_BYTES, METRICS
+from tests.support.event_load import EventLoad, wrong_events
+from tests.support.rig import PARTITIONS, Rig, under_load
+from tests.support.wait import until
+
+SEED = int(os.environ.get("TIDEGAUGE_SEED", "1"))
+TERMINATE_S = 15.0
+"""A worker that is told to stop is gone by then."""
+
+KILLS = 3
+"""Kills in one test; each costs a session."""
+
+both = pytest.mark.parametrize("runtime", ["faust", "aiokafka"])
+faust = pytest.mark.parametrize("runtime", ["faust"])
+aiokafka = pytest.mark.parametrize("runtime", ["aiokafka"])
+
+
+@pytest_asyncio.fixture
+async def rig(runtime: str, stack: Stack, tmp_path: Path) -> AsyncIterator[Rig]:
+    """A system of its own, its aggregator running."""
+    tenant_id = random.SystemRandom().randrange(1 << 40)
+    made = Rig(
+        stack.kafka, stack.postgres, stack.redis, runtime, f"t{tenant_id}.", tenant_id, tmp_path,
+        service="ingest", reads=EVENTS,
+    )  # fmt: skip
+    await made.create()
+    await made.worker("aggregator")
+    yield made
+    await made.remove()
+
+
+@pytest_asyncio.fixture
+async def load(rig: Rig) -> AsyncIterator[EventLoad]:
+    """A load into the rig."""
+    async with EventLoad(rig.kafka, rig.prefix, PARTITIONS, rig.tenant_id, SEED) as made:
+        yield made
+
+
+async def exact(rig: Rig, load: EventLoad) -> None:
+    """Send the rest, close all windows, and check that everything is in the tables exactly once."""
+    await load.finish()
+    await rig.caught_up()
+    await load.close_windows()
+    await rig.caught_up(METRICS)
+    assert not (wrong := await wrong_events(rig.postgres, load, rig.tenant_id)), "\n".join(wrong[:10])
+    assert load.sent, "nothing was sent"
+    assert [] == rig.workers[0].exits, "the aggregator was restarted"
+
+
+@both
+async def test_starts_from_the_stored_offsets(rig: Rig, load: EventLoad) -> None:
+    """A worker that is told to stop commits what it has; one that comes later goes on there."""
+    await load.rounds(10)
+    first = await rig.worker()
+    await rig.owned_by(first)
+    async with under_load(load):
+        await rig.caught_up()
+        first.signal(signal.SIGTERM)
+        code = await first.ended(TERMINATE_S)
+    await rig.worker()
+
+    await exact(rig, load)
+    assert dict.fromkeys(range(PARTITIONS), 2) == await rig.epochs()
+    assert (0, False) == (code, "commit failed" in first.log.read_text())
+
+
+@faust
+async def test_worker_joins_and_leaves(rig: Rig, load: EventLoad) -> None:
+    """Partitions move to a worker that joins and back from one that leaves."""
+    first = await rig.worker()
+    await rig.owned_by(first)
+    async with under_load(load):
+        second = await rig.worker()
+        await rig.owned_by(first, second)
+        first.signal(signal.SIGTERM)
+        await rig.owned_by(second)
+
+    await exact(rig, load)
+    assert 0 == await first.ended(TERMINATE_S)
+
+
+@both
+async def test_workers_are_killed_around_their_commits(rig: Rig, load: EventLoad) -> None:
+    """Again and again, at any moment: what was published but not committed is published again, and counts once."""
+    chance = random.Random(SEED)
+    worker = await rig.worker()
+    await rig.owned_by(worker)
+    for _ in range(KILLS):
+        await load.rounds(chance.randrange(2, 25), pause_s=0.02)
+        worker.signal(signal.SIGKILL)
+        worker = await rig.worker()
+        async with under_load(load):
+            await rig.owned_by(worker)
+
+    await exact(rig, load)
+
+
+@faust
+async def test_worker_freezes_and_wakes(rig: Rig, load: EventLoad) -> None:
+    """A worker that was frozen for longer than its session cannot commit, and becomes a member again."""
+    first, second = await rig.worker(), await rig.worker()
+    await rig.owned_by(first, second)
+    async with under_load(load):
+        await rig.caught_up()
+        first.signal(signal.SIGSTOP)
+        await rig.owned_by(second)
+        first.signal(signal.SIGCONT)
+        await rig.owned_by(first, second)
+
+    await exact(rig, load)
+
+
+@aiokafka
+async def test_worker_freezes_between_publishing_and_committing(rig: Rig, load: EventLoad) -> None:
+    """Its points are in the log under offsets that its successor uses again: the aggregator takes one of each."""
+    first = await rig.worker()
+    await rig.owned_by(first)
+    async with _locked(rig):
+        await load.rounds(10)
+        await _blocked(rig)
+        first.signal(signal.SIGSTOP)
+    second = await rig.worker()
+    await load.rounds(10)
+    await rig.owned_by(second)
+    first.signal(signal.SIGCONT)
+    async with under_load(load):
+        await rig.owned_by(first, second)
+
+    await exact(rig, load)
+
+
+@aiokafka
+async def test_commit_of_the_loser_is_refused(rig: Rig, load: EventLoad) -> None:
+    """A commit that waits while another owner takes the epoch writes nothing; its points are there already."""
+    worker = await rig.worker()
+    await rig.owned_by(worker)
+    async with _locked(rig) as held:
+        await load.rounds(10)
+        await _blocked(rig)
+        await held.execute(
+            "UPDATE partition_state SET epoch = epoch + 1, owner = 'x-0' WHERE topic = $1", rig.topic
+        )
+
+    await exact(rig, load)
+    assert EXIT_GIVEN_UP in worker.exits
+    assert '"event":"fenced"' in worker.log.read_text()
+
+
+@aiokafka
+async def test_broken_records_become_one_dead_letter_each(rig: Rig, load: EventLoad) -> None:
+    """Their neighbours are counted once, and each is kept once, even when the worker is killed in between."""
+    await load.rounds(5)
+    await load.spoil(b"\xc1 not a batch")
+    await load.spoil(random.Random(SEED).randbytes(MAX_MESSAGE_BYTES - 200))
+    await load.spoil(b'{"v":1,"received_at_ms":0,"events":[]}')
+    await load.rounds(5)
+    first = await rig.worker()
+    await rig.caught_up()
+    await load.spoil(b"")
+    first.signal(signal.SIGKILL)
+    await load.rounds(5)
+    await rig.worker()
+
+    await exact(rig, load)
+    assert load.poison == set(letters := await rig.dead_letters())
+    assert len(load.poison) == len(letters)
+    assert await rig.published_dead_letters() >= len(letters)
+
+
+@faust
+async def test_postgres_is_killed_and_comes_back(rig: Rig, load: EventLoad, stack: Stack) -> None:
+    """Workers outlive it, and what was under way is committed once."""
+    worker = await rig.worker()
+    await rig.owned_by(worker)
+    async with under_load(load):
+        await rig.caught_up()
+        for _ in range(2):
+            stack.servers["postgres"].kill()
+            await load.rounds(20, pause_s=0.05)
+            stack.servers["postgres"].start()
+            await rig.caught_up()
+
+    await exact(rig, load)
+    assert [] == worker.exits
+
+
+@contextlib.asynccontextmanager
+async def _locked(rig: Rig) -> AsyncIterator[asyncpg.Connection]:
+    """No commit of the service under test gets through as long as the block."""
+    held = await asyncpg.connect(rig.postgres)
+    try:
+        async with held.transaction():
+            await held.execute("SELECT FROM partition_state WHERE topic = $1 FOR UPDATE", rig.topic)
+            yield held
+    finally:
+        await held.close()
+
+
+async def _blocked(rig: Rig) -> None:
+    """Wait until a session waits for a lock: its points have been published."""
+
+    async def fact() -> bool:
+        return bool(await rig.sql("SELECT FROM pg_locks WHERE NOT granted"))
+
+    await until(fact, "a session waits for a lock")
