@@ -6,32 +6,46 @@ answered point in the log.
 
 import asyncio
 import gc
+from collections.abc import Callable, Sized
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI
 from opentelemetry.sdk.metrics import MeterProvider
 
-from services.gateway.adapters import http_alerts, http_dashboard, http_funnels, http_health, http_windows
-from services.gateway.adapters.decoders.native import Decoder
+from services.gateway.adapters import (
+    http_alerts,
+    http_dashboard,
+    http_funnels,
+    http_health,
+    http_intake,
+    http_windows,
+)
+from services.gateway.adapters.batches import Chunk, PointBatches
+from services.gateway.adapters.decoders import events as events_json
+from services.gateway.adapters.decoders import native
+from services.gateway.adapters.decoders.analytics import Analytics
+from services.gateway.adapters.event_batches import EventBatches, EventChunk
 from services.gateway.adapters.http_body import Limits, Receive
 from services.gateway.adapters.http_framework import framework
+from services.gateway.adapters.http_intake import Budget, Decoded, Doors, IntakeRoute, Scope, Send
 from services.gateway.adapters.http_protocol import patient
-from services.gateway.adapters.http_telemetry import PATH, Budget, Scope, Send, Telemetry
 from services.gateway.adapters.kafka import KafkaPublisher
 from services.gateway.adapters.postgres import PostgresGrants, PostgresWindows
 from services.gateway.adapters.postgres_alerts import PostgresAlerts
 from services.gateway.adapters.postgres_dashboard import PLANNING, PostgresCheckpoints, PostgresSummaries
 from services.gateway.adapters.postgres_funnels import PostgresFunnels
+from services.gateway.adapters.producer import Batches
 from services.gateway.adapters.redis import RedisLive
-from services.gateway.service import Intake, KeyRing, Probe, Reader, Tally, Watch
+from services.gateway.service import Intake, KeyRing, Load, Probe, Reader, Tally, Watch
 from services.gateway.settings import Settings
 from shared.errors import Unavailable
 from shared.runtime import lifecycle, postgres, redis
-from shared.wire.topics import METRICS, TOPICS
+from shared.runtime.clock import monotonic_s
+from shared.wire.topics import EVENTS, METRICS, TOPICS, Topic
 
 POOL_SIZE = 8
 """Connections to Postgres: look-ups of keys and queries."""
@@ -47,25 +61,41 @@ FLUSH_S = 3.0
 
 _log = structlog.get_logger(__name__)
 
+C = TypeVar("C", bound=Sized)
+
+
+@dataclass(slots=True)
+class Lane(Generic[C]):
+    """Points, or events: what brings them to the log, and what counts them."""
+
+    cargo: str
+    publisher: KafkaPublisher[C]
+    intake: Intake[C]
+    tally: Tally
+
+    def counts(self) -> http_health.Lane:
+        """What `/metrics` shows of it."""
+        return http_health.Lane(self.cargo, self.tally, self.publisher.flow, self.publisher.unacked_s)
+
 
 @dataclass(slots=True)
 class Gateway:
-    """A wired gateway; also the ASGI application: the hot route, and the framework for everything else."""
+    """A wired gateway; also the ASGI application: what takes something in, and the framework for everything else."""
 
     settings: Settings
     pool: postgres.Pool
     tables: postgres.Pool
     cache: redis.Client
-    publisher: KafkaPublisher
-    intake: Intake
-    telemetry: Telemetry
+    lanes: tuple[Lane[Any], ...]
+    routes: dict[str, IntakeRoute[Any]]
     rest: FastAPI
     provider: MeterProvider
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http" and scope["path"] == PATH:
-            await self.telemetry(scope, receive, send)
+        route = self.routes.get(scope["path"]) if scope["type"] == "http" else None
+        if route is not None:
+            await route(scope, receive, send)
         else:
             await self.rest(scope, receive, send)  # type: ignore[arg-type]
 
@@ -75,36 +105,95 @@ async def build(settings: Settings) -> Gateway:
     pool = await postgres.pool(settings.postgres, POOL_SIZE)
     tables = await postgres.pool(settings.postgres, REPORTS_SIZE, **PLANNING)
     cache = redis.client(settings.redis)
-    topic = settings.topic_prefix + METRICS.name
+    points = _lane("points", settings, METRICS, lambda count: PointBatches(count, monotonic_s()))
+    events = _lane("events", settings, EVENTS, EventBatches)
+    ring, load = KeyRing(PostgresGrants(pool)), Load()
+
+    def refusal() -> str | None:
+        return points.intake.refusal() or events.intake.refusal()
+
+    rest = framework()
+    live = RedisLive(cache, points.publisher.partitions, settings.topic_prefix)
+    rest.include_router(http_windows.router(ring, Reader(PostgresWindows(pool), live)))
+    probes: dict[str, Probe] = {"postgres": lambda: postgres.reachable(pool), "redis": lambda: answers(cache)}
+    rest.include_router(http_health.router(refusal, ring, probes))
+    for routes in reports(ring, tables):
+        rest.include_router(routes)
+
+    async def kafka() -> bool:
+        return points.publisher.refusal() is None and events.publisher.refusal() is None
+
+    watch = Watch(refusal, PostgresCheckpoints(pool), {"kafka": kafka, **probes})
+    topics = {reader: settings.topic_prefix + topic.name for topic in TOPICS for reader in topic.readers}
+    rest.include_router(http_dashboard.health_router(ring, watch, topics))
+    provider = http_health.instruments((points.counts(), events.counts()), load)
+    doors = Doors(ring, _limits(settings), Budget(settings.max_requests, settings.inflight_bytes), load)
+    return Gateway(
+        settings,
+        pool,
+        tables,
+        cache,
+        (points, events),
+        _routes(doors, settings, points, events),
+        rest,
+        provider,
+    )
+
+
+def _lane(cargo: str, settings: Settings, topic: Topic, batches: Callable[[int], Batches[C]]) -> Lane[C]:
     publisher = KafkaPublisher(
-        settings.kafka, topic, deadline_ms=settings.produce_deadline_ms, stall_ms=settings.stall_ms
+        settings.kafka,
+        settings.topic_prefix + topic.name,
+        batches,
+        deadline_ms=settings.produce_deadline_ms,
+        stall_ms=settings.stall_ms,
     )
     tally = Tally()
-    ring, intake = KeyRing(PostgresGrants(pool)), Intake(publisher, tally)
-    limits = Limits(
+    return Lane(cargo, publisher, Intake(publisher, tally), tally)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
         settings.max_body_bytes,
         settings.max_decoded_bytes,
         settings.body_idle_ms / 1000,
         settings.body_total_ms / 1000,
     )
-    budget = Budget(settings.max_requests, settings.inflight_bytes)
-    decoder = Decoder(settings.max_points, settings.max_series)
-    telemetry = Telemetry(ring, intake, decoder, tally, limits=limits, budget=budget)
-    rest = framework()
-    rest.include_router(
-        http_windows.router(
-            ring, Reader(PostgresWindows(pool), RedisLive(cache, publisher.partitions, settings.topic_prefix))
-        )
+
+
+def _routes(
+    doors: Doors, settings: Settings, points: Lane[Chunk], events: Lane[EventChunk]
+) -> dict[str, IntakeRoute[Any]]:
+    """The routes that take something in, by their paths."""
+    numbers, happenings = (
+        native.Decoder(settings.max_points, settings.max_series),
+        events_json.Decoder(settings.max_events),
     )
-    probes: dict[str, Probe] = {"postgres": lambda: postgres.reachable(pool), "redis": lambda: answers(cache)}
-    rest.include_router(http_health.router(intake, ring, probes))
-    for routes in reports(ring, tables):
-        rest.include_router(routes)
-    watch = Watch(intake, PostgresCheckpoints(pool), {"kafka": lambda: takes(publisher), **probes})
-    topics = {reader: settings.topic_prefix + topic.name for topic in TOPICS for reader in topic.readers}
-    rest.include_router(http_dashboard.health_router(ring, watch, topics))
-    provider = http_health.instruments(tally, publisher)
-    return Gateway(settings, pool, tables, cache, publisher, intake, telemetry, rest, provider)
+    older = Analytics(numbers, happenings)
+
+    def of_points(decode: Callable[[bytes, int, int], native.Decoded], *, beacon: bool) -> IntakeRoute[Chunk]:
+        def chunked(body: bytes, tenant_id: int, received_at_ms: int) -> Decoded[Chunk]:
+            found = decode(body, tenant_id, received_at_ms)
+            return Decoded(Chunk(found.catalogue, found.points, received_at_ms), found.rejected)
+
+        return IntakeRoute(doors, points.intake, chunked, points.tally, beacon=beacon)
+
+    def of_events(
+        decode: Callable[[bytes, int, int], events_json.Decoded], *, beacon: bool
+    ) -> IntakeRoute[EventChunk]:
+        def chunked(body: bytes, tenant_id: int, received_at_ms: int) -> Decoded[EventChunk]:
+            found = decode(body, tenant_id, received_at_ms)
+            return Decoded(EventChunk(found.events, received_at_ms), found.rejected)
+
+        return IntakeRoute(doors, events.intake, chunked, events.tally, beacon=beacon)
+
+    return {
+        http_intake.POINTS: of_points(numbers.decode, beacon=False),
+        http_intake.EVENTS: of_events(happenings.decode, beacon=False),
+        http_intake.METRICS: of_points(older.metrics, beacon=True),
+        http_intake.USER_EVENTS: of_events(older.happened, beacon=True),
+        http_intake.STEPS: of_events(older.steps, beacon=True),
+    }
 
 
 def reports(ring: KeyRing, tables: postgres.Pool) -> list[APIRouter]:
@@ -115,11 +204,6 @@ def reports(ring: KeyRing, tables: postgres.Pool) -> list[APIRouter]:
         http_alerts.router(ring, alerts),
         http_dashboard.router(ring, PostgresSummaries(tables), alerts),
     ]
-
-
-async def takes(publisher: KafkaPublisher) -> bool:
-    """Whether Kafka takes points."""
-    return publisher.refusal() is None
 
 
 async def answers(cache: redis.Client) -> bool:
@@ -144,7 +228,9 @@ async def run(settings: Settings) -> None:
     """Serve until SIGTERM, then finish what was begun."""
     stopping = lifecycle.stop_event()
     gateway = await build(settings)
-    publishing = lifecycle.background(gateway.publisher.run(), "publisher")
+    publishing = {
+        lifecycle.background(lane.publisher.run(), f"publisher of {lane.cargo}") for lane in gateway.lanes
+    }
     config = uvicorn.Config(
         gateway, settings.host, settings.port, loop="none", http=patient(settings.headers_ms / 1000), lifespan="off",
         log_config=None, access_log=False, server_header=False, date_header=False, proxy_headers=False,
@@ -155,11 +241,13 @@ async def run(settings: Settings) -> None:
     _tune_collector()
     await asyncio.wait({asyncio.ensure_future(stopping.wait()), serving}, return_when=asyncio.FIRST_COMPLETED)
     _log.info("stopping")
-    gateway.intake.draining = "this process is stopping"
+    for lane in gateway.lanes:
+        lane.intake.draining = "this process is stopping"
     server.should_exit = True
     await serving
-    gateway.publisher.stop()
-    await asyncio.wait({publishing}, timeout=FLUSH_S)
+    for lane in gateway.lanes:
+        lane.publisher.stop()
+    await asyncio.wait(publishing, timeout=FLUSH_S)
     gateway.provider.shutdown()
     await gateway.cache.aclose()
     gateway.tables.terminate()

@@ -4,10 +4,10 @@ Each port is small enough for a fake of thirty lines. The law: a dependency that
 another exception, and no call waits without a limit of its own.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Sequence, Sized
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,6 @@ from services.gateway.domain.funnel import Reach
 from services.gateway.domain.health import Partition
 from services.gateway.domain.query import Query, WindowRow
 from shared.model.funnel import Funnel
-from shared.model.point import Points
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class Grant:
 
 
 class Outcome(Enum):
-    """What became of points that were handed to the publisher."""
+    """What became of a chunk that was handed to the publisher."""
 
     ACCEPTED = "accepted"
     """The broker has them, acknowledged by all replicas."""
@@ -47,7 +46,7 @@ class Outcome(Enum):
 
 
 class Catalogue(Protocol):
-    """Numbers given to series; `Points.slot` points into it."""
+    """Numbers given to series; the slots of points mean them."""
 
     packed: list[bytes]
 
@@ -64,15 +63,19 @@ class Grants(Protocol):
         ...
 
 
-class Publisher(Protocol):
-    """Brings points to the log."""
+C_contra = TypeVar("C_contra", bound=Sized, contravariant=True)
+"""What one request brings: points or events; its length is how many."""
+
+
+class Publisher(Protocol[C_contra]):
+    """Brings what requests carry to the log."""
 
     def refusal(self) -> str | None:
         """Why nothing can be taken now, None when it can."""
         ...
 
-    def publish(self, catalogue: Catalogue, points: Points, received_at_ms: int) -> Awaitable[Outcome]:
-        """Take points now; the outcome comes within the produce deadline."""
+    def publish(self, chunk: C_contra) -> Awaitable[Outcome]:
+        """Take it now; the outcome comes within the produce deadline."""
         ...
 
 

@@ -6,16 +6,16 @@ log, and every refusal says whether it is worth coming again.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from services.gateway.domain import health
 from services.gateway.domain.admission import Rejection
 from services.gateway.domain.query import Query, WindowRow, merge
 from services.gateway.domain.quota import Bucket, full
-from services.gateway.ports import Catalogue, Checkpoints, Closed, Grant, Grants, Live, Outcome, Publisher
+from services.gateway.ports import Checkpoints, Closed, Grant, Grants, Live, Outcome, Publisher
 from shared.errors import Unavailable
-from shared.model.point import Points
 
 FRESH_S = 60.0
 """A key is looked up again when its grant is older, so that a revoked one ends."""
@@ -39,6 +39,9 @@ MAX_KEYS = 10_000
 """Known keys at once; beyond it the oldest is forgotten."""
 
 
+C = TypeVar("C", bound=Sized)
+
+
 @dataclass(slots=True)
 class Holder:
     """A known key: its grant and the tokens of its tenant."""
@@ -51,17 +54,22 @@ class Holder:
 
 @dataclass(slots=True)
 class Tally:
-    """Plain counts that `/metrics` shows."""
+    """Plain counts of points, or of events, that `/metrics` shows."""
 
     requests: Counter[int] = field(default_factory=Counter)
-    """Answers of the hot route by status."""
+    """Answers of their routes by status."""
     accepted: int = 0
-    """Points that the broker has."""
+    """How many the broker has."""
     rejected: Counter[str] = field(default_factory=Counter)
-    """Points refused for ever, by code."""
-    open_requests: int = 0
-    """Requests of the hot route under way."""
-    inflight_bytes: int = 0
+    """How many were refused for ever, by code."""
+
+
+@dataclass(slots=True)
+class Load:
+    """What is under way in all routes that take something in."""
+
+    requests: int = 0
+    bytes: int = 0
     """Bytes of their bodies."""
 
 
@@ -141,7 +149,7 @@ class KeyRing:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a request's points."""
+    """What became of a request's points or events."""
 
     outcome: Outcome
     accepted: int
@@ -150,10 +158,10 @@ class Receipt:
     """Above zero: the tenant is over its allowance, nothing was taken."""
 
 
-class Intake:
-    """Lets points in and waits for the log."""
+class Intake(Generic[C]):
+    """Lets points or events in and waits for the log."""
 
-    def __init__(self, publisher: Publisher, tally: Tally) -> None:
+    def __init__(self, publisher: Publisher[C], tally: Tally) -> None:
         self._publisher = publisher
         self._tally = tally
         self.draining: str | None = None
@@ -163,12 +171,9 @@ class Intake:
         """Why nothing can be taken now, None when it can."""
         return self.draining or self._publisher.refusal()
 
-    async def accept(
-        self, holder: Holder, catalogue: Catalogue, points: Points, rejected: list[Rejection], *,
-        received_at_ms: int, now_s: float,
-    ) -> Receipt:  # fmt: skip
-        """Publish the good points of a request and say what became of them."""
-        taken = len(points)
+    async def accept(self, holder: Holder, chunk: C, rejected: list[Rejection], now_s: float) -> Receipt:
+        """Publish what is good in a request and say what became of it."""
+        taken = len(chunk)
         wait_s = holder.bucket.take(taken + len(rejected), now_s)
         if wait_s > 0:
             return Receipt(Outcome.NOT_ACCEPTED, 0, [], wait_s)
@@ -176,7 +181,7 @@ class Intake:
             self._tally.rejected[rejection.code] += 1
         if not taken:
             return Receipt(Outcome.ACCEPTED, 0, rejected)
-        outcome = await self._publisher.publish(catalogue, points, received_at_ms)
+        outcome = await self._publisher.publish(chunk)
         if outcome is Outcome.ACCEPTED:
             self._tally.accepted += taken
             return Receipt(outcome, taken, rejected)
@@ -219,8 +224,10 @@ Probe = Callable[[], Awaitable[bool]]
 class Watch:
     """Looks at the whole system: its dependencies, and what its services have committed."""
 
-    def __init__(self, intake: Intake, checkpoints: Checkpoints, probes: Mapping[str, Probe]) -> None:
-        self._intake = intake
+    def __init__(
+        self, refusal: Callable[[], str | None], checkpoints: Checkpoints, probes: Mapping[str, Probe]
+    ) -> None:
+        self._refusal = refusal
         self._checkpoints = checkpoints
         self._probes = probes
 
@@ -234,5 +241,5 @@ class Watch:
         except Unavailable:
             up["postgres"] = False
         services = health.services(rows, topics, now_ms)
-        gateway = health.OK if self._intake.refusal() is None else health.DEGRADED
+        gateway = health.OK if self._refusal() is None else health.DEGRADED
         return health.system(up, gateway, services)

@@ -32,6 +32,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Largest body after decompression: 5 MiB."""
     max_points: Annotated[int, msgspec.Meta(ge=1, le=20_000)] = 1000
     """Points of one request; 1 to 20,000."""
+    max_events: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1000
+    """Events of one request; 1 to 10,000."""
     max_requests: Positive = 1024
     """Requests that may be under way at once; more are answered 503."""
     inflight_bytes: Positive = 64 << 20

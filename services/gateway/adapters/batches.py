@@ -1,9 +1,10 @@
-"""Cuts the points of many requests into one batch for each partition.
+"""Cuts the points of many requests into one batch for each partition, and sends ticks where none came.
 
-All in numpy, over all partitions at once. The law: the order of points within a partition is the order of arrival,
-and no batch outgrows what a reader takes or a broker stores.
+All in numpy, over all partitions at once. The law: the order of points within a partition is the order of arrival, its
+sequence numbers rise, and no batch outgrows what a reader takes or a broker stores.
 """
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,6 +21,9 @@ MAX_BYTES = 700_000
 ROW_BYTES = 26
 """Bytes of one row: slot, time, value and weight."""
 
+TICK_S = 1.0
+"""A partition that was not written to for so long gets a tick."""
+
 
 @dataclass(slots=True)
 class Chunk:
@@ -28,6 +32,41 @@ class Chunk:
     catalogue: Catalogue
     points: Points
     received_at_ms: int
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+class PointBatches:
+    """The points of one life of a producer, under its boot id, numbered for each partition."""
+
+    def __init__(self, partitions: int, now_s: float) -> None:
+        self._seq = [0] * partitions
+        self._written_s = [now_s - TICK_S] * partitions
+        self._boot_id = uuid.uuid4().hex
+
+    def due_s(self) -> float:
+        """When the next tick is due, in monotonic seconds."""
+        return min(self._written_s) + TICK_S
+
+    def messages(self, chunks: list[Chunk], now_s: float, now_ms: int) -> tuple[list[tuple[int, bytes]], int]:
+        """The messages of a flush, those of one partition in order, and how many of them are ticks."""
+        received_at_ms = max((chunk.received_at_ms for chunk in chunks), default=now_ms)
+        messages = []
+        for piece in cut(chunks, len(self._seq)):
+            seq = self._next(piece.partition, now_s)
+            batch = envelope.Batch(self._boot_id, seq, received_at_ms, piece.series, piece.points, [])
+            messages.append((piece.partition, envelope.encode(batch)))
+        idle = [p for p, written_s in enumerate(self._written_s) if now_s - written_s >= TICK_S]
+        for partition in idle:
+            tick = envelope.tick(self._boot_id, self._next(partition, now_s), now_ms)
+            messages.append((partition, tick))
+        return messages, len(idle)
+
+    def _next(self, partition: int, now_s: float) -> int:
+        self._written_s[partition] = now_s
+        self._seq[partition] += 1
+        return self._seq[partition]
 
 
 @dataclass(slots=True)

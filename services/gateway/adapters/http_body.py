@@ -56,9 +56,9 @@ class Incoming:
             elif name == b"expect":
                 self._expects = True
 
-    def check(self, limits: Limits) -> None:
-        """Raise `Problem` when the body need not be read at all."""
-        if self.media != b"application/json" and not _is_json(self.media):
+    def check(self, limits: Limits, *, plain_text: bool = False) -> None:
+        """Raise `Problem` when the body need not be read at all; a beacon says of its JSON that it is plain text."""
+        if self.media != b"application/json" and not _is_json(self.media, plain_text=plain_text):
             raise Problem(415, "unsupported_media_type", "Content-Type: must be application/json in UTF-8")
         if self.encoding not in (b"", b"identity", b"gzip"):
             raise Problem(
@@ -167,9 +167,9 @@ def too_large(limit: int) -> Problem:
     return Problem(413, "body_too_large", f"body: at most {limit} bytes")
 
 
-def _is_json(media: bytes) -> bool:
+def _is_json(media: bytes, *, plain_text: bool) -> bool:
     kind, *parameters = [part.strip().lower() for part in media.split(b";")]
-    return kind == b"application/json" and all(
+    return (kind == b"application/json" or (plain_text and kind == b"text/plain")) and all(
         part.replace(b'"', b"") in (b"", b"charset=utf-8") for part in parameters
     )
 

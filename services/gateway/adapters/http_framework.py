@@ -4,27 +4,27 @@ Its documentation is served with all it needs, for a browser may reach nothing e
 body has the one form of `http_errors`.
 """
 
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import fastapi_swagger  # type: ignore[import-untyped]  # ships no types
-from fastapi import FastAPI, Request, Response
+from fastapi import Body, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from services.gateway.adapters.http_errors import Problem
+from services.gateway.adapters.http_intake import EVENTS, METRICS, POINTS, STEPS, USER_EVENTS
 from services.gateway.adapters.http_keys import KEY
-from services.gateway.adapters.http_schemas import ProblemBody, ReceiptBody, TelemetryBody
-from services.gateway.adapters.http_telemetry import PATH
+from services.gateway.adapters.http_schemas import EventsBody, ProblemBody, ReceiptBody, TelemetryBody
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     **{code: {"model": ProblemBody} for code in (400, 401, 403, 405, 408, 413, 415, 429, 503)},
-    422: {"model": ReceiptBody, "description": "No point was good"},
+    422: {"model": ReceiptBody, "description": "Nothing in it was good"},
 }
 """Answers of the hot route other than 202."""
 
 
 def framework() -> FastAPI:
-    """An application without routes but the documentation of the hot one."""
+    """An application without routes but the documentation of those in front of it."""
     rest = FastAPI(
         title="Tidegauge gateway",
         version="1",
@@ -34,15 +34,36 @@ def framework() -> FastAPI:
     )
     fastapi_swagger.patch_fastapi(rest)
 
-    @rest.post(PATH, status_code=202, responses=RESPONSES, dependencies=[KEY], summary="Post points")
-    async def documented(body: TelemetryBody) -> ReceiptBody:
-        """Answered in front of the framework; this entry is its documentation. A 202 means that the log has it."""
-        raise NotImplementedError(body)
-
+    _document(rest)
     rest.add_exception_handler(Problem, _problem)
     rest.add_exception_handler(HTTPException, _http_problem)
     rest.add_exception_handler(RequestValidationError, _misfit)
     return rest
+
+
+def _document(rest: FastAPI) -> None:
+    """Entries for the routes that are answered in front of the framework."""
+
+    async def points(body: TelemetryBody) -> ReceiptBody:
+        """A 202 means that the log has them; points that are refused are named by index."""
+        raise NotImplementedError(body)
+
+    async def events(body: EventsBody) -> ReceiptBody:
+        """A 202 means that the log has them; each is stored once, however often it is sent."""
+        raise NotImplementedError(body)
+
+    async def older(body: Annotated[Any, Body()]) -> ReceiptBody:
+        """One object, a list, or a list under `metrics`, `events` or `steps`; JSON, or plain text of a beacon."""
+        raise NotImplementedError(body)
+
+    rest.post(POINTS, status_code=202, responses=RESPONSES, dependencies=[KEY], summary="Post points")(points)
+    rest.post(EVENTS, status_code=202, responses=RESPONSES, dependencies=[KEY], summary="Post events")(events)
+    for path, summary in (
+        (METRICS, "Post web vitals and timings"),
+        (USER_EVENTS, "Post user events"),
+        (STEPS, "Post funnel steps"),
+    ):
+        rest.post(path, status_code=202, responses=RESPONSES, dependencies=[KEY], summary=summary)(older)
 
 
 async def _problem(_: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ The law: a key is never kept or written, only its SHA-256.
 
 from collections.abc import Iterable
 from hashlib import sha256
+from urllib.parse import parse_qsl
 
 from fastapi import Security
 from fastapi.security import HTTPBearer
@@ -21,9 +22,11 @@ MAX_KEY_BYTES = 512
 """Longest key that is looked at."""
 
 
-def key_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The key of a request; raise `Problem` when there is none, or two that differ."""
-    keys = set()
+def key_of(headers: Iterable[tuple[bytes, bytes]], query: bytes = b"") -> bytes:
+    """The key of a request, from the query only where it is given; raise `Problem` for none, or two that differ."""
+    keys = set[bytes]()
+    if query:
+        keys = {value.encode() for name, value in parse_qsl(query.decode("latin-1")) if name == "key"}
     for name, value in headers:
         if name == b"x-api-key":
             keys.add(value.strip())
@@ -31,7 +34,7 @@ def key_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
             scheme, _, rest = value.partition(b" ")
             keys.add(rest.strip() if scheme.lower() == b"bearer" else b"")
     if len(keys) > 1:
-        raise Problem(400, "two_keys", "Authorization and X-API-Key hold different keys")
+        raise Problem(400, "two_keys", "Authorization, X-API-Key and key hold different keys")
     key = keys.pop() if keys else b""
     if not 0 < len(key) <= MAX_KEY_BYTES:
         raise unauthorised()

@@ -29,8 +29,28 @@ class TelemetryBody(BaseModel):
     points: list[PointBody] = Field(min_length=1)
 
 
+class EventBody(BaseModel):
+    """One occurrence."""
+
+    event_id: str = Field(description="Counts once, however often it is sent", min_length=1, max_length=128)
+    type: str = Field(examples=["click", "error", "funnel_step"], max_length=64)
+    name: str = Field("", max_length=200)
+    ts: int | str | None = Field(
+        None, description="Milliseconds UTC or RFC 3339 with a zone; absent: receive time"
+    )
+    session_id: str | None = Field(None, max_length=128)
+    user_id: str | None = Field(None, max_length=128)
+    properties: dict[str, object] = Field({}, description="At most 32 KiB and 20 levels deep")
+
+
+class EventsBody(BaseModel):
+    """Events to publish."""
+
+    events: list[EventBody] = Field(min_length=1)
+
+
 class RejectionBody(BaseModel):
-    """A point refused for ever."""
+    """A point or event refused for ever."""
 
     index: int
     code: str
@@ -38,7 +58,7 @@ class RejectionBody(BaseModel):
 
 
 class ReceiptBody(BaseModel):
-    """What became of the points."""
+    """What became of the points or events."""
 
     accepted: int
     rejected: list[RejectionBody]

@@ -1,20 +1,19 @@
-"""Fills the publisher port: collects the points of many requests and writes them in one flush at a time.
+"""Fills the publisher port: collects what many requests bring and writes it in one flush at a time.
 
-A flush leaves when many rows wait or when no more come: after 2 ms when idle, 25 ms at most. Between flushes there is
+A flush leaves when many rows wait or when no more come: after 2 ms when idle, 25 ms at most. Beside a flush there is
 never a second one under way, so order needs no proof. The law: every waiter gets an outcome within the deadline.
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sized
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import structlog
 
-from services.gateway.adapters.batches import Chunk
-from services.gateway.adapters.producer import Producer, connect
-from services.gateway.ports import Catalogue, Outcome
+from services.gateway.adapters.producer import Batches, Producer, connect
+from services.gateway.ports import Outcome
 from shared.errors import Unavailable
-from shared.model.point import Points
 from shared.runtime.clock import monotonic_s, now_ms
 from shared.runtime.kafka import FAILURES
 from shared.wire.topics import DEFAULT_PARTITIONS
@@ -46,17 +45,23 @@ class Flow:
     producers: int = 0
 
 
-class KafkaPublisher:
-    """The publisher; `run` it beside the server."""
+C = TypeVar("C", bound=Sized)
 
-    def __init__(self, kafka: str, topic: str, *, deadline_ms: int, stall_ms: int) -> None:
+
+class KafkaPublisher(Generic[C]):
+    """The publisher to one topic; `run` it beside the server. `batches` makes its messages, anew for each producer."""
+
+    def __init__(
+        self, kafka: str, topic: str, batches: Callable[[int], Batches[C]], *, deadline_ms: int, stall_ms: int
+    ) -> None:
         self._kafka = kafka
         self._topic = topic
+        self._batches = batches
         self._deadline_s = deadline_ms / 1000
         self._stall_s = stall_ms / 1000
-        self._producer: Producer | None = None
+        self._producer: Producer[C] | None = None
         self._down = "the producer has not started"
-        self._chunks: list[Chunk] = []
+        self._chunks: list[C] = []
         self._rows = 0
         self._waiter: asyncio.Future[Outcome] | None = None
         self._waiting_since_s = 0.0
@@ -82,8 +87,8 @@ class KafkaPublisher:
         """Age of the flush that waits for its ack, 0 when none does."""
         return 0.0 if self._flushing_since_s is None else monotonic_s() - self._flushing_since_s
 
-    def publish(self, catalogue: Catalogue, points: Points, received_at_ms: int) -> Awaitable[Outcome]:
-        """Take points now; the outcome comes within the produce deadline."""
+    def publish(self, chunk: C) -> Awaitable[Outcome]:
+        """Take it now; the outcome comes within the produce deadline."""
         waiter = self._waiter
         if waiter is None:
             waiter = asyncio.get_running_loop().create_future()
@@ -93,23 +98,21 @@ class KafkaPublisher:
             self._waiter = waiter
             self._waiting_since_s = monotonic_s()
             self._wake.set()
-        self._chunks.append(Chunk(catalogue, points, received_at_ms))
-        self._rows += len(points)
+        self._chunks.append(chunk)
+        self._rows += len(chunk)
         return waiter
 
     async def run(self) -> None:
         """Connect and flush until `stop`; a producer that failed is replaced."""
         while not self._closing:
             try:
-                self._producer = await connect(self._kafka, self._topic, monotonic_s())
+                self._producer = await connect(self._kafka, self._topic, self._batches)
             except Unavailable as error:
                 self._say_down(str(error))
                 await self._pause(RECONNECT_S)
                 continue
             self.flow.producers += 1
-            _log.info(
-                "producer started", boot_id=self._producer.boot_id, partitions=self._producer.partitions
-            )
+            _log.info("producer started", topic=self._topic, partitions=self._producer.partitions)
             failure = await self._serve(self._producer)
             producer, self._producer = self._producer, None
             if failure is not None:
@@ -122,9 +125,9 @@ class KafkaPublisher:
         self._closing = True
         self._wake.set()
 
-    async def _serve(self, producer: Producer) -> BaseException | None:
+    async def _serve(self, producer: Producer[C]) -> BaseException | None:
         while True:
-            await self._pause(producer.tick_due_s() - monotonic_s())
+            await self._pause(producer.batches.due_s() - monotonic_s())
             if self._closing and not self._chunks:
                 return None
             await self._collect(producer.partitions * FULL_ROWS)
@@ -142,20 +145,20 @@ class KafkaPublisher:
                 return
 
     async def _collect(self, full: int) -> None:
-        """Let points gather while they keep coming."""
+        """Let more gather while it keeps coming."""
         until_s = monotonic_s() + PAUSE_S
         seen = 0
         while seen != self._rows < full and not self._closing and monotonic_s() < until_s:
             seen = self._rows
             await asyncio.sleep(STEP_S)
 
-    async def _flush(self, producer: Producer) -> BaseException | None:
+    async def _flush(self, producer: Producer[C]) -> BaseException | None:
         """Write what waits and settle its waiter; return what went wrong."""
         now_s = monotonic_s()
         chunks, self._chunks, self._rows = self._chunks, [], 0
         waiter, self._waiter = self._waiter, None
         self._wake.clear()
-        messages, ticks = producer.messages(chunks, now_s, now_ms())
+        messages, ticks = producer.batches.messages(chunks, now_s, now_ms())
         if not messages:
             return None
         waited_s = now_s - self._waiting_since_s if chunks else 0.0
@@ -173,12 +176,12 @@ class KafkaPublisher:
         self._count(chunks, messages, ticks)
         return None
 
-    def _count(self, chunks: list[Chunk], messages: list[tuple[int, bytes]], ticks: int) -> None:
+    def _count(self, chunks: list[C], messages: list[tuple[int, bytes]], ticks: int) -> None:
         flow = self.flow
         flow.flushes += 1
         flow.ticks += ticks
         flow.messages += len(messages) - ticks
-        flow.rows += sum(len(chunk.points) for chunk in chunks)
+        flow.rows += sum(map(len, chunks))
         flow.bytes += sum(len(value) for _, value in messages)
 
     def _shed(self) -> None:

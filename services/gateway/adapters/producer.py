@@ -1,18 +1,17 @@
-"""One life of a Kafka producer: from a connection to the first error, under one boot id.
+"""One life of a Kafka producer: from a connection to the first error.
 
 Every failure ends it, for an idempotent producer that missed one sequence number is dead for that partition. Seconds
 and milliseconds as the names say. The law: messages of one partition go out in order, and every wait has an end.
 """
 
 import asyncio
-import uuid
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
 from aiokafka import AIOKafkaProducer
 
-from services.gateway.adapters.batches import Chunk, cut
 from shared.errors import Unavailable
 from shared.runtime.kafka import FAILURES, cut_off, end
-from shared.wire import envelope
 from shared.wire.topics import MAX_MESSAGE_BYTES
 
 CONNECT_S = 8.0
@@ -21,43 +20,28 @@ CONNECT_S = 8.0
 REQUEST_MS = 5_000
 """How long the client waits for one answer of the broker before it asks again; below the produce deadline."""
 
-TICK_S = 1.0
-"""A partition that was not written to for so long gets a tick."""
+
+C = TypeVar("C")
 
 
-class Producer:
-    """A connected producer with its boot id and its sequence numbers."""
+class Batches(Protocol[C]):
+    """Makes the messages of a producer out of what many requests bring."""
 
-    def __init__(self, client: AIOKafkaProducer, topic: str, partitions: int, now_s: float) -> None:
+    def due_s(self) -> float:
+        """When messages are due although nothing came, in monotonic seconds."""
+
+    def messages(self, chunks: list[C], now_s: float, now_ms: int) -> tuple[list[tuple[int, bytes]], int]:
+        """Partition and value of each message, those of one partition in order; and how many of them are ticks."""
+
+
+class Producer(Generic[C]):
+    """A connected producer with what makes its messages."""
+
+    def __init__(self, client: AIOKafkaProducer, topic: str, partitions: int, batches: Batches[C]) -> None:
         self._client = client
         self._topic = topic
-        self._seq = [0] * partitions
-        self._written_s = [now_s - TICK_S] * partitions
         self.partitions = partitions
-        self.boot_id = uuid.uuid4().hex
-
-    def tick_due_s(self) -> float:
-        """When the next tick is due, in monotonic seconds."""
-        return min(self._written_s) + TICK_S
-
-    def messages(self, chunks: list[Chunk], now_s: float, now_ms: int) -> tuple[list[tuple[int, bytes]], int]:
-        """The messages of a flush, those of one partition in order, and how many of them are ticks."""
-        received_at_ms = max((chunk.received_at_ms for chunk in chunks), default=now_ms)
-        messages = []
-        for piece in cut(chunks, self.partitions):
-            seq = self._next(piece.partition, now_s)
-            batch = envelope.Batch(self.boot_id, seq, received_at_ms, piece.series, piece.points, [])
-            messages.append((piece.partition, envelope.encode(batch)))
-        idle = [p for p, written_s in enumerate(self._written_s) if now_s - written_s >= TICK_S]
-        for partition in idle:
-            tick = envelope.tick(self.boot_id, self._next(partition, now_s), now_ms)
-            messages.append((partition, tick))
-        return messages, len(idle)
-
-    def _next(self, partition: int, now_s: float) -> int:
-        self._written_s[partition] = now_s
-        self._seq[partition] += 1
-        return self._seq[partition]
+        self.batches = batches
 
     async def write(self, messages: list[tuple[int, bytes]], timeout_s: float) -> None:
         """Write all messages and wait for the acks; any failure means that this producer must not be used again."""
@@ -75,8 +59,8 @@ class Producer:
         await (cut_off if broken else end)(self._client)
 
 
-async def connect(kafka: str, topic: str, now_s: float) -> Producer:
-    """A producer for `topic`; raise `Unavailable` saying what is missing."""
+async def connect(kafka: str, topic: str, batches: Callable[[int], Batches[C]]) -> Producer[C]:
+    """A producer for `topic` with messages for its partitions; raise `Unavailable` saying what is missing."""
     client = AIOKafkaProducer(
         bootstrap_servers=kafka,
         client_id="tidegauge-gateway",
@@ -100,4 +84,4 @@ async def connect(kafka: str, topic: str, now_s: float) -> Producer:
     except asyncio.CancelledError:
         await cut_off(client)
         raise
-    return Producer(client, topic, len(partitions), now_s)
+    return Producer(client, topic, len(partitions), batches(len(partitions)))

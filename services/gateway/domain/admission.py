@@ -73,15 +73,22 @@ def _each(points: Points, received_at_ms: int) -> list[Rejection]:
     if points.weight is not None:
         for row in np.flatnonzero(_bad_weights(points.weight)).tolist():
             found.setdefault(row, Rejection(row, "weight_out_of_range", WEIGHT_RANGE))
-    for row in np.flatnonzero(points.ts_ms > received_at_ms + MAX_AHEAD_MS).tolist():
-        message = "ts: more than 60 s ahead of the receive time" + _unit_hint(
-            int(points.ts_ms[row]), received_at_ms
-        )
-        found.setdefault(row, Rejection(row, "ts_in_future", message))
-    for row in np.flatnonzero(points.ts_ms < received_at_ms - MAX_LATE_MS).tolist():
-        message = "ts: more than 5 days old" + _unit_hint(int(points.ts_ms[row]), received_at_ms)
-        found.setdefault(row, Rejection(row, "ts_too_old", message))
+    ages_ms = received_at_ms - points.ts_ms
+    for row in np.flatnonzero((ages_ms < -MAX_AHEAD_MS) | (ages_ms > MAX_LATE_MS)).tolist():
+        if (refusal := untimely(row, int(points.ts_ms[row]), received_at_ms)) is not None:
+            found.setdefault(row, refusal)
     return [found[row] for row in sorted(found)]
+
+
+def untimely(index: int, ts_ms: int, received_at_ms: int) -> Rejection | None:
+    """Why an event time may not enter, None when it may."""
+    if ts_ms > received_at_ms + MAX_AHEAD_MS:
+        code, message = "ts_in_future", "ts: more than 60 s ahead of the receive time"
+    elif ts_ms < received_at_ms - MAX_LATE_MS:
+        code, message = "ts_too_old", "ts: more than 5 days old"
+    else:
+        return None
+    return Rejection(index, code, message + _unit_hint(ts_ms, received_at_ms))
 
 
 def _unit_hint(ts: int, received_at_ms: int) -> str:

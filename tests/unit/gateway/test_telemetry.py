@@ -3,17 +3,18 @@
 import asyncio
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from services.gateway.adapters.batches import Chunk
 from services.gateway.adapters.decoders.native import Decoder
 from services.gateway.adapters.http_body import Limits
-from services.gateway.adapters.http_telemetry import Budget, Telemetry
-from services.gateway.ports import Catalogue, Grant, Outcome
-from services.gateway.service import Intake, KeyRing, Tally
+from services.gateway.adapters.http_intake import Budget, Decoded, Doors, IntakeRoute
+from services.gateway.ports import Grant, Outcome
+from services.gateway.service import Intake, KeyRing, Load, Tally
 from shared.errors import Unavailable
-from shared.model.point import Points
 
 GOOD = json.dumps({"points": [{"name": "a", "value": 1}]}).encode()
 
@@ -30,9 +31,9 @@ class FakeLog:
         """Why nothing can be taken now."""
         return self.down
 
-    async def publish(self, catalogue: Catalogue, points: Points, received_at_ms: int) -> Outcome:
+    async def publish(self, chunk: Chunk) -> Outcome:
         """Count the rows."""
-        self.rows += len(points)
+        self.rows += len(chunk)
         return self.outcome
 
 
@@ -49,18 +50,30 @@ class FakeGrants:
         return Grant(1, "write", 100.0, 100.0)
 
 
-def route(log: FakeLog, grants: FakeGrants, budget: Budget) -> tuple[Telemetry, Tally]:
+@dataclass
+class Counts:
+    """What the route counts."""
+
+    load: Load
+    tally: Tally
+
+
+def route(log: FakeLog, grants: FakeGrants, budget: Budget) -> tuple[IntakeRoute[Chunk], Counts]:
     """The route on fakes."""
-    tally = Tally()
+    counts = Counts(Load(), Tally())
     limits = Limits(wire_bytes=10_000, decoded_bytes=20_000, idle_s=0.05, total_s=1.0)
-    made = Telemetry(
-        KeyRing(grants), Intake(log, tally), Decoder(1000, 1000), tally, limits=limits, budget=budget
-    )
-    return made, tally
+    doors = Doors(KeyRing(grants), limits, budget, counts.load)
+    decoder = Decoder(1000, 1000)
+
+    def decode(body: bytes, tenant_id: int, received_at_ms: int) -> Decoded[Chunk]:
+        found = decoder.decode(body, tenant_id, received_at_ms)
+        return Decoded(Chunk(found.catalogue, found.points, received_at_ms), found.rejected)
+
+    return IntakeRoute(doors, Intake(log, counts.tally), decode, counts.tally), counts
 
 
 async def post(
-    made: Telemetry, parts: Iterable[bytes | None], *headers: tuple[bytes, bytes]
+    made: IntakeRoute[Chunk], parts: Iterable[bytes | None], *headers: tuple[bytes, bytes]
 ) -> list[dict[str, Any]]:
     """What the route sends for a body in these parts; None: the client leaves; after them it is silent."""
     waiting = list(parts)
@@ -117,13 +130,13 @@ async def test_every_outcome_has_its_answer(
     log: FakeLog, grants: FakeGrants, budget: Budget, status: int, outcome: str | None, rows: int
 ) -> None:
     """A refusal says whether anything was produced and when to come again, and holds nothing afterwards."""
-    made, tally = route(log, grants, budget)
+    made, counts = route(log, grants, budget)
 
     start, body = await post(made, [GOOD, b""])
 
     assert (status, outcome) == (start["status"], json.loads(body["body"]).get("outcome"))
     assert (status == 503) == (b"retry-after" in dict(start["headers"]))
-    assert (0, 0, rows) == (tally.inflight_bytes, tally.open_requests, log.rows)
+    assert (0, 0, rows) == (counts.load.bytes, counts.load.requests, log.rows)
 
 
 @pytest.mark.parametrize(
@@ -142,22 +155,22 @@ async def test_every_outcome_has_its_answer(
 )
 async def test_a_body_is_read_as_it_comes(parts: list[bytes | None], answered: list[int]) -> None:
     """In any parts, under limits, and without an answer for who has left."""
-    made, tally = route(FakeLog(), FakeGrants(), Budget(9, 10**6))
+    made, counts = route(FakeLog(), FakeGrants(), Budget(9, 10**6))
 
     sent = await post(made, parts)
 
     assert answered == [message["status"] for message in sent if "status" in message]
-    assert (0, 0) == (tally.inflight_bytes, tally.open_requests)
+    assert (0, 0) == (counts.load.bytes, counts.load.requests)
 
 
 async def test_over_the_allowance_nothing_reaches_the_log() -> None:
     """429 with the seconds to wait; the rejected count too, so that bad input is not free."""
     log = FakeLog()
-    made, tally = route(log, FakeGrants(), Budget(9, 10**6))
+    made, counts = route(log, FakeGrants(), Budget(9, 10**6))
     hundred = json.dumps({"points": [{"name": "a", "value": 1}] * 99 + [{"name": ""}]}).encode()
 
     first, second = (await post(made, [hundred, b""]), await post(made, [GOOD, b""]))
 
     assert [202, 429] == [answer[0]["status"] for answer in (first, second)]
     assert b"1" == dict(second[0]["headers"])[b"retry-after"]
-    assert (99, 1) == (log.rows, tally.rejected["invalid_point"] + tally.rejected["invalid_value"])
+    assert (99, 1) == (log.rows, counts.tally.rejected.total())

@@ -22,7 +22,7 @@ class FakePublisher:
         """The reason."""
         return self.reason
 
-    async def publish(self, catalogue: object, points: object, received_at_ms: int) -> Outcome:
+    async def publish(self, chunk: object) -> Outcome:
         """Takes none."""
         return Outcome.NOT_ACCEPTED
 
@@ -52,7 +52,7 @@ async def look(
 
     intake = Intake(FakePublisher(reason), Tally())
     intake.draining = stopping
-    return await Watch(intake, checkpoints, {"postgres": probe}).look(TOPICS, 1000)
+    return await Watch(intake.refusal, checkpoints, {"postgres": probe}).look(TOPICS, 1000)
 
 
 async def test_what_answers_is_asked_once() -> None:

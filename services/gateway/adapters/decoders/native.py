@@ -8,23 +8,19 @@ import re
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from operator import attrgetter
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from services.gateway.adapters.decoders.interner import Interner, fingerprints
+from services.gateway.adapters.decoders.json import BROKEN, Instant, malformed, time_of
 from services.gateway.domain.admission import Rejection, refusals, without
 from shared.errors import Rejected
 from shared.model.point import Points
 
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MILLISECOND = timedelta(milliseconds=1)
-FAR_MS = 1 << 62
 ABSENT = msgspec.Raw(b"")
 GAUGE = [("gauge", "")]
 UNWEIGHTED = {1.0}
@@ -104,6 +100,11 @@ class Decoder:
         self._max_series = max_series
         self._interner = Interner(max_series)
 
+    def nothing(self) -> Decoded:
+        """A request without points."""
+        empty = Points(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0))
+        return Decoded(self._interner, empty, [])
+
     def decode(self, body: bytes, tenant_id: int, received_at_ms: int) -> Decoded:
         """The columns of a body; raise `Rejected` when there is nothing to take point by point."""
         if self._interner.full():
@@ -113,8 +114,8 @@ class Decoder:
             ts_ms = np.fromiter([row.ts for row in rows], np.int64, len(rows))
         except (msgspec.ValidationError, OverflowError):
             return self._decode_any(body, tenant_id, received_at_ms)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _malformed(error) from error
+        except BROKEN as error:
+            raise malformed(error) from error
         self._check_size(len(rows))
         columns = Columns(rows, GAUGE, ts_ms)
         return self._admit(columns, [], tenant_id, received_at_ms)
@@ -126,8 +127,8 @@ class Decoder:
             rejected: list[Rejection] = []
         except msgspec.ValidationError:
             rows, index, rejected = self._one_by_one(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _malformed(error) from error
+        except BROKEN as error:
+            raise malformed(error) from error
         self._check_size(len(rows) + len(rejected))
         columns = Columns(rows, _kinds(rows), _times(rows, received_at_ms))
         columns.index = index
@@ -141,8 +142,8 @@ class Decoder:
             raws = _raw_body.decode(body).points
         except msgspec.ValidationError as error:
             raise Rejected("invalid_body", "points: must be given, a list of objects") from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _malformed(error) from error
+        except BROKEN as error:
+            raise malformed(error) from error
         self._check_size(len(raws))
         rows: list[Point] = []
         index: list[int] = []
@@ -153,8 +154,8 @@ class Decoder:
                 index.append(at)
             except msgspec.ValidationError as error:
                 rejected.append(_misfit(at, str(error)))
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                raise _malformed(error) from error
+            except BROKEN as error:
+                raise malformed(error) from error
         return rows, index, rejected
 
     def _check_size(self, points: int) -> None:
@@ -246,14 +247,7 @@ def _times(rows: Sequence[Point], received_at_ms: int) -> NDArray[np.int64]:
     try:
         return np.fromiter([row.ts for row in rows], np.int64, len(rows))
     except (TypeError, OverflowError):
-        return np.fromiter([_time(row.ts, received_at_ms) for row in rows], np.int64, len(rows))
-
-
-def _time(ts: int | datetime | None, received_at_ms: int) -> int:
-    if ts is None:
-        return received_at_ms
-    # What no 64-bit integer holds is as far from now as the largest that does.
-    return max(-FAR_MS, min(FAR_MS, ts)) if isinstance(ts, int) else (ts - EPOCH) // MILLISECOND
+        return np.fromiter([time_of(row.ts, received_at_ms) for row in rows], np.int64, len(rows))
 
 
 def _misfit(index: int, problem: str) -> Rejection:
@@ -263,9 +257,3 @@ def _misfit(index: int, problem: str) -> Rejection:
     if field not in _MUST:
         return Rejection(index, "invalid_point", "point: must be an object with name and value")
     return Rejection(index, f"invalid_{field}", f"{field}: {_MUST[field]}")
-
-
-def _malformed(error: Exception) -> Rejected:
-    if isinstance(error, RecursionError):
-        return Rejected("malformed_json", "body: nested too deeply")
-    return Rejected("malformed_json", "body: must be one JSON document in UTF-8")

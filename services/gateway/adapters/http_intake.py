@@ -1,33 +1,45 @@
-"""`POST /v1/telemetry`, the hot route: a bare ASGI callable in front of the framework.
+"""The routes that take points and events in: bare ASGI callables in front of the framework.
 
 A framework's request path costs three times what decoding 100 points does. Bytes and milliseconds as the names say. The
 law: every request gets one answer of the contract, and a 202 only after the broker's ack.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sized
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from services.gateway.adapters.decoders.native import Decoded, Decoder
 from services.gateway.adapters.http_body import Incoming, Limits, Receive, inflate, too_large
 from services.gateway.adapters.http_errors import Headers, Problem, refused, unknown
 from services.gateway.adapters.http_keys import holder_of, key_of
 from services.gateway.domain.admission import Rejection
 from services.gateway.ports import Outcome
-from services.gateway.service import Intake, KeyRing, Receipt, Tally
+from services.gateway.service import Intake, KeyRing, Load, Receipt, Tally
 from shared.errors import Rejected
 from shared.runtime.clock import monotonic_s, now_ms
 
 Scope = dict[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+C = TypeVar("C", bound=Sized)
 
-PATH = "/v1/telemetry"
+POINTS = "/v1/telemetry"
 """Where points are posted."""
 
-TOO_LARGE = frozenset({"too_many_points"})
+EVENTS = "/v1/events"
+"""Where events are posted."""
+
+METRICS = "/api/analytics/performance/metrics"
+"""Where browsers post web vitals and timings."""
+
+USER_EVENTS = "/api/analytics/events"
+"""Where older clients post events."""
+
+STEPS = "/api/analytics/funnel"
+"""Where they post steps of a funnel."""
+
+TOO_LARGE = frozenset({"too_many_points", "too_many_events"})
 """Codes of a refused body that mean 413; all others mean 400."""
 
 
@@ -36,6 +48,17 @@ class Answer(msgspec.Struct):
 
     accepted: int
     rejected: list[Rejection]
+
+
+class Decoded(NamedTuple, Generic[C]):
+    """A request as the log takes it, and what is not in it."""
+
+    chunk: C
+    rejected: list[Rejection]
+
+
+Decode = Callable[[bytes, int, int], Decoded[C]]
+"""Body, tenant and receive time to what is in it; raises `Rejected` when there is nothing to take one by one."""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -49,26 +72,35 @@ class Budget:
     bytes: int
 
 
-class Telemetry:
-    """The route."""
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What all these routes share."""
+
+    ring: KeyRing
+    limits: Limits
+    budget: Budget
+    load: Load
+
+
+class IntakeRoute(Generic[C]):
+    """One route; `beacon`: browsers post to it without headers, so the key may stand in the query."""
 
     def __init__(
-        self, ring: KeyRing, intake: Intake, decoder: Decoder, tally: Tally, *, limits: Limits, budget: Budget
+        self, doors: Doors, intake: Intake[C], decode: Decode[C], tally: Tally, *, beacon: bool = False
     ) -> None:
-        self._ring = ring
+        self._doors = doors
         self._intake = intake
-        self._decoder = decoder
+        self._decode = decode
         self._tally = tally
-        self._limits = limits
-        self._budget = budget
+        self._beacon = beacon
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        tally = self._tally
+        load, wire_bytes = self._doors.load, self._doors.limits.wire_bytes
         body = Incoming(receive, scope["headers"])
-        reserved = min(body.length or 0, self._limits.wire_bytes) or self._limits.wire_bytes
-        tally.open_requests += 1
-        tally.inflight_bytes += reserved
+        reserved = min(body.length or 0, wire_bytes) or wire_bytes
+        load.requests += 1
+        load.bytes += reserved
         try:
             receipt = await self._take(scope, body)
             if receipt is not None:
@@ -79,8 +111,8 @@ class Telemetry:
                 headers.append((b"connection", b"close"))
             await self._answer(send, problem.status, headers, problem.body())
         finally:
-            tally.open_requests -= 1
-            tally.inflight_bytes -= reserved
+            load.requests -= 1
+            load.bytes -= reserved
 
     async def _take(self, scope: Scope, body: Incoming) -> Receipt | None:
         """Every step that may refuse, the cheap ones first; None when the client has left."""
@@ -88,24 +120,24 @@ class Telemetry:
             raise Problem(
                 405, "method_not_allowed", "only POST is answered here", headers=[(b"allow", b"POST")]
             )
-        key = key_of(scope["headers"])
+        key = key_of(scope["headers"], scope["query_string"] if self._beacon else b"")
         reason = self._intake.refusal() or self._overload()
         if reason is not None:
             raise refused(reason)
-        holder = await holder_of(self._ring, key, "write")
-        body.check(self._limits)
-        content = await body.read(self._limits)
+        holder = await holder_of(self._doors.ring, key, "write")
+        body.check(self._doors.limits, plain_text=self._beacon)
+        content = await body.read(self._doors.limits)
         if content is None:
             return None
         received_at_ms = now_ms()
-        decoded = self._decoded(body, content, holder.grant.tenant_id, received_at_ms)
-        receipt = await self._intake.accept(
-            holder, decoded.catalogue, decoded.points, decoded.rejected,
-            received_at_ms=received_at_ms, now_s=monotonic_s(),
-        )  # fmt: skip
+        chunk, rejected = self._decoded(body, content, holder.grant.tenant_id, received_at_ms)
+        receipt = await self._intake.accept(holder, chunk, rejected, monotonic_s())
         if receipt.retry_after_s > 0:
             raise Problem(
-                429, "rate_limited", "over the tenant's points a second", ceil(receipt.retry_after_s)
+                429,
+                "rate_limited",
+                "over the tenant's points and events a second",
+                ceil(receipt.retry_after_s),
             )
         if receipt.outcome is Outcome.NOT_ACCEPTED:
             raise refused(self._intake.refusal() or "kafka does not answer")
@@ -113,20 +145,21 @@ class Telemetry:
             raise unknown()
         return receipt
 
-    def _decoded(self, body: Incoming, content: bytes, tenant_id: int, received_at_ms: int) -> Decoded:
+    def _decoded(self, body: Incoming, content: bytes, tenant_id: int, received_at_ms: int) -> Decoded[C]:
+        limit = self._doors.limits.decoded_bytes
         if body.encoding == b"gzip":
-            content = inflate(content, self._limits.decoded_bytes)
-        elif len(content) > self._limits.decoded_bytes:
-            raise too_large(self._limits.decoded_bytes)
+            content = inflate(content, limit)
+        elif len(content) > limit:
+            raise too_large(limit)
         try:
-            return self._decoder.decode(content, tenant_id, received_at_ms)
+            return self._decode(content, tenant_id, received_at_ms)
         except Rejected as error:
             raise Problem(413 if error.code in TOO_LARGE else 400, error.code, error.message) from error
 
     def _overload(self) -> str | None:
-        if self._tally.inflight_bytes > self._budget.bytes:
+        if self._doors.load.bytes > self._doors.budget.bytes:
             return "too many bytes are under way"
-        if self._tally.open_requests > self._budget.requests:
+        if self._doors.load.requests > self._doors.budget.requests:
             return "too many requests are under way"
         return None
 

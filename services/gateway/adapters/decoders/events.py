@@ -1,0 +1,197 @@
+"""Tidegauge's own JSON body of events, `{"events": [{"event_id", "type", "ts", ...}]}`, to what the wire carries.
+
+Two ways: all events at once, their texts searched in one go, and one by one for a body the first could not take.
+Milliseconds UTC. The law: both ways admit the same events, and what is admitted can be decoded and stored downstream.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+import orjson
+
+from services.gateway.adapters.decoders.json import BROKEN, Instant, malformed, time_of
+from services.gateway.domain.admission import Rejection, untimely
+from shared.errors import Rejected
+from shared.model.event import FUNNEL_STEP, MAX_ID, MAX_NAME, MAX_PROPERTIES_BYTES, MAX_TYPE
+from shared.model.window import MAX_AHEAD_MS, MAX_LATE_MS
+from shared.wire.events import NO_PROPERTIES, TEXT, TYPE, Event, Id, Name, Type, check_step, properties_of
+
+Short = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
+
+
+class Plain(msgspec.Struct, gc=False):
+    """An event whose texts are not searched yet: a pattern in each type costs more than everything else."""
+
+    event_id: Short
+    type: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TYPE)]
+    name: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] = ""
+    ts: int | Instant | None = None
+    session_id: Short | None = None
+    user_id: Short | None = None
+    properties: msgspec.Raw = NO_PROPERTIES
+
+
+class PlainBody(msgspec.Struct, gc=False):
+    """A body of events whose texts are not searched yet."""
+
+    events: list[Plain]
+
+
+class Said(msgspec.Struct, gc=False):
+    """An event as a client says it."""
+
+    event_id: Id
+    type: Type
+    name: Name = ""
+    ts: int | Instant | None = None
+    session_id: Id | None = None
+    user_id: Id | None = None
+    properties: msgspec.Raw = NO_PROPERTIES
+
+
+class RawBody(msgspec.Struct, gc=False):
+    """A body whose events are looked at one by one."""
+
+    events: list[msgspec.Raw]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The events of a request, and those that are not among them."""
+
+    events: list[Event]
+    """The admitted events in their order."""
+    rejected: list[Rejection]
+    """The others, by index."""
+
+
+_plain = msgspec.json.Decoder(PlainBody)
+_raw_body = msgspec.json.Decoder(RawBody)
+_said = msgspec.json.Decoder(Said)
+_type = re.compile(TYPE)
+_clean = re.compile(TEXT)
+_FIELD = re.compile(r"`\$\.(\w+)|field `(\w+)`")
+_MUST = {
+    "event_id": f"must be given, 1 to {MAX_ID} characters, none of control",
+    "type": f"must be given, 1 to {MAX_TYPE} letters, digits or any of '_.:/-', starting with a letter or '_'",
+    "name": f"must be at most {MAX_NAME} characters, none of control",
+    "ts": "must be integer milliseconds or RFC 3339 with a zone",
+    "session_id": f"must be 1 to {MAX_ID} characters, none of control",
+    "user_id": f"must be 1 to {MAX_ID} characters, none of control",
+}
+
+
+class Decoder:
+    """Decodes bodies of events."""
+
+    def __init__(self, max_events: int) -> None:
+        self._max_events = max_events
+
+    def decode(self, body: bytes, tenant_id: int, received_at_ms: int) -> Decoded:
+        """The events of a body; raise `Rejected` when there is nothing to take one by one."""
+        try:
+            plain = _plain.decode(body).events
+        except msgspec.ValidationError:
+            return self._decode_any(body, tenant_id, received_at_ms)
+        except BROKEN as error:
+            raise malformed(error) from error
+        self._check_size(len(plain))
+        if _sound(plain, received_at_ms):
+            return Decoded([_event(each, tenant_id, each.ts) for each in plain], [])  # type: ignore[arg-type]
+        return self._decode_any(body, tenant_id, received_at_ms)
+
+    def _decode_any(self, body: bytes, tenant_id: int, received_at_ms: int) -> Decoded:
+        decoded = Decoded([], [])
+        for index, said in enumerate(self._one_by_one(body)):
+            one = said if isinstance(said, Rejection) else _admitted(index, said, tenant_id, received_at_ms)
+            if isinstance(one, Event):
+                decoded.events.append(one)
+            else:
+                decoded.rejected.append(one)
+        return decoded
+
+    def _check_size(self, events: int) -> None:
+        if events > self._max_events:
+            raise Rejected("too_many_events", f"events: at most {self._max_events} a request")
+        if not events:
+            raise Rejected("no_events", "events: must not be empty")
+
+    def _one_by_one(self, body: bytes) -> list[Said | Rejection]:
+        try:
+            raws = _raw_body.decode(body).events
+        except msgspec.ValidationError as error:
+            raise Rejected("invalid_body", "events: must be given, a list of objects") from error
+        except BROKEN as error:
+            raise malformed(error) from error
+        self._check_size(len(raws))
+        said: list[Said | Rejection] = []
+        for index, raw in enumerate(raws):
+            try:
+                said.append(_said.decode(raw))
+            except msgspec.ValidationError as error:
+                said.append(_misfit(index, str(error)))
+            except BROKEN as error:
+                raise malformed(error) from error
+        return said
+
+
+def _sound(plain: Sequence[Plain], received_at_ms: int) -> bool:
+    """Whether nothing at all is wrong with these events, as far as can be told by looking at all of them at once."""
+    texts = [each.event_id for each in plain] + [each.name for each in plain]
+    texts += [each.session_id or "" for each in plain] + [each.user_id or "" for each in plain]
+    types = {each.type for each in plain}
+    times = [each.ts for each in plain]
+    return (
+        FUNNEL_STEP not in types
+        and _clean.match("".join(texts)) is not None
+        and all(map(_type.match, types))
+        and set(map(type, times)) == {int}
+        and received_at_ms - MAX_LATE_MS <= min(times)  # type: ignore[type-var,operator]
+        and max(times) <= received_at_ms + MAX_AHEAD_MS  # type: ignore[type-var,operator]
+        and _shallow([each.properties for each in plain])
+    )
+
+
+def _shallow(bodies: Sequence[msgspec.Raw]) -> bool:
+    """Whether all bodies are small objects without nesting and without characters that no table holds."""
+    joined = b",".join(bodies)
+    if joined.count(b"{") + joined.count(b"[") != len(bodies) or b"\\u0000" in joined:
+        return False
+    try:
+        read = orjson.loads(b"[%b]" % joined)
+    except orjson.JSONDecodeError:
+        return False
+    return max(map(len, bodies)) <= MAX_PROPERTIES_BYTES and set(map(type, read)) == {dict}
+
+
+def _event(said: Plain | Said, tenant_id: int, ts_ms: int) -> Event:
+    return Event(
+        tenant_id, said.event_id, said.type, ts_ms, said.name, said.session_id, said.user_id, said.properties
+    )
+
+
+def _admitted(index: int, said: Said, tenant_id: int, received_at_ms: int) -> Event | Rejection:
+    ts_ms = time_of(said.ts, received_at_ms)
+    refusal = untimely(index, ts_ms, received_at_ms)
+    if refusal is not None:
+        return refusal
+    event = _event(said, tenant_id, ts_ms)
+    try:
+        properties = properties_of(said.properties)
+        if said.type == FUNNEL_STEP:
+            check_step(event, properties)
+    except Rejected as refused:
+        return Rejection(index, refused.code, refused.message)
+    return event
+
+
+def _misfit(index: int, problem: str) -> Rejection:
+    """A refusal that names the field and not what was in it."""
+    found = _FIELD.search(problem)
+    field = next((name for name in found.groups() if name), "") if found else ""
+    if field not in _MUST:
+        return Rejection(index, "invalid_event", "event: must be an object with event_id and type")
+    return Rejection(index, f"invalid_{field}", f"{field}: {_MUST[field]}")

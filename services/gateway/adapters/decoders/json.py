@@ -1,0 +1,36 @@
+"""What all JSON bodies have in common: times, and the refusal of what is no JSON.
+
+Milliseconds UTC. The law: a refusal holds nothing of what was in the body.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import msgspec
+
+from shared.errors import Rejected
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+"""RFC 3339 with a zone."""
+
+BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for a body that is no JSON; a body of other fields raises msgspec's `ValidationError`."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_FAR_MS = 1 << 62
+
+
+def time_of(ts: int | datetime | None, received_at_ms: int) -> int:
+    """An event time as a client says it; none: when it was received."""
+    if ts is None:
+        return received_at_ms
+    # What no 64-bit integer holds is as far from now as the largest that does.
+    return max(-_FAR_MS, min(_FAR_MS, ts)) if isinstance(ts, int) else (ts - _EPOCH) // _MILLISECOND
+
+
+def malformed(error: Exception) -> Rejected:
+    """The refusal of a body that could not be decoded."""
+    if isinstance(error, RecursionError):
+        return Rejected("malformed_json", "body: nested too deeply")
+    return Rejected("malformed_json", "body: must be one JSON document in UTF-8")

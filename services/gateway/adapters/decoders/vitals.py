@@ -1,0 +1,126 @@
+"""Performance metrics as browsers and older clients post them, each to a point of our own body.
+
+Milliseconds and seconds as the names say. Sources: the web-vitals library (names, limits of its ratings). The law: a
+metric that is not understood is refused by field, and every unit ends as the one in its name.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from shared.errors import Rejected
+
+Item = Mapping[str, Any]
+
+LIMITS = {
+    "LCP": (2500, 4000), "INP": (200, 500), "FCP": (1800, 3000), "TTFB": (800, 1800), "FID": (100, 300),
+    "CLS": (0.1, 0.25),
+}  # fmt: skip
+"""Web vital -> up to where it is good, and up to where it needs improvement."""
+
+LONGEST_MS, LARGEST_CLS = 60_000, 100
+"""Beyond these a vital is a mistake of its client."""
+
+KINDS = {
+    "api": "api.response_seconds", "api_response_time": "api.response_seconds", "render": "render.seconds",
+    "component_render": "render.seconds", "resource": "resource.seconds", "resource_loading": "resource.seconds",
+    "operation": "operation.seconds",
+}  # fmt: skip
+"""Kind of a duration -> its metric."""
+
+_LABELS = {
+    "endpoint": ("endpoint", "route"), "method": ("method",), "status": ("statusCode", "status_code", "status"),
+    "name": ("name",), "page": ("page", "route", "navigationURL"),
+}  # fmt: skip
+
+
+def point_of(item: Any) -> dict[str, Any]:
+    """The point that a metric stands for, as our own body has it; raise `Rejected` naming the field."""
+    if not isinstance(item, dict):
+        raise Rejected("invalid_metric", "metric: must be an object")
+    if item.get("name") in LIMITS and "kind" not in item:
+        point = _vital(item)
+    else:
+        kind = _first(item, "kind", "type", "metricType")
+        make = _MAKERS.get(kind) if isinstance(kind, str) else None
+        if make is None:
+            known = ", ".join([*LIMITS, *_MAKERS])
+            raise Rejected("unknown_metric", f"kind: not a web vital by name, nor one of {known}")
+        point = make(item)
+    ts = _first(item, "ts", "timestamp", "t_client")
+    return point if ts is None else point | {"ts": ts}
+
+
+def _vital(item: Item) -> dict[str, Any]:
+    name, value = item["name"], _number(item, "value")
+    if not 0 <= value <= (LARGEST_CLS if name == "CLS" else LONGEST_MS):
+        raise Rejected("value_out_of_range", "value: beyond what this vital can be")
+    good, fair = LIMITS[name]
+    rating = "good" if value <= good else "needs-improvement" if value <= fair else "poor"
+    labels = {"rating": rating} | _labels(item, "page")
+    if isinstance(navigation := item.get("navigationType"), str):
+        labels["navigation_type"] = navigation
+    return {
+        "name": f"web_vital.{name.lower()}",
+        "value": value,
+        "unit": "1" if name == "CLS" else "ms",
+        "labels": labels,
+    }
+
+
+def _duration(item: Item) -> dict[str, Any]:
+    metric = KINDS[_first(item, "kind", "type", "metricType")]
+    value = _number(item, "value", "duration", "responseTime")
+    unit = item.get("unit", "ms")
+    if unit not in ("ms", "s"):
+        raise Rejected("invalid_unit", "unit: must be 'ms' or 's'")
+    labels = ("endpoint", "method", "status") if metric.startswith("api.") else ("name", "page")
+    seconds = value / 1000 if unit == "ms" else value
+    return {"name": metric, "value": seconds, "unit": "s", "kind": "delta", "labels": _labels(item, *labels)}
+
+
+def _memory(item: Item) -> dict[str, Any]:
+    if "usedJSHeapSize" in item:
+        limit = _number(item, "jsHeapSizeLimit")
+        if limit <= 0:
+            raise Rejected("invalid_jsHeapSizeLimit", "jsHeapSizeLimit: must be above zero")
+        ratio = _number(item, "usedJSHeapSize") / limit
+    else:
+        ratio = _ratio(item)
+    return {"name": "memory.heap_ratio", "value": ratio, "unit": "1", "labels": _labels(item, "page")}
+
+
+def _cache(item: Item) -> dict[str, Any]:
+    hit = item.get("hit")
+    ratio = float(hit) if isinstance(hit, bool) else _ratio(item)
+    return {"name": "cache.hit_ratio", "value": ratio, "unit": "1", "labels": _labels(item, "name")}
+
+
+_MAKERS: dict[str, Callable[[Item], dict[str, Any]]] = dict.fromkeys(KINDS, _duration) | {
+    "memory": _memory,
+    "cache": _cache,
+}
+
+
+def _ratio(item: Item) -> float:
+    value = _number(item, "value", "ratio")
+    ratio = value / 100 if item.get("unit") == "%" else value
+    if not 0 <= ratio <= 1:
+        raise Rejected("value_out_of_range", "value: must be 0 to 1, or a percentage with unit '%'")
+    return ratio
+
+
+def _labels(item: Item, *names: str) -> dict[str, str]:
+    found = {name: _first(item, *_LABELS[name]) for name in names}
+    return {name: str(value) for name, value in found.items() if isinstance(value, (str, int))}
+
+
+def _number(item: Item, *names: str) -> float:
+    value = _first(item, *names)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise Rejected(f"invalid_{names[0]}", f"{names[0]}: must be given, a number")
+    return float(value)
+
+
+def _first(item: Item, *names: str) -> Any:
+    """The first of these fields that is there."""
+    return next((item[name] for name in names if item.get(name) is not None), None)

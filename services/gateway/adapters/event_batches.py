@@ -1,0 +1,62 @@
+"""Cuts the events of many requests into one message for each partition, or more where they are large.
+
+Milliseconds UTC and bytes. The law: events of one session keep the order of their arrival, and no message outgrows what
+a reader takes or a broker stores.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from services.gateway.adapters.batches import MAX_BYTES
+from shared.wire import events
+from shared.wire.events import MAX_EVENTS, Event
+
+
+@dataclass(slots=True)
+class EventChunk:
+    """The events of one request."""
+
+    events: list[Event]
+    received_at_ms: int
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+
+class EventBatches:
+    """Messages of events; they need no numbers, for each event bears an id."""
+
+    def __init__(self, partitions: int) -> None:
+        self._partitions = partitions
+
+    def due_s(self) -> float:
+        """Never: a quiet topic of events holds nothing open."""
+        return math.inf
+
+    def messages(
+        self, chunks: list[EventChunk], now_s: float, now_ms: int
+    ) -> tuple[list[tuple[int, bytes]], int]:
+        """The messages of a flush; none of them is a tick."""
+        received_at_ms = max((chunk.received_at_ms for chunk in chunks), default=now_ms)
+        owned: dict[int, list[Event]] = {}
+        for chunk in chunks:
+            for event in chunk.events:
+                owned.setdefault(events.partition_of(event, self._partitions), []).append(event)
+        messages = [
+            (partition, value)
+            for partition, mine in sorted(owned.items())
+            for value in bounded(mine, received_at_ms)
+        ]
+        return messages, 0
+
+
+def bounded(mine: list[Event], received_at_ms: int) -> Iterator[bytes]:
+    """The events as one message, halved until each part is small enough."""
+    value = events.encode(events.Batch(events.VERSION, received_at_ms, mine))
+    if len(mine) == 1 or (len(value) <= MAX_BYTES and len(mine) <= MAX_EVENTS):
+        yield value
+        return
+    middle = len(mine) // 2
+    yield from bounded(mine[:middle], received_at_ms)
+    yield from bounded(mine[middle:], received_at_ms)
