@@ -6,6 +6,7 @@ as soon as its body is whole, whatever is answered then.
 
 import contextlib
 import json
+import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -98,6 +99,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
     """Those who knock at once wait here; beyond it a knock is lost and repeated after a second."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Callers that are killed are why this server is here."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,0 +1,181 @@
+"""Alerts in their tables: what is written comes back, the outbox holds what was told, and old rows go."""
+
+import random
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from services.alerts.adapters.postgres import UPKEEP, AlertTables
+from services.alerts.adapters.receivers.topic import AlertTopic
+from services.alerts.adapters.receivers.webhook import Webhook
+from services.alerts.domain.lifecycle import Alert
+from services.alerts.domain.rule import Rule
+from services.alerts.service import Described, PartitionAlerts, Work
+from shared.errors import Misconfigured
+from shared.model.window import BASE_MS
+from shared.runtime import upkeep
+from shared.runtime.kafka import Sender
+from shared.runtime.postgres import Pool
+from shared.stream.processor import Checkpoint, Cut, Key, Stored
+from shared.wire.topics import ALERTS
+from tests.support.alerting import closed, describe, live, partition, rule, tick
+
+pytestmark = pytest.mark.servers
+
+
+def place() -> Key:
+    """A partition of a topic of its own."""
+    return Key(f"t{random.SystemRandom().randrange(1 << 40)}.windows", 3)
+
+
+def apart(key: Key) -> Any:
+    """Describes series of ids of their own."""
+    offset = int(key.topic[1:].partition(".")[0]) * 256
+
+    def of(packed: bytes) -> Described:
+        known = describe(packed)
+        subject = type(known.subject)(known.subject.series_id + offset, 7, known.subject.labels)
+        return Described(known.metric, subject)
+
+    return of
+
+
+def judged(key: Key, *rules: Rule) -> PartitionAlerts:
+    """A partition whose series no other test has."""
+    state = partition(*rules)
+    state.describe = apart(key)
+    return state
+
+
+def cut(key: Key, work: Work, time: int) -> Cut[Work]:
+    """A cut with this work."""
+    return Cut(key, 1, 0, 1, Checkpoint(work, time * BASE_MS, b"", None))
+
+
+async def save(pool: Pool, key: Key, state: PartitionAlerts, time: int) -> None:
+    """Write what the fold has gathered, as the pump does."""
+    topic, pager = AlertTopic(Sender("127.0.0.1:9", "test")), Webhook("pager", "http://127.0.0.1:9")
+    async with pool.acquire() as held, held.transaction():
+        await AlertTables((topic, pager)).save(held, [cut(key, state.checkpoint(), time)])
+    await pager.close()
+
+
+async def restored(pool: Pool, key: Key, time: int | None) -> list[Alert]:
+    """What a new owner finds."""
+    watermark_ms = None if time is None else time * BASE_MS
+    async with pool.acquire() as held:
+        found = await AlertTables([]).restore(held, {key: Stored(2, 1, watermark_ms, b"", None)})
+    return list(found[key])
+
+
+def standing(alerts: Iterable[Alert]) -> list[tuple[Any, ...]]:
+    """All that can be seen of alerts."""
+    return sorted(
+        (
+            a.rule.key, a.rule.comparison, a.subject.series_id, a.subject.tenant_id, a.state, a.episode_ms,
+            a.active_at_ms, a.last_closed_ms, a.last_breach_ms, a.value, a.fired_at_ms, a.resolved_at_ms,
+            sorted(a.labels.items()),
+        )
+        for a in alerts
+    )  # fmt: skip
+
+
+async def test_a_new_owner_finds_alerts_as_they_stood(pool: Pool) -> None:
+    """Those that last, and those that ended in a window which is still open."""
+    key = place()
+    state = judged(key, rule(), rule("api:response_seconds:p95_10s > 3", 60, alert="Lasting"))
+    for message in (
+        live([(1, 100, 9.0)]),
+        closed([(1, 100, 9.0), (2, 100, 4.0), (3, 100, 8.0)]),
+        tick(101),
+        closed([(1, 101, 7.0), (3, 101, 1.0)]),
+    ):
+        state.fold(message)
+    await save(pool, key, state, 101)
+    ended = {(a.rule.key, a.state) for a in await restored(pool, key, 101) if a.subject.series_id % 256 == 3}
+
+    assert standing(state.alerts.values()) == standing(await restored(pool, key, 101))
+    assert {("g/Slow", "resolved"), ("g/Lasting", "resolved")} == ended
+    assert (3, 5) == (len(await restored(pool, key, 102)), len(await restored(pool, key, None)))
+
+
+async def test_the_outbox_holds_what_is_to_be_told(pool: Pool) -> None:
+    """FIRING and RESOLVED for each receiver in the order of the log, pending for nobody; twice is once."""
+    key = place()
+    for _ in range(2):
+        state = judged(key, rule(), rule("api:response_seconds:p95_10s > 3", 60, alert="Lasting"))
+        for message in (closed([(1, 100, 9.0)]), tick(101), closed([(1, 101, 1.0)]), tick(102)):
+            state.fold(message)
+        await save(pool, key, state, 102)
+    rows = await pool.fetch(
+        "SELECT receiver, e.transition FROM notification n JOIN alert_event e USING (key) WHERE topic = $1 "
+        "ORDER BY notification_id",
+        key.topic,
+    )
+    events = await pool.fetch(
+        "SELECT transition, reason, e.value FROM alert_event e JOIN alert_instance USING (rule, series_id) "
+        "WHERE topic = $1 AND rule = 'g/Slow' ORDER BY at_ms",
+        key.topic,
+    )
+
+    assert [(name, kind) for kind in ("firing", "resolved") for name in (ALERTS.name, "pager")] == [
+        tuple(row) for row in rows
+    ]
+    assert [("firing", "breach", 9.0), ("resolved", "clear", 1.0)] == [tuple(row) for row in events]
+
+
+async def test_a_series_in_two_partitions_harms_nobody(pool: Pool) -> None:
+    """A foreign record may bring that about; the commit goes on."""
+    key = place()
+    state = judged(key, rule())
+    state.fold(closed([(1, 100, 9.0)]))
+    work = state.checkpoint()
+    async with pool.acquire() as held, held.transaction():
+        cuts = [cut(key, work, 101), cut(Key(key.topic, 4), work, 101)]
+        await AlertTables([]).save(held, cuts)
+
+    assert 1 == await pool.fetchval("SELECT count(*) FROM alert_instance WHERE topic = $1", key.topic)
+
+
+async def test_an_alert_that_cannot_be_read_stops_the_start(pool: Pool) -> None:
+    """It says which one, and what to do."""
+    key = place()
+    state = judged(key, rule())
+    state.fold(closed([(1, 100, 9.0)]))
+    await save(pool, key, state, 101)
+    await pool.execute("UPDATE alert_instance SET expr = 'of the future' WHERE topic = $1", key.topic)
+
+    with pytest.raises(Misconfigured, match=r"g/Slow.*'of the future'.*delete its row"):
+        await restored(pool, key, 101)
+
+
+async def test_what_is_past_retention_goes(pool: Pool) -> None:
+    """A week for what was told, 400 days for what happened; what lasts stays."""
+    key = place()
+    state = judged(key, rule())
+    for message in (closed([(1, 100, 9.0), (2, 100, 9.0)]), tick(101), closed([(1, 101, 9.0)]), tick(102)):
+        state.fold(message)
+    await save(pool, key, state, 102)
+    await pool.execute(
+        "UPDATE notification SET created_at = now() - interval '8 days' WHERE topic = $1 AND receiver = 'pager'",
+        key.topic,
+    )
+    await pool.execute(
+        "UPDATE alert_event SET recorded_at = now() - interval '401 days' WHERE (rule, series_id) IN "
+        "(SELECT rule, series_id FROM alert_instance WHERE topic = $1 AND state = 'resolved')",
+        key.topic,
+    )
+    await pool.execute(
+        "UPDATE alert_instance SET updated_at = now() - interval '401 days' WHERE topic = $1", key.topic
+    )
+    await upkeep.keep(pool, UPKEEP)
+    left = await pool.fetch("SELECT DISTINCT receiver FROM notification WHERE topic = $1", key.topic)
+    alerts = await pool.fetch("SELECT rule, series_id, state FROM alert_instance WHERE topic = $1", key.topic)
+    events = await pool.fetchval(
+        "SELECT count(*) FROM alert_event WHERE series_id BETWEEN $1::bigint - 10 AND $1::bigint + 10",
+        alerts[0]["series_id"],
+    )
+
+    assert [ALERTS.name] == [row["receiver"] for row in left]
+    assert (["firing"], 1) == ([row["state"] for row in alerts], events)
