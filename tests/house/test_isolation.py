@@ -17,6 +17,7 @@ FOREIGN = {
     "gateway": ("faust", "mode"),
     "aggregator": ("fastapi", "uvicorn", "httptools"),
     "ingest": ("fastapi", "uvicorn", "httptools", "redis"),
+    "alerts": ("fastapi", "uvicorn", "httptools", "redis"),
 }
 """Service -> packages of other extras, which its environment must not hold."""
 
@@ -74,13 +75,15 @@ NOBODY = {
     "TIDEGAUGE_KAFKA": "127.0.0.1:9",
     "TIDEGAUGE_POSTGRES": "postgresql://nobody@127.0.0.1:9/none",
     "TIDEGAUGE_REDIS": "redis://127.0.0.1:9",
+    "ALERTS_RULES": "deploy/rules/default.yml",
 }
-"""Addresses at which nothing listens."""
+"""Addresses at which nothing listens, and what a start needs besides."""
 
 WAITS = {
     "gateway": "cannot publish",
     "aggregator": "waiting for Postgres",
     "ingest": "waiting for Postgres",
+    "alerts": "waiting for Postgres",
 }
 """Service -> what it logs while its servers are away."""
 
