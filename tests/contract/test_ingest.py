@@ -99,13 +99,18 @@ async def test_worker_joins_and_leaves(rig: Rig, load: EventLoad) -> None:
 
 @both
 async def test_workers_are_killed_around_their_commits(rig: Rig, load: EventLoad) -> None:
-    """Again and again, at any moment: what was published but not committed is published again, and counts once."""
+    """At any moment, and when points are published that are not committed: they are published again, and count once."""
     chance = random.Random(SEED)
     worker = await rig.worker()
     await rig.owned_by(worker)
-    for _ in range(KILLS):
+    for number in range(KILLS):
         await load.rounds(chance.randrange(2, 25), pause_s=0.02)
-        worker.signal(signal.SIGKILL)
+        published = number % 2 == 0
+        async with _locked(rig) if published else contextlib.nullcontext():
+            if published:
+                await load.rounds(5)
+                await _blocked(rig)
+            worker.signal(signal.SIGKILL)
         worker = await rig.worker()
         async with under_load(load):
             await rig.owned_by(worker)
