@@ -268,6 +268,29 @@ async def test_a_story_is_told(stack: Stack, tmp_path: Path, runtime: str) -> No
     assert code == 0
 
 
+async def test_a_receiver_that_hangs_delays_neither_others_nor_a_stop(watch: Watch) -> None:
+    """The pager hears everything, and a worker that is told to stop does not wait for an answer that never comes."""
+    never = Event()
+    with Webhook() as stuck:
+        stuck.otherwise = lambda _: Reply(held=never)
+        named = f"stuck={stuck.url},{watch.rig.settings['ALERTS_WEBHOOKS']}"
+        watch.rig.settings = {**watch.rig.settings, "ALERTS_WEBHOOKS": named}
+        worker = await watch.rig.worker()
+        await watch.windows(5)
+        await watch.story.finish()
+        told = {change for change in watch.story.expected() if change[-1] in {"firing", "resolved"}}
+
+        async def heard() -> bool:
+            return len(set(watch.webhook.keys)) == len(told)
+
+        await until(heard, f"the pager has heard {len(told)} pages", 20)
+        worker.signal(signal.SIGTERM)
+        code = await worker.ended(TERMINATE_S)
+        never.set()
+
+    assert (0, True) == (code, len(stuck.keys) >= 8)
+
+
 async def test_postgres_is_killed_and_comes_back(watch: Watch, stack: Stack) -> None:
     """Workers outlive it, and nothing that was or is to be told is lost."""
     worker = await watch.rig.worker()
