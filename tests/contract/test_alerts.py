@@ -153,7 +153,7 @@ async def watch(stack: Stack, tmp_path: Path) -> AsyncIterator[Watch]:
         yield made
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 async def test_every_transition_is_told_whatever_happens(stack: Stack, tmp_path: Path) -> None:
     """Workers are killed and frozen at 52 moments around firing and resolving."""
     async with asyncio.TaskGroup() as group:
