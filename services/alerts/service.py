@@ -200,7 +200,8 @@ class PartitionAlerts:
         for key, alert in self.alerts.items():
             rule = rules.get(alert.rule.key)
             if rule is not None and rule.comparison == alert.rule.comparison:
-                alert.rule = rule
+                # Its labels name the alert to receivers, so they stay until the episode ends.
+                alert.rule = replace(rule, labels=alert.rule.labels)
             elif alert.active:
                 at_ms = max(alert.last_closed_ms, alert.last_breach_ms) + BASE_MS
                 grounds = Grounds(

@@ -1,6 +1,7 @@
 """The life of an alert, step by step: who begins it, who ends it, and what changes nothing."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -152,6 +153,19 @@ def test_a_rule_whose_comparison_changes_begins_anew() -> None:
     assert [("firing", "breach", 3), ("resolved", "rule_removed", 3), ("firing", "breach", 4)] == after(
         state, [live([(1, 4, 5)])]
     )
+
+
+def test_an_episode_keeps_its_labels() -> None:
+    """Receivers know an alert by its labels: what fired under some resolves under the same, whatever a reload says."""
+    state = partition(rule())
+    state.fold(live([(1, 3, 6)]))
+    state.book.replace([replace(rule(), labels={"severity": "page", "team": "web"})])
+    for message in (closed([(1, 3, 6), (1, 4, 1)]), tick(5), live([(1, 5, 6)])):
+        state.fold(message)
+    labels = [each.labels for each in state.checkpoint().transitions]
+
+    assert ["critical", "critical", "page"] == [each["severity"] for each in labels]
+    assert [False, False, True] == ["team" in each for each in labels]
 
 
 def test_a_series_that_is_not_sound_spoils_its_message_alone() -> None:
