@@ -24,8 +24,8 @@ import httpx2
 from deploy.kafka import topics
 from deploy.postgres.migrate import migrate
 from shared.runtime.clock import now_ms
-from shared.wire import envelope
-from shared.wire.topics import METRICS
+from shared.wire import envelope, events
+from shared.wire.topics import EVENTS, METRICS
 from tests.support.wait import until
 
 PARTITIONS = 4
@@ -90,27 +90,44 @@ class Gateway:
             self.process.kill()
             self.process.wait()
 
-    async def post(self, body: Any, key: str | None = "write", **headers: str) -> httpx2.Response:
+    async def post(
+        self, body: Any, key: str | None = "write", path: str = "/v1/telemetry", **headers: str
+    ) -> httpx2.Response:
         """Post a body, JSON unless it is bytes."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         given = {"content-type": "application/json"} | ({"x-api-key": key} if key else {})
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
         async with httpx2.AsyncClient(base_url=self.url, timeout=20) as client:
-            return await client.post("/v1/telemetry", content=content, headers=given)
+            return await client.post(path, content=content, headers=given)
 
     async def batches(self) -> list[tuple[int, envelope.Batch]]:
-        """Every message of the topic with its partition, decoded as the aggregator does."""
+        """Every message of the topic of points with its partition, decoded as the aggregator does."""
+        return [
+            (partition, envelope.decode(record.value, record.timestamp))
+            for partition, record in await self._records(self.topic)
+        ]
+
+    async def events(self) -> list[tuple[int, events.Event]]:
+        """Every event of the topic of events with its partition, decoded as ingest does."""
+        topic = self.topic.removesuffix(METRICS.name) + EVENTS.name
+        return [
+            (partition, event)
+            for partition, record in await self._records(topic)
+            for event in events.decode(record.value, record.timestamp).events
+        ]
+
+    async def _records(self, topic: str) -> list[tuple[int, Any]]:
         consumer = aiokafka.AIOKafkaConsumer(bootstrap_servers=self.kafka)
         await consumer.start()
         try:
-            parts = [aiokafka.TopicPartition(self.topic, p) for p in range(PARTITIONS)]
+            parts = [aiokafka.TopicPartition(topic, p) for p in range(PARTITIONS)]
             consumer.assign(parts)
             await consumer.seek_to_beginning(*parts)
             ends = await consumer.end_offsets(parts)
             found = []
             while any([await consumer.position(part) < ends[part] for part in parts]):
                 for part, records in (await consumer.getmany(timeout_ms=200)).items():
-                    found += [(part.partition, envelope.decode(r.value, r.timestamp)) for r in records]
+                    found += [(part.partition, record) for record in records]
             return found
         finally:
             await consumer.stop()
@@ -134,8 +151,10 @@ def free_port() -> int:
 
 
 async def prepare(kafka: str, postgres: str, topic: str) -> None:
-    """Make the topic, the tables, two tenants and their keys: write, read, admin, slow, revoked."""
-    await topics.create(kafka, [replace(METRICS, name=topic)], PARTITIONS)
+    """Make the topics, the tables, two tenants and their keys: write, read, admin, slow, revoked."""
+    prefix = topic.removesuffix(METRICS.name)
+    mine = [replace(each, name=prefix + each.name) for each in (METRICS, EVENTS)]
+    await topics.create(kafka, mine, PARTITIONS)
     await migrate(postgres)
     held = await asyncpg.connect(postgres)
     try:
