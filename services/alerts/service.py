@@ -7,6 +7,7 @@ follows from the messages in their order and the rules, and a message that comes
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,7 +173,9 @@ class PartitionAlerts:
     def _tick(self, watermark_ms: int) -> None:
         """Time moves on: windows that ended by then without points of an alert's series were silent."""
         self.time_ms = max(self.time_ms or watermark_ms, watermark_ms)
-        for key, alert in list(self.alerts.items()):
+        # In the order of their keys, so that a replay tells them in the same order.
+        for key in sorted(self.alerts):
+            alert = self.alerts[key]
             self._silent_before(key, alert, self.time_ms - BASE_MS + 1, self.time_ms)
             if not alert.active and alert.last_closed_ms + BASE_MS <= self.time_ms:
                 del self.alerts[key]
@@ -197,7 +200,7 @@ class PartitionAlerts:
         self._edition, self._rules = self.book.edition, list(self.book.rules)
         self._known.clear()
         rules = {rule.key: rule for rule in self._rules}
-        for key, alert in self.alerts.items():
+        for key, alert in sorted(self.alerts.items(), key=itemgetter(0)):
             rule = rules.get(alert.rule.key)
             if rule is not None and rule.comparison == alert.rule.comparison:
                 # Its labels name the alert to receivers, so they stay until the episode ends.
