@@ -114,6 +114,25 @@ def topics(
         _report(asyncio.run(create(address, partitions=partitions, replication=replication)), "created")
 
 
+@app.command()
+def sink(
+    port: Annotated[int, typer.Option(help="Port on loopback.", min=1, max=65535)] = 9099,
+) -> None:
+    """Print alerts as they come: a webhook for trying out and for drills, until Ctrl-C.
+
+    It takes Alertmanager's payload, version 4: ALERTS_WEBHOOKS=sink=http://127.0.0.1:9099/ sends to it.
+    """
+    from deploy.local.sink import run  # noqa: PLC0415  other commands start quicker without
+
+    try:
+        run(port)
+    except OSError as problem:
+        typer.echo(f"tidegauge: port {port}: {problem.strerror}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("stopped")
+
+
 @key_app.command("create")
 def create_key(
     tenant: Annotated[str, typer.Option(help="Whose data; made when it is new.")],

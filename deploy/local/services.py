@@ -20,7 +20,7 @@ from deploy.local.ports import LOOPBACK
 from deploy.local.prerequisites import Say
 from deploy.local.process import Child, bound_to_us
 from shared.runtime.clock import monotonic_s
-from shared.wire.topics import METRICS
+from shared.wire.topics import EVENTS, METRICS, WINDOWS, Topic
 
 GIVE_UP_ENDS, GIVE_UP_S = 3, 30.0
 """So many ends within this span stop the run."""
@@ -30,6 +30,9 @@ PAUSE_S, LONGEST_PAUSE_S = 1.0, 10.0
 
 STOP_S = 15.0
 """How long a service may take to drain and end."""
+
+RULES = ROOT / "deploy/rules/default.yml"
+"""The rules shipped."""
 
 _OWNED = """
 SELECT count(*) FILTER (WHERE owner <> '' AND updated_at >= $2) >= $3
@@ -44,15 +47,26 @@ class Surroundings:
     """Addresses of the servers, as TIDEGAUGE_*."""
     port: int
     """Port of the gateway on loopback."""
+    sink_port: int
+    """Port of the sink on loopback."""
     started_at: object
     """Postgres' clock before the services were started."""
     partitions: int
-    """Partitions of the metrics topic."""
+    """Partitions of each topic."""
 
     @property
     def url(self) -> str:
         """Address of the public API."""
         return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def alerting(self) -> dict[str, str]:
+        """What the alert service is told besides the addresses of the servers."""
+        return {
+            "ALERTS_RULES": str(RULES),
+            "ALERTS_WEBHOOKS": f"sink=http://{LOOPBACK}:{self.sink_port}/",
+            "ALERTS_EXTERNAL_URL": self.url,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +90,14 @@ def _gateway_ready(around: Surroundings) -> bool:
         connection.close()
 
 
-def _partitions_owned(around: Surroundings) -> bool:
-    return finish(
-        _ask(around.environ["TIDEGAUGE_POSTGRES"], METRICS.name, around.started_at, around.partitions)
-    )
+def _owned(topic: Topic) -> Callable[[Surroundings], bool]:
+    """Ready is who owns all partitions of its topic."""
+
+    def ready(around: Surroundings) -> bool:
+        dsn = around.environ["TIDEGAUGE_POSTGRES"]
+        return finish(_ask(dsn, topic.name, around.started_at, around.partitions))
+
+    return ready
 
 
 async def _ask(dsn: str, topic: str, since: object, partitions: int) -> bool:
@@ -97,7 +115,9 @@ SERVICES = (
         _gateway_ready,
         lambda around: {"GATEWAY_HOST": LOOPBACK, "GATEWAY_PORT": str(around.port)},
     ),
-    Service("aggregator", "services.aggregator", _partitions_owned),
+    Service("ingest", "services.ingest", _owned(EVENTS)),
+    Service("aggregator", "services.aggregator", _owned(METRICS)),
+    Service("alerts", "services.alerts", _owned(WINDOWS), lambda around: around.alerting),
 )
 """Every service that `tidegauge up` runs, in the order in which data flow."""
 

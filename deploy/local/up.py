@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 
 from deploy.kafka import topics
-from deploy.local import tenant
+from deploy.local import sink, tenant
 from deploy.local.apart import finish
 from deploy.local.interrupt import Stopping, interruptible
 from deploy.local.ports import LOOPBACK
@@ -21,6 +21,7 @@ from deploy.local.progress import Progress
 from deploy.local.running import MEMORY as RUNNING
 from deploy.local.services import SERVICES, Fleet, Surroundings
 from deploy.local.stack import Stack
+from deploy.local.tail import Tail
 from deploy.postgres.migrate import migrate
 from shared.errors import Unavailable
 from shared.runtime.clock import monotonic_s
@@ -52,12 +53,27 @@ HOW_TO_TRY = """
 
 Post a point, and read its window back (live at once, closed some 12 s later):
 
-  curl -s {url}/v1/telemetry -H 'Authorization: Bearer {write}' -H 'Content-Type: application/json' -d '{body}'
+  curl -s {url}/v1/telemetry -H 'Authorization: Bearer {write}' -H 'Content-Type: application/json' -d '{point}'
   curl -s '{url}/v1/windows?metric=demo.answer' -H 'Authorization: Bearer {read}'
+
+Cause a page: a response that took 6 s. It appears below within 2 s, and resolves by itself some 20 s later:
+
+  curl -s {url}/v1/telemetry -H 'Authorization: Bearer {write}' -H 'Content-Type: application/json' -d '{slow}'
+  curl -s {url}/v1/alerts -H 'Authorization: Bearer {read}'
+
+Post an event, as often as you like: it counts once. And see how far the demo's visitors come:
+
+  curl -s {url}/v1/events -H 'Authorization: Bearer {write}' -H 'Content-Type: application/json' -d '{event}'
+  curl -s {url}/v1/funnels/effect_creation -H 'Authorization: Bearer {read}'
 
 Ctrl-C stops everything; the data stay. `eval "$(tidegauge env)"` gives a shell these addresses and keys."""
 
-BODY = '{"points":[{"name":"demo.answer","value":42}]}'
+POINT = '{"points":[{"name":"demo.answer","value":42}]}'
+SLOW = (
+    '{"points":[{"name":"api.response_seconds","value":6,"kind":"delta","unit":"s",'
+    '"labels":{"endpoint":"/checkout"}}]}'
+)
+EVENT = '{"events":[{"event_id":"my-first","type":"click","name":"hello"}]}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +115,9 @@ class _Run:
         self._fleet = fleet
         self._keys = tenant.demo_keys(stack.folder)
         self._port = stack.ports.pick("gateway", "GATEWAY_PORT", GATEWAY_PORT)
+        self._sink_port = stack.ports.pick("sink", "SINK_PORT", sink.PORT)
         self._url = f"http://{LOOPBACK}:{self._port}"
+        self._pages = Tail(stack.folder.log / "sink.log", progress.show)
 
     def run(self) -> None:
         demo = self._wishes.demo and not self._wishes.servers_only
@@ -129,8 +147,10 @@ class _Run:
 
     def _start_services(self) -> None:
         environ = self._stack.environ
-        started_at = finish(_now(self._stack.postgres))
-        around = Surroundings(environ, self._port, started_at, DEFAULT_PARTITIONS)
+        self._around = around = Surroundings(
+            environ, self._port, self._sink_port, finish(_now(self._stack.postgres)), DEFAULT_PARTITIONS
+        )
+        self._fleet.start("sink", "deploy.local.sink", {"SINK_PORT": str(self._sink_port)})
         for service in SERVICES:
             self._fleet.start(service.name, service.module, environ | service.environ(around))
         for service in SERVICES:
@@ -152,14 +172,14 @@ class _Run:
 
     def _tell(self) -> None:
         addresses = self._stack.environ
-        self._stack.folder.remember(
-            RUNNING, addresses if self._wishes.servers_only else addresses | self._public()
-        )
         if self._wishes.servers_only:
+            self._stack.folder.remember(RUNNING, addresses)
             self._progress.say('servers are up; `eval "$(tidegauge env)"` gives a shell their addresses')
             return
+        self._stack.folder.remember(RUNNING, addresses | self._public() | self._around.alerting)
         servers = {name: server.address for name, server in self._stack.servers.items()}
-        self._progress.show(HOW_TO_TRY.format(url=self._url, body=BODY, **servers, **self._keys))
+        bodies = {"point": POINT, "slow": SLOW, "event": EVENT}
+        self._progress.show(HOW_TO_TRY.format(url=self._url, **bodies, **servers, **self._keys))
 
     def _until(self, condition: Callable[[], bool], limit_s: float = float("inf")) -> bool:
         """Look after the children until the condition holds; False when it does not by the limit."""
@@ -168,6 +188,7 @@ class _Run:
             if monotonic_s() > deadline:
                 return False
             self._fleet.tend()
+            self._pages.show()
             pause.wait(TEND_S)
         return True
 

@@ -1,0 +1,28 @@
+"""What is added to a log while we look: whole lines, each once.
+
+Bytes. The law: a line that is not finished yet waits until it is.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+
+class Tail:
+    """The end of a log, from the moment of its making."""
+
+    def __init__(self, log: Path, tell: Callable[[str], object]) -> None:
+        self._log = log
+        self._tell = tell
+        self._at = log.stat().st_size if log.exists() else 0
+
+    def show(self) -> None:
+        """Tell each line that has come since the previous look."""
+        if not self._log.exists():
+            return
+        with self._log.open("rb") as log:
+            log.seek(self._at)
+            whole, _, _ = log.read().rpartition(b"\n")
+        if whole:
+            self._at += len(whole) + 1
+            for line in whole.decode(errors="replace").split("\n"):
+                self._tell(line)
