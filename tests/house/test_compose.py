@@ -5,6 +5,7 @@ No container engine is needed: the file is read, not run.
 
 import importlib
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,30 @@ def test_the_order_is_servers_then_jobs_then_services(compose: Compose) -> None:
     assert {service.name: order[service.name] for service in SERVICES} == {
         service.name: prepared for service in SERVICES
     }
+
+
+def test_the_rules_shipped_are_mounted_where_alerts_looks(root: Path, compose: Compose) -> None:
+    """Read-only, and the file is there."""
+    (mount,) = compose["alerts"]["volumes"]
+    source, target, mode = mount.split(":")
+    rules = Path(compose["alerts"]["environment"]["ALERTS_RULES"])
+
+    assert (Path(target), "ro") == (rules.parent, mode)
+    assert (root / source / rules.name).is_file()
+
+
+def test_the_image_holds_what_its_services_declare(root: Path) -> None:
+    """Each service's extra, and each folder that the wheel packs."""
+    text = (root / "deploy/Dockerfile").read_text()
+    project = tomllib.loads((root / "pyproject.toml").read_text())
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    extras = re.search(r"'\.\[([\w,]+)\]'", text)
+
+    assert extras is not None
+    assert {service.name for service in SERVICES} <= set(extras[1].split(","))
+    assert {package.split("/")[0] for package in packages} <= set(
+        re.findall(r"^COPY (\w+) ", text, re.MULTILINE)
+    )
 
 
 def test_images_are_pinned(root: Path, compose: Compose) -> None:
