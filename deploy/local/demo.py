@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
-from logging import getLogger
 from secrets import SystemRandom
 from uuid import uuid4
 
@@ -190,8 +189,6 @@ async def run(telemetry: Telemetry, url: str, read_key: str) -> None:
 def main() -> None:
     """Run with the address and the keys that the environment gives."""
     logging.configure("demo")
-    # The client's own line for every request would be the whole log.
-    getLogger("httpx2").setLevel("WARNING")
     url = os.environ["TIDEGAUGE_URL"]
     with Telemetry(
         url,

@@ -37,6 +37,8 @@ def configure(service: str, level: int = logging.INFO) -> None:
     )
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(level)
+    # Its line for every request would be most of a log, and an address may hold a secret.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 
 def _named(service: str) -> structlog.types.Processor:
