@@ -53,8 +53,8 @@ def _row(event: Event, received_at_ms: int) -> bytes:
             _text(event.event_id),
             _known(event.type),
             _known(event.name),
-            _NULL if event.session_id is None else _text(event.session_id),
-            _NULL if event.user_id is None else _text(event.user_id),
+            _NULL if event.session_id is None else _known(event.session_id),
+            _NULL if event.user_id is None else _known(event.user_id),
             _length(len(body) + 1),
             _JSONB_VERSION,
             body,
@@ -67,5 +67,5 @@ def _text(text: str) -> bytes:
     return _length(len(packed)) + packed
 
 
-_known = lru_cache(maxsize=4096)(_text)
-"""Types and names are few."""
+_known = lru_cache(maxsize=1 << 14)(_text)
+"""Types and names are few, and sessions come again."""

@@ -1,10 +1,6 @@
-"""How far a session came: a table of cases, and the law that order of arrival does not matter."""
-
-from random import Random
+"""How far a session came: a table of cases."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from services.ingest.domain.funnel import MAX_OCCURRENCES, Occurrence, Progress, kept, progress
 
@@ -35,35 +31,6 @@ def test_progress(sent: list[tuple[int, int]], expected: Progress) -> None:
 
     assert expected == found
     assert (expected.reached_ms[0] if expected.reached_ms else None) == found.entered_ms
-
-
-occurrences = st.lists(st.builds(Occurrence, st.integers(0, 30), st.integers(0, 8)), min_size=1, max_size=40)
-
-
-@given(occurrences, st.randoms(use_true_random=False))
-def test_progress_is_a_function_of_the_set(sent: list[Occurrence], chance: Random) -> None:
-    """Any order, any repeats, any batches: the same progress."""
-    expected = progress(sent)
-    again = sent * 2
-    chance.shuffle(again)
-    stored: list[Occurrence] = []
-    for one in again:
-        stored = kept([*stored, one])
-
-    assert expected == progress(again) == progress(stored)
-    assert sorted(set(sent)) == stored
-
-
-@given(occurrences)
-def test_progress_is_sound(sent: list[Occurrence]) -> None:
-    """Steps are reached in order of time, at occurrences of their own, and nothing early was reached before."""
-    found = progress(sent)
-    reached = found.reached_ms
-
-    assert list(reached) == sorted(reached)
-    assert all(Occurrence(ts, step) in sent for step, ts in enumerate(reached))
-    assert min(ts for ts, _ in sent) == found.first_ms
-    assert found.out_of_order <= len([one for one in set(sent) if one.step > 0])
 
 
 def test_only_the_earliest_occurrences_are_kept() -> None:
