@@ -17,7 +17,7 @@ from services.gateway.domain.admission import Rejection, untimely
 from shared.errors import Rejected
 from shared.model.event import FUNNEL_STEP, MAX_ID, MAX_NAME, MAX_PROPERTIES_BYTES, MAX_TYPE
 from shared.model.window import MAX_AHEAD_MS, MAX_LATE_MS
-from shared.wire.events import NO_PROPERTIES, TEXT, TYPE, Event, Id, Name, Type, check_step, properties_of
+from shared.wire.events import NO_PROPERTIES, TYPE, Event, Id, Name, Type, check_step, properties_of
 
 Short = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
 
@@ -72,7 +72,6 @@ _plain = msgspec.json.Decoder(PlainBody)
 _raw_body = msgspec.json.Decoder(RawBody)
 _said = msgspec.json.Decoder(Said)
 _type = re.compile(TYPE)
-_clean = re.compile(TEXT)
 _FIELD = re.compile(r"`\$\.(\w+)|field `(\w+)`")
 _MUST = {
     "event_id": f"must be given, 1 to {MAX_ID} characters, none of control",
@@ -140,13 +139,13 @@ class Decoder:
 
 def _sound(plain: Sequence[Plain], received_at_ms: int) -> bool:
     """Whether nothing at all is wrong with these events, as far as can be told by looking at all of them at once."""
-    texts = [each.event_id for each in plain] + [each.name for each in plain]
-    texts += [each.session_id or "" for each in plain] + [each.user_id or "" for each in plain]
+    texts = [f"{each.event_id}{each.name}{each.session_id}{each.user_id}" for each in plain]
     types = {each.type for each in plain}
     times = [each.ts for each in plain]
     return (
         FUNNEL_STEP not in types
-        and _clean.match("".join(texts)) is not None
+        # Narrower than what is allowed, and ten times as fast as looking for what is not.
+        and "".join(texts).isprintable()
         and all(map(_type.match, types))
         and set(map(type, times)) == {int}
         and received_at_ms - MAX_LATE_MS <= min(times)  # type: ignore[type-var,operator]
