@@ -121,10 +121,13 @@ class PartitionAlerts:
         found = evaluate.values(rule.comparison, rows, chosen)
         over = evaluate.breaches(rule.comparison, found)
         on = lifecycle.CLOSED if windows.final else lifecycle.LIVE
+        if not windows.final or not (self.alerts or over.any()):
+            # A window without a breach ends alerts when it has closed, and nothing else.
+            chosen, found, over = chosen[over], found[over], over[over]
         for row, value, breach in zip(chosen.tolist(), found.tolist(), over.tolist(), strict=True):
             subject = known[rows.slot[row]][0]
             alert = self.alerts.get((rule.key, subject.series_id))
-            if not breach and (alert is None or not windows.final):
+            if not breach and alert is None:
                 continue
             grounds = Grounds(
                 int(rows.start_ms[row]),
@@ -206,7 +209,10 @@ class PartitionAlerts:
                 # Its labels name the alert to receivers, so they stay until the episode ends.
                 alert.rule = replace(rule, labels=alert.rule.labels)
             elif alert.active:
-                at_ms = max(alert.last_closed_ms, alert.last_breach_ms) + BASE_MS
+                # The windows up to its last breach are its own: a new episode of the same name would be
+                # told under the same keys, and nobody would hear of it.
+                alert.last_closed_ms = max(alert.last_closed_ms, alert.last_breach_ms)
+                at_ms = alert.last_closed_ms + BASE_MS
                 grounds = Grounds(
                     alert.last_breach_ms, alert.value, 0.0, 0, self.time_ms or at_ms, lifecycle.RULES
                 )

@@ -22,16 +22,21 @@ _COMPARE: Mapping[str, Callable[[Floats, float], NDArray[np.bool_]]] = {
 
 def values(comparison: Comparison, rows: Rollups, chosen: NDArray[np.intp]) -> Floats:
     """The aggregate of each chosen row; NaN where the row has none."""
+    found = _found(comparison, rows, chosen)
+    finite: Floats = np.where(np.isfinite(found), found, np.nan)
+    return finite
+
+
+def _found(comparison: Comparison, rows: Rollups, chosen: NDArray[np.intp]) -> Floats:
     if comparison.quantile is not None:
-        return np.array([_quantile(rows, row, comparison.quantile) for row in chosen.tolist()])
+        return np.array([_quantile(rows, row, comparison.quantile) for row in chosen.tolist()], np.float64)
     if comparison.operation == "avg":
         count = rows.count[chosen]
         average: Floats = np.full(len(chosen), np.nan)
         np.divide(rows.sum[chosen], count, out=average, where=count > 0)
         return average
     found: Floats = getattr(rows, comparison.operation)[chosen]
-    finite: Floats = np.where(np.isfinite(found), found, np.nan)
-    return finite
+    return found
 
 
 def breaches(comparison: Comparison, found: Floats) -> NDArray[np.bool_]:

@@ -47,6 +47,11 @@ class Grounds:
         """End of the window."""
         return self.window_start_ms + BASE_MS
 
+    @property
+    def at_ms(self) -> int:
+        """When it was so: at the end of the window, and for one that is open, whose end is to come, at its start."""
+        return self.window_start_ms if self.decided_on == LIVE else self.window_end_ms
+
 
 @dataclass(frozen=True, slots=True)
 class Transition:
@@ -115,8 +120,8 @@ class Alert:
         if grounds.decided_on == CLOSED:
             self.last_closed_ms = grounds.window_start_ms
         if self.state == PENDING and grounds.window_end_ms - self.active_at_ms >= self.rule.for_ms:
-            self.state, self.fired_at_ms = FIRING, grounds.window_end_ms
-            return self._changed(FIRING, BREACH, grounds.window_end_ms, grounds)
+            self.state, self.fired_at_ms = FIRING, grounds.at_ms
+            return self._changed(FIRING, BREACH, grounds.at_ms, grounds)
         return None
 
     def clear(self, grounds: Grounds, reason: str) -> Transition | None:
@@ -156,15 +161,13 @@ class Alert:
 
 def begin(rule: Rule, subject: Subject, grounds: Grounds) -> tuple[Alert, Transition]:
     """A new episode with the first breach."""
-    start_ms = grounds.window_start_ms
-    live = grounds.decided_on == LIVE
-    at_ms = start_ms if live else grounds.window_end_ms
+    start_ms, at_ms = grounds.window_start_ms, grounds.at_ms
     state = FIRING if rule.for_ms == 0 else PENDING
     alert = Alert(
         rule, subject, state,
         episode_ms=start_ms,
         active_at_ms=at_ms,
-        last_closed_ms=start_ms - BASE_MS if live else start_ms,
+        last_closed_ms=start_ms - BASE_MS if grounds.decided_on == LIVE else start_ms,
         last_breach_ms=start_ms,
         value=grounds.value,
         fired_at_ms=at_ms if state == FIRING else None,

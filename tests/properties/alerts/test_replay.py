@@ -13,6 +13,15 @@ from tests.support.alerting import Row, closed, live, partition, rule, tick
 
 RULES = (rule(), rule("api:response_seconds:p95_10s > 3", 20, alert="Lasting"))
 
+BOOKS = (
+    RULES,
+    (rule("api:response_seconds:max_10s > 3"), RULES[1]),
+    (rule(for_s=20),),
+    (rule(), rule("api:response_seconds:p95_10s > 3", alert="Lasting")),
+    (),
+)
+"""What a reload may bring: the same, other thresholds, other durations, nothing."""
+
 values = st.sampled_from((None, 1.0, 4.0, 6.0))
 """What a series measures in a window; None: nothing."""
 
@@ -58,19 +67,30 @@ def test_every_episode_fires_once_and_ends_once(messages: list[Windows]) -> None
 @given(logs(), st.data())
 @settings(max_examples=200)
 def test_messages_that_come_twice_change_nothing(messages: list[Windows], data: st.DataObject) -> None:
-    """A cut that a crashed aggregator publishes again brings no transition."""
+    """What was said last, however far back and whatever it was, may be said again at any time."""
     again: list[Windows] = []
-    cut: list[Windows] = []
-    for message in messages:
+    for said, message in enumerate(messages, 1):
         again.append(message)
-        if message.final:
-            cut.append(message)
-            if data.draw(st.booleans()):
-                again += cut
-        if message.final and not len(message.rows):
-            cut = []
+        if data.draw(st.integers(0, 3)) == 0:
+            again += messages[data.draw(st.integers(0, said)) : said]
 
     assert straight(messages) == straight(again)
+
+
+@given(logs(), st.data())
+@settings(max_examples=200)
+def test_no_key_comes_twice_whatever_the_rules_become(messages: list[Windows], data: st.DataObject) -> None:
+    """The outbox takes a key once: what a reload begins must not bear the name of what it ended."""
+    state = partition(*RULES)
+    for message in messages:
+        if data.draw(st.integers(0, 3)) == 0:
+            state.book.replace(data.draw(st.sampled_from(BOOKS)))
+        state.fold(message)
+    transitions = state.checkpoint().transitions
+    keys = [each.key for each in transitions]
+
+    assert len(set(keys)) == len(keys)
+    assert all((each.resolved_at_ms or each.at_ms) >= (each.fired_at_ms or 0) for each in transitions)
 
 
 @given(logs(), st.data())

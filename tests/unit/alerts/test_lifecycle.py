@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from services.alerts.domain.rule import Rule
 from services.alerts.service import PartitionAlerts, Windows
 from shared.errors import Rejected
 from shared.model.window import BASE_MS
@@ -152,6 +153,51 @@ def test_a_rule_whose_comparison_changes_begins_anew() -> None:
 
     assert [("firing", "breach", 3), ("resolved", "rule_removed", 3), ("firing", "breach", 4)] == after(
         state, [live([(1, 4, 5)])]
+    )
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        pytest.param([rule("api:response_seconds:max_10s > 4")], id="the comparison changes"),
+        pytest.param([], id="the rule goes and comes back"),
+    ],
+)
+def test_a_reload_within_the_window_that_fired_does_not_use_its_name_again(between: list[Rule]) -> None:
+    """Another episode named by that window would be told under keys that were used: nobody would hear of it."""
+    state = partition(rule())
+    state.fold(live([(1, 3, 6)]))
+    state.book.replace(between)
+    state.fold(live([(1, 3, 6)]))
+    state.book.replace(between or [rule()])
+    for message in (live([(1, 3, 7)]), closed([(1, 3, 7)]), tick(4), live([(1, 4, 8)])):
+        state.fold(message)
+    transitions = state.checkpoint().transitions
+
+    assert [("firing", 3), ("resolved", 3), ("firing", 4)] == [
+        (each.transition, each.episode_ms // BASE_MS) for each in transitions
+    ]
+    assert 3 == len({each.key for each in transitions})
+
+
+def test_what_a_live_window_decides_is_not_in_the_future() -> None:
+    """A rule that need not wait any more fires its pending alert within an open window: at its start, not its end."""
+    state = partition(rule(for_s=30))
+    state.fold(closed([(1, 3, 6)]))
+    state.book.replace([rule()])
+    state.fold(live([(1, 4, 6)]))
+    fired = state.checkpoint().transitions[-1]
+
+    assert ("firing", "live", 4 * BASE_MS, 4 * BASE_MS) == (
+        fired.transition, fired.grounds.decided_on, fired.at_ms, fired.fired_at_ms,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("operation", ["avg", "sum", "last", "max"])
+def test_what_is_not_finite_never_breaches(operation: str) -> None:
+    """A sum beyond all numbers has no average either, and no receiver could be told of it."""
+    assert [] == after(
+        partition(rule(f"api:response_seconds:{operation}_10s > 5")), [closed([(1, 3, float("inf"))])]
     )
 
 
