@@ -76,7 +76,7 @@ def post(system: System, number: int) -> None:
             for at, step in enumerate(EFFECT_CREATION.steps[:steps]):
                 client.funnel_step(step, session_id=f"{name}-{number}", ts_ms=began_ms + at)
         assert client.flush(60)
-        # Only now, when the gateway answers: a point that comes after its window has closed revises it, and pages nobody.
+        # Only now, when the gateway answers: a point that comes after its window has closed does not page.
         client.point("api.response_seconds", 6.0, labels={"endpoint": f"/circle-{number}"})
         assert client.flush(60)
 

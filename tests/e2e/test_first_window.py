@@ -1,4 +1,4 @@
-"""A newcomer's first minute: one command, real windows, two commands to try, Ctrl-C, and nothing is left."""
+"""A newcomer's first minute: one command, real windows, a page, every command as printed, Ctrl-C, nothing left."""
 
 import json
 import os
@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
+from typing import IO
 
 import psutil
 import pytest
@@ -22,18 +24,34 @@ END_OF_TEXT = "Ctrl-C stops everything"
 TIDEGAUGE = str(Path(sys.executable).with_name("tidegauge"))
 
 
+ASK = (
+    "import asyncio, asyncpg, os, sys\n"
+    "async def ask():\n"
+    "    held = await asyncpg.connect(os.environ['TIDEGAUGE_POSTGRES'])\n"
+    "    print(await held.fetchval(sys.argv[1]))\n"
+    "asyncio.run(ask())"
+)
+"""Asks Postgres one thing."""
+
+
 @dataclass
 class Run:
     """A running `tidegauge up` and what it printed until it was ready."""
 
     folder: Path
     process: subprocess.Popen[str]
-    printed: str
+    lines: list[str]
+    """What it has printed so far; a thread adds to it."""
 
-    def printed_command(self, path: str) -> str:
-        """The printed curl command that calls a path."""
-        lines = [line.strip() for line in self.printed.splitlines()]
-        return next(line for line in lines if line.startswith("curl ") and path in line)
+    @property
+    def printed(self) -> str:
+        """All that it has printed."""
+        return "".join(self.lines)
+
+    def printed_command(self, *parts: str) -> str:
+        """The printed curl command that holds these parts."""
+        lines = [line.strip() for line in self.lines]
+        return next(line for line in lines if line.startswith("curl ") and all(p in line for p in parts))
 
 
 def environ() -> dict[str, str]:
@@ -74,14 +92,21 @@ def run(tmp_path: Path) -> Iterator[Run]:
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
-        assert process.stdout is not None
-        lines = []
-        for line in process.stdout:
-            lines.append(line)
-            if line.startswith(END_OF_TEXT):
-                break
-        yield Run(tmp_path, process, "".join(lines))
+        made, told = Run(tmp_path, process, []), Event()
+        reader = Thread(target=read, args=(process.stdout, made.lines, told))
+        reader.start()
+        assert told.wait(150), made.printed
+        yield made
         process.kill()
+        reader.join()
+
+
+def read(output: IO[str], lines: list[str], told: Event) -> None:
+    """Keep each line, and say when the text has ended."""
+    for line in output:
+        lines.append(line)
+        if line.startswith(END_OF_TEXT):
+            told.set()
 
 
 async def test_the_first_minute(run: Run) -> None:
@@ -91,7 +116,7 @@ async def test_the_first_minute(run: Run) -> None:
         "http://"
     )
 
-    answer = json.loads(shell(run.printed_command("/v1/telemetry"), run.folder))
+    answer = json.loads(shell(run.printed_command("/v1/telemetry", "demo.answer"), run.folder))
     assert answer["accepted"] == 1
 
     async def has_window(final: bool) -> bool:
@@ -102,7 +127,44 @@ async def test_the_first_minute(run: Run) -> None:
     await until(lambda: has_window(False), "the posted point is in a live window", 30)
     await until(lambda: has_window(True), "the posted point is in a closed window", 60)
 
+    await pages(run)
+    await events_count_once(run)
+
     run.process.send_signal(signal.SIGINT)
     assert run.process.wait(60) == 0
     assert belonging_to(run.folder) == []
     assert "no system runs in this folder" in shell(f"{TIDEGAUGE} env 2>&1 || true", run.folder)
+
+
+async def pages(run: Run) -> None:
+    """A slow response, posted as printed, shows in the same terminal and in the API, and is over by itself."""
+    assert json.loads(shell(run.printed_command("/v1/telemetry", "/checkout"), run.folder))["accepted"] == 1
+
+    async def told(state: str) -> bool:
+        return f"{state} ApiResponseCritical (critical): a response of /checkout took 6 s" in run.printed
+
+    await until(lambda: told("FIRING"), "the page shows in the terminal", 30)
+    (alert,) = [
+        alert
+        for alert in json.loads(shell(run.printed_command("/v1/alerts"), run.folder))["alerts"]
+        if alert["labels"]["alertname"] == "ApiResponseCritical"
+    ]
+    assert ("firing", "/checkout", 6.0) == (alert["state"], alert["labels"]["endpoint"], alert["value"])
+    await until(lambda: told("RESOLVED"), "it resolves by itself", 60)
+
+
+async def events_count_once(run: Run) -> None:
+    """An event that is posted twice is accepted twice and stored once; the demo's visitors enter the funnel."""
+    for _ in range(2):
+        assert json.loads(shell(run.printed_command("/v1/events"), run.folder))["accepted"] == 1
+
+    async def stored() -> bool:
+        count = "SELECT count(*) FROM event WHERE event_id = 'my-first'"
+        query = f'eval "$({TIDEGAUGE} env)" && {sys.executable} -c "{ASK}" "{count}"'
+        return shell(query, run.folder).strip() == "1"
+
+    async def entered() -> bool:
+        return bool(json.loads(shell(run.printed_command("/v1/funnels"), run.folder))["entries"])
+
+    await until(stored, "the event is stored once", 30)
+    await until(entered, "a visitor has entered the funnel", 60)
