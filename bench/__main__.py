@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import aggregator, alert_latency, gateway, latency, memory
+from bench import aggregator, alert_latency, gateway, ingest, latency, memory
 from bench.figure import Invalid, Line, say
 from deploy.local.stack import Stack
 
@@ -25,6 +25,7 @@ MEASURES: dict[tuple[str, ...], Measure] = {
     ("gateway_100",): functools.partial(gateway.measure, points=100),
     ("gateway_1000",): functools.partial(gateway.measure, points=1000),
     ("aggregator_10k",): aggregator.measure,
+    ("ingest_events",): ingest.measure,
     ("latency_live", "latency_closed"): latency.measure,
     ("latency_alert",): alert_latency.measure,
     ("memory",): functools.partial(memory.measure, seconds=MEMORY_S),

@@ -5,25 +5,19 @@ is committed to its end. The CPU of start-up (until the partitions are acquired)
 counts, sums and sketches in rollup_10s must add up to the points sent, else the figure is invalid.
 """
 
-import asyncio
 import math
-import os
 import secrets
-import sys
 from pathlib import Path
 
 import asyncpg
-import orjson
 
-from bench import log, preload, stand
+from bench import log, preload, rounds, stand
 from bench.figure import PAIRS, Invalid, Line, compared, say
 from deploy.local.stack import Stack
-from shared.runtime.clock import monotonic_s
 from shared.wire.topics import DEFAULT_PARTITIONS, METRICS
 
 PLAN = preload.Plan(series=10_000, windows=8, points_a_window=50, points_a_message=1000)
 NAIVE_MESSAGES = 30_000
-LIMIT_S = 120.0
 
 
 async def measure(stack: Stack, folder: Path) -> list[Line]:
@@ -57,7 +51,7 @@ async def _round(stack: Stack, folder: Path, prefix: str, runtime: str, load: pr
         try:
             environ = {**room.environ, "AGGREGATOR_RUNTIME": runtime}
             with stand.started(["services.aggregator"], folder, environ) as process:
-                cpu_s, wall_s, resident = await _consumed(process, connection, topic, ends)
+                cpu_s, wall_s, resident = await rounds.consumed(process, connection, topic, ends)
             await _verify(connection, load)
         finally:
             await connection.close()
@@ -67,27 +61,6 @@ async def _round(stack: Stack, folder: Path, prefix: str, runtime: str, load: pr
         f"{load.points / wall_s:,.0f} points/s, {resident / 2**20:.0f} MiB)"
     )
     return rate
-
-
-async def _consumed(
-    process: stand.Process, connection: asyncpg.Connection, topic: str, ends: dict[int, int]
-) -> tuple[float, float, int]:
-    """CPU and wall seconds from the acquisition to the last commit, and the memory at its end."""
-
-    async def acquired() -> bool:
-        found = await connection.fetchval("SELECT count(*) FROM partition_state WHERE topic = $1", topic)
-        return bool(found == len(ends))
-
-    async def committed() -> bool:
-        rows = await connection.fetch(
-            "SELECT partition, next_offset FROM partition_state WHERE topic = $1", topic
-        )
-        return {row["partition"]: row["next_offset"] for row in rows} == ends
-
-    await stand.until("partitions acquired", process, acquired)
-    begin_cpu_s, begin_s = process.cpu_s(), monotonic_s()
-    await stand.until("all committed", process, committed, LIMIT_S)
-    return process.cpu_s() - begin_cpu_s, monotonic_s() - begin_s, process.resident_bytes()
 
 
 async def _verify(connection: asyncpg.Connection, load: preload.Load) -> None:
@@ -103,25 +76,11 @@ async def _verify(connection: asyncpg.Connection, load: preload.Load) -> None:
 
 async def _naive_round(stack: Stack, folder: Path, topic: str) -> float:
     environ = {
-        **os.environ,
         "BENCH_KAFKA": stack.kafka, "BENCH_TOPIC": topic, "BENCH_GROUP": f"bench-{secrets.token_hex(4)}",
         "BENCH_MESSAGES": str(NAIVE_MESSAGES), "BENCH_FOLDER": str(folder / "faust"),
     }  # fmt: skip
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-W", "ignore", "-m", "bench.naive.aggregator", cwd=stand.ROOT, env=environ,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        out, errors = await asyncio.wait_for(process.communicate(), LIMIT_S)
-    except TimeoutError:
-        process.kill()
-        raise Invalid(f"the naive aggregator did not finish within {LIMIT_S:g} s") from None
-    lines = [line for line in out.splitlines() if line.startswith(b'{"messages"')]
-    if not lines:
-        raise Invalid(f"the naive aggregator ended with {process.returncode}: {errors.decode()[-500:]}")
-    told = orjson.loads(lines[-1])
-    rate = float(told["messages"] / told["cpu_s"])
+    messages, cpu_s = await rounds.naive("aggregator", environ)
     say(
-        f"  naive faust table: {rate:,.0f} points/CPU-s ({told['messages']:,} messages, {told['cpu_s']:.2f} CPU-s)"
+        f"  naive faust table: {messages / cpu_s:,.0f} points/CPU-s ({messages:,} messages, {cpu_s:.2f} CPU-s)"
     )
-    return rate
+    return messages / cpu_s

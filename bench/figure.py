@@ -43,16 +43,17 @@ class Line:
 
 
 def compared(
-    name: str, ours: Sequence[float], naive: Sequence[float], *, goals: tuple[float, float], **conditions: Any
-) -> Line:
-    """The line of a rate in points per CPU-second: medians of pairs; `goals` are the least ratio and value."""
+    name: str, ours: Sequence[float], naive: Sequence[float], *, goals: tuple[float, float],
+    unit: str = "points/CPU-s", **conditions: Any,
+) -> Line:  # fmt: skip
+    """The line of a rate per CPU-second: medians of pairs; `goals` are the least ratio and value."""
     ratios = [own / other for own, other in zip(ours, naive, strict=True)]
     value, ratio = statistics.median(ours), statistics.median(ratios)
     least_ratio, least_value = goals
     goal = f"ratio >= {least_ratio:g}" + (f", value >= {least_value:g}" if least_value else "")
     conditions |= {"ratio_spread": rounded(ratios), "pairs": len(ratios)}
     return Line(
-        name, round(value), "points/CPU-s", round(statistics.median(naive)), round(ratio, 1), goal,
+        name, round(value), unit, round(statistics.median(naive)), round(ratio, 1), goal,
         ratio >= least_ratio and value >= least_value, rounded(ours), conditions,
     )  # fmt: skip
 
