@@ -22,8 +22,7 @@ MEMORY_ALONE_S = 600.0
 """How long when it is asked for by name."""
 
 MEASURES: dict[tuple[str, ...], Measure] = {
-    ("gateway_100",): functools.partial(gateway.measure, points=100),
-    ("gateway_1000",): functools.partial(gateway.measure, points=1000),
+    **{(name,): functools.partial(gateway.measure, figure=name) for name in gateway.CARGO},
     ("aggregator_10k",): aggregator.measure,
     ("ingest_events",): ingest.measure,
     ("latency_live", "latency_closed"): latency.measure,

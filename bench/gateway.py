@@ -1,7 +1,7 @@
-"""gateway_100 and gateway_1000: points per CPU-second of the gateway process, from POST to the broker's ack.
+"""gateway_100, gateway_1000, gateway_events_100: points or events per CPU-second of the gateway, from POST to ack.
 
-Ours and the naive peer run beside each other on one broker and take the same bodies in turn. A round counts the
-points that reached the log and the CPU until the process was idle again. Any answer but 202 makes it invalid.
+Ours and the naive peer run beside each other on one broker and take the same bodies in turn. A round counts what
+reached the log and the CPU until the process was idle again. Any answer but 202 makes it invalid.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,13 +12,51 @@ from pathlib import Path
 from bench import log, stand, traffic, wrk
 from bench.figure import PAIRS, Invalid, Line, compared, say
 from deploy.local.stack import Stack
-from shared.wire.topics import DEFAULT_PARTITIONS, METRICS
+from shared.wire.topics import DEFAULT_PARTITIONS, EVENTS, METRICS, Topic
 
 WARM_S = 3
 ROUND_S = 5
 CONNECTIONS = 32
-BODIES = {100: 64, 1000: 24}
-GOALS = {100: 6.0, 1000: 20.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Cargo:
+    """What is posted, where, and how much better than the naive peer we mean to be."""
+
+    name: str
+    path: str
+    topic: Topic
+    naive: str
+    """Module of the peer."""
+    write: Callable[[Path, int, int, int], int]
+    """Writes bodies: folder, how many a body, bodies, seed; the bytes of one."""
+    between: Callable[[str, str, dict[int, int], dict[int, int]], Awaitable[int]]
+    """How many lie between two places of our topic: Kafka, topic, begin, end."""
+    rows: int
+    """Points or events a request."""
+    bodies: int
+    goal: float
+
+
+CARGO = {
+    "gateway_100": Cargo(
+        "points", "/v1/telemetry", METRICS, "gateway", traffic.write_bodies, log.points_between, 100, 64, 6.0
+    ),
+    "gateway_1000": Cargo(
+        "points",
+        "/v1/telemetry",
+        METRICS,
+        "gateway",
+        traffic.write_bodies,
+        log.points_between,
+        1000,
+        24,
+        20.0,
+    ),
+    "gateway_events_100": Cargo(
+        "events", "/v1/events", EVENTS, "events", traffic.write_events, log.events_between, 100, 64, 5.0
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,47 +71,54 @@ class Side:
     """How many points lie between two places of its topic."""
 
 
-async def measure(stack: Stack, folder: Path, points: int) -> list[Line]:
-    """The line at so many points a request."""
+async def measure(stack: Stack, folder: Path, figure: str) -> list[Line]:
+    """The line of one figure."""
+    cargo = CARGO[figure]
     wrk.find()
     async with stand.room(stack, folder) as room:
         with ExitStack() as running:
-            ours, naive = await _ours(room, running), await _naive(room, running)
+            ours, naive = await _ours(room, running, cargo), await _naive(room, running, cargo)
             for side in (ours, naive):
-                await _round(room, side, points, WARM_S, 0)
+                await _round(room, side, cargo, WARM_S, 0)
             rounds: dict[str, list[tuple[float, wrk.Sent]]] = {ours.name: [], naive.name: []}
             for number in range(1, PAIRS + 1):
                 for side in (ours, naive):
-                    rounds[side.name].append(await _round(room, side, points, ROUND_S, number))
+                    rounds[side.name].append(await _round(room, side, cargo, ROUND_S, number))
     own, other = rounds[ours.name], rounds[naive.name]
+    conditions = {
+        f"{cargo.name}_a_request": cargo.rows,
+        "connections": CONNECTIONS,
+        "partitions": DEFAULT_PARTITIONS,
+    }
     return [
         compared(
-            f"gateway_{points}", [rate for rate, _ in own], [rate for rate, _ in other], goals=(GOALS[points], 0.0),
-            points_a_request=points, connections=CONNECTIONS, series=500, partitions=DEFAULT_PARTITIONS,
+            figure, [rate for rate, _ in own], [rate for rate, _ in other], goals=(cargo.goal, 0.0),
+            unit=f"{cargo.name}/CPU-s",
             latency_ms={"p50": own[-1][1].p50_ms, "p99": own[-1][1].p99_ms},
             naive_latency_ms={"p50": other[-1][1].p50_ms, "p99": other[-1][1].p99_ms},
+            **conditions,
         )
     ]  # fmt: skip
 
 
-async def _ours(room: stand.Room, running: ExitStack) -> Side:
-    port, topic, kafka = stand.free_port(), room.prefix + METRICS.name, room.stack.kafka
+async def _ours(room: stand.Room, running: ExitStack, cargo: Cargo) -> Side:
+    port, topic, kafka = stand.free_port(), room.prefix + cargo.topic.name, room.stack.kafka
     environ = {**room.environ, "GATEWAY_PORT": str(port)}
     process = running.enter_context(stand.started(["services.gateway"], room.folder, environ))
     await stand.until_ready(process, port)
 
     async def count(begin: dict[int, int], end: dict[int, int]) -> int:
-        return await log.points_between(kafka, topic, begin, end)
+        return await cargo.between(kafka, topic, begin, end)
 
     return Side("ours", process, port, topic, count)
 
 
-async def _naive(room: stand.Room, running: ExitStack) -> Side:
+async def _naive(room: stand.Room, running: ExitStack, cargo: Cargo) -> Side:
     port, topic = stand.free_port(), await room.add_topic("naive", DEFAULT_PARTITIONS)
     environ = {"BENCH_KAFKA": room.stack.kafka, "BENCH_TOPIC": topic}
     command = [
         "uvicorn",
-        "bench.naive.gateway:app",
+        f"bench.naive.{cargo.naive}:app",
         "--port",
         str(port),
         "--no-access-log",
@@ -91,19 +136,22 @@ async def _naive(room: stand.Room, running: ExitStack) -> Side:
 
 
 async def _round(
-    room: stand.Room, side: Side, points: int, seconds: int, number: int
+    room: stand.Room, side: Side, cargo: Cargo, seconds: int, number: int
 ) -> tuple[float, wrk.Sent]:
-    bodies = room.folder / f"bodies-{points}"
-    size = traffic.write_bodies(bodies, points, BODIES[points], seed=number)
+    bodies = room.folder / f"bodies-{cargo.name}-{cargo.rows}"
+    size = cargo.write(bodies, cargo.rows, cargo.bodies, number)
     cpu_s = await side.process.settled_cpu_s()
     begin = await log.ends(room.stack.kafka, side.topic, DEFAULT_PARTITIONS)
-    sent = await wrk.drive(side.port, room.key, bodies, connections=CONNECTIONS, seconds=seconds)
+    sent = await wrk.drive(
+        side.port, room.key, bodies, path=cargo.path, connections=CONNECTIONS, seconds=seconds
+    )
     used_s = await side.process.settled_cpu_s() - cpu_s
     logged = await side.count(begin, await log.ends(room.stack.kafka, side.topic, DEFAULT_PARTITIONS))
-    if logged < sent.requests * points:
-        raise Invalid(f"{side.name}: {sent.requests * points} points acknowledged, {logged} in the log")
+    posted = sent.requests * cargo.rows
+    if logged < posted:
+        raise Invalid(f"{side.name}: {posted} {cargo.name} acknowledged, {logged} in the log")
     say(
-        f"  {side.name:5} {points} points a request, {size} B each: {logged / used_s:,.0f} points/CPU-s "
-        f"({logged:,} points, {used_s:.2f} CPU-s; p50 {sent.p50_ms:.0f} ms, p99 {sent.p99_ms:.0f} ms)"
+        f"  {side.name:5} {cargo.rows} {cargo.name} a request, {size} B each: {logged / used_s:,.0f} /CPU-s "
+        f"({logged:,} in {used_s:.2f} CPU-s; p50 {sent.p50_ms:.0f} ms, p99 {sent.p99_ms:.0f} ms)"
     )
     return logged / used_s, sent

@@ -4,11 +4,12 @@ Offsets are Kafka's. The law: a rate counts the points that the log holds, not t
 send.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from shared.wire import envelope
+from shared.wire import envelope, events
 
 
 async def ends(kafka: str, topic: str, partitions: int) -> dict[int, int]:
@@ -24,22 +25,38 @@ async def ends(kafka: str, topic: str, partitions: int) -> dict[int, int]:
 
 async def points_between(kafka: str, topic: str, begin: Mapping[int, int], end: Mapping[int, int]) -> int:
     """The points of all batches from `begin` to `end`."""
+    return await _between(
+        kafka, topic, (begin, end), lambda r: len(envelope.decode(r.value, r.timestamp).points)
+    )
+
+
+async def events_between(kafka: str, topic: str, begin: Mapping[int, int], end: Mapping[int, int]) -> int:
+    """The events of all batches from `begin` to `end`."""
+    return await _between(
+        kafka, topic, (begin, end), lambda r: len(events.decode(r.value, r.timestamp).events)
+    )
+
+
+async def _between(
+    kafka: str, topic: str, span: tuple[Mapping[int, int], Mapping[int, int]], count: Callable[[Any], int]
+) -> int:
+    begin, end = span
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, max_partition_fetch_bytes=8 << 20)
     await consumer.start()
     try:
         consumer.assign([TopicPartition(topic, p) for p in end if end[p] > begin[p]])
         for tp in consumer.assignment():
             consumer.seek(tp, begin[tp.partition])
-        points = 0
+        rows = 0
         left = sum(end[p] - begin[p] for p in end)
         while left:
             for tp, records in (await consumer.getmany(timeout_ms=1000)).items():
                 inside = [record for record in records if record.offset < end[tp.partition]]
                 left -= len(inside)
-                points += sum(len(envelope.decode(r.value, r.timestamp).points) for r in inside)
+                rows += sum(map(count, inside))
     finally:
         await consumer.stop()
-    return points
+    return rows
 
 
 async def append(kafka: str, topic: str, messages: Sequence[tuple[int, bytes]]) -> None:

@@ -6,6 +6,7 @@ Milliseconds. The law: the same bodies go to ours and to the naive peer, with ti
 import json
 import random
 from pathlib import Path
+from uuid import UUID
 
 from shared.runtime.clock import now_ms
 
@@ -55,3 +56,34 @@ def write_bodies(folder: Path, points: int, count: int, seed: int) -> int:
         (folder / f"{number}.json").write_bytes(content)
         size += len(content)
     return round(size / points / count)
+
+
+def write_events(folder: Path, events: int, count: int, seed: int) -> int:
+    """Write `count` bodies of events for the load generator; the bytes of an event."""
+    chance = random.Random(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    size = 0
+    for number in range(1, count + 1):
+        now = now_ms()
+        rows = [
+            {
+                "event_id": str(UUID(int=chance.getrandbits(128), version=4)),
+                "type": chance.choice(("page_view", "click", "search", "share", "error")),
+                "name": f"button-{chance.randrange(50)}",
+                "ts": now - chance.randrange(1000),
+                "session_id": f"session-{chance.randrange(1000)}",
+                "user_id": f"user-{chance.randrange(1000)}",
+                "properties": {
+                    "page": f"/effects/{chance.randrange(200)}",
+                    "browser": "Firefox",
+                    "width": 1280,
+                    "took_ms": round(chance.lognormvariate(3, 1), 2),
+                    "first_visit": chance.random() < 0.3,
+                },
+            }
+            for _ in range(events)
+        ]
+        content = json.dumps({"events": rows}, separators=(",", ":")).encode()
+        (folder / f"{number}.json").write_bytes(content)
+        size += len(content)
+    return round(size / events / count)

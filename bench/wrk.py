@@ -40,12 +40,12 @@ def find() -> str:
     raise Invalid(f"wrk is missing: sudo {' '.join(INSTALL)} (or brew install wrk)")
 
 
-async def drive(port: int, key: str, bodies: Path, *, connections: int, seconds: int) -> Sent:
+async def drive(port: int, key: str, bodies: Path, *, path: str, connections: int, seconds: int) -> Sent:
     """Post the bodies in turn for so long, as fast as they are answered."""
     environ = {**os.environ, "BENCH_BODIES": str(bodies), "BENCH_KEY": key}
     process = await asyncio.create_subprocess_exec(
         find(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s", "-s", str(SCRIPT),
-        f"http://127.0.0.1:{port}/v1/telemetry", env=environ,
+        f"http://127.0.0.1:{port}{path}", env=environ,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     printed = (await process.communicate())[0].decode(errors="replace")

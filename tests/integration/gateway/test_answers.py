@@ -204,7 +204,14 @@ async def test_the_contract_is_published(gateway: Gateway) -> None:
     async with httpx2.AsyncClient(base_url=gateway.url) as client:
         paths = (await client.get("/openapi.json")).json()["paths"]
 
-    assert {"/v1/telemetry", "/v1/events", "/v1/windows", "/health/live", "/health/ready", "/metrics"} <= paths.keys()
+    assert {
+        "/v1/telemetry",
+        "/v1/events",
+        "/v1/windows",
+        "/health/live",
+        "/health/ready",
+        "/metrics",
+    } <= paths.keys()
 
 
 async def test_metrics_count_what_happened(gateway: Gateway) -> None:
@@ -213,6 +220,4 @@ async def test_metrics_count_what_happened(gateway: Gateway) -> None:
     async with httpx2.AsyncClient(base_url=gateway.url) as client:
         text = (await client.get("/metrics")).text
 
-    assert all(
-        f"gateway_{name}_total" in text for name in ("accepted", "requests", "flushes", "bytes")
-    )
+    assert all(f"gateway_{name}_total" in text for name in ("accepted", "requests", "flushes", "bytes"))
