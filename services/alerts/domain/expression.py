@@ -17,12 +17,12 @@ WINDOW = "10s"
 """The only resolution."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_:.]*")
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _PARTS = re.compile(
     r"(?P<level>[A-Za-z][A-Za-z0-9]*):(?P<metric>[A-Za-z_][A-Za-z0-9_]*):(?P<operation>[A-Za-z0-9.]+)_(?P<window>[A-Za-z0-9]+)"
 )
-_QUANTILE = re.compile(r"p(\d{1,2}(\.\d)?)")
-_BLANK = re.compile(r"\s*")
+_QUANTILE = re.compile(r"p(\d{1,2}(\.\d)?)", re.ASCII)
+_BLANK = re.compile(r"[ \t\r\n]*")
 
 
 class Misplaced(Exception):

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 
 from services.alerts.domain.expression import Comparison, Misplaced
 
-_DURATION = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?")
+_DURATION = re.compile(
+    "".join(rf"(?:(\d{{1,12}}){unit})?" for unit in ("w", "d", "h", "m(?!s)", "s", "ms")), re.ASCII
+)
 _UNITS_MS = (7 * 24 * 3_600_000, 24 * 3_600_000, 3_600_000, 60_000, 1_000, 1)
 
 LONGEST_MS = 7 * 24 * 3_600_000
@@ -60,7 +62,7 @@ def duration_ms(text: str) -> int:
     if found is None or not any(found.groups()):
         if text == "0":
             return 0
-        raise Misplaced(0, f"{text!r} is not a duration such as 30s, 5m or 1h30m")
+        raise Misplaced(0, f"{text[:20]!r} is not a duration such as 30s, 5m or 1h30m")
     total = sum(int(part) * unit for part, unit in zip(found.groups(), _UNITS_MS, strict=True) if part)
     if total > LONGEST_MS:
         raise Misplaced(0, "a week is the longest")

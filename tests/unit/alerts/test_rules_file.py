@@ -58,6 +58,14 @@ def test_a_whole_rule_is_read(tmp_path: Path) -> None:
         pytest.param(f"    expr: {EXPR} > 5 and up\n", 5, 44, "the end", id="and"),
         pytest.param(f"    expr: '{EXPR} > 5 or up'\n", 5, 45, "the end", id="or in quotes"),
         pytest.param(f"    expr: |\n      {EXPR}\n        > 5 unless up\n", 7, 13, "the end", id="unless in a block"),
+        pytest.param(f"    expr: >\n      {EXPR} > 5 and\n      up\n", 6, 40, "the end", id="and before a fold"),
+        pytest.param(f"    expr: {EXPR} > 5 and\n      up\n", 5, 44, "the end", id="and before a plain line break"),
+        pytest.param(f"    expr: | # > and\n      {EXPR} > 5 and up\n", 6, 40, "the end", id="and in its header"),
+        pytest.param(f'    expr: "{EXPR} \\x3e 5 and up"\n', 5, 48, "the end", id="and behind an escape"),
+        pytest.param(f"    expr: |\n      {EXPR}\n    for: 10s\n", 6, 35, "expected one of", id="a block too short"),
+        pytest.param(f"    expr: {EXPR} > ٥\n", 5, 42, "a number", id="a digit of another script"),
+        pytest.param(f"    expr: {EXPR} > 5\n", 5, 39, "expected one of", id="a blank of another kind"),
+        pytest.param(f"    expr: !mine {EXPR} > 5\n", 5, 11, "must be a text", id="a type of its own"),
         pytest.param(f'    expr: {EXPR}{{a="b"}} > 5\n', 5, 39, "expected one of", id="matchers"),
         pytest.param(f"    expr: rate({EXPR}[5m]) > 5\n", 5, 11, "rate is not", id="a function"),
         pytest.param(f"    expr: {EXPR} > {EXPR}\n", 5, 42, "a number", id="two series"),
@@ -74,6 +82,9 @@ def test_a_whole_rule_is_read(tmp_path: Path) -> None:
         pytest.param("    labels: {}\n", 4, 5, "expr: must be given", id="expr is missing"),
         pytest.param(f"    expr: {EXPR} > 5\n    for: 10\n", 6, 10, "not a duration", id="a number as duration"),
         pytest.param(f"    expr: {EXPR} > 5\n    for: 2w\n", 6, 10, "longest", id="a duration too long"),
+        pytest.param(
+            f"    expr: {EXPR} > 5\n    for: {9:0>5000}s\n", 6, 10, "not a duration", id="a duration of 5000 digits",
+        ),
         pytest.param(f"    expr: {EXPR} > 5\n    keep_firing_for: 1m\n", 6, 5, "unknown key", id="an unknown key"),
         pytest.param(f"    expr: {EXPR} > 5\n    expr: {EXPR} > 6\n", 6, 5, "stands twice", id="a key twice"),
         pytest.param(f"    expr: {EXPR} > 5\n    labels: {{a: 1}}\n", 6, 17, "in quotes", id="a number as label"),
@@ -86,6 +97,30 @@ def test_a_whole_rule_is_read(tmp_path: Path) -> None:
         pytest.param(
             f"    expr: {EXPR} > 5\n    annotations: {{a: '{{{{ .Labels }}}}'}}\n", 6, 23, "only",
             id="an unknown template",
+        ),
+        pytest.param(
+            f"    expr: {EXPR} > 5\n    annotations: {{a: 'it''s {{{{ .X }}}}'}}\n", 6, 29, "only",
+            id="an unknown template behind a quote",
+        ),
+        pytest.param(
+            f'    expr: {EXPR} > 5\n    annotations: {{a: "a b\\0"}}\n', 6, 26, "control",
+            id="an annotation that no table can hold",
+        ),
+        pytest.param(
+            f'    expr: {EXPR} > 5\n    annotations: {{a: "\\ud800"}}\n', 6, 23, "control", id="half a sign",
+        ),
+        pytest.param(
+            f"    expr: {EXPR} > 5\n    annotations: {{a b: x}}\n", 6, 19, "name", id="an annotation's name",
+        ),
+        pytest.param(
+            f'    expr: {EXPR} > 5\n    labels: {{"a\\nb": 1}}\n', 6, 22, "in quotes", id="a line break in a key",
+        ),
+        pytest.param(
+            f"    expr: {EXPR} > 5\n  - alert: 5\n    expr: {EXPR} > 6\n", 6, 12, "quotes", id="a number as name",
+        ),
+        pytest.param(
+            f'    expr: {EXPR} > 5\n  - alert: "\\0"\n    expr: {EXPR} > 6\n', 6, 12, "control",
+            id="a name that no table can hold",
         ),
         pytest.param(f"    expr: {EXPR} > 5\n  - alert: A\n    expr: {EXPR} > 6\n", 6, 12, "twice", id="twice"),
         pytest.param("    expr: &a x\n", 5, 11, "anchors", id="an anchor"),
@@ -110,6 +145,10 @@ def test_anything_else_is_refused_at_its_place(
         pytest.param("- a\n", 1, 1, "must be a mapping", id="a list"),
         pytest.param("groups: x\n", 1, 9, "must be a list", id="groups are no list"),
         pytest.param(b"groups:\n- name: \xff\n", 2, 9, "UTF-8", id="not UTF-8"),
+        pytest.param(
+            "groups:\n- name: é".encode() + b"\xff\n", 2, 10, "UTF-8", id="not UTF-8 behind a long sign"
+        ),
+        pytest.param('groups:\n- name: "\\UFFFFFFFF"\n', 2, 8, "Unicode", id="no such sign"),
         pytest.param("groups:\n- name: a\x01\n", 2, 10, "YAML", id="a control character"),
         pytest.param(b"#" * ((1 << 20) + 1), 1, 1, "larger", id="too large"),
     ],
@@ -122,6 +161,16 @@ def test_a_file_that_is_no_rule_file_is_refused(
 
     assert (line, column) == found[:2]
     assert says in found[2]
+
+
+def test_two_rules_do_not_share_a_key(tmp_path: Path) -> None:
+    """An alert is stored under group and name as one text: no two rules may make the same of it."""
+    one, other = (
+        f"- name: {group}\n  rules:\n  - alert: {name}\n    expr: {EXPR} > 5\n"
+        for group, name in (("a/b", "c"), ("a", "b/c"))
+    )
+
+    assert [(8, 12, "alert a/b/c stands twice")] == problems(f"groups:\n{one}{other}", tmp_path)
 
 
 def test_all_problems_are_said_at_once(tmp_path: Path) -> None:
