@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from shared.model.window import BASE_MS
 from tests.support import promtool
 from tests.support.alerting import Row, closed, partition, rule, tick
 
-CASES = 300
+ROUNDS = 12
+"""Cases for each comparison with each duration."""
+
 A_FILE = 10
 """Cases of one file: promtool evaluates all rules of a file for each test in it."""
 
 STEPS = 12
 DURATIONS_S = (0, 10, 15, 30)
+PAIRS = tuple(product(COMPARISONS, DURATIONS_S))
 EXPR = "api:response_seconds:last_10s"
 
 pytestmark = pytest.mark.timeout(180)
@@ -36,26 +40,35 @@ def test_the_rules_shipped_pass_its_check() -> None:
 def test_promtool_agrees_on_what_fires(tmp_path: Path) -> None:
     """Random windows, every comparison, durations on and off the step: the same alerts fire at the same steps."""
     chance = random.Random(7)
-    cases = [_case(chance, number) for number in range(CASES)]
+    cases = [_case(chance, number, *pair) for number, pair in enumerate(PAIRS * ROUNDS)]
     files = [
-        _written(tmp_path, number, cases[number : number + A_FILE]) for number in range(0, CASES, A_FILE)
+        _written(tmp_path, number, cases[number : number + A_FILE]) for number in range(0, len(cases), A_FILE)
     ]
 
     code, said = promtool.run("test", "rules", *map(str, files))
 
     assert code == 0, said[:4000]
-    assert any(step for case in cases for step in case["firing"]), "nothing ever fired"
+    ended = {case["pair"] for case in cases if (True, False) in pairwise(case["firing"])}
+    assert set(PAIRS) == ended, "some pairs never fired and ended: promtool agreed on nothing"
 
 
-def _case(chance: random.Random, number: int) -> dict[str, Any]:
+def _case(chance: random.Random, number: int, comparison: str, for_s: int) -> dict[str, Any]:
     """A rule, the values of a series by window, and the windows after which our alert fires."""
-    values = [chance.choice((None, 4.0, 5.0, 6.0, 6.0)) for _ in range(STEPS)]
-    text = f"{EXPR} {chance.choice(COMPARISONS)} 5"
-    for_s = chance.choice(DURATIONS_S)
+    values = _values(chance)
+    text = f"{EXPR} {comparison} 5"
     rows = [(1, window, value) for window, value in enumerate(values, 1) if value is not None]
     return {
-        "name": f"Case{number}", "expr": text, "for_s": for_s, "values": values, "firing": _firing(text, for_s, rows),
+        "name": f"Case{number}", "pair": (comparison, for_s), "expr": text, "for_s": for_s, "values": values,
+        "firing": _firing(text, for_s, rows),
     }  # fmt: skip
+
+
+def _values(chance: random.Random) -> list[float | None]:
+    """Values in runs, long enough for every duration to be reached; None: a window without points."""
+    values: list[float | None] = []
+    while len(values) < STEPS:
+        values += [chance.choice((None, 4.0, 5.0, 6.0))] * chance.randint(1, 6)
+    return values[:STEPS]
 
 
 def _firing(text: str, for_s: int, rows: Sequence[Row]) -> list[bool]:
