@@ -67,7 +67,8 @@ def up(
 
     Kafka, Postgres and Redis are started on loopback unless TIDEGAUGE_KAFKA (host:port), TIDEGAUGE_POSTGRES
     (postgresql://…) or TIDEGAUGE_REDIS (redis://…) gives the address of one that runs already. Ports are chosen and
-    remembered; TIDEGAUGE_KAFKA_PORT, TIDEGAUGE_POSTGRES_PORT, TIDEGAUGE_REDIS_PORT and GATEWAY_PORT set them.
+    remembered; TIDEGAUGE_KAFKA_PORT, TIDEGAUGE_POSTGRES_PORT, TIDEGAUGE_REDIS_PORT, GATEWAY_PORT and SINK_PORT set
+    them.
     """
     from deploy.local.progress import Progress  # noqa: PLC0415  other commands start quicker without
     from deploy.local.up import Wishes, run  # noqa: PLC0415

@@ -159,19 +159,22 @@ class Watched:
 
 
 class Fleet:
-    """All the children beside the servers: services and the demo traffic."""
+    """All the children beside the servers: services, the demo traffic and the sink."""
 
     def __init__(self, folder: StateFolder, say: Say) -> None:
         self._folder = folder
         self._say = say
         self._watched: list[Watched] = []
+        self._last: set[str] = set()
 
-    def start(self, name: str, module: str, environ: dict[str, str]) -> None:
-        """Start `python -m module` and watch it from now on."""
+    def start(self, name: str, module: str, environ: dict[str, str], *, last: bool = False) -> None:
+        """Start `python -m module` and watch it from now on; `last`: the others are stopped before it."""
         log = self._folder.log / f"{name}.log"
         child = Child(name, log, self._folder.path, environ=environ, cwd=ROOT)
         watched = Watched(child, [sys.executable, "-m", module], self._say)
         self._watched.append(watched)
+        if last:
+            self._last.add(name)
         watched.start()
 
     def tend(self) -> None:
@@ -182,7 +185,7 @@ class Fleet:
 
     def stop(self) -> None:
         """End all, who writes before who reads; by force when that takes too long."""
-        for watched in self._watched:
+        for watched in sorted(self._watched, key=lambda watched: watched.child.name in self._last):
             watched.child.stop(signal.SIGTERM, STOP_S)
 
     def child(self, name: str) -> Child:

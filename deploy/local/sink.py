@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -26,6 +27,9 @@ SILENCE_S = 10.0
 
 REMEMBERED = 10_000
 """Keys remembered, so that a repeat is told from a page."""
+
+SHOWN = 200
+"""Letters shown of what is wrong."""
 
 COLOURS = {"firing": "\033[1;31m", "resolved": "\033[1;32m"}
 PLAIN = "\033[0m"
@@ -53,7 +57,7 @@ _decode = msgspec.json.Decoder(Payload).decode
 
 def line(alert: Alert, key: str, *, repeat: bool, colour: bool) -> str:
     """One alert for people."""
-    status, labels = alert.status.upper(), alert.labels
+    status, labels = printable(alert.status.upper()), alert.labels
     if colour and alert.status in COLOURS:
         status = f"{COLOURS[alert.status]}{status}{PLAIN}"
     name = f"{labels.get('alertname', '?')} ({labels.get('severity', 'no severity')})"
@@ -75,14 +79,20 @@ class Sink(ThreadingHTTPServer):
     def __init__(self, port: int) -> None:
         super().__init__((LOOPBACK, port), _Handler)
         self._keys: dict[str, None] = {}
+        self._one_at_a_time = Lock()
 
     def seen(self, key: str) -> bool:
         """Whether this key was told before; it is from now on."""
-        known = key in self._keys
-        self._keys[key] = None
-        if len(self._keys) > REMEMBERED:
-            del self._keys[next(iter(self._keys))]
+        with self._one_at_a_time:
+            known = key in self._keys
+            self._keys[key] = None
+            if len(self._keys) > REMEMBERED:
+                del self._keys[next(iter(self._keys))]
         return known and bool(key)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """One line of a connection that broke off, where the library would print a trace."""
+        say(f"connection broken off: {printable(repr(sys.exception()))}")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -94,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             payload = _decode(self.rfile.read(_size(self.headers.get("Content-Length", ""))))
         except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as problem:
-            say(f"not an alert: {printable(str(problem))[:200]}")
+            say(f"not an alert: {printable(str(problem))[:SHOWN]}")
             self._answer(HTTPStatus.BAD_REQUEST, "not Alertmanager's payload, version 4")
             return
         key = self.headers.get("Idempotency-Key", "")
@@ -111,8 +121,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text.encode())
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the name is the library's
+    def log_request(self, code: object = "-", size: object = "-") -> None:
         """Say nothing of requests: the alerts are what matters."""
+
+    def log_error(self, format: str, *args: Any) -> None:  # noqa: A002  the name is the library's
+        """Say what is no request, or none that is taken here."""
+        say(f"not an alert: {printable(format % args)[:SHOWN]}")
 
 
 def _size(text: str) -> int:
@@ -122,9 +136,9 @@ def _size(text: str) -> int:
 
 
 def say(text: str) -> None:
-    """Print a line with the time in front."""
+    """Print a line with the time in front; in one piece, for several threads do."""
     clock = datetime.fromtimestamp(now_ms() / 1000, UTC).strftime("%H:%M:%S")
-    print(f"{clock}Z {text}", flush=True)  # noqa: T201  printing is what it is for
+    print(f"{clock}Z {text}\n", end="", flush=True)  # noqa: T201  printing is what it is for
 
 
 def run(port: int) -> None:

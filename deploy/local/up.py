@@ -117,7 +117,7 @@ class _Run:
         self._port = stack.ports.pick("gateway", "GATEWAY_PORT", GATEWAY_PORT)
         self._sink_port = stack.ports.pick("sink", "SINK_PORT", sink.PORT)
         self._url = f"http://{LOOPBACK}:{self._port}"
-        self._pages = Tail(stack.folder.log / "sink.log", progress.show)
+        self._pages = Tail(stack.folder.log / "sink.log", progress.page)
 
     def run(self) -> None:
         demo = self._wishes.demo and not self._wishes.servers_only
@@ -150,7 +150,7 @@ class _Run:
         self._around = around = Surroundings(
             environ, self._port, self._sink_port, finish(_now(self._stack.postgres)), DEFAULT_PARTITIONS
         )
-        self._fleet.start("sink", "deploy.local.sink", {"SINK_PORT": str(self._sink_port)})
+        self._fleet.start("sink", "deploy.local.sink", {"SINK_PORT": str(self._sink_port)}, last=True)
         for service in SERVICES:
             self._fleet.start(service.name, service.module, environ | service.environ(around))
         for service in SERVICES:

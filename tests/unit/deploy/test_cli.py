@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from deploy.cli import app
 
-COMMANDS = ("up", "down", "env", "migrate", "topics", "key", "version")
+COMMANDS = ("up", "down", "env", "migrate", "topics", "sink", "key", "version")
 
 
 def run(*words: str, env: dict[str, str] | None = None) -> tuple[int, str]:

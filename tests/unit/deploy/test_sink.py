@@ -2,14 +2,19 @@
 
 import http.client
 import json
+import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from rich.console import Console
 
+from deploy.local.progress import Progress
 from deploy.local.sink import Sink
 from deploy.local.tail import Tail
+from tests.support.wait import until
 
 LABELS = {"alertname": "Slow", "severity": "critical", "tenant": "1", "endpoint": "/pay"}
 FIRING = {
@@ -63,10 +68,56 @@ def test_it_lives_on_whatever_comes(body: bytes, port: int, capsys: pytest.Captu
 
 def test_a_terminal_is_not_led_astray(port: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Control characters of an alert are not printed."""
-    labels = LABELS | {"endpoint": "\x1b[2J\r/pay"}
-    post(port, json.dumps({"alerts": [{"status": "firing", "labels": labels}]}).encode())
+    strange = "\x1b[2J\r/pay"
+    alerts = [{"status": strange, "labels": {"endpoint": strange}, "annotations": {"summary": strange}}]
+    post(port, json.dumps({"alerts": alerts}).encode(), key="\x9b2J")
 
-    assert "\x1b" not in capsys.readouterr().out
+    assert [text for text in capsys.readouterr().out.split("\n") if text and not text.isprintable()] == []
+
+
+@pytest.mark.parametrize("request_", [b"not http\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\r\n"])
+def test_what_is_no_post_is_said_in_one_line(
+    request_: bytes, port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A browser, or who speaks TLS, is refused."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as peer:
+        peer.sendall(request_)
+        assert b"20" not in peer.recv(1024)[:15]
+
+    (said,) = capsys.readouterr().out.splitlines()
+    assert "not an alert" in said
+
+
+async def test_a_peer_that_breaks_off_leaves_one_line(port: int, capfd: pytest.CaptureFixture[str]) -> None:
+    """No trace on the console, and the next alert is printed."""
+    said: list[str] = []
+
+    async def told() -> bool:
+        said.extend(capfd.readouterr())
+        return "connection broken off" in "".join(said)
+
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as peer:
+        peer.sendall(b"POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\n{")
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    await until(told, "the broken connection is told of", 10)
+
+    assert post(port, json.dumps(FIRING).encode()) == 200
+    assert "Traceback" not in "".join(said)
+    assert "".join(said).count("\n") == 1
+
+
+@pytest.mark.parametrize(("state", "colour"), [("FIRING", "\x1b[1;31m"), ("RESOLVED", "\x1b[1;32m")])
+def test_a_page_stands_out_on_a_terminal_only(
+    state: str, colour: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a file it is the line as the sink has written it, however long."""
+    page = f"07:05:22Z {state} Slow (critical): 6 s  [pay]  {'long ' * 50}key 01234567"
+    Progress().page(page)
+    assert capsys.readouterr().out == f"{page}\n"
+
+    shown = Console(force_terminal=True, color_system="standard", soft_wrap=True, highlight=False)
+    Progress(shown).page(page)
+    assert f"{colour}{state}\x1b[0m Slow" in capsys.readouterr().out
 
 
 def test_a_tail_tells_whole_lines_once(tmp_path: Path) -> None:

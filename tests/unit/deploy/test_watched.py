@@ -5,8 +5,24 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.folder import StateFolder
 from deploy.local.process import Child, Died
-from deploy.local.services import LONGEST_PAUSE_S, Watched
+from deploy.local.services import LONGEST_PAUSE_S, Fleet, Watched
+from tests.support.wait import until
+
+LEAVING = """
+import os, signal
+
+def leave(*_):
+    with open(os.environ["LEFT"], "a") as left:
+        left.write(os.environ["NAME"] + " ")
+    raise SystemExit
+
+signal.signal(signal.SIGTERM, leave)
+print("ready", flush=True)
+signal.pause()
+"""
+"""A child that notes when it is told to end."""
 
 
 @pytest.fixture
@@ -63,3 +79,21 @@ def test_rare_ends_never_stop_the_run(watched: Watched, said: list[str]) -> None
         watched.tend(now_s + LONGEST_PAUSE_S)
 
     assert [text.partition(";")[2][:12] for text in said] == [" again in 1 s"[:12]] * 4
+
+
+async def test_who_is_told_ends_after_who_tells(tmp_path: Path, said: list[str]) -> None:
+    """What is started to be last is stopped last, though it was started first."""
+    (tmp_path / "leaving.py").write_text(LEAVING)
+    left, folder = tmp_path / "left", StateFolder(tmp_path)
+    fleet = Fleet(folder, said.append)
+    for name, last in (("sink", True), ("gateway", False), ("alerts", False)):
+        environ = {"PYTHONPATH": str(tmp_path), "LEFT": str(left), "NAME": name}
+        fleet.start(name, "leaving", environ, last=last)
+
+    async def ready() -> bool:
+        return all((folder.log / f"{name}.log").read_text() for name in ("sink", "gateway", "alerts"))
+
+    await until(ready, "all can be told to end", 30)
+    fleet.stop()
+
+    assert left.read_text() == "gateway alerts sink "
