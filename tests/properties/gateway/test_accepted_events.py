@@ -6,6 +6,8 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from services.gateway.adapters.decoders import native
+from services.gateway.adapters.decoders.analytics import Analytics
 from services.gateway.adapters.decoders.events import Decoder
 from services.gateway.adapters.event_batches import EventBatches, EventChunk
 from shared.errors import Rejected
@@ -53,3 +55,44 @@ def test_what_is_accepted_decodes(sent: list[dict[str, Any]]) -> None:
 
     assert len(found.events) + len(found.rejected) == len(sent)
     assert sorted(event.event_id for event in found.events) == sorted(event.event_id for event in came)
+
+
+@given(st.lists(said, min_size=1, max_size=4))
+def test_an_event_is_judged_alike_in_any_company(sent: list[dict[str, Any]]) -> None:
+    """All in one go, each by itself, or one by one beside what is no event: the same are taken."""
+
+    def taken(*events: Any) -> list[str]:
+        found = Decoder(1000).decode(json.dumps({"events": events}).encode(), 7, NOW)
+        return [event.event_id for event in found.events]
+
+    alone = [event_id for event in sent for event_id in taken(event)]
+
+    assert alone == taken(*sent) == taken(*sent, 5)
+
+
+names = st.sampled_from(
+    (
+        "name", "kind", "type", "value", "unit", "ts", "timestamp", "events", "metrics", "steps", "step", "funnel",
+        "eventId", "eventType", "sessionId", "metadata", "hit", "usedJSHeapSize", "jsHeapSizeLimit", "route", "page",
+    )
+)  # fmt: skip
+values = st.one_of(
+    bodies,
+    st.sampled_from(("LCP", "CLS", "api", "memory", "cache", "ms", "%", "Image Upload", 0, 1, NOW, True)),
+)
+items = st.one_of(values, st.dictionaries(names, values, max_size=8), st.binary(max_size=9).map(repr))
+
+
+@given(st.one_of(st.lists(items, max_size=4), items))
+def test_no_body_of_older_clients_harms_the_decoder(body: Any) -> None:
+    """Whatever it holds, each item is taken or named by index, or the body is refused as a whole."""
+    content = json.dumps(body).encode()
+    older = Analytics(native.Decoder(1000, 1000), Decoder(1000))
+    for decode, rows in ((older.metrics, "points"), (older.happened, "events"), (older.steps, "events")):
+        try:
+            found = decode(content, 7, NOW)
+        except Rejected as refused:
+            assert refused.code  # noqa: PT017 - both ends are fine
+            continue
+        told = len(getattr(found, rows)) + len(found.rejected)
+        assert told == len(body) if isinstance(body, list) else told > 0

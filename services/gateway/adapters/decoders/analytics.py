@@ -5,20 +5,30 @@ bodies, with all their checks.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from hashlib import blake2b
+from operator import attrgetter
+from types import NoneType
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import orjson
 
 from services.gateway.adapters.decoders import events, native
+from services.gateway.adapters.decoders.json import BROKEN, malformed, mended
 from services.gateway.adapters.decoders.vitals import point_of
 from services.gateway.domain.admission import Rejection
 from shared.errors import Rejected
-from shared.model.event import FUNNEL_STEP
+from shared.model.event import FUNNEL_STEP, check_depth
 from shared.model.funnel import EFFECT_CREATION, joined
 
-Make = Callable[[Any], dict[str, Any]]
+Item = dict[str, Any]
+Make = Callable[[Item, bytes], Item]
+"""An item and its bytes, to one of our own; raises `Rejected`."""
+
+_outer = msgspec.json.Decoder(dict[str, msgspec.Raw] | list[msgspec.Raw])
+_list = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Analytics:
@@ -30,58 +40,86 @@ class Analytics:
 
     def metrics(self, body: bytes, tenant_id: int, received_at_ms: int) -> native.Decoded:
         """Web vitals and other performance metrics, to points."""
-        content, places, refused = _made(body, "metrics", "points", point_of)
+        made = _made(body, "metrics", self._points.check_size, lambda item, _: point_of(item))
+        own = made.body("points")
         decoded = (
-            self._points.decode(content, tenant_id, received_at_ms) if places else self._points.nothing()
+            self._points.decode(own, tenant_id, received_at_ms) if made.places else self._points.nothing()
         )
-        return native.Decoded(decoded.catalogue, decoded.points, _merged(decoded.rejected, places, refused))
+        return native.Decoded(decoded.catalogue, decoded.points, made.merged(decoded.rejected))
 
     def happened(self, body: bytes, tenant_id: int, received_at_ms: int) -> events.Decoded:
         """Events under the names of older clients."""
-        return self._decoded(body, "events", lambda item: _event(item, tenant_id), tenant_id, received_at_ms)
+        made = _made(body, "events", self._events.check_size, lambda item, raw: _event(item, raw, tenant_id))
+        return self._decoded(made, tenant_id, received_at_ms)
 
     def steps(self, body: bytes, tenant_id: int, received_at_ms: int) -> events.Decoded:
         """Steps of a funnel, to events."""
-        return self._decoded(body, "steps", lambda item: _step(item, tenant_id), tenant_id, received_at_ms)
+        made = _made(body, "steps", self._events.check_size, lambda item, raw: _step(item, raw, tenant_id))
+        return self._decoded(made, tenant_id, received_at_ms)
 
-    def _decoded(
-        self, body: bytes, name: str, make: Make, tenant_id: int, received_at_ms: int
-    ) -> events.Decoded:
-        content, places, refused = _made(body, name, "events", make)
+    def _decoded(self, made: "Made", tenant_id: int, received_at_ms: int) -> events.Decoded:
+        own = made.body("events")
         decoded = (
-            self._events.decode(content, tenant_id, received_at_ms) if places else events.Decoded([], [])
+            self._events.decode(own, tenant_id, received_at_ms) if made.places else events.Decoded([], [])
         )
-        return events.Decoded(decoded.events, _merged(decoded.rejected, places, refused))
+        return events.Decoded(decoded.events, made.merged(decoded.rejected))
 
 
-def _made(body: bytes, name: str, ours: str, make: Make) -> tuple[bytes, list[int], list[Rejection]]:
-    """Our own body, the index that each of its items had, and the items that are not in it."""
-    made, places, refused = [], [], []
-    for index, item in enumerate(_items(body, name)):
+@dataclass(slots=True)
+class Made:
+    """What has become of the items of a body."""
+
+    items: list[dict[str, Any]] = field(default_factory=list)
+    """The good ones, as our own bodies have them."""
+    places: list[int] = field(default_factory=list)
+    """The index that each of them had."""
+    refused: list[Rejection] = field(default_factory=list)
+    """The others."""
+
+    def body(self, name: str) -> bytes:
+        """Our own body."""
+        return orjson.dumps({name: self.items})
+
+    def merged(self, rejected: list[Rejection]) -> list[Rejection]:
+        """All that was refused, here and of our own body, by the index it had."""
+        theirs = [Rejection(self.places[each.index], each.code, each.message) for each in rejected]
+        return sorted([*theirs, *self.refused], key=attrgetter("index"))
+
+
+def _made(body: bytes, name: str, check_size: Callable[[int], None], make: Make) -> Made:
+    raws = _items(mended(body), name)
+    check_size(len(raws))
+    made = Made()
+    for index, raw in enumerate(raws):
         try:
-            made.append(make(item))
-            places.append(index)
+            made.items.append(make(_object(raw), raw))
+            made.places.append(index)
         except Rejected as error:
-            refused.append(Rejection(index, error.code, error.message))
-    return orjson.dumps({ours: made}), places, refused
+            made.refused.append(Rejection(index, error.code, error.message))
+    return made
 
 
-def _items(body: bytes, name: str) -> list[Any]:
+def _items(body: bytes, name: str) -> list[bytes]:
+    """The bytes of each item."""
     try:
-        content = orjson.loads(body)
+        outer = _outer.decode(body)
+        found = outer.get(name, body) if isinstance(outer, dict) else body
+        one = bytes(found).strip()
+        return list(map(bytes, _list.decode(one))) if one.startswith(b"[") else [one]
+    except msgspec.ValidationError as error:
+        raise Rejected("invalid_body", f"{name}: must be an object, or a list of objects") from error
+    except BROKEN as error:
+        raise malformed(error) from error
+
+
+def _object(raw: bytes) -> Item:
+    try:
+        item = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise Rejected("malformed_json", "body: must be one JSON document in UTF-8") from error
-    found = content.get(name, content) if isinstance(content, dict) else content
-    if not isinstance(found, (dict, list)) or not found:
-        raise Rejected(
-            "invalid_body", f"{name}: must be an object, a list of objects, or such a list by this name"
-        )
-    return found if isinstance(found, list) else [found]
-
-
-def _merged(rejected: list[Rejection], places: list[int], refused: list[Rejection]) -> list[Rejection]:
-    theirs = [Rejection(places[each.index], each.code, each.message) for each in rejected]
-    return sorted([*theirs, *refused], key=lambda each: each.index)
+        raise Rejected("invalid_item", "item: holds a number or a text that cannot be read") from error
+    if not isinstance(item, dict):
+        raise Rejected("invalid_item", "item: must be an object")
+    return item
 
 
 _SPELLINGS = {
@@ -93,37 +131,39 @@ _SPELLINGS = {
 """Our field -> how clients spell it."""
 
 
-def _event(item: Any, tenant_id: int) -> dict[str, Any]:
-    if not isinstance(item, dict):
-        raise Rejected("invalid_event", "event: must be an object")
+def _event(item: Item, raw: bytes, tenant_id: int) -> Item:
     fields = {ours: _first(item, spellings) for ours, spellings in _SPELLINGS.items()}
-    fields["event_id"] = fields["event_id"] or _id(item, tenant_id, timed=fields["ts"] is not None)
+    for name, value in fields.items():
+        if name == "properties" and isinstance(value, dict):
+            check_depth(value)
+        elif isinstance(value, (dict, list)):
+            must = "must be an object" if name == "properties" else "must not be an object or a list"
+            raise Rejected(f"invalid_{name}", f"{name}: {must}")
+    if isinstance(fields["ts"], float):
+        fields["ts"] = int(fields["ts"])  # clocks of browsers have fractions
+    if fields["event_id"] is None:
+        fields["event_id"] = _id(raw, tenant_id) if fields["ts"] is not None else str(uuid4())
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _step(item: Any, tenant_id: int) -> dict[str, Any]:
-    if not isinstance(item, dict):
-        raise Rejected("invalid_step", "step: must be an object")
-    event = _event({**item, "type": FUNNEL_STEP, "name": None}, tenant_id)
+def _step(item: Item, raw: bytes, tenant_id: int) -> Item:
+    event = _event({**item, "type": FUNNEL_STEP, "name": None}, raw, tenant_id)
     step, funnel = _first(item, ("step", "stepName")), _first(item, ("funnel", "funnelName"))
     if not isinstance(step, str):
         raise Rejected("unknown_step", "step: must be given, the name of a step")
+    if not isinstance(funnel, (str, NoneType)):
+        raise Rejected("unknown_funnel", "funnel: must be the name of a funnel")
     properties = event.get("properties", {})
-    if not isinstance(properties, dict):
-        raise Rejected("invalid_properties", "metadata: must be an object")
     return event | {
         "name": joined(step),
         "properties": {**properties, "funnel": EFFECT_CREATION.name if funnel is None else funnel},
     }
 
 
-def _id(item: dict[str, Any], tenant_id: int, *, timed: bool) -> str:
-    """An id for an item without one: of its content when it bears a time, so that a repeat is known."""
-    if not timed:
-        return str(uuid4())
-    content = orjson.dumps([tenant_id, item], option=orjson.OPT_SORT_KEYS)
-    return blake2b(content, digest_size=16).hexdigest()
+def _id(raw: bytes, tenant_id: int) -> str:
+    """An id of the content, so that a repeat is known."""
+    return blake2b(b"%d " % tenant_id + raw, digest_size=16).hexdigest()
 
 
-def _first(item: dict[str, Any], names: tuple[str, ...]) -> Any:
+def _first(item: Item, names: tuple[str, ...]) -> Any:
     return next((item[name] for name in names if item.get(name) is not None), None)

@@ -1,6 +1,6 @@
 """Tidegauge's own JSON body of events, `{"events": [{"event_id", "type", "ts", ...}]}`, to what the wire carries.
 
-Two ways: all events at once, their texts searched in one go, and one by one for a body the first could not take.
+All events of a body are looked at in one go; only where that finds something odd, each is looked at by itself.
 Milliseconds UTC. The law: both ways admit the same events, and what is admitted can be decoded and stored downstream.
 """
 
@@ -12,18 +12,18 @@ from typing import Annotated
 import msgspec
 import orjson
 
-from services.gateway.adapters.decoders.json import BROKEN, Instant, malformed, time_of
+from services.gateway.adapters.decoders.json import BROKEN, Instant, malformed, mended, time_of
 from services.gateway.domain.admission import Rejection, untimely
 from shared.errors import Rejected
-from shared.model.event import FUNNEL_STEP, MAX_ID, MAX_NAME, MAX_PROPERTIES_BYTES, MAX_TYPE
+from shared.model.event import FUNNEL_STEP, MAX_ID, MAX_NAME, MAX_PROPERTIES_BYTES, MAX_TYPE, check_depth
 from shared.model.window import MAX_AHEAD_MS, MAX_LATE_MS
-from shared.wire.events import NO_PROPERTIES, TYPE, Event, Id, Name, Type, check_step, properties_of
+from shared.wire.events import NO_PROPERTIES, TEXT, TYPE, Event, check_step, properties_of
 
 Short = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
 
 
-class Plain(msgspec.Struct, gc=False):
-    """An event whose texts are not searched yet: a pattern in each type costs more than everything else."""
+class Said(msgspec.Struct, gc=False):
+    """An event as a client says it; its texts are not searched yet: a pattern in each type costs more than all else."""
 
     event_id: Short
     type: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TYPE)]
@@ -34,22 +34,10 @@ class Plain(msgspec.Struct, gc=False):
     properties: msgspec.Raw = NO_PROPERTIES
 
 
-class PlainBody(msgspec.Struct, gc=False):
-    """A body of events whose texts are not searched yet."""
+class Body(msgspec.Struct, gc=False):
+    """A body of events."""
 
-    events: list[Plain]
-
-
-class Said(msgspec.Struct, gc=False):
-    """An event as a client says it."""
-
-    event_id: Id
-    type: Type
-    name: Name = ""
-    ts: int | Instant | None = None
-    session_id: Id | None = None
-    user_id: Id | None = None
-    properties: msgspec.Raw = NO_PROPERTIES
+    events: list[Said]
 
 
 class RawBody(msgspec.Struct, gc=False):
@@ -68,10 +56,11 @@ class Decoded:
     """The others, by index."""
 
 
-_plain = msgspec.json.Decoder(PlainBody)
+_body = msgspec.json.Decoder(Body)
 _raw_body = msgspec.json.Decoder(RawBody)
 _said = msgspec.json.Decoder(Said)
 _type = re.compile(TYPE)
+_text = re.compile(TEXT)
 _FIELD = re.compile(r"`\$\.(\w+)|field `(\w+)`")
 _MUST = {
     "event_id": f"must be given, 1 to {MAX_ID} characters, none of control",
@@ -91,28 +80,25 @@ class Decoder:
 
     def decode(self, body: bytes, tenant_id: int, received_at_ms: int) -> Decoded:
         """The events of a body; raise `Rejected` when there is nothing to take one by one."""
+        rows: Sequence[Said | Rejection]
         try:
-            plain = _plain.decode(body).events
-        except msgspec.ValidationError:
-            return self._decode_any(body, tenant_id, received_at_ms)
-        except BROKEN as error:
-            raise malformed(error) from error
-        self._check_size(len(plain))
-        if _sound(plain, received_at_ms):
-            return Decoded([_event(each, tenant_id, each.ts) for each in plain], [])  # type: ignore[arg-type]
-        return self._decode_any(body, tenant_id, received_at_ms)
-
-    def _decode_any(self, body: bytes, tenant_id: int, received_at_ms: int) -> Decoded:
+            rows = said = _body.decode(body).events
+        except BROKEN:
+            rows, said = self._one_by_one(mended(body)), []
+        self.check_size(len(rows))
+        if said and _sound(said, received_at_ms):
+            return Decoded([_event(each, tenant_id, each.ts) for each in said], [])  # type: ignore[arg-type]
         decoded = Decoded([], [])
-        for index, said in enumerate(self._one_by_one(body)):
-            one = said if isinstance(said, Rejection) else _admitted(index, said, tenant_id, received_at_ms)
+        for index, row in enumerate(rows):
+            one = row if isinstance(row, Rejection) else _admitted(index, row, tenant_id, received_at_ms)
             if isinstance(one, Event):
                 decoded.events.append(one)
             else:
                 decoded.rejected.append(one)
         return decoded
 
-    def _check_size(self, events: int) -> None:
+    def check_size(self, events: int) -> None:
+        """Raise `Rejected` for a request of no events, or of too many."""
         if events > self._max_events:
             raise Rejected("too_many_events", f"events: at most {self._max_events} a request")
         if not events:
@@ -125,54 +111,61 @@ class Decoder:
             raise Rejected("invalid_body", "events: must be given, a list of objects") from error
         except BROKEN as error:
             raise malformed(error) from error
-        self._check_size(len(raws))
+        self.check_size(len(raws))
         said: list[Said | Rejection] = []
         for index, raw in enumerate(raws):
             try:
                 said.append(_said.decode(raw))
-            except msgspec.ValidationError as error:
-                said.append(_misfit(index, str(error)))
             except BROKEN as error:
-                raise malformed(error) from error
+                said.append(_misfit(index, str(error)))
         return said
 
 
-def _sound(plain: Sequence[Plain], received_at_ms: int) -> bool:
+def _sound(said: Sequence[Said], received_at_ms: int) -> bool:
     """Whether nothing at all is wrong with these events, as far as can be told by looking at all of them at once."""
-    texts = [f"{each.event_id}{each.name}{each.session_id}{each.user_id}" for each in plain]
-    types = {each.type for each in plain}
-    times = [each.ts for each in plain]
+    types = {each.type for each in said}
+    times = [each.ts for each in said]
     return (
         FUNNEL_STEP not in types
         # Narrower than what is allowed, and ten times as fast as looking for what is not.
-        and "".join(texts).isprintable()
+        and "".join(map(_words, said)).isprintable()
         and all(map(_type.match, types))
         and set(map(type, times)) == {int}
         and received_at_ms - MAX_LATE_MS <= min(times)  # type: ignore[type-var,operator]
         and max(times) <= received_at_ms + MAX_AHEAD_MS  # type: ignore[type-var,operator]
-        and _shallow([each.properties for each in plain])
+        and _storable([each.properties for each in said])
     )
 
 
-def _shallow(bodies: Sequence[msgspec.Raw]) -> bool:
-    """Whether all bodies are small objects without nesting and without characters that no table holds."""
+def _words(said: Said) -> str:
+    return f"{said.event_id}{said.name}{said.session_id}{said.user_id}"
+
+
+def _storable(bodies: Sequence[msgspec.Raw]) -> bool:
+    """Whether all bodies are objects without a character that no table holds, none of them too large or too deep."""
     joined = b",".join(bodies)
-    if joined.count(b"{") + joined.count(b"[") != len(bodies) or b"\\u0000" in joined:
+    if b"\\u0000" in joined or max(map(len, bodies)) > MAX_PROPERTIES_BYTES:
         return False
     try:
         read = orjson.loads(b"[%b]" % joined)
-    except orjson.JSONDecodeError:
+        if set(map(type, read)) == {dict} and joined.count(b"{") + joined.count(b"[") > len(bodies):
+            for body in read:
+                check_depth(body)
+    except (orjson.JSONDecodeError, Rejected):
         return False
-    return max(map(len, bodies)) <= MAX_PROPERTIES_BYTES and set(map(type, read)) == {dict}
+    return set(map(type, read)) == {dict}
 
 
-def _event(said: Plain | Said, tenant_id: int, ts_ms: int) -> Event:
+def _event(said: Said, tenant_id: int, ts_ms: int) -> Event:
     return Event(
         tenant_id, said.event_id, said.type, ts_ms, said.name, said.session_id, said.user_id, said.properties
     )
 
 
 def _admitted(index: int, said: Said, tenant_id: int, received_at_ms: int) -> Event | Rejection:
+    field = _bad_text(said)
+    if field:
+        return _refusal(index, field)
     ts_ms = time_of(said.ts, received_at_ms)
     refusal = untimely(index, ts_ms, received_at_ms)
     if refusal is not None:
@@ -187,10 +180,23 @@ def _admitted(index: int, said: Said, tenant_id: int, received_at_ms: int) -> Ev
     return event
 
 
+def _bad_text(said: Said) -> str:
+    """The first field whose text may not be, empty when all may."""
+    if not _type.match(said.type):
+        return "type"
+    if _words(said).isprintable():
+        return ""
+    texts = {name: getattr(said, name) for name in ("event_id", "name", "session_id", "user_id")}
+    return next((name for name, text in texts.items() if text and not _text.match(text)), "")
+
+
 def _misfit(index: int, problem: str) -> Rejection:
     """A refusal that names the field and not what was in it."""
     found = _FIELD.search(problem)
-    field = next((name for name in found.groups() if name), "") if found else ""
+    return _refusal(index, next((name for name in found.groups() if name), "") if found else "")
+
+
+def _refusal(index: int, field: str) -> Rejection:
     if field not in _MUST:
-        return Rejection(index, "invalid_event", "event: must be an object with event_id and type")
+        return Rejection(index, "invalid_event", "event: must be an object with event_id and type, in UTF-8")
     return Rejection(index, f"invalid_{field}", f"{field}: {_MUST[field]}")

@@ -1,8 +1,9 @@
-"""What all JSON bodies have in common: times, and the refusal of what is no JSON.
+"""What all JSON bodies have in common: times, halves of characters, and the refusal of what is no JSON.
 
 Milliseconds UTC. The law: a refusal holds nothing of what was in the body.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -15,6 +16,18 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for a body that is no JSON; a body of other fields raises msgspec's `ValidationError`."""
+
+_HALF = re.compile(
+    rb"((?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])|\\u[dD][89abAB]HH\\u[dD][c-fC-F]HH)*+)(\\u[dD][89a-fA-F]HH)?".replace(
+        b"H", b"[0-9a-fA-F]"
+    )
+)
+"""All up to a half of a pair that stands alone, and the half; possessive, so that its time is linear."""
+
+_ANY_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+
+MAX_MENDED_BYTES = 1 << 20
+"""Largest body that is mended, so that it never takes more than a tenth of a second."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -34,3 +47,10 @@ def malformed(error: Exception) -> Rejected:
     if isinstance(error, RecursionError):
         return Rejected("malformed_json", "body: nested too deeply")
     return Rejected("malformed_json", "body: must be one JSON document in UTF-8")
+
+
+def mended(body: bytes) -> bytes:
+    """The body with U+FFFD for each half of a pair that stands alone, as browsers write a text that was cut in two."""
+    if len(body) > MAX_MENDED_BYTES or not _ANY_HALF.search(body):
+        return body
+    return _HALF.sub(lambda found: found[1] + (rb"\ufffd" if found[2] else b""), body)

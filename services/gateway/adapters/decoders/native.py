@@ -116,9 +116,16 @@ class Decoder:
             return self._decode_any(body, tenant_id, received_at_ms)
         except BROKEN as error:
             raise malformed(error) from error
-        self._check_size(len(rows))
+        self.check_size(len(rows))
         columns = Columns(rows, GAUGE, ts_ms)
         return self._admit(columns, [], tenant_id, received_at_ms)
+
+    def check_size(self, points: int) -> None:
+        """Raise `Rejected` for a request of no points, or of too many."""
+        if points > self._max_points:
+            raise Rejected("too_many_points", f"points: at most {self._max_points} a request")
+        if not points:
+            raise Rejected("no_points", "points: must not be empty")
 
     def _decode_any(self, body: bytes, tenant_id: int, received_at_ms: int) -> Decoded:
         try:
@@ -129,7 +136,7 @@ class Decoder:
             rows, index, rejected = self._one_by_one(body)
         except BROKEN as error:
             raise malformed(error) from error
-        self._check_size(len(rows) + len(rejected))
+        self.check_size(len(rows) + len(rejected))
         columns = Columns(rows, _kinds(rows), _times(rows, received_at_ms))
         columns.index = index
         weights = [row.weight for row in rows]
@@ -144,7 +151,7 @@ class Decoder:
             raise Rejected("invalid_body", "points: must be given, a list of objects") from error
         except BROKEN as error:
             raise malformed(error) from error
-        self._check_size(len(raws))
+        self.check_size(len(raws))
         rows: list[Point] = []
         index: list[int] = []
         rejected: list[Rejection] = []
@@ -157,12 +164,6 @@ class Decoder:
             except BROKEN as error:
                 raise malformed(error) from error
         return rows, index, rejected
-
-    def _check_size(self, points: int) -> None:
-        if points > self._max_points:
-            raise Rejected("too_many_points", f"points: at most {self._max_points} a request")
-        if not points:
-            raise Rejected("no_points", "points: must not be empty")
 
     def _admit(
         self, columns: "Columns", rejected: list[Rejection], tenant_id: int, received_at_ms: int

@@ -27,31 +27,31 @@ KINDS = {
 }  # fmt: skip
 """Kind of a duration -> its metric."""
 
+_KIND = ("kind", "type", "metricType")
 _LABELS = {
     "endpoint": ("endpoint", "route"), "method": ("method",), "status": ("statusCode", "status_code", "status"),
-    "name": ("name",), "page": ("page", "route", "navigationURL"),
+    "name": ("name",), "page": ("route", "page", "navigationURL"),
 }  # fmt: skip
 
 
-def point_of(item: Any) -> dict[str, Any]:
+def point_of(item: Item) -> dict[str, Any]:
     """The point that a metric stands for, as our own body has it; raise `Rejected` naming the field."""
-    if not isinstance(item, dict):
-        raise Rejected("invalid_metric", "metric: must be an object")
-    if item.get("name") in LIMITS and "kind" not in item:
-        point = _vital(item)
+    kind, name = (_first(item, *names) for names in (_KIND, ("name",)))
+    if isinstance(kind, str) and kind in _MAKERS:
+        point = _MAKERS[kind](item)
+    elif vital := next((each for each in (name, kind) if isinstance(each, str) and each in LIMITS), ""):
+        point = _vital(vital, item)
     else:
-        kind = _first(item, "kind", "type", "metricType")
-        make = _MAKERS.get(kind) if isinstance(kind, str) else None
-        if make is None:
-            known = ", ".join([*LIMITS, *_MAKERS])
-            raise Rejected("unknown_metric", f"kind: not a web vital by name, nor one of {known}")
-        point = make(item)
+        known = ", ".join([*LIMITS, *_MAKERS])
+        raise Rejected("unknown_metric", f"kind: neither it nor the name is one of {known}")
     ts = _first(item, "ts", "timestamp", "t_client")
-    return point if ts is None else point | {"ts": ts}
+    if isinstance(ts, (dict, list)):
+        raise Rejected("invalid_ts", "ts: must not be an object or a list")
+    return point if ts is None else point | {"ts": int(ts) if isinstance(ts, float) else ts}
 
 
-def _vital(item: Item) -> dict[str, Any]:
-    name, value = item["name"], _number(item, "value")
+def _vital(name: str, item: Item) -> dict[str, Any]:
+    value = _number(item, "value")
     if not 0 <= value <= (LARGEST_CLS if name == "CLS" else LONGEST_MS):
         raise Rejected("value_out_of_range", "value: beyond what this vital can be")
     good, fair = LIMITS[name]
@@ -68,8 +68,10 @@ def _vital(item: Item) -> dict[str, Any]:
 
 
 def _duration(item: Item) -> dict[str, Any]:
-    metric = KINDS[_first(item, "kind", "type", "metricType")]
+    metric = KINDS[_first(item, *_KIND)]
     value = _number(item, "value", "duration", "responseTime")
+    if value < 0:
+        raise Rejected("value_out_of_range", "value: must not be negative")
     unit = item.get("unit", "ms")
     if unit not in ("ms", "s"):
         raise Rejected("invalid_unit", "unit: must be 'ms' or 's'")
@@ -83,7 +85,7 @@ def _memory(item: Item) -> dict[str, Any]:
         limit = _number(item, "jsHeapSizeLimit")
         if limit <= 0:
             raise Rejected("invalid_jsHeapSizeLimit", "jsHeapSizeLimit: must be above zero")
-        ratio = _number(item, "usedJSHeapSize") / limit
+        ratio = _within(_number(item, "usedJSHeapSize") / limit)
     else:
         ratio = _ratio(item)
     return {"name": "memory.heap_ratio", "value": ratio, "unit": "1", "labels": _labels(item, "page")}
@@ -103,7 +105,10 @@ _MAKERS: dict[str, Callable[[Item], dict[str, Any]]] = dict.fromkeys(KINDS, _dur
 
 def _ratio(item: Item) -> float:
     value = _number(item, "value", "ratio")
-    ratio = value / 100 if item.get("unit") == "%" else value
+    return _within(value / 100 if item.get("unit") == "%" else value)
+
+
+def _within(ratio: float) -> float:
     if not 0 <= ratio <= 1:
         raise Rejected("value_out_of_range", "value: must be 0 to 1, or a percentage with unit '%'")
     return ratio
@@ -111,7 +116,9 @@ def _ratio(item: Item) -> float:
 
 def _labels(item: Item, *names: str) -> dict[str, str]:
     found = {name: _first(item, *_LABELS[name]) for name in names}
-    return {name: str(value) for name, value in found.items() if isinstance(value, (str, int))}
+    return {
+        name: str(value).partition("?")[0] for name, value in found.items() if isinstance(value, (str, int))
+    }
 
 
 def _number(item: Item, *names: str) -> float:

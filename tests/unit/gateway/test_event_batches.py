@@ -1,0 +1,52 @@
+"""Events of many requests become one message for each partition."""
+
+import msgspec
+
+from services.gateway.adapters.batches import MAX_BYTES
+from services.gateway.adapters.event_batches import EventBatches, EventChunk
+from shared.wire import events
+from shared.wire.events import MAX_EVENTS, Event, partition_of
+
+NOW = 1_790_000_000_000
+
+
+def event(number: int, session: str | None = None, body: bytes = b"{}") -> Event:
+    """An event that bears its number as its id."""
+    return Event(7, str(number), "click", NOW, session_id=session, properties=msgspec.Raw(body))
+
+
+def told(messages: list[tuple[int, bytes]]) -> list[tuple[int, Event]]:
+    """Every event with the partition it went to."""
+    return [(partition, each) for partition, value in messages for each in events.decode(value, NOW).events]
+
+
+def test_requests_share_messages_and_keep_their_order() -> None:
+    """One message a partition, each event with its owner, events of a session in the order they came."""
+    sent = [event(number, f"s{number % 10}") for number in range(100)]
+    chunks = [EventChunk(sent[at : at + 10], NOW) for at in range(0, 100, 10)]
+
+    messages, ticks = EventBatches(4).messages(chunks, 0.0, NOW)
+
+    found = told(messages)
+    assert (0, len(messages)) == (ticks, len({partition for partition, _ in messages}))
+    assert all(partition == partition_of(each, 4) for partition, each in found)
+    for session in {each.session_id for each in sent}:
+        theirs = [int(each.event_id) for _, each in found if each.session_id == session]
+        assert theirs == sorted(theirs)
+    assert sorted(int(each.event_id) for _, each in found) == list(range(100))
+
+
+def test_a_flush_without_events_has_no_messages() -> None:
+    """A quiet topic of events stays quiet."""
+    assert ([], 0) == EventBatches(4).messages([], 0.0, NOW)
+
+
+def test_messages_are_bounded_in_bytes_and_in_events() -> None:
+    """As many messages as it takes, in order, each of which a reader takes."""
+    large = [event(number, "s", b'{"a":"%b"}' % (b"x" * 30_000)) for number in range(100)]
+    many = [event(number, "s") for number in range(100, MAX_EVENTS + 200)]
+
+    messages, _ = EventBatches(4).messages([EventChunk(large, NOW), EventChunk(many, NOW)], 0.0, NOW)
+
+    assert all(len(value) <= MAX_BYTES for _, value in messages)
+    assert [each.event_id for each in (*large, *many)] == [each.event_id for _, each in told(messages)]
