@@ -1,17 +1,27 @@
-"""Events and the routes of the source documents, on a real gateway and a real topic."""
+"""Events on a real gateway and a real topic."""
 
+import asyncio
 import gzip
 import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from deploy.kafka import topics
+from deploy.local.stack import Stack
 from shared.model.funnel import EFFECT_CREATION
 from shared.runtime.clock import now_ms
 from shared.wire.events import partition_of
-from shared.wire.series import unpack
-from tests.support.gateway import PARTITIONS, Gateway
+from shared.wire.topics import METRICS
+from tests.support.gateway import PARTITIONS, Gateway, points, prepare
+from tests.support.gateway import gateway as unstarted
+from tests.support.wait import until
+
+pytestmark = pytest.mark.servers
 
 YEAR_MS = 365 * 24 * 3600 * 1000
 FUNNEL = {"funnel": EFFECT_CREATION.name}
@@ -137,111 +147,50 @@ async def test_gzip_and_keys_work_as_for_points(gateway: Gateway) -> None:
     assert [202, 403, 401, 202, 429] == [answer.status_code for answer in answers]
 
 
-async def test_a_beacon_of_web_vitals_becomes_points(gateway: Gateway) -> None:
-    """A text/plain array without headers, as browsers send it; a CLS of 0 is a value."""
-    vitals = [
-        {"name": "LCP", "value": 2500.5, "delta": 1.5, "id": "v6-1", "rating": "good", "navigationType": "navigate",
-         "entries": [{"big": 1}], "attribution": {"target": "#a"}},
-        {"name": "CLS", "value": 0, "delta": 0, "id": "v6-2", "rating": "good"},
-        {"name": "INP", "value": 90_000, "delta": 0, "id": "v6-3"},
-    ]  # fmt: skip
+async def test_a_killed_kafka_loses_no_accepted_event(stack: Stack, impatient: Gateway) -> None:
+    """In between they are refused and it is said whether they may be in the log; afterwards they are taken again."""
+    before, during, after = event(), event(), event()
+    await impatient.post({"events": [before]}, path="/v1/events")
+    stack.servers["kafka"].kill()
+    refused = await impatient.post({"events": [during]}, path="/v1/events")
+    at_once = await impatient.post([during], path="/api/analytics/events")
+    stack.servers["kafka"].start()  # type: ignore[attr-defined]
+    await asyncio.to_thread(stack.servers["kafka"].wait_ready)
 
-    answer = await gateway.post(
-        vitals,
-        None,
-        path="/api/analytics/performance/metrics?key=write",
-        content_type="text/plain;charset=UTF-8",
-    )
+    async def accepted() -> bool:
+        return (await impatient.post({"events": [after]}, path="/v1/events")).status_code == 202
 
-    assert (202, 2, [(2, "value_out_of_range")]) == (
-        answer.status_code,
-        answer.json()["accepted"],
-        [(each["index"], each["code"]) for each in answer.json()["rejected"]],
-    )
-    found = await series(gateway, "web_vital.")
-    assert ("ms", {"rating": "needs-improvement", "navigation_type": "navigate"}, 2500.5) in found[
-        "web_vital.lcp"
-    ]
-    assert ("1", {"rating": "good"}, 0.0) in found["web_vital.cls"]
+    await until(accepted, "events are taken again", 30)
+    logged = Counter(each.event_id for _, each in await impatient.events())
+
+    outcomes = {(answer.status_code, answer.json()["outcome"]) for answer in (refused, at_once)}
+    assert outcomes <= {(503, "unknown"), (503, "not_accepted")}
+    assert 1 == logged[before["event_id"]]
+    assert logged[after["event_id"]] >= 1
 
 
-async def test_performance_metrics_become_what_rules_read(gateway: Gateway) -> None:
-    """Response times in seconds, heap and cache as ratios; what is not understood is refused by field."""
-    metrics = [
-        {"type": "api_response_time", "endpoint": "/pay", "method": "POST", "statusCode": 200, "value": 1234},
-        {"kind": "memory", "usedJSHeapSize": 40, "jsHeapSizeLimit": 50},
-        {"kind": "memory", "value": 85, "unit": "%"},
-        {"kind": "cache", "hit": True},
-        {"kind": "cache", "ratio": 0.25},
-        {"kind": "component_render", "name": "Editor", "duration": 16},
-        {"kind": "soup", "value": 1},
-        {"kind": "cache", "value": 7},
-        {"kind": "api", "value": "fast"},
-        5,
-    ]
+async def test_points_are_taken_while_the_topic_of_events_is_missing(stack: Stack, tmp_path: Path) -> None:
+    """A process without both topics is not ready, and what it can take it takes."""
+    addresses = (stack.kafka, stack.postgres, stack.redis)
+    prefix = f"gw-{uuid4().hex[:8]}."
+    half = unstarted(addresses, prefix, tmp_path)
+    await topics.create(stack.kafka, [replace(METRICS, name=prefix + METRICS.name)], PARTITIONS)
+    try:
+        half.start()
+        await half.answers("/health/live")
 
-    answer = await gateway.post({"metrics": metrics}, path="/api/analytics/performance/metrics")
+        async def taken() -> bool:
+            return (await half.post(points([1]))).status_code == 202
 
-    refused = [(each["index"], each["code"]) for each in answer.json()["rejected"]]
-    assert [
-        (6, "unknown_metric"),
-        (7, "value_out_of_range"),
-        (8, "invalid_value"),
-        (9, "invalid_metric"),
-    ] == refused
-    found = await series(gateway, "")
-    assert ("s", {"endpoint": "/pay", "method": "POST", "status": "200"}, 1.234) in found[
-        "api.response_seconds"
-    ]
-    assert {0.8, 0.85} <= {value for *_, value in found["memory.heap_ratio"]}
-    assert {1.0, 0.25} <= {value for *_, value in found["cache.hit_ratio"]}
-    assert ("s", {"name": "Editor"}, 0.016) in found["render.seconds"]
+        await until(taken, "points are taken", 30)
+        ready = await half.status("/health/ready")
+        refused = await half.post({"events": [event()]}, path="/v1/events")
+        await prepare(stack.kafka, stack.postgres, half.topic)
+        await half.answers()
+        answer = await half.post({"events": [event()]}, path="/v1/events")
+    finally:
+        half.remove()
 
-
-async def test_older_clients_post_events_and_steps(gateway: Gateway) -> None:
-    """Under their own names; an item that bears a time but no id is the same event however often it comes."""
-    item = {
-        "eventType": "share",
-        "userId": "u9",
-        "sessionId": "s9",
-        "timestamp": now_ms(),
-        "metadata": {"a": 1},
-    }
-    step = {"step": "Image Upload", "sessionId": "s9", "timestamp": now_ms(), "eventId": uuid4().hex}
-    answers = [
-        await gateway.post(item, path="/api/analytics/events"),
-        await gateway.post([item], path="/api/analytics/events"),
-        await gateway.post(
-            {"steps": [step, {"step": "Nope", "sessionId": "s9"}]}, path="/api/analytics/funnel"
-        ),
-        await gateway.post({"events": [{"eventType": "x y"}]}, path="/api/analytics/events"),
-        await gateway.post(b"{", path="/api/analytics/funnel"),
-    ]
-
-    assert [202, 202, 202, 422, 400] == [answer.status_code for answer in answers]
-    assert [(1, "unknown_step")] == [(each["index"], each["code"]) for each in answers[2].json()["rejected"]]
-    found = [each for _, each in await gateway.events() if each.session_id == "s9"]
-    shares = [each for each in found if each.type == "share"]
-    assert (2, 1) == (len(shares), len({each.event_id for each in shares}))
-    (taken,) = [each for each in found if each.type == "funnel_step"]
-    assert ("image_upload", FUNNEL) == (taken.name, json.loads(bytes(taken.properties)))
-
-
-async def test_two_keys_that_differ_are_refused(gateway: Gateway) -> None:
-    """In the query as in headers."""
-    answer = await gateway.post(
-        [{"name": "LCP", "value": 1}], path="/api/analytics/performance/metrics?key=other"
-    )
-
-    assert (400, "two_keys") == (answer.status_code, answer.json()["code"])
-
-
-async def series(gateway: Gateway, prefix: str) -> dict[str, list[tuple[str, dict[str, str], float]]]:
-    """Unit, labels and value of every point in the topic, by metric."""
-    found: dict[str, list[tuple[str, dict[str, str], float]]] = {}
-    for _, batch in await gateway.batches():
-        for slot, value in zip(batch.points.slot.tolist(), batch.points.value.tolist(), strict=True):
-            one = unpack(batch.series[slot])
-            if one.metric.startswith(prefix):
-                found.setdefault(one.metric, []).append((one.unit, dict(one.labels), value))
-    return found
+    assert (503, 503, "not_accepted", 202) == (
+        ready, refused.status_code, refused.json()["outcome"], answer.status_code
+    )  # fmt: skip
