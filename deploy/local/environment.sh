@@ -49,6 +49,7 @@ else
   ln -sf ../uv/bin/uv .venv/bin/uv
   uv=.venv/uv/bin/uv
 fi
-"$uv" pip sync -q --python .venv/bin/python requirements.lock
+# Compiled once here, and not by each child that starts, which is what happens where Python may not write its cache.
+"$uv" pip sync -q --compile-bytecode --python .venv/bin/python requirements.lock
 "$uv" pip install -q --python .venv/bin/python --no-deps -e .
 printf '%s' "$wanted" >.venv/.made-for
