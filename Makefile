@@ -11,7 +11,7 @@ help: ## say what can be made
 env: ## make .venv as requirements.lock says
 	@deploy/local/environment.sh
 
-run: env ## start everything until Ctrl-C; s=gateway: one service beside a running system; ARGS=--fresh: forget the data
+run: env ## start everything until Ctrl-C, pages shown; s=alerts: one more of a service beside it; ARGS=--fresh: forget the data
 ifdef s
 	@eval "$$($(IN)/tidegauge env)" && exec $(IN)/python -m services.$(s)
 else

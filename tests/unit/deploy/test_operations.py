@@ -1,0 +1,31 @@
+"""What operators copy out of the handbook works."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from deploy.local.folder import ROOT
+from deploy.local.services import RULES
+from services.alerts.adapters import rules_file
+
+
+def names(rules: Path) -> list[str]:
+    """The alerts of a rule file."""
+    return [rule.alert for rule in rules_file.load(str(rules))]
+
+
+def test_the_rule_file_of_the_handbook_is_taken(tmp_path: Path) -> None:
+    """As it stands there."""
+    (example,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/OPERATIONS.md").read_text(), re.DOTALL)
+    rules = tmp_path / "mine.yml"
+    rules.write_text(example)
+
+    assert names(rules) == ["QueueLong"]
+
+
+@pytest.mark.parametrize("alert", ["ApiResponseCritical", "ApiResponseSlow"])
+def test_the_pages_of_the_readme_are_those_of_the_rules_shipped(alert: str) -> None:
+    """A newcomer sees what the README shows."""
+    assert alert in names(RULES)
+    assert f"FIRING {alert} (" in (ROOT / "README.md").read_text()
