@@ -25,9 +25,6 @@ SEED = int(os.environ.get("TIDEGAUGE_SEED", "1"))
 TERMINATE_S = 15.0
 """A worker that is told to stop is gone by then."""
 
-KILLS = 3
-"""Kills in one test; each costs a session."""
-
 both = pytest.mark.parametrize("runtime", ["faust", "aiokafka"])
 faust = pytest.mark.parametrize("runtime", ["faust"])
 aiokafka = pytest.mark.parametrize("runtime", ["aiokafka"])
@@ -82,7 +79,7 @@ async def test_starts_from_the_stored_offsets(rig: Rig, load: EventLoad) -> None
     assert (0, False) == (code, "commit failed" in first.log.read_text())
 
 
-@faust
+@aiokafka
 async def test_worker_joins_and_leaves(rig: Rig, load: EventLoad) -> None:
     """Partitions move to a worker that joins and back from one that leaves."""
     first = await rig.worker()
@@ -97,13 +94,13 @@ async def test_worker_joins_and_leaves(rig: Rig, load: EventLoad) -> None:
     assert 0 == await first.ended(TERMINATE_S)
 
 
-@both
-async def test_workers_are_killed_around_their_commits(rig: Rig, load: EventLoad) -> None:
+@pytest.mark.parametrize(("runtime", "kills"), [("faust", 2), ("aiokafka", 4)])
+async def test_workers_are_killed_around_their_commits(rig: Rig, load: EventLoad, kills: int) -> None:
     """At any moment, and when points are published that are not committed: they are published again, and count once."""
     chance = random.Random(SEED)
     worker = await rig.worker()
     await rig.owned_by(worker)
-    for number in range(KILLS):
+    for number in range(kills):
         await load.rounds(chance.randrange(2, 25), pause_s=0.02)
         published = number % 2 == 0
         async with _locked(rig) if published else contextlib.nullcontext():
