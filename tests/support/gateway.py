@@ -186,6 +186,10 @@ def started(addresses: tuple[str, str, str], prefix: str, folder: Path, **settin
     """A gateway with its topic and tables, started."""
     made = gateway(addresses, prefix, folder, **settings)
     made.start()
-    asyncio.run(prepare(made.kafka, addresses[1], made.topic))
-    asyncio.run(made.answers())
+    try:
+        asyncio.run(prepare(made.kafka, addresses[1], made.topic))
+        asyncio.run(made.answers())
+    except BaseException:
+        made.remove()
+        raise
     return made
