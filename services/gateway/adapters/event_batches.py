@@ -7,6 +7,7 @@ a reader takes or a broker stores.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from services.gateway.adapters.batches import MAX_BYTES
 from shared.wire import events
@@ -40,9 +41,14 @@ class EventBatches:
         """The messages of a flush; none of them is a tick."""
         received_at_ms = max((chunk.received_at_ms for chunk in chunks), default=now_ms)
         owned: dict[int, list[Event]] = {}
-        for chunk in chunks:
-            for event in chunk.events:
-                owned.setdefault(events.partition_of(event, self._partitions), []).append(event)
+        sessions: dict[tuple[int, str], list[Event]] = {}
+        for event in chain.from_iterable(chunk.events for chunk in chunks):
+            session = (event.tenant_id, event.session_id or "")
+            mine = sessions.get(session) if event.session_id else None
+            if mine is None:  # a session has one owner, so that only its first event needs a hash
+                mine = owned.setdefault(events.partition_of(event, self._partitions), [])
+                sessions[session] = mine
+            mine.append(event)
         messages = [
             (partition, value)
             for partition, mine in sorted(owned.items())

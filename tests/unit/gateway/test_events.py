@@ -81,6 +81,7 @@ def test_a_text_that_was_cut_in_a_character_is_mended(said: bytes, text: str) ->
         ),
         pytest.param(b'{"event_id":"a","type":"b\\u00e9"}', "invalid_type", id="a letter no type has"),
         pytest.param(b'{"event_id":"a\\u200b\\u0085","type":"b"}', "invalid_event_id", id="control among others"),
+        pytest.param(b'{"event_id":"a\x7f","type":"b"}', "invalid_event_id", id="the control character JSON allows"),
         pytest.param(b"[]", "invalid_event", id="a list"),
         pytest.param(b"null", "invalid_event", id="null"),
     ],

@@ -86,7 +86,7 @@ class Decoder:
         except BROKEN:
             rows, said = self._one_by_one(mended(body)), []
         self.check_size(len(rows))
-        if said and _sound(said, received_at_ms):
+        if said and _timely(said, received_at_ms) and (_simple(body) or _printable(said)) and _storable(said):
             return Decoded([_event(each, tenant_id, each.ts) for each in said], [])  # type: ignore[arg-type]
         decoded = Decoded([], [])
         for index, row in enumerate(rows):
@@ -121,39 +121,49 @@ class Decoder:
         return said
 
 
-def _sound(said: Sequence[Said], received_at_ms: int) -> bool:
-    """Whether nothing at all is wrong with these events, as far as can be told by looking at all of them at once."""
+def _timely(said: Sequence[Said], received_at_ms: int) -> bool:
+    """Whether all types and times are as they may be, and no event is a step of a funnel."""
     types = {each.type for each in said}
     times = [each.ts for each in said]
     return (
         FUNNEL_STEP not in types
-        # Narrower than what is allowed, and ten times as fast as looking for what is not.
-        and "".join(map(_words, said)).isprintable()
         and all(map(_type.match, types))
         and set(map(type, times)) == {int}
         and received_at_ms - MAX_LATE_MS <= min(times)  # type: ignore[type-var,operator]
         and max(times) <= received_at_ms + MAX_AHEAD_MS  # type: ignore[type-var,operator]
-        and _storable([each.properties for each in said])
     )
+
+
+def _simple(body: bytes) -> bool:
+    """Whether no text can hold more than printable ASCII, as JSON has all control characters but one escaped."""
+    return body.isascii() and b"\\" not in body and b"\x7f" not in body
+
+
+def _printable(said: Sequence[Said]) -> bool:
+    """Whether all texts are; narrower than what is allowed, and ten times as fast as looking for what is not."""
+    return "".join(map(_words, said)).isprintable()
 
 
 def _words(said: Said) -> str:
     return f"{said.event_id}{said.name}{said.session_id}{said.user_id}"
 
 
-def _storable(bodies: Sequence[msgspec.Raw]) -> bool:
+def _storable(said: Sequence[Said]) -> bool:
     """Whether all bodies are objects without a character that no table holds, none of them too large or too deep."""
+    bodies = [each.properties for each in said]
     joined = b",".join(bodies)
     if b"\\u0000" in joined or max(map(len, bodies)) > MAX_PROPERTIES_BYTES:
         return False
     try:
         read = orjson.loads(b"[%b]" % joined)
-        if set(map(type, read)) == {dict} and joined.count(b"{") + joined.count(b"[") > len(bodies):
+        if set(map(type, read)) != {dict}:
+            return False
+        if joined.count(b"{") + joined.count(b"[") > len(bodies):
             for body in read:
                 check_depth(body)
     except (orjson.JSONDecodeError, Rejected):
         return False
-    return set(map(type, read)) == {dict}
+    return True
 
 
 def _event(said: Said, tenant_id: int, ts_ms: int) -> Event:
