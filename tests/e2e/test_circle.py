@@ -57,6 +57,7 @@ async def test_the_circle_closes_whatever_is_killed(system: System, webhook: Web
 
     await until(lambda: all_resolved(system), "every alert has fired and resolved")
     await until(lambda: all_told(webhook), "the webhook was told of all")
+    await until(lambda: all_counted(system), "as many points are counted as were posted and derived")
     await counted_once(system)
     await stored_once(system)
     await walked(await system.get("/v1/funnels/effect_creation"))
@@ -99,6 +100,16 @@ def criticals(webhook: Webhook) -> list[dict[str, Any]]:
     """The critical alerts among what the webhook was told."""
     alerts = [alert for told in webhook.received for alert in told.body["alerts"]]
     return [alert for alert in alerts if alert["labels"]["alertname"] == "ApiResponseCritical"]
+
+
+async def all_counted(system: System) -> bool:
+    """Whether no point is missing any more; a window that has closed is revised by those that come late."""
+    (row,) = await system.sql(
+        "SELECT sum(count) AS points FROM rollup_10s JOIN series USING (series_id) "
+        "WHERE tenant_id = $1 AND metric IN ('circle.load', 'events.count')",
+        system.tenant_id,
+    )
+    return (row["points"] or 0) >= (POINTS + VIEWS + STEPS + FIRST_STEPS) * ROUNDS
 
 
 async def counted_once(system: System) -> None:
