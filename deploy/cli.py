@@ -123,14 +123,16 @@ def sink(
 
     It takes Alertmanager's payload, version 4: ALERTS_WEBHOOKS=sink=http://127.0.0.1:9099/ sends to it.
     """
-    from deploy.local.sink import run  # noqa: PLC0415  other commands start quicker without
+    from deploy.local.interrupt import Stopping, interruptible  # noqa: PLC0415  other commands start quicker without
+    from deploy.local.sink import run  # noqa: PLC0415
 
     try:
-        run(port)
+        with interruptible():
+            run(port)
     except OSError as problem:
         typer.echo(f"tidegauge: port {port}: {problem.strerror}", err=True)
         raise typer.Exit(1) from None
-    except KeyboardInterrupt:
+    except Stopping:
         typer.echo("stopped")
 
 

@@ -32,7 +32,7 @@ def port(tmp_path: Path) -> int:
 @contextmanager
 def sink(port: int) -> Iterator[subprocess.Popen[str]]:
     """The command, listening."""
-    command = [TIDEGAUGE, "sink", "--port", str(port)]
+    command = ["sh", "-c", f"trap '' INT; exec {TIDEGAUGE} sink --port {port}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             assert f"listening on http://127.0.0.1:{port}/" in next_line(process)
@@ -88,10 +88,11 @@ async def test_it_prints_what_alerts_tells(port: int) -> None:
         ]
 
 
-def test_ctrl_c_ends_it_without_a_trace(port: int) -> None:
-    """Exit code 0."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_it_without_a_trace(number: signal.Signals, port: int) -> None:
+    """Exit code 0, and also where a shell has started it in the background, with SIGINT ignored."""
     with sink(port) as process:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
 
         assert process.stdout is not None
         assert process.stdout.read().strip() == "stopped"
