@@ -27,11 +27,21 @@ class Points:
     """(n,) finite."""
     weight: NDArray[np.float64] | None = None
     """(n,) how many the point stands for, negative to retract; None: all 1."""
+    start_ms: NDArray[np.int64] | None = None
+    """(n,) when the running total of a cumulative point began to run, 0 where unknown; None: all unknown."""
+    distinct: NDArray[np.uint64] | None = None
+    """(n,) hash of the string to be counted once, 0 where there is none; None: no point has one."""
 
-    def rows(self, mask: NDArray[np.bool_]) -> "Points":
-        """The rows where `mask` is true."""
-        weight = None if self.weight is None else self.weight[mask]
-        return Points(self.slot[mask], self.ts_ms[mask], self.value[mask], weight)
+    def rows(self, mask: NDArray[np.bool_] | NDArray[np.integer]) -> "Points":
+        """The rows where `mask` is true, or those with these indices."""
+        kept = [None if column is None else column[mask] for column in self.optional()]
+        return Points(self.slot[mask], self.ts_ms[mask], self.value[mask], *kept)  # type: ignore[arg-type]
+
+    def optional(
+        self,
+    ) -> tuple[NDArray[np.float64] | None, NDArray[np.int64] | None, NDArray[np.uint64] | None]:
+        """The columns that may be missing: weight, start_ms, distinct."""
+        return self.weight, self.start_ms, self.distinct
 
     def __len__(self) -> int:
         return len(self.ts_ms)

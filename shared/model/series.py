@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from shared.errors import Rejected
 from shared.model.labels import Labels
 
-KINDS = ("gauge", "delta", "cumulative")
-"""gauge: a level; delta: something to sum or to take quantiles of; cumulative: a running total."""
+KINDS = ("gauge", "delta", "cumulative", "histogram")
+"""gauge: a level; delta: something to sum or to take quantiles of; cumulative: a running total; histogram: running
+totals bucket by bucket, the value the middle of a bucket and the weight its total."""
 
 MAX_METRIC_BYTES = 200
 """Longest metric name."""
@@ -50,8 +51,8 @@ def check_metric(metric: str) -> None:
 
 def check_kind(kind: str) -> None:
     """Raise `Rejected` with code `unsupported_kind` unless points of this kind are folded."""
-    if kind == "cumulative":
-        raise Rejected("unsupported_kind", "kind: cumulative is not accepted yet; send increments as delta")
+    if kind in {"cumulative", "histogram"}:
+        raise Rejected("unsupported_kind", f"kind: {kind} is not accepted yet; send increments as delta")
     if kind not in KINDS:
         raise Rejected("unsupported_kind", "kind: must be 'gauge' or 'delta'")
 

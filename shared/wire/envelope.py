@@ -1,12 +1,13 @@
 """The batch of points on `telemetry.metrics.v1`, written by producers and read by the aggregator.
 
-A MessagePack map. Columns are raw little-endian arrays: `slot` uint16, `ts_ms` int64, `value` and `weight` float64.
-Times are milliseconds UTC. The law: what decodes is sound, so a fold needs no checks; all else is `Rejected`.
+A MessagePack map. Columns are raw little-endian arrays: `slot` uint16, `ts_ms` and `start_ms` int64, `value` and
+`weight` float64, `distinct` uint64; the last three are empty when no row needs them. Times are milliseconds UTC. The
+law: what decodes is sound, so a fold needs no checks; all else is `Rejected`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -34,17 +35,36 @@ ROUNDING_MS = 60_000
 """Slack on the age of a point, for a batch may wait in a producer after its points were admitted."""
 
 
+BATCH_ID_BYTES = 16
+"""Length of the id of a client's batch: a hash of its tenant and its key."""
+
+
+class Part(NamedTuple):
+    """The rows of one client's batch among those of a message."""
+
+    batch_id: bytes
+    """`BATCH_ID_BYTES` that name the batch."""
+    body: int
+    """Hash of what the client sent, to tell a repeat from another body under the same key."""
+    first: int
+    """First row."""
+    rows: int
+    """How many."""
+
+
 class _Wire(msgspec.Struct, gc=False, omit_defaults=True):
     v: int
     producer: str
     seq: int
     received_at_ms: int
     series: list[msgspec.Raw] = []
-    batches: list[tuple[bytes, int, int]] = []
+    batches: list[Part] = []
     slot: bytes = b""
     ts_ms: bytes = b""
     value: bytes = b""
     weight: bytes = b""
+    start_ms: bytes = b""
+    distinct: bytes = b""
 
 
 @dataclass(slots=True, eq=False)
@@ -61,9 +81,12 @@ class Batch:
     """Packed distinct series that `points.slot` points into."""
     points: Points
     """The rows."""
-    batches: list[tuple[bytes, int, int]]
-    """Client batch ids with the first row and the number of rows of each."""
+    batches: list[Part]
+    """Rows that came in a batch with an id, ascending and disjoint; rows of none belong to no such batch."""
 
+
+_OPTIONAL = (("weight", "<f8"), ("start_ms", "<i8"), ("distinct", "<u8"))
+"""Names and forms of the columns that may be missing, in the order of `Points.optional`."""
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Wire)
@@ -72,6 +95,7 @@ _decoder = msgspec.msgpack.Decoder(_Wire)
 def encode(batch: Batch) -> bytes:
     """The bytes of a batch; the caller vouches for its columns."""
     points = batch.points
+    optional = zip(_OPTIONAL, points.optional(), strict=True)
     return _encoder.encode(
         _Wire(
             v=VERSION,
@@ -83,7 +107,11 @@ def encode(batch: Batch) -> bytes:
             slot=points.slot.astype("<u2", copy=False).tobytes(),
             ts_ms=points.ts_ms.astype("<i8", copy=False).tobytes(),
             value=points.value.astype("<f8", copy=False).tobytes(),
-            weight=b"" if points.weight is None else points.weight.astype("<f8", copy=False).tobytes(),
+            **{
+                name: column.astype(form, copy=False).tobytes()
+                for (name, form), column in optional
+                if column is not None
+            },
         )
     )
 
@@ -105,6 +133,7 @@ def decode(value: bytes | None, appended_at_ms: int) -> Batch:
     points = _points(wire)
     if len(points):
         _check(points, len(wire.series), wire.received_at_ms)
+    _check_parts(wire.batches, len(points))
     return Batch(
         wire.producer, wire.seq, wire.received_at_ms, list(map(bytes, wire.series)), points, wire.batches
     )
@@ -120,12 +149,9 @@ def check_clock(received_at_ms: int, appended_at_ms: int) -> None:
 
 def _points(wire: _Wire) -> Points:
     rows = len(wire.ts_ms) // 8
-    columns: Sequence[tuple[str, bytes, int]] = (
-        ("slot", wire.slot, 2), ("ts_ms", wire.ts_ms, 8), ("value", wire.value, 8),
-        *([("weight", wire.weight, 8)] if wire.weight else []),
-    )  # fmt: skip
-    for name, column, size in columns:
-        if len(column) != rows * size:
+    given = [(name, form) for name, form in _OPTIONAL if getattr(wire, name)]
+    for name, size in (("slot", 2), ("ts_ms", 8), ("value", 8), *((name, 8) for name, _ in given)):
+        if len(column := getattr(wire, name)) != rows * size:
             raise Rejected("bad_batch", f"{name}: {len(column)} bytes do not hold {rows} rows")
     if rows > MAX_ROWS:
         raise Rejected("bad_batch", f"ts_ms: {rows} rows, at most {MAX_ROWS}")
@@ -133,7 +159,7 @@ def _points(wire: _Wire) -> Points:
         np.frombuffer(wire.slot, "<u2"),
         np.frombuffer(wire.ts_ms, "<i8"),
         np.frombuffer(wire.value, "<f8"),
-        np.frombuffer(wire.weight, "<f8") if wire.weight else None,
+        **{name: np.frombuffer(getattr(wire, name), form) for name, form in given},
     )
 
 
@@ -143,9 +169,23 @@ def _check(points: Points, series: int, received_at_ms: int) -> None:
     _within("value", points.value, MAX_MAGNITUDE)
     if points.weight is not None:
         _within("weight", points.weight, MAX_WEIGHT)
+    if points.start_ms is not None and ((points.start_ms < 0) | (points.start_ms > points.ts_ms)).any():
+        raise Rejected("bad_batch", "start_ms: before 1970, or after its point")
     ages = received_at_ms - points.ts_ms
     if int(ages.min()) < -MAX_AHEAD_MS - ROUNDING_MS or int(ages.max()) > MAX_LATE_MS + ROUNDING_MS:
         raise Rejected("bad_batch", "ts_ms: too far from received_at_ms")
+
+
+def _check_parts(parts: Sequence[Part], rows: int) -> None:
+    end = 0
+    for part in parts:
+        if len(part.batch_id) != BATCH_ID_BYTES:
+            raise Rejected("bad_batch", f"batches: an id is not {BATCH_ID_BYTES} bytes")
+        if part.first < end or part.rows < 1:
+            raise Rejected("bad_batch", "batches: rows out of order, or none")
+        end = part.first + part.rows
+    if end > rows:
+        raise Rejected("bad_batch", "batches: rows past the end")
 
 
 def _within(name: str, column: NDArray[Any], bound: float) -> None:

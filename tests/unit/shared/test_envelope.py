@@ -22,9 +22,15 @@ OTHER = Series(7, "http.duration", "delta", "ms", ())
 def batch() -> envelope.Batch:
     """Two points of two series, one with a weight."""
     points = Points(
-        np.array([0, 1], np.uint16), np.array([NOW, NOW - 5]), np.array([1.5, -2.0]), np.array([1.0, 3.0])
+        np.array([0, 1], np.uint16),
+        np.array([NOW, NOW - 5]),
+        np.array([1.5, -2.0]),
+        np.array([1.0, 3.0]),
+        np.array([NOW - 5, 0]),
+        np.array([0, (1 << 64) - 1], np.uint64),
     )
-    return envelope.Batch("gateway", 4, NOW, [pack(SERIES), pack(OTHER)], points, [(b"id", 0, 2)])
+    part = envelope.Part(bytes(16), (1 << 64) - 1, 0, 2)
+    return envelope.Batch("gateway", 4, NOW, [pack(SERIES), pack(OTHER)], points, [part])
 
 
 def test_decode_after_encode_is_the_identity() -> None:
@@ -32,7 +38,7 @@ def test_decode_after_encode_is_the_identity() -> None:
     sent = batch()
     came = envelope.decode(envelope.encode(sent), NOW)
 
-    for name in ("slot", "ts_ms", "value", "weight"):
+    for name in ("slot", "ts_ms", "value", "weight", "start_ms", "distinct"):
         assert getattr(sent.points, name).tolist() == getattr(came.points, name).tolist()
     for name in ("producer", "seq", "received_at_ms", "series", "batches"):
         assert getattr(sent, name) == getattr(came, name)
@@ -64,6 +70,13 @@ Spoil = Callable[[dict[str, Any]], object]
         (lambda m: m.update(value=floats(1.0, float("inf"))), "bad_batch", "value"),
         (lambda m: m.update(weight=floats(1.0, 1e13)), "bad_batch", "weight"),
         (lambda m: m.update(ts_ms=np.array([NOW, 0], "<i8").tobytes()), "bad_batch", "ts_ms"),
+        (lambda m: m.update(start_ms=np.array([-1, 0], "<i8").tobytes()), "bad_batch", "start_ms"),
+        (lambda m: m.update(start_ms=np.array([NOW + 1, 0], "<i8").tobytes()), "bad_batch", "start_ms"),
+        (lambda m: m.update(distinct=bytes(9)), "bad_batch", "distinct"),
+        (lambda m: m.update(batches=[(bytes(15), 1, 0, 2)]), "bad_batch", "batches"),
+        (lambda m: m.update(batches=[(bytes(16), 1, 0, 1), (bytes(16), 1, 0, 1)]), "bad_batch", "batches"),
+        (lambda m: m.update(batches=[(bytes(16), 1, 0, 0)]), "bad_batch", "batches"),
+        (lambda m: m.update(batches=[(bytes(16), 1, 1, 2)]), "bad_batch", "batches"),
         (lambda m: m.update(received_at_ms=0), "bad_clock", "received_at_ms"),
         (lambda m: m.update(received_at_ms=NOW + 3_600_001), "bad_clock", "received_at_ms"),
     ],
@@ -76,6 +89,13 @@ Spoil = Callable[[dict[str, Any]], object]
         "inf",
         "weight",
         "ts",
+        "start before 1970",
+        "start after its point",
+        "short optional column",
+        "short batch id",
+        "batches that share a row",
+        "batch without rows",
+        "batch past the end",
         "clock behind",
         "clock ahead",
     ],
