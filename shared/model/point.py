@@ -32,8 +32,8 @@ class Points:
     distinct: NDArray[np.uint64] | None = None
     """(n,) hash of the string to be counted once, 0 where there is none; None: no point has one."""
 
-    def rows(self, mask: NDArray[np.bool_] | NDArray[np.integer]) -> "Points":
-        """The rows where `mask` is true, or those with these indices."""
+    def rows(self, mask: NDArray[np.bool_] | NDArray[np.integer] | slice) -> "Points":
+        """The rows where `mask` is true, or those with these indices, or of this span."""
         kept = [None if column is None else column[mask] for column in self.optional()]
         return Points(self.slot[mask], self.ts_ms[mask], self.value[mask], *kept)  # type: ignore[arg-type]
 

@@ -7,6 +7,7 @@ sequence numbers rise, and no batch outgrows what a reader takes or a broker sto
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,14 @@ from shared.wire import envelope
 MAX_BYTES = 700_000
 """Size of a batch before compression, well below the broker's limit on records."""
 
-ROW_BYTES = 26
-"""Bytes of one row: slot, time, value and weight."""
+ROW_BYTES = 18
+"""Bytes of one row: slot, time and value."""
+
+OPTIONAL_BYTES = 8
+"""Bytes that each column adds which may be missing."""
+
+ABSENT = {"weight": np.float64(1), "start_ms": np.int64(0), "distinct": np.uint64(0)}
+"""The columns that may be missing, and what rows that came without one hold in it."""
 
 TICK_S = 1.0
 """A partition that was not written to for so long gets a tick."""
@@ -93,23 +100,25 @@ def joined(parts: list[Points]) -> Points:
     """All points in their order."""
     if len(parts) == 1:
         return parts[0]
-    weight = None
-    if any(part.weight is not None for part in parts):
-        weight = np.concatenate(
-            [np.ones(len(part)) if part.weight is None else part.weight for part in parts]
-        )
+    given = [name for name in ABSENT if any(getattr(part, name) is not None for part in parts)]
     return Points(
         np.concatenate([part.slot for part in parts]),
         np.concatenate([part.ts_ms for part in parts]),
         np.concatenate([part.value for part in parts]),
-        weight,
+        **{name: np.concatenate([_filled(part, name) for part in parts]) for name in given},
     )
+
+
+def _filled(points: Points, name: str) -> NDArray[Any]:
+    """A column that may be missing, as if all points had come with it."""
+    column: NDArray[Any] | None = getattr(points, name)
+    return np.full(len(points), ABSENT[name]) if column is None else column
 
 
 def _cut(catalogue: Catalogue, points: Points, partitions: int) -> Iterator[Piece]:
     table = catalogue.partitions(partitions)
     owner = table[points.slot]
-    points = _taken(points, np.argsort(owner, kind="stable"))
+    points = points.rows(np.argsort(owner, kind="stable"))
     ends = np.cumsum(np.bincount(owner, minlength=partitions))
     numbers, slots = _renumbered(points.slot, len(table))
     series_ends = np.searchsorted(table[numbers], np.arange(partitions), side="right")
@@ -117,7 +126,7 @@ def _cut(catalogue: Catalogue, points: Points, partitions: int) -> Iterator[Piec
     for partition, (end, last) in enumerate(zip(ends.tolist(), series_ends.tolist(), strict=True)):
         if end > begin:
             series = list(map(catalogue.packed.__getitem__, numbers[first:last].tolist()))
-            rows = _span(points, begin, end)
+            rows = points.rows(slice(begin, end))
             rows.slot = (slots[begin:end] - first).astype(np.uint16)
             yield from _bounded(Piece(partition, series, rows), slots[begin:end] - first)
         begin, first = end, last
@@ -136,24 +145,15 @@ def _renumbered(slots: NDArray[np.integer], size: int) -> tuple[NDArray[np.integ
 def _bounded(piece: Piece, slots: NDArray[np.int32]) -> Iterator[Piece]:
     """The piece, halved until each part is small enough."""
     rows = len(piece.points)
-    size = rows * ROW_BYTES + sum(map(len, piece.series))
+    optional = sum(column is not None for column in piece.points.optional())
+    size = rows * (ROW_BYTES + OPTIONAL_BYTES * optional) + sum(map(len, piece.series))
     if rows <= envelope.MAX_ROWS and (size <= MAX_BYTES or rows == 1):
         yield piece
         return
     for begin, end in ((0, rows // 2), (rows // 2, rows)):
         distinct, renumbered = _renumbered(slots[begin:end], len(piece.series))
-        part = _span(piece.points, begin, end)
+        part = piece.points.rows(slice(begin, end))
         part.slot = renumbered.astype(np.uint16)
         yield from _bounded(
             Piece(piece.partition, [piece.series[slot] for slot in distinct.tolist()], part), renumbered
         )
-
-
-def _taken(points: Points, rows: NDArray[np.integer]) -> Points:
-    weight = None if points.weight is None else points.weight[rows]
-    return Points(points.slot[rows], points.ts_ms[rows], points.value[rows], weight)
-
-
-def _span(points: Points, begin: int, end: int) -> Points:
-    weight = None if points.weight is None else points.weight[begin:end]
-    return Points(points.slot[begin:end], points.ts_ms[begin:end], points.value[begin:end], weight)

@@ -56,8 +56,7 @@ def without(points: Points, rows: list[int]) -> Points:
     """The points that are left when these rows are taken out."""
     keep = np.ones(len(points), np.bool_)
     keep[rows] = False
-    weight = None if points.weight is None else points.weight[keep]
-    return Points(points.slot[keep], points.ts_ms[keep], points.value[keep], weight)
+    return points.rows(keep)
 
 
 def _bad_weights(

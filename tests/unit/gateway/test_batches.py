@@ -1,5 +1,7 @@
 """Points of many requests become one batch for each partition."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -62,15 +64,28 @@ def test_chunks_of_two_catalogues_are_cut_apart_in_order() -> None:
     assert [0.0, 1.0, 2.0] == [value for _, _, value in rows]
 
 
-def test_weights_of_some_chunks_are_kept_and_others_weigh_one() -> None:
-    """A chunk without weights beside one with them is all ones."""
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        pytest.param("weight", np.array([-2.0]), [1.0, -2.0], id="weight"),
+        pytest.param("start_ms", np.array([NOW]), [0, NOW], id="start"),
+        pytest.param("distinct", np.array([1 << 63], np.uint64), [0, 1 << 63], id="distinct"),
+    ],
+)
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_a_column_of_some_chunks_is_kept_and_others_have_its_default(
+    name: str, given: Any, expected: list[float], partitions: int
+) -> None:
+    """A chunk without weights beside one with them is all ones; without starts or hashes, all zeros."""
     interner = catalogue(1)
-    weighted = chunk(interner, [0])
-    weighted.points.weight = np.array([-2.0])
+    with_column = chunk(interner, [0])
+    setattr(with_column.points, name, given)
 
-    (piece,) = cut([chunk(interner, [0]), weighted], 1)
+    (piece,) = cut([chunk(interner, [0]), with_column], partitions)
 
-    assert [1.0, -2.0] == piece.points.weight.tolist()
+    assert expected == getattr(piece.points, name).tolist()
+    assert 1 == sum(column is not None for column in piece.points.optional())
+    assert given.dtype == getattr(piece.points, name).dtype
 
 
 def test_no_batch_outgrows_its_limits() -> None:
