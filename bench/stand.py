@@ -10,7 +10,7 @@ import secrets
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -122,12 +122,19 @@ class Process:
         return [self._root, *self._root.children(recursive=True)]
 
     def cpu_s(self) -> float:
-        """User and system seconds that the process and its children have used."""
-        return float(sum(sum(process.cpu_times()[:2]) for process in self._tree()))
+        """User and system seconds that the process and its children have used, the ended ones included."""
+        ended = sum(self._root.cpu_times()[2:4])
+        return float(ended + sum(self._each(lambda process: sum(process.cpu_times()[:2]))))
 
     def resident_bytes(self) -> int:
         """Resident memory of the process and its children."""
-        return int(sum(process.memory_info().rss for process in self._tree()))
+        return int(sum(self._each(lambda process: process.memory_info().rss)))
+
+    def _each(self, figure: Callable[[psutil.Process], float]) -> Iterator[float]:
+        """The figure of each process; one that ends while we look has none of its own any more."""
+        for process in self._tree():
+            with suppress(psutil.NoSuchProcess):
+                yield figure(process)
 
     async def settled_cpu_s(self, limit_s: float = 60.0) -> float:
         """CPU seconds once it has finished what was begun: a quarter of a second almost without work."""
