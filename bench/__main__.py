@@ -23,7 +23,7 @@ MEMORY_ALONE_S = 600.0
 
 MEASURES: dict[tuple[str, ...], Measure] = {
     **{(name,): functools.partial(gateway.measure, figure=name) for name in gateway.CARGO},
-    ("aggregator_10k",): aggregator.measure,
+    **{(name,): functools.partial(aggregator.measure, figure=name) for name in aggregator.PLANS},
     ("ingest_events",): ingest.measure,
     ("latency_live", "latency_closed"): latency.measure,
     ("latency_alert",): alert_latency.measure,
