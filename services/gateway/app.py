@@ -6,7 +6,7 @@ answered point in the log.
 
 import asyncio
 import gc
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -40,6 +40,7 @@ from services.gateway.adapters.postgres_dashboard import PLANNING, PostgresCheck
 from services.gateway.adapters.postgres_funnels import PostgresFunnels
 from services.gateway.adapters.producer import Batches
 from services.gateway.adapters.redis import RedisLive
+from services.gateway.ports import Cargo
 from services.gateway.service import Intake, KeyRing, Load, Probe, Reader, Tally, Watch
 from services.gateway.settings import Settings
 from shared.errors import Unavailable
@@ -61,7 +62,7 @@ FLUSH_S = 3.0
 
 _log = structlog.get_logger(__name__)
 
-C = TypeVar("C", bound=Sized)
+C = TypeVar("C", bound=Cargo)
 
 
 @dataclass(slots=True)
@@ -174,7 +175,9 @@ def _routes(
     def of_points(decode: Callable[[bytes, int, int], native.Decoded], *, beacon: bool) -> IntakeRoute[Chunk]:
         def chunked(body: bytes, tenant_id: int, received_at_ms: int) -> Decoded[Chunk]:
             found = decode(body, tenant_id, received_at_ms)
-            return Decoded(Chunk(found.catalogue, found.points, received_at_ms), found.rejected)
+            return Decoded(
+                Chunk(found.catalogue, found.points, received_at_ms, found.surplus), found.rejected
+            )
 
         return IntakeRoute(doors, points.intake, chunked, points.tally, beacon=beacon)
 

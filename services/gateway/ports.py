@@ -63,6 +63,15 @@ class Grants(Protocol):
         ...
 
 
+class Cargo(Sized, Protocol):
+    """What one request brings; its length is how many rows."""
+
+    @property
+    def taken(self) -> int:
+        """How many of the client's points or events they are."""
+        ...
+
+
 C_contra = TypeVar("C_contra", bound=Sized, contravariant=True)
 """What one request brings: points or events; its length is how many."""
 

@@ -6,7 +6,7 @@ log, and every refusal says whether it is worth coming again.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence, Sized
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -14,7 +14,7 @@ from services.gateway.domain import health
 from services.gateway.domain.admission import Rejection
 from services.gateway.domain.query import Query, WindowRow, merge
 from services.gateway.domain.quota import Bucket, full
-from services.gateway.ports import Checkpoints, Closed, Grant, Grants, Live, Outcome, Publisher
+from services.gateway.ports import Cargo, Checkpoints, Closed, Grant, Grants, Live, Outcome, Publisher
 from shared.errors import Unavailable
 
 FRESH_S = 60.0
@@ -39,7 +39,7 @@ MAX_KEYS = 10_000
 """Known keys at once; beyond it the oldest is forgotten."""
 
 
-C = TypeVar("C", bound=Sized)
+C = TypeVar("C", bound=Cargo)
 
 
 @dataclass(slots=True)
@@ -173,14 +173,15 @@ class Intake(Generic[C]):
 
     async def accept(self, holder: Holder, chunk: C, rejected: list[Rejection], now_s: float) -> Receipt:
         """Publish what is good in a request and say what became of it."""
-        taken = len(chunk)
-        wait_s = holder.bucket.take(taken + len(rejected), now_s)
+        taken = chunk.taken
+        wait_s = holder.bucket.take(max(taken, len(chunk)) + len(rejected), now_s)
         if wait_s > 0:
             return Receipt(Outcome.NOT_ACCEPTED, 0, [], wait_s)
         for rejection in rejected:
             self._tally.rejected[rejection.code] += 1
-        if not taken:
-            return Receipt(Outcome.ACCEPTED, 0, rejected)
+        if not len(chunk):
+            self._tally.accepted += taken
+            return Receipt(Outcome.ACCEPTED, taken, rejected)
         outcome = await self._publisher.publish(chunk)
         if outcome is Outcome.ACCEPTED:
             self._tally.accepted += taken

@@ -39,6 +39,13 @@ class Chunk:
     catalogue: Catalogue
     points: Points
     received_at_ms: int
+    surplus: int = 0
+    """Rows less points of the client: a histogram is one point and has several rows."""
+
+    @property
+    def taken(self) -> int:
+        """How many points of the client they are."""
+        return len(self.points) - self.surplus
 
     def __len__(self) -> int:
         return len(self.points)

@@ -21,6 +21,11 @@ class EventChunk:
     events: list[Event]
     received_at_ms: int
 
+    @property
+    def taken(self) -> int:
+        """How many events they are."""
+        return len(self.events)
+
     def __len__(self) -> int:
         return len(self.events)
 

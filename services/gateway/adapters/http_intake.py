@@ -4,7 +4,7 @@ A framework's request path costs three times what decoding 100 points does. Byte
 law: every request gets one answer of the contract, and a 202 only after the broker's ack.
 """
 
-from collections.abc import Awaitable, Callable, Sized
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -15,14 +15,14 @@ from services.gateway.adapters.http_body import Incoming, Limits, Receive, infla
 from services.gateway.adapters.http_errors import Headers, Problem, refused, unknown
 from services.gateway.adapters.http_keys import holder_of, key_of
 from services.gateway.domain.admission import Rejection
-from services.gateway.ports import Outcome
+from services.gateway.ports import Cargo, Outcome
 from services.gateway.service import Intake, KeyRing, Load, Receipt, Tally
 from shared.errors import Rejected
 from shared.runtime.clock import monotonic_s, now_ms
 
 Scope = dict[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-C = TypeVar("C", bound=Sized)
+C = TypeVar("C", bound=Cargo)
 
 POINTS = "/v1/telemetry"
 """Where points are posted."""

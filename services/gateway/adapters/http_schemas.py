@@ -9,11 +9,19 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 
+class HistogramBody(BaseModel):
+    """How many values lay in each bucket."""
+
+    bounds: list[float] = Field(description="Upper ends of all buckets but the last, ascending", min_length=1)
+    counts: list[float] = Field(description="One more than bounds; at most 200", min_length=2, max_length=200)
+
+
 class PointBody(BaseModel):
-    """One value of a series at one instant."""
+    """One value of a series at one instant, or one histogram."""
 
     name: str = Field(examples=["http.response_seconds"], max_length=200)
-    value: float
+    value: float | None = Field(None, description="Must be given unless there is a histogram")
+    histogram: HistogramBody | None = Field(None, description="In place of the value; with kind `delta`")
     ts: int | str | None = Field(
         None, description="Milliseconds UTC or RFC 3339 with a zone; absent: receive time"
     )
@@ -21,6 +29,12 @@ class PointBody(BaseModel):
     kind: Literal["gauge", "delta"] = "gauge"
     unit: str = ""
     weight: float = Field(1.0, description="How many it stands for; negative retracts")
+    sample_rate: float | None = Field(
+        None, gt=0, le=1, description="In place of the weight: which part of all points was sent"
+    )
+    distinct: str | None = Field(
+        None, description="A string to be counted once, however often it comes", max_length=1024
+    )
 
 
 class TelemetryBody(BaseModel):

@@ -3,9 +3,11 @@
 Times are milliseconds UTC. The law: what is admitted here can be folded and stored by everything downstream.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.model.point import MAX_MAGNITUDE, MAX_WEIGHT, Points
 from shared.model.window import MAX_AHEAD_MS, MAX_LATE_MS
@@ -15,6 +17,8 @@ DAY_MS = 24 * 3600 * 1000
 
 PLAUSIBLE_MS = 3650 * DAY_MS
 """A time in another unit is recognised when it lies within ten years of now."""
+
+Mask = NDArray[np.bool_]
 
 MAXIMUM = np.maximum.reduce
 MINIMUM = np.minimum.reduce
@@ -52,6 +56,11 @@ def refusals(points: Points, received_at_ms: int) -> list[Rejection]:
     return _each(points, received_at_ms)
 
 
+def refused(rows: Iterable[int], code: str, message: str) -> list[Rejection]:
+    """The same refusal for each of these rows."""
+    return [Rejection(row, code, message) for row in sorted(set(rows))]
+
+
 def without(points: Points, rows: list[int]) -> Points:
     """The points that are left when these rows are taken out."""
     keep = np.ones(len(points), np.bool_)
@@ -59,9 +68,7 @@ def without(points: Points, rows: list[int]) -> Points:
     return points.rows(keep)
 
 
-def _bad_weights(
-    weight: np.ndarray[tuple[int], np.dtype[np.float64]],
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _bad_weights(weight: NDArray[np.float64]) -> Mask:
     return np.asarray(~(np.abs(weight) <= MAX_WEIGHT) | (weight == 0))
 
 

@@ -3,13 +3,16 @@
 import json
 from typing import Any
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from services.gateway.adapters.batches import Chunk, cut
 from services.gateway.adapters.decoders.native import Decoder
 from shared.errors import Rejected
 from shared.model.labels import labels_of
+from shared.model.point import Points
 from shared.model.series import check_kind, check_metric, check_unit
 from shared.wire import envelope, series
 
@@ -35,9 +38,27 @@ plausible = st.fixed_dictionaries(
         "kind": st.sampled_from(["gauge", "delta", "cumulative", "other"]),
         "unit": st.sampled_from(["s", "", "a b"]) | st.text(max_size=3),
         "weight": st.floats() | st.integers(-3, 3),
+        "sample_rate": st.sampled_from([1, 0.5, 1e-12]) | st.floats(),
+        "start_ts": st.none() | st.integers(NOW - 10**9, NOW + 10**5),
+        "distinct": st.text(max_size=5),
     },
 )
-bodies = st.lists(plausible | plausible | anything, max_size=12)
+histogram = st.fixed_dictionaries(
+    {
+        "name": st.just("a"),
+        "kind": st.sampled_from(["delta", "delta", "cumulative", "gauge"]),
+        "histogram": st.fixed_dictionaries(
+            {
+                "bounds": st.lists(st.integers(-9, 9) | st.floats(), max_size=4).map(
+                    lambda bounds: sorted(set(bounds))
+                ),
+                "counts": st.lists(st.integers(-1, 9) | st.floats(0), max_size=5),
+            }
+        ),
+    },
+    optional={"weight": st.integers(-3, 3) | st.floats(), "sample_rate": st.sampled_from([1, 0.5])},
+)
+bodies = st.lists(plausible | plausible | histogram | anything, max_size=12)
 
 
 def storable(packed: bytes) -> bool:
@@ -48,6 +69,11 @@ def storable(packed: bytes) -> bool:
     check_unit(found.unit)
     found.metric.encode()
     return found.labels == labels_of(dict(found.labels)) and series.pack(found) == packed
+
+
+def weights_of(points: Points) -> NDArray[np.float64]:
+    """The weight of every row."""
+    return np.ones(len(points)) if points.weight is None else points.weight
 
 
 @given(bodies)
@@ -65,8 +91,10 @@ def test_what_is_accepted_is_decoded_by_the_reader(points: list[Any]) -> None:
     ]
     read = [envelope.decode(record, NOW) for record in records]
 
-    assert len(points) == len(decoded.rejected) + sum(len(batch.points) for batch in read)
+    rows = sum(len(batch.points) for batch in read)
+    assert len(points) == len(decoded.rejected) + rows - decoded.surplus
     assert all(storable(packed) for batch in read for packed in batch.series)
+    assert all((weights_of(batch.points) != 0).all() for batch in read)
     assert sorted(decoded.points.value.tolist()) == sorted(
         v for batch in read for v in batch.points.value.tolist()
     )

@@ -5,7 +5,7 @@ bodies, with all their checks.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from operator import attrgetter
 from types import NoneType
@@ -45,7 +45,7 @@ class Analytics:
         decoded = (
             self._points.decode(own, tenant_id, received_at_ms) if made.places else self._points.nothing()
         )
-        return native.Decoded(decoded.catalogue, decoded.points, made.merged(decoded.rejected))
+        return replace(decoded, rejected=made.merged(decoded.rejected))
 
     def happened(self, body: bytes, tenant_id: int, received_at_ms: int) -> events.Decoded:
         """Events under the names of older clients."""
