@@ -148,6 +148,20 @@ def test_a_body_without_points_to_look_at_is_refused_whole(body: bytes, code: st
     assert code == refusal.value.code
 
 
+@pytest.mark.parametrize(
+    ("points", "timed"),
+    [
+        pytest.param([GOOD], True, id="plain"),
+        pytest.param([GOOD, GOOD | {"kind": "delta", "ts": "2025-10-09T08:53:20Z"}], True, id="with a kind"),
+        pytest.param([GOOD, {"name": "a", "value": 1}], False, id="without a time"),
+        pytest.param([GOOD | {"name": 5}, GOOD | {"ts": None}], False, id="null beside a bad one"),
+    ],
+)
+def test_a_body_is_timed_when_each_of_its_points_is(points: list[Any], timed: bool) -> None:
+    """Only then does the same body mean the same points later."""
+    assert decode(*points).timed is timed
+
+
 def test_a_thousand_points_are_allowed() -> None:
     """The limit includes its own value."""
     assert 1000 == len(decode(*[GOOD] * 1000).points)

@@ -25,7 +25,7 @@ class Columns:
     """The fields of rows; `kinds` has kind and unit of each, or the one pair that all share."""
 
     __slots__ = (
-        "_kinds", "_rows", "buckets", "distinct", "index", "refused", "start_ms", "ts_ms", "value", "valueless",
+        "_kinds", "_rows", "buckets", "distinct", "index", "refused", "start_ms", "timed", "ts_ms", "value", "valueless",
         "weight",
     )  # fmt: skip
 
@@ -41,6 +41,7 @@ class Columns:
         self.buckets: Buckets | None = None
         self.index: list[int] | None = None
         self.refused: list[Rejection] = []
+        self.timed = True
 
     def points(self, slots: NDArray[np.int32]) -> Points:
         """The points, once their series have numbers."""

@@ -35,6 +35,8 @@ class Decoded:
     """The others, by index."""
     surplus: int = 0
     """Rows less points: histograms have several, and none if all their buckets are empty."""
+    timed: bool = True
+    """Every point bears its own time, so that the same body posted again means the same points."""
 
 
 _plain = msgspec.json.Decoder(PlainBody)
@@ -90,6 +92,7 @@ class Decoder:
         self.check_size(len(rows) + len(rejected))
         columns = Columns(rows, kinds_of(rows), times_of(rows, received_at_ms))
         columns.index = index
+        columns.timed = None not in [row.ts for row in rows]
         columns.refused = complete(columns, rows)
         columns.buckets, refused = buckets_of(rows, columns.weight)
         columns.refused += refused
@@ -124,7 +127,7 @@ class Decoder:
         points = columns.points(slots)
         found = strangers + refusals(points, received_at_ms) + columns.refused
         if not found and columns.buckets is None:
-            return Decoded(self._interner, points, rejected)
+            return Decoded(self._interner, points, rejected, timed=columns.timed)
         first: dict[int, Rejection] = {}
         for bad in found:
             first.setdefault(bad.index, bad)
@@ -132,7 +135,8 @@ class Decoder:
         rejected += [Rejection(places[row], bad.code, bad.message) for row, bad in first.items()]
         admitted = _without(points, columns.buckets, list(first))
         surplus = len(admitted) - len(points) + len(first)
-        return Decoded(self._interner, admitted, sorted(rejected, key=attrgetter("index")), surplus)
+        rejected.sort(key=attrgetter("index"))
+        return Decoded(self._interner, admitted, rejected, surplus, columns.timed)
 
 
 def _without(points: Points, buckets: Buckets | None, refused: list[int]) -> Points:
