@@ -25,8 +25,8 @@ class Columns:
     """The fields of rows; `kinds` has kind and unit of each, or the one pair that all share."""
 
     __slots__ = (
-        "_kinds", "_rows", "buckets", "distinct", "index", "refused", "start_ms", "timed", "ts_ms", "value", "valueless",
-        "weight",
+        "_kinds", "_rows", "buckets", "distinct", "index", "refused", "start_ms", "timed", "ts_ms", "value",
+        "valueless", "weight",
     )  # fmt: skip
 
     def __init__(self, rows: Sequence[Any], kinds: list[tuple[str, str]], ts_ms: NDArray[np.int64]) -> None:
