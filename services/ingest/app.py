@@ -32,8 +32,8 @@ async def run(settings: Settings) -> None:
     owner = f"ingest-{socket.gethostname()}-{os.getpid()}"
     pool = await postgres.pool(settings.postgres, settings.pool_size, **_BY_KEY)
     sender = Sender(settings.kafka, owner)
-    tables = EventTables(pool)
-    pump = Pump(Ingestion(tables, DerivedTopic(sender, settings.topic_prefix)), Ownership(pool, owner))
+    topic = DerivedTopic(sender, settings.topic_prefix)
+    pump = Pump(Ingestion(EventTables(), topic), Ownership(pool, owner))
     await upkeep.begin(pool, UPKEEP, stopping)
     prefix = settings.topic_prefix
     group = Group(settings.kafka, prefix + GROUP, (prefix + EVENTS.name,), owner)

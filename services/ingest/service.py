@@ -1,6 +1,6 @@
 """One partition of events, from a record to what is new in it: the order of the steps. Milliseconds UTC.
 
-Gather, look the ids up, judge; then, in the adapters, publish what is derived and store what is new. The law: a verdict
+Gather, look the ids up, judge; then, in the adapters, store what is new and publish what is derived. The law: a verdict
 is given once a checkpoint and kept with it, so publishing the same checkpoint again says the same.
 """
 

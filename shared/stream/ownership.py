@@ -55,8 +55,8 @@ F = TypeVar("F")
 Restore = Callable[[Connection, Mapping[Key, Stored]], Awaitable[F]]
 """Reads, inside the given transaction, what stands beside the checkpoints."""
 
-Save = Callable[[Connection, Sequence[Cut[Any]]], Awaitable[None]]
-"""Writes the work of cuts inside the given transaction."""
+Write = Callable[[Connection, Sequence[Cut[Any]]], Awaitable[None]]
+"""Writes the work of cuts inside the given transaction, then tells Kafka; a failure undoes the transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Ownership:
             stored = {Key(topic, partition): Stored(*rest) for topic, partition, *rest in rows}
             return stored, await restore(held, stored)
 
-    async def commit(self, cuts: Sequence[Cut[Any]], save: Save) -> Outcome:
+    async def commit(self, cuts: Sequence[Cut[Any]], write: Write) -> Outcome:
         """One transaction for all cuts; those whose checkpoint has moved under us are left out and reported.
 
         Raises `Unavailable` when the result is unknown: calling again with the same cuts is then safe, for what
@@ -94,8 +94,8 @@ class Ownership:
             moved = await _move(held, cuts)
             won = [cut for cut in cuts if cut.key in moved]
             if won:
-                await save(held, won)
                 await held.executemany(_DEAD_LETTER, _dead_letters(won))
+                await write(held, won)
             rest = [cut for cut in cuts if cut.key not in moved]
             known = await _committed_before(held, rest) if rest else frozenset()
         return Outcome(moved | known, frozenset(cut.key for cut in rest) - known)

@@ -106,11 +106,14 @@ class Processor(Protocol[W]):
         Raises `Misconfigured` for a format it cannot read; nothing is acquired then.
         """
 
-    async def publish(self, cuts: Sequence[Cut[W]]) -> None:
-        """Tell Kafka, before the commit; repeated with equal content after a failure. Raises `Unavailable`."""
-
     async def save(self, connection: Connection, cuts: Sequence[Cut[W]]) -> None:
-        """Write the work inside the transaction that moves the checkpoints."""
+        """Write the work inside the transaction that moves the checkpoints; again, if that transaction fails."""
+
+    async def publish(self, cuts: Sequence[Cut[W]]) -> None:
+        """Tell Kafka what `save` has written, at the end of the same transaction.
+
+        Only the owner comes here, and what it tells after a failure has equal content. Raises `Unavailable`.
+        """
 
     async def settled(self, cuts: Sequence[Cut[W]]) -> None:
         """After the commit: refresh what can be rebuilt. Must not raise `Unavailable`."""

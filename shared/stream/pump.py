@@ -13,6 +13,7 @@ from typing import Any, Generic
 import structlog
 
 from shared.errors import Misconfigured, Rejected, Unavailable
+from shared.runtime.postgres import Connection
 from shared.stream.ownership import Ownership
 from shared.stream.processor import Cut, DeadLetter, Fold, Key, Processor, Record, W
 
@@ -137,12 +138,15 @@ class Pump(Generic[W]):
             cuts = [self._cut(held) for held in taken]
             if not cuts:
                 return {}
-            await self._processor.publish(cuts)
-            outcome = await self._ownership.commit(cuts, self._processor.save)
+            outcome = await self._ownership.commit(cuts, self._write)
             done = [cut for cut in cuts if cut.key in outcome.done]
             self._settle(taken, outcome.done)
             await self._processor.settled(done)
             return {cut.key: cut.end for cut in done}
+
+    async def _write(self, held: Connection, cuts: Sequence[Cut[W]]) -> None:
+        await self._processor.save(held, cuts)
+        await self._processor.publish(cuts)
 
     async def drain(self) -> dict[Key, int]:
         """Commit once more before leaving the group, then forget; what cannot be committed is left to the log."""

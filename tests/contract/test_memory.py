@@ -1,16 +1,18 @@
 """What a fake memory of ids and the table both promise."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from random import SystemRandom
 
 import pytest
+import pytest_asyncio
 
-from services.ingest.adapters.postgres import EventTables
+from services.ingest.adapters.postgres import EventIds
 from services.ingest.domain.dedup import DAY_MS, Id, day_of
 from services.ingest.ports import Memory
 from shared.runtime import postgres
 from shared.runtime.clock import now_ms
+from shared.runtime.postgres import Connection
 from tests.support.memory import FakeMemory
 
 pytestmark = pytest.mark.servers
@@ -27,8 +29,15 @@ def tenant_id() -> int:
     return SystemRandom().randrange(1 << 40)
 
 
+@pytest_asyncio.fixture
+async def held(pool: postgres.Pool) -> AsyncIterator[Connection]:
+    """A connection."""
+    async with postgres.connection(pool) as held:
+        yield held
+
+
 @pytest.fixture(params=["fake", "table"])
-def memory(request: pytest.FixtureRequest, pool: postgres.Pool) -> Made:
+def memory(request: pytest.FixtureRequest, held: Connection) -> Made:
     """Both memories."""
 
     async def fake(days: list[tuple[Id, int]]) -> Memory:
@@ -39,9 +48,8 @@ def memory(request: pytest.FixtureRequest, pool: postgres.Pool) -> Made:
 
     async def table(days: list[tuple[Id, int]]) -> Memory:
         rows = [(*one, datetime.fromtimestamp(day_ms / 1000, UTC)) for one, day_ms in days]
-        async with postgres.connection(pool) as held:
-            await held.executemany("INSERT INTO event_id VALUES ($1, $2, $3)", rows)
-        return EventTables(pool)
+        await held.executemany("INSERT INTO event_id VALUES ($1, $2, $3)", rows)
+        return EventIds(held)
 
     return {"fake": fake, "table": table}[request.param]
 

@@ -45,15 +45,15 @@ class Journal:
         """The texts of the snapshots."""
         return {key: Sum((at.snapshot or b"").decode()) for key, at in stored.items()}
 
+    async def save(self, connection: Connection, cuts: Sequence[Cut[str]]) -> None:
+        """Keep it."""
+        self.saved += [cut.checkpoint.work for cut in cuts]
+
     async def publish(self, cuts: Sequence[Cut[str]]) -> None:
         """Keep it, unless the dependency is down."""
         if self.down:
             raise Unavailable("kafka", "down")
         self.published += [cut.checkpoint.work for cut in cuts]
-
-    async def save(self, connection: Connection, cuts: Sequence[Cut[str]]) -> None:
-        """Keep it."""
-        self.saved += [cut.checkpoint.work for cut in cuts]
 
     async def settled(self, cuts: Sequence[Cut[str]]) -> None:
         """Nothing."""
@@ -120,7 +120,7 @@ async def test_commit_of_a_former_owner_writes_nothing(pool: postgres.Pool, key:
     await pumping(pool, key, "b")
 
     assert {} == await pump.commit()
-    assert ([], {}) == (journal.saved, pump.held)
+    assert ([], [], {}) == (journal.saved, journal.published, pump.held)
     assert pump.fenced() is not None
 
 
@@ -149,7 +149,7 @@ async def test_commit_that_failed_keeps_its_cut(pool: postgres.Pool, key: Key) -
     journal.down = False
 
     assert [{key: 2}, {key: 3}] == [await pump.commit(), await pump.commit()]
-    assert ["ab", "abc"] == journal.saved
+    assert (["ab", "ab", "abc"], ["ab", "abc"]) == (journal.saved, journal.published)
 
 
 async def test_refused_record_is_kept_with_its_reason(pool: postgres.Pool, key: Key) -> None:

@@ -91,13 +91,13 @@ class Aggregation:
         """The partitions as their checkpoints left them."""
         return {key: PartitionStream(key, at) for key, at in stored.items()}
 
-    async def publish(self, cuts: Sequence[Cut[Work]]) -> None:
-        """Publish closed windows and dead letters."""
-        await self._topic.publish(cuts)
-
     async def save(self, connection: Connection, cuts: Sequence[Cut[Work]]) -> None:
         """Write series and rollups."""
         await self._tables.save(connection, [cut.checkpoint.work for cut in cuts])
+
+    async def publish(self, cuts: Sequence[Cut[Work]]) -> None:
+        """Publish closed windows and dead letters."""
+        await self._topic.publish(cuts)
 
     async def settled(self, cuts: Sequence[Cut[Work]]) -> None:
         """Nothing to refresh: a row in Postgres wins over the live window, which expires by itself."""

@@ -110,13 +110,13 @@ class Alerting:
             streams[key] = PartitionStream(key, state)
         return streams
 
-    async def publish(self, cuts: Sequence[Cut[Work]]) -> None:
-        """Dead letters; alerts are told after the commit. Raises `Unavailable`."""
-        await self._dead.publish(cuts)
-
     async def save(self, connection: Connection, cuts: Sequence[Cut[Work]]) -> None:
         """Write alerts, transitions and notifications."""
         await self._tables.save(connection, cuts)
+
+    async def publish(self, cuts: Sequence[Cut[Work]]) -> None:
+        """Dead letters; alerts are told after the commit. Raises `Unavailable`."""
+        await self._dead.publish(cuts)
 
     async def settled(self, cuts: Sequence[Cut[Work]]) -> None:
         """Let what was written be delivered."""

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from services.ingest.adapters import copy, postgres_funnels
 from services.ingest.domain.dedup import Id, day_of, ids_of
 from services.ingest.service import Arrival, Work
-from shared.runtime.postgres import Connection, Pool, connection
+from shared.runtime.postgres import Connection
 from shared.wire.events import Event
 
 IDS = 20_000
@@ -59,11 +59,11 @@ UPKEEP = (
 _Found: TypeAlias = list[tuple[Arrival[Event], list[Event]]]
 
 
-class EventTables:
-    """The tables `event_id`, `event` and `funnel_entry`."""
+class EventIds:
+    """The table `event_id` as the transaction that moves the checkpoints finds it."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, held: Connection) -> None:
+        self._held = held
 
     async def known(self, ids: Sequence[Id], since_ms: int) -> dict[Id, int]:
         """Those of the ids that were appended on the day `since_ms` or later, each with its latest day.
@@ -71,11 +71,14 @@ class EventTables:
         Raises `Unavailable`.
         """
         found: dict[Id, int] = {}
-        async with connection(self._pool) as held:
-            for some in _bites(ids):
-                rows = await held.fetch(_KNOWN, *_columns(some), _instant(since_ms))
-                found.update(((tenant_id, event_id), day_ms) for tenant_id, event_id, day_ms in rows)
+        for some in _bites(ids):
+            rows = await self._held.fetch(_KNOWN, *_columns(some), _instant(since_ms))
+            found.update(((tenant_id, event_id), day_ms) for tenant_id, event_id, day_ms in rows)
         return found
+
+
+class EventTables:
+    """The tables `event_id`, `event` and `funnel_entry`."""
 
     async def save(self, held: Connection, works: Sequence[Work[Event]]) -> None:
         """Write what is new in these checkpoints, inside the transaction that moves them."""

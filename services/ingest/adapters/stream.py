@@ -1,15 +1,15 @@
 """Drives the intake from the pump: decodes records, hands checkpoints to Kafka and Postgres.
 
 Why each event counts once, derived points included: ids, events and the offset after them are committed together, and
-points go out before, under the offset of their record as sequence. The law: what is published for an offset is the same
-whoever publishes it and however often; the aggregator takes the first (docs/decisions/0011).
+points go out just before, under the offset of their record as sequence. The law: what is published for an offset is the
+same however often; the aggregator takes the first (docs/decisions/0011).
 """
 
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from services.ingest.adapters.kafka import DerivedTopic
-from services.ingest.adapters.postgres import EventTables
+from services.ingest.adapters.postgres import EventIds, EventTables
 from services.ingest.service import Arrival, PartitionIntake, Work, judge
 from shared.runtime.postgres import Connection
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
@@ -63,14 +63,15 @@ class Ingestion:
         """Partitions without state: all of it is in the tables."""
         return {key: PartitionStream() for key in stored}
 
-    async def publish(self, cuts: Sequence[EventCut]) -> None:
-        """Judge what is new, then publish what is derived from it, and dead letters."""
-        await judge([cut.checkpoint.work for cut in cuts], self._tables)
-        await self._topic.publish(cuts)
-
     async def save(self, connection: Connection, cuts: Sequence[EventCut]) -> None:
-        """Write ids, events and funnels."""
-        await self._tables.save(connection, [cut.checkpoint.work for cut in cuts])
+        """Judge what is new, then write ids, events and funnels."""
+        works = [cut.checkpoint.work for cut in cuts]
+        await judge(works, EventIds(connection))
+        await self._tables.save(connection, works)
+
+    async def publish(self, cuts: Sequence[EventCut]) -> None:
+        """Publish what is derived from what is new, and dead letters."""
+        await self._topic.publish(cuts)
 
     async def settled(self, cuts: Sequence[EventCut]) -> None:
         """Nothing to refresh: readers look into the tables."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from deploy.local.apart import finish
 from deploy.local.stack import Stack
 from services.ingest.adapters.kafka import derived, routes
-from services.ingest.adapters.postgres import EventTables
+from services.ingest.adapters.postgres import EventIds, EventTables
 from services.ingest.adapters.stream import PartitionStream
 from services.ingest.service import judge
 from shared.errors import Rejected
@@ -109,11 +109,10 @@ def test_what_decodes_is_stored_and_counted(run: Any, logged: list[list[dict[str
     work = folded(tenant_id, logged).checkpoint().work
 
     async def stored(pool: postgres.Pool) -> dict[str, Any]:
-        tables = EventTables(pool)
-        await judge([work], tables)
         async with postgres.connection(pool) as held:
             async with held.transaction():
-                await tables.save(held, [work])
+                await judge([work], EventIds(held))
+                await EventTables().save(held, [work])
             rows = await held.fetch(
                 "SELECT event_id, properties::text AS body FROM event WHERE tenant_id = $1", tenant_id
             )

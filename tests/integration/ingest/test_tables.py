@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from services.ingest.adapters.postgres import IDS, UPKEEP, EventTables
+from services.ingest.adapters.postgres import IDS, UPKEEP, EventIds, EventTables
 from services.ingest.adapters.stream import PartitionStream
 from services.ingest.service import Work, judge
 from shared.runtime import postgres, upkeep
@@ -24,7 +24,7 @@ class Table:
 
     def __init__(self, pool: postgres.Pool) -> None:
         self._pool = pool
-        self._tables = EventTables(pool)
+        self._tables = EventTables()
         self._offset = 0
         self.tenant_id = SystemRandom().randrange(1 << 40)
         self.now_ms = now_ms()
@@ -47,7 +47,8 @@ class Table:
             value = events.encode(events.Batch(1, self.now_ms, batch))
             stream.fold(Record(self._offset, self.now_ms, value))
         work = stream.checkpoint().work
-        await judge([work], self._tables)
+        async with postgres.connection(self._pool) as held:
+            await judge([work], EventIds(held))
         return work
 
     async def save(self, *works: Work[Event]) -> None:
