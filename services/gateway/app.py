@@ -127,7 +127,7 @@ async def build(settings: Settings) -> Gateway:
     watch = Watch(refusal, PostgresCheckpoints(pool), {"kafka": kafka, **probes})
     topics = {reader: settings.topic_prefix + topic.name for topic in TOPICS for reader in topic.readers}
     rest.include_router(http_dashboard.health_router(ring, watch, topics))
-    provider = http_health.instruments((points.counts(), events.counts()), load)
+    provider = http_health.instruments((points.counts(), events.counts()), load, ring.rosters)
     doors = Doors(ring, _limits(settings), Budget(settings.max_requests, settings.inflight_bytes), load)
     return Gateway(
         settings,
@@ -167,7 +167,7 @@ def _routes(
 ) -> dict[str, IntakeRoute[Any]]:
     """The routes that take something in, by their paths."""
     numbers, happenings = (
-        native.Decoder(settings.max_points, settings.max_series),
+        native.Decoder(settings.max_points, settings.max_series, doors.ring.rosters),
         events_json.Decoder(settings.max_events),
     )
     older = Analytics(numbers, happenings)
@@ -175,9 +175,8 @@ def _routes(
     def of_points(decode: Callable[[bytes, int, int], native.Decoded], *, beacon: bool) -> IntakeRoute[Chunk]:
         def chunked(body: bytes, tenant_id: int, received_at_ms: int) -> Decoded[Chunk]:
             found = decode(body, tenant_id, received_at_ms)
-            return Decoded(
-                Chunk(found.catalogue, found.points, received_at_ms, found.surplus), found.rejected
-            )
+            chunk = Chunk(found.catalogue, found.points, received_at_ms, found.surplus, found.overflowed)
+            return Decoded(chunk, found.rejected)
 
         return IntakeRoute(doors, points.intake, chunked, points.tally, beacon=beacon)
 

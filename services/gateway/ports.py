@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.gateway.domain.alert import Alert, History
+from services.gateway.domain.cardinality import DEFAULT_LIMIT
 from services.gateway.domain.dashboard import Span, Summary
 from services.gateway.domain.funnel import Reach
 from services.gateway.domain.health import Partition
@@ -32,6 +33,8 @@ class Grant:
     """Lasting rate of the tenant."""
     points_burst: float
     """Points the tenant may send at once."""
+    max_series: int = DEFAULT_LIMIT
+    """Series of the tenant that may be active."""
 
 
 class Outcome(Enum):
@@ -69,6 +72,11 @@ class Cargo(Sized, Protocol):
     @property
     def taken(self) -> int:
         """How many of the client's points or events they are."""
+        ...
+
+    @property
+    def overflowed(self) -> int:
+        """How many of them count into overflow series."""
         ...
 
 

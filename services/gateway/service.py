@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from services.gateway.domain import health
 from services.gateway.domain.admission import Rejection
+from services.gateway.domain.cardinality import Rosters, Warned, warnings
 from services.gateway.domain.query import Query, WindowRow, merge
 from services.gateway.domain.quota import Bucket, full
 from services.gateway.ports import Cargo, Checkpoints, Closed, Grant, Grants, Live, Outcome, Publisher
@@ -62,6 +63,8 @@ class Tally:
     """How many the broker has."""
     rejected: Counter[str] = field(default_factory=Counter)
     """How many were refused for ever, by code."""
+    overflowed: Counter[int] = field(default_factory=Counter)
+    """How many of the accepted count into overflow series, by tenant."""
 
 
 @dataclass(slots=True)
@@ -81,6 +84,8 @@ class KeyRing:
         self._holders: dict[bytes, Holder] = {}
         self._buckets: dict[int, Bucket] = {}
         self._lookups: dict[bytes, asyncio.Task[Holder | None]] = {}
+        self.rosters = Rosters()
+        """The active series of all tenants, under the limits of their grants."""
         self.ever_found = False
         """Some key has been looked up with success (an unknown one counts: Postgres answered)."""
 
@@ -141,6 +146,7 @@ class KeyRing:
         if bucket is None:
             bucket = self._buckets[grant.tenant_id] = full(grant.points_per_s, grant.points_burst, now_s)
         bucket.retune(grant.points_per_s, grant.points_burst)
+        self.rosters.retune(grant.tenant_id, grant.max_series)
         if len(self._holders) >= MAX_KEYS:
             del self._holders[next(iter(self._holders))]
         holder = self._holders[key_hash] = Holder(grant, bucket, now_s)
@@ -156,6 +162,8 @@ class Receipt:
     rejected: list[Rejection]
     retry_after_s: float = 0.0
     """Above zero: the tenant is over its allowance, nothing was taken."""
+    warnings: list[Warned] = field(default_factory=list)
+    """What the client should know of what was accepted."""
 
 
 class Intake(Generic[C]):
@@ -185,8 +193,13 @@ class Intake(Generic[C]):
         outcome = await self._publisher.publish(chunk)
         if outcome is Outcome.ACCEPTED:
             self._tally.accepted += taken
-            return Receipt(outcome, taken, rejected)
+            return Receipt(outcome, taken, rejected, warnings=self._warnings(holder.grant, chunk.overflowed))
         return Receipt(outcome, 0, [])
+
+    def _warnings(self, grant: Grant, overflowed: int) -> list[Warned]:
+        if overflowed:
+            self._tally.overflowed[grant.tenant_id] += overflowed
+        return warnings(overflowed, grant.max_series)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Spans are seconds. The law: every answer is one of four verdicts, and only one o
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 LONGEST_WAIT_S = 3600.0
@@ -43,6 +43,8 @@ class Settled:
     """The gateway has taken the batch, all but the rejected items: (index, code, message)."""
 
     rejected: list[tuple[int, str, str]]
+    warnings: list[tuple[str, int, str]] = field(default_factory=list)
+    """What it has to say of the others: (code, how many, message)."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def verdict(answer: Answer, items: int) -> Verdict:
     """What an answer means for a batch of so many items."""
     body = _object(answer.content)
     if answer.status in (202, 422):
-        return Settled(_rejected(body, items, everything=answer.status == 422))
+        return Settled(_rejected(body, items, everything=answer.status == 422), _warnings(body, items))
     why = f"{answer.status} {_short(body.get('code'))} {_short(body.get('message'))}".strip()
     if answer.status in (408, 429) or answer.status >= 500:
         return Again(_seconds(answer.retry_after), why)
@@ -98,6 +100,15 @@ def _rejected(body: dict[str, Any], items: int, *, everything: bool) -> list[tup
         found = {index: found.get(index, {}) for index in range(items)}
     return [
         (index, _short(row.get("code")), _short(row.get("message"))) for index, row in sorted(found.items())
+    ]
+
+
+def _warnings(body: dict[str, Any], items: int) -> list[tuple[str, int, str]]:
+    listed = body.get("warnings")
+    return [
+        (_short(row.get("code")), row["points"], _short(row.get("message")))
+        for row in (listed if isinstance(listed, list) else [])
+        if isinstance(row, dict) and row.get("points") in range(1, items + 1)
     ]
 
 

@@ -88,7 +88,9 @@ class Lane(Generic[Item]):
             case Again(after_s, why):
                 self._wait(batch, after_s, why)
                 return
-            case Settled(rejected):
+            case Settled(rejected, warnings):
+                for code, items, message in warnings:
+                    self._reports.tell("taken with a warning", items, f"{code} {message}")
                 self._hand_over(batch, rejected)
                 self.waiting.settle(batch, len(rejected))
             case TooLarge(_) if len(batch.items) > 1:

@@ -41,6 +41,8 @@ class Chunk:
     received_at_ms: int
     surplus: int = 0
     """Rows less points of the client: a histogram is one point and has several rows."""
+    overflowed: int = 0
+    """Points that count into overflow series."""
 
     @property
     def taken(self) -> int:

@@ -21,6 +21,9 @@ class EventChunk:
     events: list[Event]
     received_at_ms: int
 
+    overflowed = 0
+    """Events belong to no series."""
+
     @property
     def taken(self) -> int:
         """How many events they are."""

@@ -17,6 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from services.gateway.adapters.http_schemas import HealthBody
 from services.gateway.adapters.kafka import Flow
+from services.gateway.domain.cardinality import Rosters
 from services.gateway.service import KeyRing, Load, Probe, Tally
 
 Callback = Callable[[CallbackOptions], list[Observation]]
@@ -63,7 +64,7 @@ def router(refusal: Callable[[], str | None], ring: KeyRing, probes: Mapping[str
     return routes
 
 
-def instruments(lanes: Sequence[Lane], load: Load) -> MeterProvider:
+def instruments(lanes: Sequence[Lane], load: Load, rosters: Rosters) -> MeterProvider:
     """Show the plain counts as instruments; the provider must be shut down at the end."""
     provider = MeterProvider([PrometheusMetricReader()], Resource({"service.name": "tidegauge-gateway"}))
     meter = provider.get_meter("tidegauge.gateway")
@@ -73,6 +74,9 @@ def instruments(lanes: Sequence[Lane], load: Load) -> MeterProvider:
         ),
         "gateway_rejected": (_by(lanes, "code", lambda lane: lane.tally.rejected), "Refused for ever"),
         "gateway_accepted": (_one(lanes, lambda lane: lane.tally.accepted), "Acknowledged by the log"),
+        "gateway_overflowed": (
+            _by(lanes, "tenant", lambda lane: lane.tally.overflowed), "Accepted into overflow series"
+        ),
         "gateway_flushes": (_one(lanes, lambda lane: lane.flow.flushes), "Flushes acknowledged by the log"),
         "gateway_messages": (_one(lanes, lambda lane: lane.flow.messages), "Messages with points or events"),
         "gateway_rows": (_one(lanes, lambda lane: lane.flow.rows), "Points or events in them"),
@@ -86,6 +90,7 @@ def instruments(lanes: Sequence[Lane], load: Load) -> MeterProvider:
         meter.create_observable_counter(name, [callback], description=description)
     gauges: dict[str, tuple[Callback, str]] = {
         "gateway_open_requests": (lambda _: [Observation(load.requests)], "Requests under way"),
+        "gateway_active_series": (lambda _: [Observation(rosters.active())], "Active series of all tenants"),
         "gateway_inflight_bytes": (lambda _: [Observation(load.bytes)], "Bytes of their bodies"),
         "gateway_unacked_seconds": (
             _one(lanes, lambda lane: lane.unacked_s()), "Age of the flush that waits for its ack"

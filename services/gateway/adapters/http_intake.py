@@ -15,6 +15,7 @@ from services.gateway.adapters.http_body import Incoming, Limits, Receive, infla
 from services.gateway.adapters.http_errors import Headers, Problem, refused, unknown
 from services.gateway.adapters.http_keys import holder_of, key_of
 from services.gateway.domain.admission import Rejection
+from services.gateway.domain.cardinality import Warned
 from services.gateway.ports import Cargo, Outcome
 from services.gateway.service import Intake, KeyRing, Load, Receipt, Tally
 from shared.errors import Rejected
@@ -43,11 +44,12 @@ TOO_LARGE = frozenset({"too_many_points", "too_many_events"})
 """Codes of a refused body that mean 413; all others mean 400."""
 
 
-class Answer(msgspec.Struct):
+class Answer(msgspec.Struct, omit_defaults=True):
     """The body of 202 and 422."""
 
     accepted: int
     rejected: list[Rejection]
+    warnings: list[Warned] = []
 
 
 class Decoded(NamedTuple, Generic[C]):
@@ -173,8 +175,8 @@ class IntakeRoute(Generic[C]):
 def _answer(receipt: Receipt) -> tuple[int, Headers, bytes]:
     status = 202 if receipt.accepted else 422
     content = (
-        _encode(Answer(receipt.accepted, receipt.rejected))
-        if receipt.rejected
+        _encode(Answer(receipt.accepted, receipt.rejected, receipt.warnings))
+        if receipt.rejected or receipt.warnings
         else b'{"accepted":%d,"rejected":[]}' % receipt.accepted
     )
     return status, [(b"content-type", b"application/json")], content

@@ -71,11 +71,20 @@ class RejectionBody(BaseModel):
     message: str
 
 
+class WarningBody(BaseModel):
+    """What a client should know although its points were taken."""
+
+    code: str = Field(examples=["series_limit"])
+    points: int
+    message: str
+
+
 class ReceiptBody(BaseModel):
     """What became of the points or events."""
 
     accepted: int
     rejected: list[RejectionBody]
+    warnings: list[WarningBody] = Field([], description="Left out where there is none")
 
 
 class ProblemBody(BaseModel):

@@ -18,7 +18,7 @@ from shared.model.series import Series
 from shared.runtime.postgres import Pool, connection
 
 FIND = """
-SELECT tenant_id, scope, points_per_s, points_burst
+SELECT tenant_id, scope, points_per_s, points_burst, max_series
 FROM api_key JOIN tenant USING (tenant_id)
 WHERE key_hash = $1 AND revoked_at IS NULL
 """

@@ -123,6 +123,21 @@ def test_a_refused_batch_is_dropped(
     assert [f"1 points dropped (refused): {status} unauthorised not with ***"] == caplog.messages
 
 
+def test_a_warning_is_told_once_a_minute(
+    client: Make, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The items are sent all the same, and nothing is repeated."""
+    telemetry = client(batch_items=1)
+    warned = {"code": "series_limit", "points": 1, "message": "too many series"}
+    receiver.answer(TELEMETRY, *[Reply(202, {"accepted": 1, "rejected": [], "warnings": [warned]})] * 3)
+    for value in range(3):
+        telemetry.point("load", value)
+    telemetry.flush()
+
+    assert Stats(sent=3) == telemetry.stats
+    assert ["1 points taken with a warning: series_limit too many series"] == caplog.messages
+
+
 def test_the_log_is_not_flooded(client: Make, receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
     """A line a minute for each thing that goes wrong."""
     telemetry = client(batch_items=1)
@@ -198,6 +213,18 @@ async def test_nobody_at_home_is_no_error_of_the_caller(caplog: pytest.LogCaptur
     [
         pytest.param(Answer(202, None, b'{"accepted":2,"rejected":[]}'), Settled([]), id="accepted"),
         pytest.param(Answer(202, None, b"<html>"), Settled([]), id="accepted, without a body"),
+        pytest.param(
+            Answer(
+                202, None, b'{"accepted":2,"rejected":[],"warnings":[{"code":"c","points":2,"message":"m"}]}'
+            ),
+            Settled([], [("c", 2, "m")]),
+            id="with a warning",
+        ),
+        pytest.param(
+            Answer(202, None, b'{"warnings":[1,{},{"points":9},{"points":[]},{"code":3,"points":1}]}'),
+            Settled([], [("", 1, "")]),
+            id="with odd warnings",
+        ),
         pytest.param(
             Answer(202, None, b'{"rejected":[{"index":1,"code":"c","message":"m"},{"index":9},7]}'),
             Settled([(1, "c", "m")]),

@@ -16,8 +16,9 @@ NOW = 1_760_000_000_000
 def catalogue(count: int, name: str = "m") -> Interner:
     """An interner that knows `count` series."""
     interner = Interner(1_000_000)
+    known = interner.spellings(1, NOW)
     for at in range(count):
-        interner.add((1, "gauge", ""), f"{name}{at}", b"{}")  # type: ignore[arg-type]
+        interner.add(known, ("gauge", ""), f"{name}{at}", b"{}")  # type: ignore[arg-type]
     return interner
 
 
@@ -91,9 +92,10 @@ def test_a_column_of_some_chunks_is_kept_and_others_have_its_default(
 def test_no_batch_outgrows_its_limits() -> None:
     """Many rows or long series make several batches, none above the limits, in order."""
     interner = Interner(1_000_000)
+    known = interner.spellings(1, NOW)
     labels = ",".join(f'"l{at}":"{"v" * 250}"' for at in range(29))
     for at in range(300):
-        interner.add((1, "gauge", ""), f"m{at}", f"{{{labels}}}".encode())  # type: ignore[arg-type]
+        interner.add(known, ("gauge", ""), f"m{at}", f"{{{labels}}}".encode())  # type: ignore[arg-type]
     chunks = [chunk(interner, list(range(300)) * 70)]
 
     pieces = list(cut(chunks, 1))

@@ -1,6 +1,7 @@
 """Keys: how long a grant is good, and what a look-up costs."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -101,6 +102,19 @@ async def test_without_postgres_and_memory_nothing_is_granted(key: bytes, now_s:
 
     with pytest.raises(Unavailable):
         await ring.find(key, now_s)
+
+
+async def test_a_changed_limit_of_series_is_heeded_without_a_restart() -> None:
+    """It comes with the next look-up of a key."""
+    grants = FakeGrants()
+    ring = KeyRing(grants)
+    await ring.find(b"key", 0)
+    before = ring.rosters.at(1, 0).limit
+
+    grants.known[b"key"] = replace(GRANT, max_series=7)
+    await ring.find(b"key", FRESH_S + 1)
+
+    assert (10_000, 7) == (before, ring.rosters.at(1, 0).limit)
 
 
 async def test_keys_of_one_tenant_share_one_allowance() -> None:

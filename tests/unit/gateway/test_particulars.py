@@ -23,7 +23,9 @@ def decoder(*kinds: str) -> Decoder:
     made = Decoder(1000, 10_000)
     interner = made.nothing().catalogue
     for kind in kinds:
-        interner.page(1, kind, "")["a", *fingerprints([msgspec.Raw(b"{}")])] = len(interner.packed)
+        interner.spellings(1, NOW).page(kind, "")["a", *fingerprints([msgspec.Raw(b"{}")])] = len(
+            interner.packed
+        )
         interner.packed.append(series.pack(Series(1, "a", kind, "", ())))
     return made
 

@@ -13,7 +13,7 @@ from msgspec import UNSET
 from numpy.typing import NDArray
 
 from services.gateway.adapters.decoders.histograms import Buckets
-from services.gateway.adapters.decoders.interner import Interner, fingerprints
+from services.gateway.adapters.decoders.interner import Interner, Spellings, fingerprints
 from services.gateway.adapters.decoders.json import time_of
 from services.gateway.adapters.decoders.point_body import Point
 from services.gateway.domain.admission import Rejection
@@ -47,12 +47,12 @@ class Columns:
         """The points, once their series have numbers."""
         return Points(slots, self.ts_ms, self.value, self.weight, self.start_ms, self.distinct)
 
-    def slots(self, interner: Interner, tenant_id: int) -> tuple[NDArray[np.int32], list[Rejection]]:
+    def slots(self, interner: Interner, known: Spellings) -> tuple[NDArray[np.int32], list[Rejection]]:
         """The number of every row's series, 0 for rows whose series is refused, and the refusals."""
         try:
-            return np.fromiter(self._numbers(interner, tenant_id), np.int32, len(self._rows)), []
+            return np.fromiter(self._numbers(known), np.int32, len(self._rows)), []
         except TypeError:  # a None: some series is new
-            return self._introduce(interner, tenant_id, list(self._numbers(interner, tenant_id)))
+            return self._introduce(interner, known, list(self._numbers(known)))
 
     def _values(self) -> "array[float]":
         try:
@@ -61,16 +61,16 @@ class Columns:
             self.valueless = True
             return array("d", [0.0 if row.value is UNSET else row.value for row in self._rows])
 
-    def _numbers(self, interner: Interner, tenant_id: int) -> Iterator[int | None]:
+    def _numbers(self, known: Spellings) -> Iterator[int | None]:
         rows = self._rows
         keys = zip([row.name for row in rows], fingerprints([row.labels for row in rows]), strict=True)
         if len(self._kinds) == 1:
-            return map(interner.page(tenant_id, *self._kinds[0]).get, keys)
-        pages = [interner.page(tenant_id, *kind) for kind in self._kinds]
+            return map(known.page(*self._kinds[0]).get, keys)
+        pages = [known.page(*kind) for kind in self._kinds]
         return (page.get(key) for page, key in zip(pages, keys, strict=True))
 
     def _introduce(
-        self, interner: Interner, tenant_id: int, numbers: list[int | None]
+        self, interner: Interner, known: Spellings, numbers: list[int | None]
     ) -> tuple[NDArray[np.int32], list[Rejection]]:
         """Number the series seen for the first time; a bad one is remembered for this request only."""
         rejected: list[Rejection] = []
@@ -82,7 +82,7 @@ class Columns:
             key = (*kind, row.name, bytes(row.labels))
             if key not in seen:
                 try:
-                    seen[key] = interner.add((tenant_id, *kind), row.name, row.labels)
+                    seen[key] = interner.add(known, kind, row.name, row.labels)
                 except Rejected as problem:
                     seen[key] = problem
             verdict = seen[key]

@@ -1,11 +1,12 @@
 """Gives every series a small number, known again by its name and the raw bytes of its labels.
 
-A series is validated, packed and routed once, on first sight. The law: equal keys mean equal series; a full
-interner is never emptied but replaced, for points under way still point into it.
+A series is validated, judged by its tenant's roster, packed and routed once, on first sight. The law: equal keys mean
+equal series; a full interner is never emptied but replaced, for points under way still point into it.
 """
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import repeat
 
 import msgspec
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_128_digest
 
+from services.gateway.domain.cardinality import Roster, Rosters
 from shared.errors import Rejected
 from shared.model.labels import labels_of
 from shared.model.series import Series, check_kind, check_metric, check_unit
@@ -24,6 +26,9 @@ Page = dict[tuple[str, bytes], int]
 SEED = int.from_bytes(os.urandom(8))
 """Nobody outside can find two label texts with one fingerprint of 128 bits."""
 
+SPELLINGS = 2
+"""Spellings remembered of a tenant for each series it may have; more are looked at each time they come."""
+
 _labels = msgspec.json.Decoder(dict[str, str])
 
 
@@ -32,53 +37,95 @@ def fingerprints(raws: Iterable[msgspec.Raw]) -> Iterator[bytes]:
     return map(xxh3_128_digest, raws, repeat(SEED))
 
 
-class Interner:
-    """Numbers for at most `capacity` spellings of series."""
+@dataclass(slots=True, eq=False)
+class Spellings:
+    """How a tenant spells its series, while its roster judges them alike."""
 
-    def __init__(self, capacity: int) -> None:
+    tenant_id: int
+    roster: Roster
+    generation: int
+    """The roster's, when they were first remembered."""
+    pages: dict[tuple[str, str], Page] = field(default_factory=dict)
+    """One for each kind and unit."""
+    count: int = 0
+    overflows: set[int] = field(default_factory=set)
+    """The numbers of overflow series among theirs."""
+
+    def page(self, kind: str, unit: str) -> Page:
+        """The numbers of the tenant's series of one kind and unit."""
+        return self.pages.setdefault((kind, unit), {})
+
+    def overflowed(self, numbers: NDArray[np.integer]) -> int:
+        """How many of these are numbers of overflow series."""
+        return sum(map(self.overflows.__contains__, numbers.tolist())) if self.overflows else 0
+
+
+class Interner:
+    """Numbers for at most `capacity` series and as many spellings."""
+
+    def __init__(self, capacity: int, rosters: Rosters | None = None) -> None:
         self._capacity = capacity
-        self._pages: dict[tuple[int, str, str], Page] = {}
+        self._rosters = rosters or Rosters()
+        self._tenants: dict[int, Spellings] = {}
         self._numbers: dict[bytes, int] = {}
-        self._spellings = 0
-        self._partitions = np.empty(0, np.int16)
         self._count = 0
+        self._partitions = np.empty(0, np.int16)
+        self._partition_count = 0
         self.packed: list[bytes] = []
         """Canonical bytes of each series."""
 
     def __len__(self) -> int:
-        return self._spellings
+        return self._count
 
     def full(self) -> bool:
         """Whether it is time for a new one."""
-        return self._spellings >= self._capacity
+        return max(self._count, len(self.packed)) >= self._capacity
 
-    def page(self, tenant_id: int, kind: str, unit: str) -> Page:
-        """The numbers of a tenant's series of one kind and unit."""
-        return self._pages.setdefault((tenant_id, kind, unit), {})
+    def spellings(self, tenant_id: int, now_ms: int) -> Spellings:
+        """What is remembered of a tenant; nothing at first, and when its series are to be judged anew."""
+        roster = self._rosters.at(tenant_id, now_ms)
+        known = self._tenants.get(tenant_id)
+        if known is None or known.generation != roster.generation:
+            self._count -= known.count if known else 0
+            known = self._tenants[tenant_id] = Spellings(tenant_id, roster, roster.generation)
+        return known
 
-    def add(self, series: tuple[int, str, str], name: str, raw: msgspec.Raw) -> int:
-        """The number of a new spelling of (tenant, kind, unit), name and raw labels; raise `Rejected`."""
-        tenant_id, kind, unit = series
+    def add(self, known: Spellings, series: tuple[str, str], name: str, raw: msgspec.Raw) -> int:
+        """The number of a new spelling of (kind, unit), name and raw labels; raise `Rejected`."""
+        kind, unit = series
         check_metric(name)
         check_kind(kind)
         check_unit(unit)
-        packed = wire.pack(Series(tenant_id, name, kind, unit, labels_of(_mapping(raw))))
-        number = self._numbers.get(packed)
-        if number is None:
-            number = self._numbers[packed] = len(self.packed)
-            self.packed.append(packed)
-        self.page(tenant_id, kind, unit)[name, next(fingerprints((raw,)))] = number
-        self._spellings += 1
+        asked = Series(known.tenant_id, name, kind, unit, labels_of(_mapping(raw)))
+        placed = known.roster.place(asked, _id)
+        number = self._number(wire.pack(placed))
+        if placed is not asked:
+            known.overflows.add(number)
+        if known.count < SPELLINGS * known.roster.limit:
+            known.page(kind, unit)[name, next(fingerprints((raw,)))] = number
+            known.count += 1
+            self._count += 1
         return number
 
     def partitions(self, count: int) -> NDArray[np.int16]:
         """Partition of every number, when there are `count`."""
-        known = len(self._partitions) if self._count == count else 0
+        known = len(self._partitions) if self._partition_count == count else 0
         if known < len(self.packed):
             new = [wire.partition_of(wire.series_id(packed), count) for packed in self.packed[known:]]
             self._partitions = np.concatenate((self._partitions[:known], np.array(new, np.int16)))
-            self._count = count
+            self._partition_count = count
         return self._partitions
+
+    def _number(self, packed: bytes) -> int:
+        number = self._numbers.get(packed)
+        if number is None:
+            number = self._numbers[packed] = len(self.packed)
+            self.packed.append(packed)
+        return number
+
+
+def _id(series: Series) -> int:
+    return wire.series_id(wire.pack(series))
 
 
 def _mapping(raw: msgspec.Raw) -> dict[str, str]:

@@ -17,6 +17,7 @@ from services.gateway.adapters.decoders.json import BROKEN, malformed
 from services.gateway.adapters.decoders.particulars import complete
 from services.gateway.adapters.decoders.point_body import Body, PlainBody, Point, RawBody, misfit
 from services.gateway.domain.admission import Rejection, refusals, without
+from services.gateway.domain.cardinality import Rosters
 from shared.errors import Rejected
 from shared.model.point import Points
 
@@ -37,6 +38,8 @@ class Decoded:
     """Rows less points: histograms have several, and none if all their buckets are empty."""
     timed: bool = True
     """Every point bears its own time, so that the same body posted again means the same points."""
+    overflowed: int = 0
+    """Points that count into overflow series."""
 
 
 _plain = msgspec.json.Decoder(PlainBody)
@@ -48,10 +51,11 @@ _point = msgspec.json.Decoder(Point)
 class Decoder:
     """Decodes bodies and keeps the numbers of series between them."""
 
-    def __init__(self, max_points: int, max_series: int) -> None:
+    def __init__(self, max_points: int, max_series: int, rosters: Rosters | None = None) -> None:
         self._max_points = max_points
         self._max_series = max_series
-        self._interner = Interner(max_series)
+        self._rosters = rosters or Rosters()
+        self._interner = Interner(max_series, self._rosters)
 
     def nothing(self) -> Decoded:
         """A request without points."""
@@ -61,7 +65,7 @@ class Decoder:
     def decode(self, body: bytes, tenant_id: int, received_at_ms: int) -> Decoded:
         """The columns of a body; raise `Rejected` when there is nothing to take point by point."""
         if self._interner.full():
-            self._interner = Interner(self._max_series)
+            self._interner = Interner(self._max_series, self._rosters)
         try:
             rows = _plain.decode(body).points
             ts_ms = np.fromiter([row.ts for row in rows], np.int64, len(rows))
@@ -123,11 +127,12 @@ class Decoder:
         self, columns: Columns, rejected: list[Rejection], tenant_id: int, received_at_ms: int
     ) -> Decoded:
         """Look the series up, then leave out what may not enter."""
-        slots, strangers = columns.slots(self._interner, tenant_id)
+        known = self._interner.spellings(tenant_id, received_at_ms)
+        slots, strangers = columns.slots(self._interner, known)
         points = columns.points(slots)
         found = strangers + refusals(points, received_at_ms) + columns.refused
         if not found and columns.buckets is None:
-            return Decoded(self._interner, points, rejected, timed=columns.timed)
+            return Decoded(self._interner, points, rejected, 0, columns.timed, known.overflowed(slots))
         first: dict[int, Rejection] = {}
         for bad in found:
             first.setdefault(bad.index, bad)
@@ -136,7 +141,8 @@ class Decoder:
         admitted = _without(points, columns.buckets, list(first))
         surplus = len(admitted) - len(points) + len(first)
         rejected.sort(key=attrgetter("index"))
-        return Decoded(self._interner, admitted, rejected, surplus, columns.timed)
+        overflowed = known.overflowed(np.delete(slots, list(first)))
+        return Decoded(self._interner, admitted, rejected, surplus, columns.timed, overflowed)
 
 
 def _without(points: Points, buckets: Buckets | None, refused: list[int]) -> Points:

@@ -1,0 +1,146 @@
+"""Which series of a tenant are active, and where the points go whose series would be one too many.
+
+Milliseconds UTC. A series is active from its first point until it has been silent for one span or two. The law: who is
+in stays in while points come; no one else enters beyond the limit; totals by metric stay right all the same.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from shared.errors import Rejected
+from shared.model.series import Series
+
+DEFAULT_LIMIT = 10_000
+"""Active series of a tenant, unless its row says otherwise."""
+
+SPAN_MS = 15 * 60 * 1000
+"""A series that is silent for so long may make room, and for twice as long will."""
+
+OVERFLOW = "overflow"
+"""The label of overflow series, and the metric of the last of them."""
+
+LABELS = ((OVERFLOW, "true"),)
+"""The labels of every overflow series."""
+
+OVERFLOW_SHARE = 10
+"""One overflow series for so many series of the limit: metrics, kinds and units can be made up as well."""
+
+SUMMABLE = frozenset({"gauge", "delta"})
+"""Kinds whose points of many series may be counted into one; running totals of two series are no total."""
+
+CODE = "series_limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """What a client should know although its points were taken."""
+
+    code: str
+    """Stable name of the reason."""
+    points: int
+    """How many points it is about."""
+    message: str
+    """What happened and what to do about it."""
+
+
+@dataclass(slots=True)
+class Active:
+    """Series seen in this span and in the one before."""
+
+    recent: set[int] = field(default_factory=set)
+    older: set[int] = field(default_factory=set)
+
+    def enter(self, series_id: int, limit: int) -> bool:
+        """Whether the series is in, or there is room for it."""
+        if series_id in self.recent:
+            return True
+        if series_id not in self.older and len(self) >= limit:
+            return False
+        self.older.discard(series_id)
+        self.recent.add(series_id)
+        return True
+
+    def turn(self) -> None:
+        """Begin a new span and forget who was silent in the last."""
+        self.recent, self.older = set(), self.recent
+
+    def __len__(self) -> int:
+        return len(self.recent) + len(self.older)
+
+
+class Roster:
+    """The active series of one tenant, as far as this process sees them."""
+
+    def __init__(self, limit: int, now_ms: int) -> None:
+        self.limit = limit
+        """How many may be active."""
+        self.generation = 0
+        """Rises when series must be judged anew; until then a verdict may be remembered."""
+        self.series = Active()
+        self.overflows = Active()
+        self._since_ms = now_ms
+
+    def turn(self, now_ms: int) -> None:
+        """Begin a new span when the present one is over, or the clock was set back."""
+        age_ms = now_ms - self._since_ms
+        if 0 <= age_ms < SPAN_MS:
+            return
+        for _ in range(2 if age_ms >= 2 * SPAN_MS else 1):
+            self.series.turn()
+            self.overflows.turn()
+        self._since_ms = now_ms
+        self.generation += 1
+
+    def retune(self, limit: int) -> None:
+        """Follow a changed limit; a lower one sends no one away."""
+        if limit != self.limit:
+            self.limit = limit
+            self.generation += 1
+
+    def place(self, series: Series, series_id: Callable[[Series], int]) -> Series:
+        """The series that its points count into; raise `Rejected` for running totals that find no room."""
+        if self.series.enter(series_id(series), self.limit):
+            return series
+        if series.kind not in SUMMABLE:
+            raise Rejected(CODE, f"labels: a new running total beyond {self.limit} active series")
+        metric = Series(series.tenant_id, series.metric, series.kind, series.unit, LABELS)
+        if self.overflows.enter(series_id(metric), max(1, self.limit // OVERFLOW_SHARE)):
+            return metric
+        return Series(series.tenant_id, OVERFLOW, series.kind, "", LABELS)
+
+
+class Rosters:
+    """The rosters of all tenants that have sent something."""
+
+    def __init__(self) -> None:
+        self._limits: dict[int, int] = {}
+        self._rosters: dict[int, Roster] = {}
+
+    def at(self, tenant_id: int, now_ms: int) -> Roster:
+        """The roster of a tenant as it is now."""
+        roster = self._rosters.get(tenant_id)
+        if roster is None:
+            roster = self._rosters[tenant_id] = Roster(self._limits.get(tenant_id, DEFAULT_LIMIT), now_ms)
+        roster.turn(now_ms)
+        return roster
+
+    def retune(self, tenant_id: int, limit: int) -> None:
+        """Follow a tenant's limit."""
+        self._limits[tenant_id] = limit
+        if (roster := self._rosters.get(tenant_id)) is not None:
+            roster.retune(limit)
+
+    def active(self) -> int:
+        """Active series of all tenants, overflow series among them."""
+        return sum(len(roster.series) + len(roster.overflows) for roster in self._rosters.values())
+
+
+def warnings(overflowed: int, limit: int) -> list[Warned]:
+    """What to say to a client of whose points so many went into overflow series."""
+    if not overflowed:
+        return []
+    message = (
+        f"points of new series beyond {limit} active series were counted under the label {OVERFLOW}='true'; "
+        "use labels of fewer values, or ask for a higher limit"
+    )
+    return [Warned(CODE, overflowed, message)]
