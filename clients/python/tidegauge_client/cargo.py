@@ -24,6 +24,7 @@ class Point(NamedTuple):
     kind: str
     unit: str
     weight: float
+    distinct: str | None
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ def _fields(point: Point) -> dict[str, Any]:
         fields["unit"] = point.unit
     if point.weight != 1.0:
         fields["weight"] = point.weight
+    if point.distinct is not None:
+        fields["distinct"] = point.distinct
     return fields
 
 

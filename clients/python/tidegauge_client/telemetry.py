@@ -78,8 +78,9 @@ class Telemetry:
         kind: str = "gauge",
         unit: str = "",
         weight: float = 1.0,
+        distinct: str | None = None,
     ) -> None:
-        """One value at one instant: now, unless another is given."""
+        """One value at one instant: now, unless another is given; `distinct` counts once, however often it comes."""
         self._points.put(
             Point(
                 checks.text(name, "name"),
@@ -89,6 +90,7 @@ class Telemetry:
                 kind if kind == "gauge" else checks.kind(kind),
                 unit if unit == "" else checks.any_text(unit, "unit"),
                 weight if weight == 1.0 else checks.weight(weight),
+                distinct if distinct is None else checks.text(distinct, "distinct"),
             )
         )
 

@@ -43,6 +43,8 @@ def telemetry(client: Callable[..., Telemetry]) -> Telemetry:
         pytest.param({"kind": "counter"}, "ValueError kind: must be gauge, delta or cumulative", id="kind"),
         pytest.param({"unit": None}, "TypeError unit: must be a string, not NoneType", id="unit"),
         pytest.param({"weight": 0}, "ValueError weight: must not be zero", id="weight"),
+        pytest.param({"distinct": ""}, "ValueError distinct: must not be empty", id="empty distinct"),
+        pytest.param({"distinct": 7}, "TypeError distinct: must be a string, not int", id="distinct"),
     ],
 )
 def test_a_wrong_point_raises(telemetry: Telemetry, given: dict[str, Any], error: str) -> None:

@@ -19,6 +19,7 @@ def test_a_plain_point_has_four_fields(client: Make, receiver: Receiver) -> None
     telemetry = client()
     telemetry.point("load", 1, ts_ms=1000)
     telemetry.point("load", 0.5, ts_ms=2000, labels={"core": "0"}, kind="delta", unit="s", weight=3)
+    telemetry.point("visits", 1, ts_ms=3000, distinct="user-1")
     telemetry.flush()
 
     assert [
@@ -27,6 +28,7 @@ def test_a_plain_point_has_four_fields(client: Make, receiver: Receiver) -> None
             "name": "load", "value": 0.5, "ts": 2000, "labels": {"core": "0"},
             "kind": "delta", "unit": "s", "weight": 3,
         },
+        {"name": "visits", "value": 1.0, "ts": 3000, "labels": {}, "distinct": "user-1"},
     ] == receiver.points  # fmt: skip
 
 
