@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from services.gateway.adapters.batches import Chunk
+from services.gateway.adapters.batches import Chunk, cut
 from services.gateway.adapters.decoders.native import Decoded, Decoder
 from shared.errors import Rejected
+from shared.wire import envelope, series
 from tests.unit.gateway.test_particulars import NOW, decoder
 
 BOUNDS = [1, 2, 4]
@@ -64,6 +65,19 @@ def test_empty_buckets_of_running_totals_are_rows() -> None:
 
     assert [(0.5, 1.0), (1.5, 0.0), (3.0, 3.0), (4.0, 2.0)] == rows(decoded)
     assert [NOW - 5] * 4 == decoded.points.start_ms.tolist()  # type: ignore[union-attr]
+
+
+def test_running_totals_reach_the_reader_whole() -> None:
+    """Empty buckets and the start come out of a message as they went in."""
+    decoded = decode(GOOD | {"kind": "cumulative", "start_ts": NOW - 5}, GOOD | {"kind": "cumulative"})
+
+    (piece,) = cut([Chunk(decoded.catalogue, decoded.points, NOW)], 1)
+    record = envelope.encode(envelope.Batch("p", 1, NOW, piece.series, piece.points, []))
+    read = envelope.decode(record, NOW)
+
+    (owner,) = map(series.unpack, read.series)
+    assert ("histogram", [1, 0, 3, 2] * 2) == (owner.kind, read.points.weight.tolist())  # type: ignore[union-attr]
+    assert [NOW - 5] * 4 + [0] * 4 == read.points.start_ms.tolist()  # type: ignore[union-attr]
 
 
 def test_histograms_stand_among_other_points_in_their_order() -> None:
