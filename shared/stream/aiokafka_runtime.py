@@ -32,30 +32,34 @@ _log = structlog.get_logger(__name__)
 
 async def run(pump: Pump[Any], group: Group, stopping: asyncio.Event) -> None:
     """Consume until `stopping` is set; then commit, leave the group and return."""
-    runtime = _Runtime(pump, group)
-    await runtime.run(stopping)
+    await Runtime(pump, _consumer(group), group.topics).run(stopping)
 
 
-class _Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
-    def __init__(self, pump: Pump[Any], group: Group) -> None:
+class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+    """One pump on one consumer, which is not started yet."""
+
+    def __init__(self, pump: Pump[Any], consumer: aiokafka.AIOKafkaConsumer, topics: tuple[str, ...]) -> None:
         self._pump = pump
-        self._consumer = _consumer(group)
+        self._consumer = consumer
         self._mirroring: asyncio.Task[None] | None = None
-        self._watchdog = Watchdog({pump.fenced: timing.FENCED_S, pump.hole: timing.SETTLE_S})
-        self._topics = group.topics
+        self.watchdog = Watchdog({pump.fenced: timing.FENCED_S, pump.hole: timing.SETTLE_S})
+        """Ends the process when it hangs."""
+        self._topics = topics
 
     async def run(self, stopping: asyncio.Event) -> None:
+        """Consume until `stopping` is set; then commit, leave the group and return."""
         self._consumer.subscribe(topics=self._topics, listener=self)
         await _started(self._consumer, stopping)
-        self._watchdog.start()
-        commits = background(self._pump.run_commits(self._mirror), "commits")
+        self.watchdog.start()
+        commits = background(self._pump.run_commits(self.mirror), "commits")
         while not stopping.is_set():
-            await self._turn(stopping)
+            await self.turn(stopping)
         commits.cancel()
-        self._mirror(await self._pump.drain())
+        self.mirror(await self._pump.drain())
         await self._consumer.stop()
 
-    async def _turn(self, stopping: asyncio.Event) -> None:
+    async def turn(self, stopping: asyncio.Event) -> None:
+        """Fold what a fetch brings; under back-pressure, wait until there is room."""
         fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
         for tp, messages in fetched.items():
             key = Key(tp.topic, tp.partition)
@@ -65,18 +69,21 @@ class _Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
             await self._pump.room()
 
     async def on_partitions_revoked(self, revoked: Iterable[aiokafka.TopicPartition]) -> None:
+        """Forget everything: an assignment always comes next, and is acquired anew."""
         self._pump.forget()
 
     async def on_partitions_assigned(self, assigned: Iterable[aiokafka.TopicPartition]) -> None:
+        """Own what is assigned, or end the process."""
         try:
             async with asyncio.timeout(timing.ACQUIRE_S):
-                await self._acquire(list(assigned))
+                await self.acquire(list(assigned))
         except asyncio.CancelledError:
             raise
         except BaseException as problem:  # noqa: BLE001 # aiokafka would log it and go on
             die(f"partitions could not be acquired: {problem!r}")
 
-    async def _acquire(self, assigned: list[aiokafka.TopicPartition]) -> None:
+    async def acquire(self, assigned: list[aiokafka.TopicPartition]) -> None:
+        """Own these partitions, seek to their checkpoints and fold them from now on."""
         acquired = await self._pump.acquire(Key(tp.topic, tp.partition) for tp in assigned)
         earliest = await self._consumer.beginning_offsets(assigned)
         ends = await self._consumer.end_offsets(assigned)
@@ -85,7 +92,8 @@ class _Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
             self._consumer.seek(tp, check_bounds(held, earliest[tp], ends[tp]))
         self._pump.install(acquired)
 
-    def _mirror(self, offsets: dict[Key, int]) -> None:
+    def mirror(self, offsets: dict[Key, int]) -> None:
+        """Tell Kafka how far the tables are, unless it is just being told; nobody waits for it."""
         if offsets and (self._mirroring is None or self._mirroring.done()):
             self._mirroring = asyncio.create_task(self._tell_kafka(offsets))
 

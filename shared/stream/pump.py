@@ -8,14 +8,14 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic
+from typing import Any, Generic, Protocol
 
 import structlog
 
 from shared.errors import Misconfigured, Rejected, Unavailable
 from shared.runtime.postgres import Connection
-from shared.stream.ownership import Ownership
-from shared.stream.processor import Cut, DeadLetter, Fold, Key, Processor, Record, W
+from shared.stream.ownership import F, Outcome, Restore, Write
+from shared.stream.processor import Cut, DeadLetter, Fold, Key, Processor, Record, Stored, W
 
 COMMIT_EVERY_S = 5.0
 """Longest time between two commits."""
@@ -37,6 +37,16 @@ _RETRY_S = 0.5
 _log = structlog.get_logger(__name__)
 
 
+class Checkpoints(Protocol):
+    """Where checkpoints are kept and partitions are owned; `Ownership` does it in Postgres and says the promises."""
+
+    async def acquire(self, keys: Sequence[Key], restore: Restore[F]) -> tuple[dict[Key, Stored], F]:
+        """Take ownership and read the checkpoints. Raises `Unavailable`."""
+
+    async def commit(self, cuts: Sequence[Cut[Any]], write: Write) -> Outcome:
+        """One transaction for all cuts that still may. Raises `Unavailable` when the result is unknown."""
+
+
 @dataclass(slots=True, eq=False)
 class Held(Generic[W]):
     """A partition this process owns."""
@@ -56,7 +66,7 @@ class Held(Generic[W]):
 class Pump(Generic[W]):
     """Drives one processor over the partitions this process holds."""
 
-    def __init__(self, processor: Processor[W], ownership: Ownership) -> None:
+    def __init__(self, processor: Processor[W], ownership: Checkpoints) -> None:
         self._processor = processor
         self._ownership = ownership
         self._lock = asyncio.Lock()
