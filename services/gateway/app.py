@@ -40,6 +40,7 @@ from services.gateway.adapters.postgres_dashboard import PLANNING, PostgresCheck
 from services.gateway.adapters.postgres_funnels import PostgresFunnels
 from services.gateway.adapters.producer import Batches
 from services.gateway.adapters.redis import RedisLive
+from services.gateway.domain.receipts import admitted
 from services.gateway.ports import Cargo
 from services.gateway.service import Intake, KeyRing, Load, Probe, Reader, Tally, Watch
 from services.gateway.settings import Settings
@@ -175,7 +176,10 @@ def _routes(
     def of_points(decode: Callable[[bytes, int, int], native.Decoded], *, beacon: bool) -> IntakeRoute[Chunk]:
         def chunked(body: bytes, tenant_id: int, received_at_ms: int) -> Decoded[Chunk]:
             found = decode(body, tenant_id, received_at_ms)
-            chunk = Chunk(found.catalogue, found.points, received_at_ms, found.surplus, found.overflowed)
+            counted = admitted(tenant_id, len(found.points), found.rejected)
+            chunk = Chunk(
+                found.catalogue, found.points, received_at_ms, counted, found.surplus, found.overflowed
+            )
             return Decoded(chunk, found.rejected)
 
         return IntakeRoute(doors, points.intake, chunked, points.tally, beacon=beacon)
@@ -185,7 +189,8 @@ def _routes(
     ) -> IntakeRoute[EventChunk]:
         def chunked(body: bytes, tenant_id: int, received_at_ms: int) -> Decoded[EventChunk]:
             found = decode(body, tenant_id, received_at_ms)
-            return Decoded(EventChunk(found.events, received_at_ms), found.rejected)
+            counted = admitted(tenant_id, len(found.events), found.rejected)
+            return Decoded(EventChunk(found.events, received_at_ms, counted), found.rejected)
 
         return IntakeRoute(doors, events.intake, chunked, events.tally, beacon=beacon)
 

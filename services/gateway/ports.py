@@ -95,6 +95,10 @@ class Publisher(Protocol[C_contra]):
         """Take it now; the outcome comes within the produce deadline."""
         ...
 
+    def note(self, chunk: C_contra) -> None:
+        """Say what was refused of a request that has nothing to publish; nobody waits for it."""
+        ...
+
 
 class Closed(Protocol):
     """Knows closed windows."""

@@ -188,6 +188,7 @@ class Intake(Generic[C]):
         for rejection in rejected:
             self._tally.rejected[rejection.code] += 1
         if not len(chunk):
+            self._publisher.note(chunk)
             self._tally.accepted += taken
             return Receipt(Outcome.ACCEPTED, taken, rejected)
         outcome = await self._publisher.publish(chunk)

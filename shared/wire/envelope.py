@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Rejected
+from shared.model.ledger import Line
 from shared.model.point import MAX_MAGNITUDE, MAX_WEIGHT, Points
 from shared.model.window import MAX_AHEAD_MS, MAX_LATE_MS
+from shared.wire.tally import Tally, read
 from shared.wire.topics import RETENTION_MS
 
 VERSION = 1
@@ -65,6 +67,7 @@ class _Wire(msgspec.Struct, gc=False, omit_defaults=True):
     weight: bytes = b""
     start_ms: bytes = b""
     distinct: bytes = b""
+    tally: Tally | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -83,6 +86,8 @@ class Batch:
     """The rows."""
     batches: list[Part]
     """Rows that came in a batch with an id, ascending and disjoint; rows of none belong to no such batch."""
+    tally: Sequence[Line] | None = None
+    """What its producer let in and refused, for the ledger; None: it does not say."""
 
 
 _OPTIONAL = (("weight", "<f8"), ("start_ms", "<i8"), ("distinct", "<u8"))
@@ -104,6 +109,7 @@ def encode(batch: Batch) -> bytes:
             received_at_ms=batch.received_at_ms,
             series=[msgspec.Raw(packed) for packed in batch.series],
             batches=batch.batches,
+            tally=None if batch.tally is None else list(batch.tally),
             slot=points.slot.astype("<u2", copy=False).tobytes(),
             ts_ms=points.ts_ms.astype("<i8", copy=False).tobytes(),
             value=points.value.astype("<f8", copy=False).tobytes(),
@@ -116,9 +122,17 @@ def encode(batch: Batch) -> bytes:
     )
 
 
-def tick(producer: str, seq: int, received_at_ms: int) -> bytes:
-    """The bytes of a batch without rows: it only carries time forward."""
-    return _encoder.encode(_Wire(v=VERSION, producer=producer, seq=seq, received_at_ms=received_at_ms))
+def tick(producer: str, seq: int, received_at_ms: int, tally: Sequence[Line] | None = None) -> bytes:
+    """The bytes of a batch without rows: it only carries time forward, and a tally if need be."""
+    return _encoder.encode(
+        _Wire(
+            v=VERSION,
+            producer=producer,
+            seq=seq,
+            received_at_ms=received_at_ms,
+            tally=None if tally is None else list(tally),
+        )
+    )
 
 
 def decode(value: bytes | None, appended_at_ms: int) -> Batch:
@@ -135,7 +149,13 @@ def decode(value: bytes | None, appended_at_ms: int) -> Batch:
         _check(points, len(wire.series), wire.received_at_ms)
     _check_parts(wire.batches, len(points))
     return Batch(
-        wire.producer, wire.seq, wire.received_at_ms, list(map(bytes, wire.series)), points, wire.batches
+        wire.producer,
+        wire.seq,
+        wire.received_at_ms,
+        list(map(bytes, wire.series)),
+        points,
+        wire.batches,
+        read(wire.tally),
     )
 
 

@@ -15,6 +15,7 @@ from shared.model.event import FUNNEL_STEP, MAX_ID, MAX_NAME, MAX_PROPERTIES_BYT
 from shared.model.funnel import funnel_of
 from shared.model.window import MAX_AHEAD_MS, MAX_LATE_MS
 from shared.wire.envelope import MAX_ROWS, ROUNDING_MS, check_clock
+from shared.wire.tally import Tally
 
 VERSION = 1
 """Version this code writes and the only one it reads."""
@@ -55,13 +56,15 @@ class Event(msgspec.Struct, gc=False, omit_defaults=True):
     """A JSON object."""
 
 
-class Batch(msgspec.Struct, gc=False):
+class Batch(msgspec.Struct, gc=False, omit_defaults=True):
     """Events of many requests that a gateway sent to one partition."""
 
     v: int
     received_at_ms: int
     """Latest receive time of its events."""
     events: Annotated[list[Event], msgspec.Meta(max_length=MAX_EVENTS)]
+    tally: Tally | None = None
+    """What its gateway let in and refused, for the ledger; None: it does not say."""
 
 
 encode = msgspec.json.Encoder().encode

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.gateway.domain.receipts import Admitted, Owed, Shares
 from services.gateway.ports import Catalogue
+from shared.model.ledger import Line
 from shared.model.point import Points
 from shared.wire import envelope
 
@@ -21,6 +23,9 @@ MAX_BYTES = 700_000
 
 ROW_BYTES = 18
 """Bytes of one row: slot, time and value."""
+
+LINE_BYTES = 24
+"""Bytes of a line of the tally, of which a message has at most one a series, and what is owed besides."""
 
 OPTIONAL_BYTES = 8
 """Bytes that each column adds which may be missing."""
@@ -39,6 +44,8 @@ class Chunk:
     catalogue: Catalogue
     points: Points
     received_at_ms: int
+    admitted: Admitted
+    """As it was counted at the door."""
     surplus: int = 0
     """Rows less points of the client: a histogram is one point and has several rows."""
     overflowed: int = 0
@@ -60,6 +67,7 @@ class PointBatches:
         self._seq = [0] * partitions
         self._written_s = [now_s - TICK_S] * partitions
         self._boot_id = uuid.uuid4().hex
+        self._owed = Owed()
 
     def due_s(self) -> float:
         """When the next tick is due, in monotonic seconds."""
@@ -69,15 +77,30 @@ class PointBatches:
         """The messages of a flush, those of one partition in order, and how many of them are ticks."""
         received_at_ms = max((chunk.received_at_ms for chunk in chunks), default=now_ms)
         messages = []
-        for piece in cut(chunks, len(self._seq)):
+        for piece, tally in self._tallied(chunks):
             seq = self._next(piece.partition, now_s)
-            batch = envelope.Batch(self._boot_id, seq, received_at_ms, piece.series, piece.points, [])
+            batch = envelope.Batch(self._boot_id, seq, received_at_ms, piece.series, piece.points, [], tally)
             messages.append((piece.partition, envelope.encode(batch)))
         idle = [p for p, written_s in enumerate(self._written_s) if now_s - written_s >= TICK_S]
+        if self._owed and not idle:
+            idle = [0]
         for partition in idle:
-            tick = envelope.tick(self._boot_id, self._next(partition, now_s), now_ms)
+            tally = self._owed.rest()
+            tick = envelope.tick(self._boot_id, self._next(partition, now_s), now_ms, tally or None)
             messages.append((partition, tick))
         return messages, len(idle)
+
+    def _tallied(self, chunks: list[Chunk]) -> list[tuple["Piece", list[Line]]]:
+        """The pieces with their lines; the first says what no message bears."""
+        requests = [chunk.admitted for chunk in chunks]
+        self._owed.add(requests)
+        shares = Shares(requests)
+        tallied = [(piece, shares.of(piece.source)) for piece in cut(chunks, len(self._seq))]
+        for _, tally in tallied:
+            self._owed.settle(tally)
+        if tallied:
+            tallied[0][1].extend(self._owed.rest())
+        return tallied
 
     def _next(self, partition: int, now_s: float) -> int:
         self._written_s[partition] = now_s
@@ -92,6 +115,8 @@ class Piece:
     partition: int
     series: list[bytes]
     points: Points
+    source: NDArray[np.int32]
+    """Which chunk of the flush each point came in."""
 
 
 def cut(chunks: list[Chunk], partitions: int) -> Iterator[Piece]:
@@ -100,8 +125,9 @@ def cut(chunks: list[Chunk], partitions: int) -> Iterator[Piece]:
     for end in range(1, len(chunks) + 1):
         # Chunks of one catalogue are cut together; a new one appears only when the old was full.
         if end == len(chunks) or chunks[end].catalogue is not chunks[begin].catalogue:
-            catalogue = chunks[begin].catalogue
-            yield from _cut(catalogue, joined([chunk.points for chunk in chunks[begin:end]]), partitions)
+            parts = [chunk.points for chunk in chunks[begin:end]]
+            source = np.repeat(np.arange(begin, end, dtype=np.int32), list(map(len, parts)))
+            yield from _cut(chunks[begin].catalogue, joined(parts), source, partitions)
             begin = end
 
 
@@ -124,10 +150,11 @@ def _filled(points: Points, name: str) -> NDArray[Any]:
     return np.full(len(points), ABSENT[name]) if column is None else column
 
 
-def _cut(catalogue: Catalogue, points: Points, partitions: int) -> Iterator[Piece]:
+def _cut(catalogue: Catalogue, points: Points, source: NDArray[np.int32], partitions: int) -> Iterator[Piece]:
     table = catalogue.partitions(partitions)
     owner = table[points.slot]
-    points = points.rows(np.argsort(owner, kind="stable"))
+    order = np.argsort(owner, kind="stable")
+    points, source = points.rows(order), source[order]
     ends = np.cumsum(np.bincount(owner, minlength=partitions))
     numbers, slots = _renumbered(points.slot, len(table))
     series_ends = np.searchsorted(table[numbers], np.arange(partitions), side="right")
@@ -137,7 +164,7 @@ def _cut(catalogue: Catalogue, points: Points, partitions: int) -> Iterator[Piec
             series = list(map(catalogue.packed.__getitem__, numbers[first:last].tolist()))
             rows = points.rows(slice(begin, end))
             rows.slot = (slots[begin:end] - first).astype(np.uint16)
-            yield from _bounded(Piece(partition, series, rows), slots[begin:end] - first)
+            yield from _bounded(Piece(partition, series, rows, source[begin:end]), slots[begin:end] - first)
         begin, first = end, last
 
 
@@ -156,6 +183,7 @@ def _bounded(piece: Piece, slots: NDArray[np.int32]) -> Iterator[Piece]:
     rows = len(piece.points)
     optional = sum(column is not None for column in piece.points.optional())
     size = rows * (ROW_BYTES + OPTIONAL_BYTES * optional) + sum(map(len, piece.series))
+    size += LINE_BYTES * len(piece.series)
     if rows <= envelope.MAX_ROWS and (size <= MAX_BYTES or rows == 1):
         yield piece
         return
@@ -163,6 +191,6 @@ def _bounded(piece: Piece, slots: NDArray[np.int32]) -> Iterator[Piece]:
         distinct, renumbered = _renumbered(slots[begin:end], len(piece.series))
         part = piece.points.rows(slice(begin, end))
         part.slot = renumbered.astype(np.uint16)
-        yield from _bounded(
-            Piece(piece.partition, [piece.series[slot] for slot in distinct.tolist()], part), renumbered
-        )
+        series = [piece.series[slot] for slot in distinct.tolist()]
+        half = Piece(piece.partition, series, part, piece.source[begin:end])
+        yield from _bounded(half, renumbered)

@@ -5,11 +5,14 @@ a reader takes or a broker stores.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
 from services.gateway.adapters.batches import MAX_BYTES
+from services.gateway.domain.receipts import Admitted, Owed
+from shared.model.ledger import RECEIVED, Line
 from shared.wire import events
 from shared.wire.events import MAX_EVENTS, Event
 
@@ -20,6 +23,8 @@ class EventChunk:
 
     events: list[Event]
     received_at_ms: int
+    admitted: Admitted
+    """As it was counted at the door."""
 
     overflowed = 0
     """Events belong to no series."""
@@ -38,6 +43,7 @@ class EventBatches:
 
     def __init__(self, partitions: int) -> None:
         self._partitions = partitions
+        self._owed = Owed()
 
     def due_s(self) -> float:
         """Never: a quiet topic of events holds nothing open."""
@@ -46,8 +52,25 @@ class EventBatches:
     def messages(
         self, chunks: list[EventChunk], now_s: float, now_ms: int
     ) -> tuple[list[tuple[int, bytes]], int]:
-        """The messages of a flush; none of them is a tick."""
+        """The messages of a flush, and how many of them say no more than what was refused."""
         received_at_ms = max((chunk.received_at_ms for chunk in chunks), default=now_ms)
+        self._owed.add(chunk.admitted for chunk in chunks)
+        messages = []
+        for partition, mine in sorted(self._owned(chunks).items()):
+            for tally, value in bounded(mine, received_at_ms):
+                self._owed.settle(tally)
+                messages.append((partition, value))
+        rest = self._owed.rest()
+        if not rest:
+            return messages, 0
+        # Refusals are rare, so that they may cost a message of their own.
+        return [
+            *messages,
+            (0, events.encode(events.Batch(events.VERSION, received_at_ms, [], list(rest)))),
+        ], 1
+
+    def _owned(self, chunks: list[EventChunk]) -> dict[int, list[Event]]:
+        """The events of each partition in order of arrival."""
         owned: dict[int, list[Event]] = {}
         sessions: dict[tuple[int, str], list[Event]] = {}
         for event in chain.from_iterable(chunk.events for chunk in chunks):
@@ -57,19 +80,16 @@ class EventBatches:
                 mine = owned.setdefault(events.partition_of(event, self._partitions), [])
                 sessions[session] = mine
             mine.append(event)
-        messages = [
-            (partition, value)
-            for partition, mine in sorted(owned.items())
-            for value in bounded(mine, received_at_ms)
-        ]
-        return messages, 0
+        return owned
 
 
-def bounded(mine: list[Event], received_at_ms: int) -> Iterator[bytes]:
-    """The events as one message, halved until each part is small enough."""
-    value = events.encode(events.Batch(events.VERSION, received_at_ms, mine))
+def bounded(mine: list[Event], received_at_ms: int) -> Iterator[tuple[list[Line], bytes]]:
+    """The events as one message with its tally, halved until each part is small enough."""
+    rows = Counter([event.tenant_id for event in mine])
+    tally = [Line(tenant_id, RECEIVED, number) for tenant_id, number in rows.items()]
+    value = events.encode(events.Batch(events.VERSION, received_at_ms, mine, list(tally)))
     if len(mine) == 1 or (len(value) <= MAX_BYTES and len(mine) <= MAX_EVENTS):
-        yield value
+        yield tally, value
         return
     middle = len(mine) // 2
     yield from bounded(mine[:middle], received_at_ms)

@@ -27,6 +27,9 @@ PAUSE_S = 0.025
 FULL_ROWS = 1000
 """Rows for each partition at which a flush leaves at once."""
 
+NOTE_S = 1.0
+"""What was refused waits so long for a message that goes anyway."""
+
 RECONNECT_S = 0.5
 """Pause between attempts to connect."""
 
@@ -102,6 +105,12 @@ class KafkaPublisher(Generic[C]):
         self._rows += len(chunk)
         return waiter
 
+    def note(self, chunk: C) -> None:
+        """Say what was refused of a request that has nothing to publish, within about a second."""
+        if not self._chunks:
+            asyncio.get_running_loop().call_later(NOTE_S, self._wake.set)
+        self._chunks.append(chunk)
+
     async def run(self) -> None:
         """Connect and flush until `stop`; a producer that failed is replaced."""
         while not self._closing:
@@ -161,7 +170,7 @@ class KafkaPublisher(Generic[C]):
         messages, ticks = producer.batches.messages(chunks, now_s, now_ms())
         if not messages:
             return None
-        waited_s = now_s - self._waiting_since_s if chunks else 0.0
+        waited_s = now_s - self._waiting_since_s if waiter else 0.0
         self._flushing_since_s = now_s
         stalled = asyncio.get_running_loop().call_later(self._stall_s, self._shed)
         try:

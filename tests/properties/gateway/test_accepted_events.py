@@ -10,6 +10,7 @@ from services.gateway.adapters.decoders import native
 from services.gateway.adapters.decoders.analytics import Analytics
 from services.gateway.adapters.decoders.events import Decoder
 from services.gateway.adapters.event_batches import EventBatches, EventChunk
+from services.gateway.domain.receipts import admitted
 from shared.errors import Rejected
 from shared.wire import events
 
@@ -51,7 +52,9 @@ def test_what_is_accepted_decodes(sent: list[dict[str, Any]]) -> None:
         found = Decoder(1000).decode(json.dumps({"events": sent}).encode(), 7, NOW)
     except Rejected:  # the body as a whole: nothing of it was accepted
         return
-    messages, _ = EventBatches(3).messages([EventChunk(found.events, NOW)], 0.0, NOW)
+    messages, _ = EventBatches(3).messages(
+        [EventChunk(found.events, NOW, admitted(7, len(found.events), found.rejected))], 0.0, NOW
+    )
 
     came = [event for _, value in messages for event in events.decode(value, NOW).events]
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from services.gateway.adapters.batches import Chunk, cut
 from services.gateway.adapters.decoders.native import Decoder
+from services.gateway.domain.receipts import admitted
 from shared.errors import Rejected
 from shared.model.labels import labels_of
 from shared.model.point import Points
@@ -85,7 +86,9 @@ def test_what_is_accepted_is_decoded_by_the_reader(points: list[Any]) -> None:
     except Rejected:
         return
 
-    pieces = list(cut([Chunk(decoded.catalogue, decoded.points, NOW)], 12)) if len(decoded.points) else []
+    counted = admitted(1, len(decoded.points), decoded.rejected)
+    chunk = Chunk(decoded.catalogue, decoded.points, NOW, counted)
+    pieces = list(cut([chunk], 12)) if len(decoded.points) else []
     records = [
         envelope.encode(envelope.Batch("p", 1, NOW, piece.series, piece.points, [])) for piece in pieces
     ]

@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.gateway.adapters.batches import MAX_BYTES, Chunk, Piece, cut
+from services.gateway.adapters.batches import MAX_BYTES, Chunk, Piece, PointBatches, cut
 from services.gateway.adapters.decoders.interner import Interner
+from services.gateway.domain.receipts import MAX_LINES, Admitted
+from shared.model.ledger import Line, unsettled
 from shared.model.point import Points
 from shared.wire import envelope, series
 
@@ -22,10 +24,18 @@ def catalogue(count: int, name: str = "m") -> Interner:
     return interner
 
 
-def chunk(interner: Interner, slots: list[int], first: int = 0) -> Chunk:
+def chunk(
+    interner: Interner,
+    slots: list[int],
+    first: int = 0,
+    *,
+    tenant_id: int = 1,
+    refused: dict[str, int] | None = None,
+) -> Chunk:
     """Points of these series, valued `first`, `first + 1`, ..."""
     values = np.arange(first, first + len(slots), dtype=np.float64)
-    return Chunk(interner, Points(np.array(slots, np.int32), np.full(len(slots), NOW), values), NOW)
+    points = Points(np.array(slots, np.int32), np.full(len(slots), NOW), values)
+    return Chunk(interner, points, NOW, Admitted(tenant_id, len(slots), refused or {}))
 
 
 def told(pieces: list[Piece]) -> list[tuple[int, bytes, float]]:
@@ -104,3 +114,76 @@ def test_no_batch_outgrows_its_limits() -> None:
     assert (21_000, True) == (sum(sizes), max(sizes) <= envelope.MAX_ROWS)
     assert all(sum(map(len, piece.series)) <= MAX_BYTES for piece in pieces)
     assert list(map(float, range(21_000))) == [value for _, _, value in told(pieces)]
+
+
+def test_each_message_says_whose_rows_it_bears() -> None:
+    """The tally of a message is that of its rows, so that a message that is lost leaves no side open."""
+    interner = catalogue(40)
+    chunks = [
+        chunk(interner, list(range(40)), tenant_id=1),
+        chunk(interner, list(range(0, 40, 2)), tenant_id=2),
+        chunk(catalogue(3, "n"), [0, 1, 2], tenant_id=1),
+    ]
+
+    batches = sent(chunks)
+
+    assert {1: 43, 2: 20} == unsettled(line for batch in batches for line in batch.tally or ())
+    assert all(len(batch.points) == sum(unsettled(batch.tally or ()).values()) for batch in batches)
+    assert [None] * 3 == [batch.tally for batch in sent([])]
+
+
+def test_refusals_go_with_the_first_message() -> None:
+    """They came in and had an outcome at once, so the message is as open as its rows are many."""
+    interner = catalogue(1)
+
+    (first, *ticks) = sent([chunk(interner, [0, 0], refused={"ts_too_old": 3})])
+
+    assert [
+        Line(1, "received", 2), Line(1, "received", 3), Line(1, "rejected:ts_too_old", 3)
+    ] == first.tally  # fmt: skip
+    assert [None, None] == [tick.tally for tick in ticks]
+
+
+def test_refusals_alone_go_with_a_tick() -> None:
+    """A request without a good point is told of once, and not in vain when no tick is due."""
+    batches = PointBatches(3, 0.0)
+    batches.messages([], 5.0, NOW)
+
+    messages, ticks = batches.messages([chunk(catalogue(0), [], refused={"a": 1, "b": 2})], 5.1, NOW)
+
+    assert 1 == ticks == len(messages)
+    assert [Line(1, "received", 3), Line(1, "rejected:a", 1), Line(1, "rejected:b", 2)] == (
+        envelope.decode(messages[0][1], NOW).tally
+    )
+    assert ([], 0) == batches.messages([], 5.2, NOW)
+
+
+def test_a_row_that_is_lost_on_the_way_is_told_of() -> None:
+    """What was counted at the door is said, whatever the messages bear."""
+    interner = catalogue(1)
+    holed = chunk(interner, [0, 0, 0])
+    holed.points = holed.points.rows(slice(1, None))
+
+    batches = sent([holed])
+
+    assert {1: 3} == unsettled(line for batch in batches for line in batch.tally or ())
+    assert 2 == sum(len(batch.points) for batch in batches)
+
+
+def test_what_is_owed_to_many_tenants_is_spread_over_messages() -> None:
+    """A message stays small, and of a tenant it says all or nothing."""
+    interner = catalogue(0)
+    refused = [chunk(interner, [], tenant_id=at, refused={"a": 1}) for at in range(MAX_LINES)]
+
+    batches = sent(refused)
+
+    lines = [line for batch in batches for line in batch.tally or ()]
+    assert 2 * MAX_LINES == len(lines)
+    assert all(len(batch.tally or ()) <= MAX_LINES + 1 for batch in batches)
+    assert all({} == unsettled(batch.tally or ()) for batch in batches)
+
+
+def sent(chunks: list[Chunk]) -> list[envelope.Batch]:
+    """The first flush of a producer to three partitions, as a reader takes it."""
+    messages, _ = PointBatches(3, 0.0).messages(chunks, 0.0, NOW)
+    return [envelope.decode(value, NOW) for _, value in messages]

@@ -4,8 +4,11 @@ import msgspec
 
 from services.gateway.adapters.batches import MAX_BYTES
 from services.gateway.adapters.event_batches import EventBatches, EventChunk
+from services.gateway.domain.receipts import Admitted
+from shared.model.ledger import Line, unsettled
 from shared.wire import events
 from shared.wire.events import MAX_EVENTS, Event, partition_of
+from shared.wire.tally import read
 
 NOW = 1_790_000_000_000
 
@@ -13,6 +16,11 @@ NOW = 1_790_000_000_000
 def event(number: int, session: str | None = None, body: bytes = b"{}") -> Event:
     """An event that bears its number as its id."""
     return Event(7, str(number), "click", NOW, session_id=session, properties=msgspec.Raw(body))
+
+
+def chunk(sent: list[Event], refused: dict[str, int] | None = None) -> EventChunk:
+    """A request of tenant 7."""
+    return EventChunk(sent, NOW, Admitted(7, len(sent), refused or {}))
 
 
 def told(messages: list[tuple[int, bytes]]) -> list[tuple[int, Event]]:
@@ -23,7 +31,7 @@ def told(messages: list[tuple[int, bytes]]) -> list[tuple[int, Event]]:
 def test_requests_share_messages_and_keep_their_order() -> None:
     """One message a partition, each event with its owner, events of a session in the order they came."""
     sent = [event(number, f"s{number % 10}") for number in range(100)]
-    chunks = [EventChunk(sent[at : at + 10], NOW) for at in range(0, 100, 10)]
+    chunks = [chunk(sent[at : at + 10]) for at in range(0, 100, 10)]
 
     messages, ticks = EventBatches(4).messages(chunks, 0.0, NOW)
 
@@ -46,7 +54,20 @@ def test_messages_are_bounded_in_bytes_and_in_events() -> None:
     large = [event(number, "s", b'{"a":"%b"}' % (b"x" * 30_000)) for number in range(100)]
     many = [event(number, "s") for number in range(100, MAX_EVENTS + 200)]
 
-    messages, _ = EventBatches(4).messages([EventChunk(large, NOW), EventChunk(many, NOW)], 0.0, NOW)
+    messages, _ = EventBatches(4).messages([chunk(large), chunk(many)], 0.0, NOW)
 
     assert all(len(value) <= MAX_BYTES for _, value in messages)
     assert [each.event_id for each in (*large, *many)] == [each.event_id for _, each in told(messages)]
+
+
+def test_each_message_says_whose_events_it_bears_and_refusals_have_one_of_their_own() -> None:
+    """The lines add up to what was let in and refused; each message is as open as its events are many."""
+    sent = [event(number, f"s{number % 10}") for number in range(50)]
+
+    messages, empty = EventBatches(4).messages([chunk(sent, {"ts_too_old": 2}), chunk([])], 0.0, NOW)
+
+    batches = [events.decode(value, NOW) for _, value in messages]
+    tallies = [read(batch.tally) or [] for batch in batches]
+    assert 1 == empty
+    assert [len(batch.events) for batch in batches] == [sum(unsettled(tally).values()) for tally in tallies]
+    assert [Line(7, "received", 2), Line(7, "rejected:ts_too_old", 2)] == tallies[-1]

@@ -12,6 +12,7 @@ from services.gateway.adapters.batches import Chunk
 from services.gateway.adapters.decoders.native import Decoder
 from services.gateway.adapters.http_body import Limits
 from services.gateway.adapters.http_intake import Budget, Decoded, Doors, IntakeRoute
+from services.gateway.domain.receipts import Admitted, admitted
 from services.gateway.ports import Grant, Outcome
 from services.gateway.service import Intake, KeyRing, Load, Tally
 from shared.errors import Unavailable
@@ -26,6 +27,7 @@ class FakeLog:
         self.outcome = outcome
         self.down = down
         self.rows = 0
+        self.noted: list[Admitted] = []
 
     def refusal(self) -> str | None:
         """Why nothing can be taken now."""
@@ -35,6 +37,10 @@ class FakeLog:
         """Count the rows."""
         self.rows += len(chunk)
         return self.outcome
+
+    def note(self, chunk: Chunk) -> None:
+        """Remember what was refused."""
+        self.noted.append(chunk.admitted)
 
 
 class FakeGrants:
@@ -67,7 +73,8 @@ def route(log: FakeLog, grants: FakeGrants, budget: Budget) -> tuple[IntakeRoute
 
     def decode(body: bytes, tenant_id: int, received_at_ms: int) -> Decoded[Chunk]:
         found = decoder.decode(body, tenant_id, received_at_ms)
-        return Decoded(Chunk(found.catalogue, found.points, received_at_ms), found.rejected)
+        counted = admitted(tenant_id, len(found.points), found.rejected)
+        return Decoded(Chunk(found.catalogue, found.points, received_at_ms, counted), found.rejected)
 
     return IntakeRoute(doors, Intake(log, counts.tally), decode, counts.tally), counts
 

@@ -26,6 +26,9 @@ class FakePublisher:
         """Takes none."""
         return Outcome.NOT_ACCEPTED
 
+    def note(self, chunk: object) -> None:
+        """Takes none."""
+
 
 class FakeCheckpoints:
     """Knows one moving partition of each topic; can be taken away."""

@@ -1,0 +1,116 @@
+"""The ledger: what became of everything that was received, by tenant, minute of receive and outcome.
+
+Counts are rows for points (a histogram is a row for each bucket, a refused point is one) and events for events; a
+minute begins at a multiple of 60,000 ms UTC. The law: at each commit, what came in equals what became of it, in every
+minute of every tenant.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+MINUTE_MS = 60_000
+"""Length of a minute of the ledger."""
+
+RECEIVED, DERIVED = "received", "derived"
+"""How something came in: from a client, counted where it was let in or refused; or made by Tidegauge itself."""
+
+COUNTED, DUPLICATE, CONFLICT, STALE_TOTAL = "counted", "duplicate", "conflict", "stale_total"
+"""What became of it: in the tables; a repeat; a repeat with another body; a running total that came too late."""
+
+REJECTED, DEAD_LETTERED = "rejected", "dead_lettered"
+"""The same, with a code behind a colon: refused at the gateway; in a message that could not be used."""
+
+CAME_IN = frozenset({RECEIVED, DERIVED})
+
+
+class Line(NamedTuple):
+    """So many of a tenant's points or events had this outcome."""
+
+    tenant_id: int
+    outcome: str
+    number: int
+
+
+class Entry(NamedTuple):
+    """What a count of the ledger is about."""
+
+    minute_ms: int
+    tenant_id: int
+    outcome: str
+
+
+def coded(outcome: str, code: str) -> str:
+    """An outcome with its code."""
+    return f"{outcome}:{code}"
+
+
+def minute_of(ms: int) -> int:
+    """Start of the minute that an instant lies in."""
+    return ms - ms % MINUTE_MS
+
+
+def unsettled(lines: Iterable[Line]) -> dict[int, int]:
+    """How many have come in of each tenant without an outcome; tenants that are settled are left out."""
+    found: Counter[int] = Counter()
+    for line in lines:
+        found[line.tenant_id] += line.number if line.outcome in CAME_IN else -line.number
+    return {tenant_id: count for tenant_id, count in found.items() if count}
+
+
+def buried(lines: Iterable[Line], code: str) -> list[Line]:
+    """The lines of a message that became a dead letter, and what that made of those without an outcome."""
+    said = list(lines)
+    outcome = coded(DEAD_LETTERED, code)
+    return [*said, *(Line(tenant_id, outcome, count) for tenant_id, count in unsettled(said).items())]
+
+
+@dataclass(slots=True, eq=False)
+class Ledger:
+    """Counts that wait for a commit."""
+
+    counts: Counter[Entry]
+
+    def __init__(self) -> None:
+        self.counts = Counter()
+
+    def add(self, minute_ms: int, lines: Iterable[Line]) -> None:
+        """Count these in a minute."""
+        for tenant_id, outcome, number in lines:
+            self.counts[Entry(minute_ms, tenant_id, outcome)] += number
+
+    def take(self) -> Counter[Entry]:
+        """Hand over what was gathered."""
+        taken, self.counts = self.counts, Counter()
+        return taken
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What became of what a tenant sent in some span of time."""
+
+    counts: Mapping[str, int]
+    """By outcome, with its code where it has one."""
+
+    def of(self, outcome: str) -> int:
+        """How many had this outcome, which has no code."""
+        return self.counts.get(outcome, 0)
+
+    def by_code(self, outcome: str) -> dict[str, int]:
+        """How many had this outcome, by code."""
+        parts = ((name.partition(":"), count) for name, count in self.counts.items())
+        return {code: count for (found, _, code), count in parts if found == outcome and code}
+
+    @property
+    def difference(self) -> int:
+        """What came in less what became of it: 0, or something is wrong."""
+        return sum(count if name in CAME_IN else -count for name, count in self.counts.items())
+
+
+def total(accounts: Iterable[Account]) -> Account:
+    """All of them together."""
+    counts: Counter[str] = Counter()
+    for account in accounts:
+        counts.update(account.counts)
+    return Account(counts)
