@@ -1,17 +1,19 @@
 """One partition of points, from a message to windows: the order of the steps. Milliseconds UTC.
 
-Drop repeats, split off late points, fold, move the watermark, close. The law: everything here follows from the
-messages in their order, so a replay from any checkpoint comes to the same rows, revisions and watermarks.
+Drop repeats, split off late points, fold, move the watermark, close tier by tier. The law: everything here follows from
+the messages in their order, so a replay from any checkpoint comes to the same rows, revisions and watermarks.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from services.aggregator.domain.lateness import late_rows
+from services.aggregator.domain.entries import Entries
+from services.aggregator.domain.tiers import Parts, Tiers
 from services.aggregator.domain.watermark import advance
-from services.aggregator.domain.windows import OpenWindows, closed_rows
+from services.aggregator.domain.windows import closed_rows
 from shared.model.point import Points
 from shared.model.rollup import Rollups, concatenate
 
@@ -22,6 +24,7 @@ SPARE_SERIES = 10_000
 """Series kept although no open window holds them, before the fold forgets them all."""
 
 _ROW_BYTES = 400
+_PART_BYTES = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,13 @@ class Arrival:
     """Identities of the series that the points' slots mean."""
 
 
+class Named(NamedTuple):
+    """Rollups with the series that their slots mean."""
+
+    series: list[bytes]
+    rollups: Rollups
+
+
 @dataclass(slots=True, eq=False)
 class Work:
     """What a fold has gathered for the tables since its previous checkpoint; slots mean `series`."""
@@ -46,12 +56,16 @@ class Work:
     """Identities by slot."""
     new_series: list[bytes]
     """Those not handed over before."""
-    closed: Rollups | None
-    """Windows that closed, revision 0."""
-    late: list[Rollups]
-    """Late points, one entry a message, in the order of the log."""
+    closed: Parts
+    """Windows that closed, revision 0, by resolution."""
+    late: Parts
+    """Late rows by resolution, in the order of the log."""
     open: Rollups | None
-    """The windows that are still open: the state to go on from."""
+    """The base windows that are still open: the state to go on from."""
+    amended: Parts
+    """With that: rows of the open coarse windows that cannot be rebuilt from finer ones, by resolution."""
+    revised: dict[int, list[Rollups]] = field(default_factory=dict)
+    """By resolution, the new state of the rows that late ones change, once the tables have made it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -66,37 +80,42 @@ class PartitionFold:
     duplicates: int = 0
     """Messages dropped as repeats."""
     series: list[bytes] = field(default_factory=list)
+    waiting_bytes: int = 0
+    """Roughly what the next checkpoint will free."""
     _slots: dict[bytes, int] = field(default_factory=dict)
-    _windows: OpenWindows = field(default_factory=OpenWindows)
+    _tiers: Tiers = field(default_factory=Tiers)
     _new_series: list[bytes] = field(default_factory=list)
-    _closed: list[Rollups] = field(default_factory=list)
-    _late: list[Rollups] = field(default_factory=list)
+    _closed: dict[int, list[Rollups]] = field(default_factory=dict)
+    _late: dict[int, list[Rollups]] = field(default_factory=dict)
 
     def fold(self, arrival: Arrival, points: Points) -> None:
         """Take in one message; raise `Rejected`, with nothing changed, when a series of it cannot be stored."""
         if arrival.seq <= self.seen.get(arrival.producer, (-1, 0))[0]:
             self.duplicates += 1
             return
-        renumbered = self._renumbered(arrival.series, points)
+        entries = self._entries(arrival, points)
         self.seen[arrival.producer] = (arrival.seq, arrival.received_at_ms)
         latest_ms = int(points.ts_ms.max()) if len(points) else arrival.received_at_ms
         moved_ms = advance(self.watermark_ms, latest_ms, arrival.received_at_ms)
         # The first message has nothing before it, so its own watermark tells what is late.
         before_ms = moved_ms if self.watermark_ms is None else self.watermark_ms
-        if len(points):
-            self._fold_points(renumbered, before_ms, moved_ms)
+        if len(entries):
+            self._fold_entries(entries, before_ms, moved_ms)
         self.watermark_ms = moved_ms
-        self._closed += self._windows.close(moved_ms)
+        for resolution_ms, rows in self._tiers.close(moved_ms, len(self.series)):
+            self._gather(self._closed, resolution_ms, rows)
 
-    def _renumbered(self, series: Sequence[bytes], points: Points) -> Points:
-        known = list(map(self._slots.get, series))
+    def _entries(self, arrival: Arrival, points: Points) -> Entries:
+        """What the message adds: its points, with slots of this partition."""
+        known = list(map(self._slots.get, arrival.series))
         if None in known:
-            for packed in series:
+            for packed in arrival.series:
                 if packed not in self._slots:
                     self.check_series(packed)
-            known = [self._slot(packed) for packed in series]
+            known = [self._slot(packed) for packed in arrival.series]
         slot = np.array(known, np.intp)[points.slot]
-        return Points(slot, points.ts_ms, points.value, points.weight)
+        # A zero has no sign: which of the two were the smaller would depend on the order.
+        return Entries(slot, points.ts_ms, points.value + 0.0, *points.optional())
 
     def _slot(self, packed: bytes) -> int:
         slot = self._slots.setdefault(packed, len(self.series))
@@ -105,62 +124,78 @@ class PartitionFold:
             self._new_series.append(packed)
         return slot
 
-    def _fold_points(self, points: Points, before_ms: int, moved_ms: int) -> None:
-        late = closed_rows(points.ts_ms, before_ms)
+    def _fold_entries(self, entries: Entries, before_ms: int, moved_ms: int) -> None:
+        late = closed_rows(entries.ts_ms, before_ms)
         if late.any():
-            self._late.append(late_rows(points.rows(late), moved_ms))
-            points = points.rows(~late)
-        if len(points):
-            self._windows.fold(points, len(self.series))
+            for tier in self._tiers.late(entries.rows(late), before_ms, moved_ms, len(self.series)):
+                self._gather(self._late, *tier)
+            entries = entries.rows(~late)
+        if len(entries):
+            self._tiers.open.fold(entries, len(self.series))
+
+    def _gather(self, gathered: dict[int, list[Rollups]], resolution_ms: int, rows: Rollups) -> None:
+        gathered.setdefault(resolution_ms, []).append(rows)
+        self.waiting_bytes += _PART_BYTES + _ROW_BYTES * len(rows)
 
     @property
     def urgent(self) -> bool:
         """Whether a window has closed, or a series is new, since the previous checkpoint."""
         return bool(self._closed or self._new_series)
 
-    @property
-    def waiting_bytes(self) -> int:
-        """Roughly what the next checkpoint will free."""
-        return _ROW_BYTES * sum(len(part) for part in (*self._closed, *self._late))
-
     def live(self) -> list[tuple[int, Rollups]]:
-        """The open windows that changed since the previous call, with their starts."""
-        return [] if self.watermark_ms is None else self._windows.changed(self.watermark_ms)
+        """The open base windows that changed since the previous call, with their starts."""
+        return [] if self.watermark_ms is None else self._tiers.open.changed(self.watermark_ms)
 
     def checkpoint(self) -> Work:
         """Hand over what was gathered."""
+        watermark_ms = self.watermark_ms or 0
         work = Work(
             series=self.series,
             new_series=self._new_series,
-            closed=concatenate(self._closed) if self._closed else None,
-            late=self._late,
-            open=self._windows.all(self.watermark_ms or 0),
+            closed={resolution_ms: concatenate(parts) for resolution_ms, parts in self._closed.items()},
+            late={resolution_ms: concatenate(parts) for resolution_ms, parts in self._late.items()},
+            open=self._tiers.open.all(watermark_ms),
+            amended=self._tiers.amended(watermark_ms),
         )
-        self._new_series, self._closed, self._late = [], [], []
-        self._forget(work)
+        self._new_series, self._closed, self._late, self.waiting_bytes = [], {}, {}, 0
+        self._forget()
         return work
 
-    def _forget(self, work: Work) -> None:
+    def _forget(self) -> None:
         """Drop series and producers that nothing refers to any more, lest they grow for ever."""
         if self.watermark_ms is not None:
             oldest_ms = self.watermark_ms - FORGET_PRODUCER_MS
             self.seen = {who: at for who, at in self.seen.items() if at[1] >= oldest_ms}
-        used = np.unique(work.open.slot) if work.open else np.zeros(0, np.int64)
+        if len(self.series) <= SPARE_SERIES:
+            return
+        used = self._tiers.slots()
         if len(self.series) > 2 * len(used) + SPARE_SERIES:
-            self.restore(*compact(work.series, work.open) if work.open else ([], None))
+            self.series = [self.series[slot] for slot in used.tolist()]
+            self._slots = {packed: slot for slot, packed in enumerate(self.series)}
+            self._tiers.keep(used)
 
-    def restore(self, series: Sequence[bytes], rollups: Rollups | None) -> None:
-        """Start from these series and open windows."""
-        self.series = list(series)
-        self._slots = {packed: slot for slot, packed in enumerate(self.series)}
-        self._windows = OpenWindows()
-        if rollups is not None:
-            self._windows.restore(rollups, len(self.series))
+    def restore(
+        self, opened: Named | None, amended: Mapping[int, Named], finer: Mapping[int, Named] | None = None
+    ) -> None:
+        """Start from the open and amended rows of a checkpoint, and the stored finer rows of open coarse windows."""
+        renumbered = self._known(opened) if opened else None
+        fine, own = (
+            {resolution_ms: self._known(named) for resolution_ms, named in each.items()}
+            for each in (finer or {}, amended)
+        )
+        self._tiers.restore(renumbered, fine, own, len(self.series))
+
+    def hand_over_all_series(self) -> None:
+        """Hand the series that were restored over once more: they were stored without their partition."""
+        self._new_series = list(self.series)
+
+    def _known(self, named: Named) -> Rollups:
+        slots = np.array([self._slot(packed) for packed in named.series], np.int64)
+        self._new_series.clear()
+        return replace(named.rollups, slot=slots[named.rollups.slot])
 
 
-def compact(series: Sequence[bytes], rollups: Rollups) -> tuple[list[bytes], Rollups]:
+def compact(series: Sequence[bytes], rollups: Rollups) -> Named:
     """Only the series that the rollups use, and the rollups with slots that mean those."""
     used, slot = np.unique(rollups.slot, return_inverse=True)
-    compacted = rollups.take(np.arange(len(rollups)))
-    compacted.slot = slot
-    return [series[i] for i in used.tolist()], compacted
+    return Named([series[i] for i in used.tolist()], replace(rollups, slot=slot))

@@ -1,7 +1,8 @@
 """Rollups as columns: row i sums up one series in one window, and says how complete it is.
 
 Times are milliseconds UTC. The law: rollups of disjoint sets of points merge by plain arithmetic, in log order. The
-sketch of row i is `bucket[sketch_at[i]:sketch_at[i + 1]]` with the same span of `weight`, buckets ascending.
+sketch of row i is `bucket[sketch_at[i]:sketch_at[i + 1]]` with the same span of `weight`, buckets ascending; likewise
+its distinct count is the span `distinct_at` of `register` and `rank`, registers ascending.
 """
 
 from dataclasses import dataclass, fields
@@ -26,13 +27,15 @@ class Rollups:
     sum: Floats
     """(n,) sum of value times weight."""
     min: Floats
-    """(n,) smallest value, +inf when only retractions came."""
+    """(n,) smallest value, +inf when nothing of positive weight is left."""
     max: Floats
-    """(n,) largest value, -inf when only retractions came."""
+    """(n,) largest value, -inf when nothing of positive weight is left."""
     last: Floats
-    """(n,) value with the latest event time, the later in the log among equals."""
+    """(n,) value with the latest event time, the larger among equals; retractions never change it."""
     last_ms: Ints
     """(n,) event time of `last`."""
+    estimated: NDArray[np.bool_]
+    """(n,) whether min and max are bounds taken from the sketch, since something was taken back."""
     revision: Ints
     """(n,) log messages that changed the row after its window closed."""
     late_count: Ints
@@ -44,25 +47,43 @@ class Rollups:
     bucket: NDArray[np.int16]
     """(m,) buckets of all sketches."""
     weight: Floats
-    """(m,) weights of all sketches."""
+    """(m,) weights of all sketches, none 0."""
+    distinct_at: Ints
+    """(n + 1,) where each row's distinct count begins."""
+    register: NDArray[np.uint16]
+    """(k,) registers of all distinct counts."""
+    rank: NDArray[np.uint8]
+    """(k,) ranks of all distinct counts."""
 
     def __len__(self) -> int:
         return len(self.slot)
 
     def take(self, rows: Ints) -> "Rollups":
         """The rows with these indices, in this order."""
-        begin, end = self.sketch_at[rows], self.sketch_at[rows + 1]
-        sizes = end - begin
-        at = np.concatenate(([0], np.cumsum(sizes)))
-        spans = np.repeat(begin - at[:-1], sizes) + np.arange(at[-1])
         columns = {name: getattr(self, name)[rows] for name in ROW_COLUMNS}
-        return Rollups(**columns, sketch_at=at, bucket=self.bucket[spans], weight=self.weight[spans])
+        for at, names in RAGGED.items():
+            columns[at], spans = spans_of(getattr(self, at), rows)
+            columns |= {name: getattr(self, name)[spans] for name in names}
+        return Rollups(**columns)
 
 
-SKETCH_COLUMNS = ("sketch_at", "bucket", "weight")
-"""Columns that do not have one entry a row."""
+def spans_of(at: Ints, rows: Ints) -> tuple[Ints, Ints]:
+    """Where the spans of these rows begin when they stand end to end, and the entries that they hold."""
+    if not at[-1]:
+        return np.zeros(len(rows) + 1, np.int64), np.zeros(0, np.int64)
+    begin = at[rows]
+    sizes = at[rows + 1] - begin
+    moved = np.concatenate(([0], np.cumsum(sizes)))
+    return moved, np.repeat(begin - moved[:-1], sizes) + np.arange(moved[-1])
 
-ROW_COLUMNS = tuple(f.name for f in fields(Rollups) if f.name not in SKETCH_COLUMNS)
+
+RAGGED = {"sketch_at": ("bucket", "weight"), "distinct_at": ("register", "rank")}
+"""Columns that do not have one entry a row, by the one that divides them among the rows."""
+
+SPARSE_COLUMNS = tuple(name for at, names in RAGGED.items() for name in (at, *names))
+"""The same, flat."""
+
+ROW_COLUMNS = tuple(f.name for f in fields(Rollups) if f.name not in SPARSE_COLUMNS)
 """Columns with one entry a row."""
 
 
@@ -71,10 +92,8 @@ def concatenate(parts: list[Rollups]) -> Rollups:
     if len(parts) == 1:
         return parts[0]
     columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in ROW_COLUMNS}
-    sizes = np.concatenate([np.diff(p.sketch_at) for p in parts])
-    return Rollups(
-        **columns,
-        sketch_at=np.concatenate(([0], np.cumsum(sizes))),
-        bucket=np.concatenate([p.bucket for p in parts]),
-        weight=np.concatenate([p.weight for p in parts]),
-    )
+    for at, names in RAGGED.items():
+        sizes = [np.diff(getattr(p, at)) for p in parts]
+        columns[at] = np.concatenate(([0], np.cumsum(np.concatenate(sizes))))
+        columns |= {name: np.concatenate([getattr(p, name) for p in parts]) for name in names}
+    return Rollups(**columns)

@@ -68,3 +68,24 @@ def merge(buckets: Buckets, weights: Weights) -> tuple[Buckets, Weights]:
     """Add the weights of equal buckets, in order of appearance; ascending distinct buckets and their weights."""
     distinct, at = np.unique(buckets, return_inverse=True)
     return distinct, np.bincount(at, weights, len(distinct)).astype(np.float64, copy=False)
+
+
+def extremes(at: NDArray[np.int64], buckets: Buckets, weights: Weights) -> tuple[Weights, Weights]:
+    """Lower bound of the lowest and upper bound of the highest bucket of positive weight, for sketches end to end.
+
+    Sketch i is the span `at[i]:at[i + 1]`, buckets ascending; one without positive weight gives +inf and -inf.
+    """
+    rows = len(at) - 1
+    low, high = np.full(rows, np.inf), np.full(rows, -np.inf)
+    held = np.flatnonzero(weights > 0)
+    row = np.repeat(np.arange(rows), np.diff(at))[held]
+    # Of several assignments to one place the last stands.
+    low[row[::-1]] = _edges(buckets[held[::-1]], upper=False)
+    high[row] = _edges(buckets[held], upper=True)
+    return low, high
+
+
+def _edges(buckets: Buckets, *, upper: bool) -> NDArray[np.float64]:
+    index = np.abs(buckets.astype(np.float64)) - _OFFSET
+    index -= (buckets < 0) == upper
+    return np.sign(buckets) * np.exp(index / _PER_LOG)

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 BASE_MS = 10_000
 """Resolution of the finest tier."""
 
+TIERS_MS = (BASE_MS, 60_000, 900_000)
+"""Resolutions of the tiers, each a multiple of the one before."""
+
 MAX_AHEAD_MS = 60_000
 """How far a point may lie ahead of its receive time."""
 

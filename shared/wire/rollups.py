@@ -1,8 +1,8 @@
 """Rollups as bytes: one columnar MessagePack map for `telemetry.windows.v1`, the live windows in Redis and snapshots.
 
 Columns are raw little-endian arrays under the names of `Rollups`; `series` holds the packed series that `slot` points
-into. Times are milliseconds UTC. The law: decode after encode is the identity, to the bit, and what decodes is sound
-but for the series, whose bytes are anybody's until `series.checked` has seen them.
+into; columns that say nothing are absent. Times are milliseconds UTC. The law: decode after encode is the identity, to
+the bit, and what decodes is sound but for the series, whose bytes are anybody's until `series.checked` has seen them.
 """
 
 from dataclasses import dataclass
@@ -12,16 +12,21 @@ import msgspec
 import numpy as np
 
 from shared.errors import Rejected
-from shared.model.rollup import ROW_COLUMNS, SKETCH_COLUMNS, Rollups
+from shared.model.rollup import RAGGED, ROW_COLUMNS, SPARSE_COLUMNS, Rollups
+from shared.model.window import BASE_MS, TIERS_MS
 
 VERSION = 1
 """Version this code writes and the only one it reads."""
 
-_DTYPES = dict.fromkeys(("count", "sum", "min", "max", "last", "weight"), "<f8") | {"bucket": "<i2"}
-_COLUMNS = ROW_COLUMNS + SKETCH_COLUMNS
+_DTYPES = dict.fromkeys(("count", "sum", "min", "max", "last", "weight"), "<f8") | {
+    "bucket": "<i2", "estimated": "u1", "register": "<u2", "rank": "u1",
+}  # fmt: skip
+_LATER = ("estimated", "distinct_at", "register", "rank")
+"""Columns that are absent when they say nothing."""
+_COLUMNS = tuple(name for name in ROW_COLUMNS + SPARSE_COLUMNS if name not in _LATER)
 
 
-class _Wire(msgspec.Struct, gc=False):
+class _Wire(msgspec.Struct, gc=False, omit_defaults=True):
     v: int
     partition: int
     final: bool
@@ -29,6 +34,7 @@ class _Wire(msgspec.Struct, gc=False):
     watermark_ms: int
     series: list[msgspec.Raw]
     columns: dict[str, bytes]
+    resolution_ms: int = BASE_MS
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +53,8 @@ class Windows:
     """Packed series that `rollups.slot` points into."""
     rollups: Rollups
     """The rows."""
+    resolution_ms: int = BASE_MS
+    """Length of the windows."""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -55,16 +63,16 @@ _decoder = msgspec.msgpack.Decoder(_Wire)
 
 def tick(partition: int, next_offset: int, watermark_ms: int) -> Windows:
     """Final windows without rows: all that end at or before the watermark have been published."""
-    columns: dict[str, Any] = {name: np.zeros(0, _DTYPES.get(name, "<i8")) for name in _COLUMNS}
-    columns["sketch_at"] = np.zeros(1, np.int64)
-    return Windows(partition, True, next_offset, watermark_ms, [], Rollups(**columns))
+    return Windows(partition, True, next_offset, watermark_ms, [], _rows(dict.fromkeys(_COLUMNS, b"")))
 
 
 def encode(windows: Windows) -> bytes:
     """The bytes of a batch of windows."""
+    rows = windows.rollups
+    later = ("estimated",) * bool(rows.estimated.any()) + _LATER[1:] * bool(len(rows.register))
     columns = {
-        name: getattr(windows.rollups, name).astype(_DTYPES.get(name, "<i8"), copy=False).tobytes()
-        for name in _COLUMNS
+        name: getattr(rows, name).astype(_DTYPES.get(name, "<i8"), copy=False).tobytes()
+        for name in (*_COLUMNS, *later)
     }
     series = [msgspec.Raw(packed) for packed in windows.series]
     return _encoder.encode(
@@ -76,6 +84,7 @@ def encode(windows: Windows) -> bytes:
             windows.watermark_ms,
             series,
             columns,
+            windows.resolution_ms,
         )
     )
 
@@ -86,14 +95,30 @@ def decode(value: bytes | None) -> Windows:
         wire = _decoder.decode(value or b"")
         if wire.v != VERSION:
             raise Rejected("unsupported_version", f"v: {wire.v} is not {VERSION}")
-        columns: dict[str, Any] = {
-            name: np.frombuffer(wire.columns[name], _DTYPES.get(name, "<i8")) for name in _COLUMNS
-        }
+        if wire.resolution_ms not in TIERS_MS:
+            raise Rejected("bad_windows", f"resolution_ms: {wire.resolution_ms} is not one of {TIERS_MS}")
+        rows = _rows(wire.columns)
     except (msgspec.DecodeError, UnicodeDecodeError, KeyError, ValueError) as error:
         raise Rejected("bad_windows", str(error)) from error
-    series, rows = list(map(bytes, wire.series)), Rollups(**columns)
+    series = list(map(bytes, wire.series))
     _check(rows, len(series))
-    return Windows(wire.partition, wire.final, wire.next_offset, wire.watermark_ms, series, rows)
+    return Windows(
+        wire.partition, wire.final, wire.next_offset, wire.watermark_ms, series, rows, wire.resolution_ms
+    )
+
+
+def _rows(packed: dict[str, bytes]) -> Rollups:
+    columns: dict[str, Any] = {
+        name: np.frombuffer(packed[name], _DTYPES.get(name, "<i8")) for name in _COLUMNS
+    }
+    for name in _LATER:
+        columns[name] = np.frombuffer(packed.get(name, b""), _DTYPES.get(name, "<i8"))
+    rows = len(columns["slot"])
+    columns["estimated"] = columns["estimated"] != 0 if "estimated" in packed else np.zeros(rows, np.bool_)
+    for at in RAGGED:
+        if not len(columns[at]):
+            columns[at] = np.zeros(rows + 1, np.int64)
+    return Rollups(**columns)
 
 
 def _check(rows: Rollups, series: int) -> None:
@@ -102,8 +127,13 @@ def _check(rows: Rollups, series: int) -> None:
             raise Rejected("bad_windows", f"{name}: does not have one entry a row")
     if len(rows) and not 0 <= int(rows.slot.min()) <= int(rows.slot.max()) < series:
         raise Rejected("bad_windows", "slot: points past the list of series")
-    at = rows.sketch_at
-    if len(at) != len(rows) + 1 or at[0] != 0 or (np.diff(at) < 0).any() or at[-1] != len(rows.bucket):
-        raise Rejected("bad_windows", "sketch_at: does not divide the sketches among the rows")
-    if len(rows.weight) != len(rows.bucket):
-        raise Rejected("bad_windows", "weight: does not have one entry a bucket")
+    for name, divided in RAGGED.items():
+        at, sizes = getattr(rows, name), [len(getattr(rows, each)) for each in divided]
+        if len(at) != len(rows) + 1 or at[0] != 0 or (np.diff(at) < 0).any() or at[-1] != sizes[0]:
+            raise Rejected("bad_windows", f"{name}: does not divide the entries among the rows")
+        if sizes[0] != sizes[1]:
+            raise Rejected("bad_windows", f"{divided[1]}: does not have one entry for each {divided[0]}")
+    if len(rows.register) and (
+        rows.register.max() >= 1 << 12 or not 1 <= rows.rank.min() <= rows.rank.max() <= 53
+    ):
+        raise Rejected("bad_windows", "register: beyond 4095, or a rank beyond 1 to 53")

@@ -1,7 +1,8 @@
 """Rollups as a stream for `COPY incoming FROM STDIN (FORMAT binary)`.
 
 Source: PostgreSQL manual, COPY, "Binary Format", and the send formats of its types; asyncpg's own encoder takes 25 us
-a row for the two arrays of a sketch, this 2. The law: field order is that of `COLUMNS`, all fields are present.
+a row for the two arrays of a sketch, this 2. The law: field
+order is that of `COLUMNS`, and only a distinct count may be null.
 """
 
 from itertools import pairwise
@@ -10,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.model.rollup import Rollups
+from shared.wire import distinct
 
 COLUMNS = """
     window_start timestamptz, series_id bigint, revision integer, late_count bigint, count double precision,
     sum double precision, min double precision, max double precision, last double precision, last_ms bigint,
-    watermark timestamptz, sketch_bucket smallint[], sketch_weight double precision[]
+    watermark timestamptz, extremes_estimated boolean, distinct_sketch bytea, sketch_bucket smallint[],
+    sketch_weight double precision[]
 """
 """Columns of the staging table; extremes that no point has set are infinite, `last_ms` is then the smallest bigint."""
 
@@ -23,13 +26,15 @@ _END = b"\xff\xff"
 _EPOCH_MS = 946_684_800_000
 """Postgres counts microseconds from 2000."""
 
-_FIELDS = 13
+_FIELDS = 15
+_NULL = -1
 _INT2_OID = 21
 _FLOAT8_OID = 701
 
 _SCALARS = (
     ("window_start", ">i8"), ("series_id", ">i8"), ("revision", ">i4"), ("late_count", ">i8"), ("count", ">f8"),
     ("sum", ">f8"), ("min", ">f8"), ("max", ">f8"), ("last", ">f8"), ("last_ms", ">i8"), ("watermark", ">i8"),
+    ("estimated", "u1"),
 )  # fmt: skip
 _ARRAY = [
     ("bytes", ">i4"),
@@ -42,8 +47,9 @@ _ARRAY = [
 _HEAD = np.dtype(
     [("fields", ">i2")]
     + [column for name, form in _SCALARS for column in ((f"{name}_bytes", ">i4"), (name, form))]
-    + [("bucket", _ARRAY)]
+    + [("distinct_bytes", ">i4")]
 )
+_ROW = np.dtype([("head", _HEAD), ("bucket", _ARRAY)])
 _WEIGHTS = np.dtype(_ARRAY)
 _BUCKET_ITEM = np.dtype([("bytes", ">i4"), ("item", ">i2")])
 _WEIGHT_ITEM = np.dtype([("bytes", ">i4"), ("item", ">f8")])
@@ -51,15 +57,20 @@ _WEIGHT_ITEM = np.dtype([("bytes", ">i4"), ("item", ">f8")])
 
 def stream(rows: Rollups, series_ids: NDArray[np.int64]) -> bytes:
     """The whole stream for these rows; `series_ids` has the id of each row's series."""
-    heads = memoryview(_heads(rows, series_ids).tobytes())
+    packed = _packed(rows)
+    heads = memoryview(_heads(rows, series_ids, packed).tobytes())
     weights = memoryview(_array_header(np.diff(rows.sketch_at), _FLOAT8_OID, _WEIGHT_ITEM).tobytes())
     bucket_items = memoryview(_items(rows.bucket, _BUCKET_ITEM))
     weight_items = memoryview(_items(rows.weight, _WEIGHT_ITEM))
     chunks: list[bytes | memoryview] = [_SIGNATURE]
-    head, middle, bucket, weight = (form.itemsize for form in (_HEAD, _WEIGHTS, _BUCKET_ITEM, _WEIGHT_ITEM))
+    head, middle, bucket, weight = (form.itemsize for form in (_ROW, _WEIGHTS, _BUCKET_ITEM, _WEIGHT_ITEM))
     for row, (begin, end) in enumerate(pairwise(rows.sketch_at.tolist())):
+        first = row * head
+        if row in packed:
+            chunks += (heads[first : first + _HEAD.itemsize], packed[row])
+            first += _HEAD.itemsize
         chunks += (
-            heads[row * head : (row + 1) * head],
+            heads[first : (row + 1) * head],
             bucket_items[begin * bucket : end * bucket],
             weights[row * middle : (row + 1) * middle],
             weight_items[begin * weight : end * weight],
@@ -68,18 +79,30 @@ def stream(rows: Rollups, series_ids: NDArray[np.int64]) -> bytes:
     return b"".join(chunks)
 
 
-def _heads(rows: Rollups, series_ids: NDArray[np.int64]) -> NDArray[np.void]:
-    heads = np.zeros(len(rows), _HEAD)
+def _packed(rows: Rollups) -> dict[int, bytes]:
+    """The distinct counts of the rows that have one."""
+    at = rows.distinct_at
+    return {
+        row: distinct.encode(rows.register[at[row] : at[row + 1]], rows.rank[at[row] : at[row + 1]])
+        for row in np.flatnonzero(np.diff(at)).tolist()
+    }
+
+
+def _heads(rows: Rollups, series_ids: NDArray[np.int64], packed: dict[int, bytes]) -> NDArray[np.void]:
+    whole = np.zeros(len(rows), _ROW)
+    heads = whole["head"]
     heads["fields"] = _FIELDS
     for name, form in _SCALARS:
         heads[f"{name}_bytes"] = np.dtype(form).itemsize
     heads["window_start"] = (rows.start_ms - _EPOCH_MS) * 1000
     heads["watermark"] = (rows.watermark_ms - _EPOCH_MS) * 1000
     heads["series_id"] = series_ids
-    for name in ("revision", "late_count", "count", "sum", "min", "max", "last", "last_ms"):
+    for name in ("revision", "late_count", "count", "sum", "min", "max", "last", "last_ms", "estimated"):
         heads[name] = getattr(rows, name)
-    heads["bucket"] = _array_header(np.diff(rows.sketch_at), _INT2_OID, _BUCKET_ITEM)
-    return heads
+    heads["distinct_bytes"] = _NULL
+    heads["distinct_bytes"][list(packed)] = [len(value) for value in packed.values()]
+    whole["bucket"] = _array_header(np.diff(rows.sketch_at), _INT2_OID, _BUCKET_ITEM)
+    return whole
 
 
 def _array_header(sizes: NDArray[np.int64], oid: int, item: np.dtype[np.void]) -> NDArray[np.void]:

@@ -1,7 +1,8 @@
-"""Publishes windows, ticks and dead letters to Kafka.
+"""Publishes windows of all tiers, ticks and dead letters to Kafka.
 
 Times are milliseconds UTC. The law: windows go to the partition they came from, so each series keeps one order; what is
-published twice has the same content; and a tick follows all windows that end at or before its watermark.
+published twice has the same content; and a tick follows all windows that end at or before its watermark. A row that was
+revised is published as it is written, with its revision.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ import numpy as np
 from services.aggregator.ports import LiveWindow
 from services.aggregator.service import Work, compact
 from shared.model.rollup import Rollups
+from shared.model.window import TIERS_MS
 from shared.runtime.kafka import Message, Sender
 from shared.stream import dead_letters
 from shared.stream.processor import Cut
@@ -23,6 +25,7 @@ PART_BYTES = 400_000
 
 _ROW_BYTES = 96
 _SKETCH_BYTES = 10
+_DISTINCT_BYTES = 3
 
 
 class WindowTopic:
@@ -34,21 +37,28 @@ class WindowTopic:
         self._windows = prefix + WINDOWS.name
 
     async def publish(self, cuts: Sequence[Cut[Work]]) -> None:
-        """Closed windows, ticks and dead letters of these cuts. Raises `Unavailable`."""
-        windows = [message for cut in cuts for message in self._closed(cut)]
+        """Closed and revised rows, ticks and dead letters of these cuts. Raises `Unavailable`."""
+        windows = [message for cut in cuts for message in self._final(cut)]
         await self._sender.send([*windows, *dead_letters.messages(cuts, self._prefix)])
 
     async def show(self, windows: Sequence[LiveWindow]) -> None:
         """Open windows as they stand. Raises `Unavailable`."""
         await self._sender.send([message for window in windows for message in self._live(window)])
 
-    def _closed(self, cut: Cut[Work]) -> Iterator[Message]:
+    def _final(self, cut: Cut[Work]) -> Iterator[Message]:
         work, watermark_ms = cut.checkpoint.work, cut.checkpoint.watermark_ms
         if watermark_ms is None:
             return
-        for part in _parts(work.series, work.closed) if work.closed else ():
-            series, rows = compact(work.series, part)
-            yield self._message(rollups.Windows(cut.key.partition, True, cut.end, watermark_ms, series, rows))
+        for resolution_ms in TIERS_MS:
+            closed = [work.closed[resolution_ms]] if resolution_ms in work.closed else []
+            for rows in (*closed, *work.revised.get(resolution_ms, ())):
+                for part in _parts(work.series, rows):
+                    series, named = compact(work.series, part)
+                    yield self._message(
+                        rollups.Windows(
+                            cut.key.partition, True, cut.end, watermark_ms, series, named, resolution_ms
+                        )
+                    )
         yield self._message(rollups.tick(cut.key.partition, cut.end, watermark_ms))
 
     def _live(self, window: LiveWindow) -> Iterator[Message]:
@@ -67,7 +77,12 @@ class WindowTopic:
 def _parts(series: Sequence[bytes], rows: Rollups) -> Iterator[Rollups]:
     """The rows in as few messages as their sizes allow: their columns, their sketches and the names of their series."""
     names = np.array([len(series[slot]) for slot in rows.slot.tolist()], np.int64)
-    sizes = np.cumsum(names + _ROW_BYTES + _SKETCH_BYTES * np.diff(rows.sketch_at))
+    sizes = np.cumsum(
+        names
+        + _ROW_BYTES
+        + _SKETCH_BYTES * np.diff(rows.sketch_at)
+        + _DISTINCT_BYTES * np.diff(rows.distinct_at)
+    )
     starts = np.flatnonzero(np.diff(sizes // PART_BYTES, prepend=-1))
     for begin, end in pairwise([*starts.tolist(), len(rows)]):
         yield rows.take(np.arange(begin, end))

@@ -1,142 +1,148 @@
-"""Writes series and rollups inside the pump's transaction.
+"""Writes series and rollups of all tiers inside the pump's transaction.
 
-Rows are absolute values: late points are merged with their stored rows here, for one owner writes a partition. The
-law: a row is only ever replaced by one with a higher revision.
+Rows are absolute values: late rows are merged with their stored rows here, for one owner writes a partition. The law: a
+row is only ever replaced by one with a higher revision; and no burst of late points is ever one statement.
 """
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from io import BytesIO
-from itertools import chain
-from typing import Any
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 
-from services.aggregator.adapters import copy
-from services.aggregator.domain.cells import NEVER_MS
-from services.aggregator.domain.lateness import revise, rows_to_revise
+from services.aggregator.adapters import copy, readback
+from services.aggregator.domain.lateness import bites, revise, rows_to_revise
 from services.aggregator.service import Work
-from shared.model.rollup import Rollups
+from shared.model.rollup import Ints, Rollups
+from shared.model.window import TIERS_MS
 from shared.runtime.postgres import Connection
+from shared.stream.processor import Key
 from shared.wire.series import series_id, unpack
 
+TABLES = dict(zip(TIERS_MS, ("rollup_10s", "rollup_1m", "rollup_15m"), strict=True))
+"""The table of each resolution."""
+
+REVISED_ROWS = 5_000
+"""Stored rows that are read, merged and written at once."""
+
 _SERIES = """
-INSERT INTO series (series_id, tenant_id, metric, kind, unit, labels)
-SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::jsonb[])
-    AS new (series_id, tenant_id, metric, kind, unit, labels) ORDER BY series_id
-ON CONFLICT DO NOTHING
+INSERT INTO series AS stored (series_id, tenant_id, metric, kind, unit, labels, topic, partition)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::text[],
+                     $8::integer[])
+    AS new (series_id, tenant_id, metric, kind, unit, labels, topic, partition) ORDER BY series_id
+ON CONFLICT (series_id) DO UPDATE SET topic = excluded.topic, partition = excluded.partition
+WHERE (stored.topic, stored.partition) IS DISTINCT FROM (excluded.topic, excluded.partition)
 """
 
 _STAGE = f"CREATE TEMPORARY TABLE IF NOT EXISTS incoming ({copy.COLUMNS}) ON COMMIT DELETE ROWS"
 
 _MERGE = """
-INSERT INTO rollup_10s AS stored (window_start, series_id, revision, late_count, count, sum, min, max, last, last_at,
-                                  watermark, sketch_bucket, sketch_weight)
+INSERT INTO {table} AS stored (window_start, series_id, revision, late_count, count, sum, min, max, last, last_at,
+                               watermark, extremes_estimated, distinct_sketch, sketch_bucket, sketch_weight)
 SELECT window_start, series_id, revision, late_count, count, sum, nullif(min, 'Infinity'), nullif(max, '-Infinity'),
        CASE WHEN last_ms > -9223372036854775808 THEN last END,
        CASE WHEN last_ms > -9223372036854775808 THEN to_timestamp(last_ms::double precision / 1000) END,
-       watermark, sketch_bucket, sketch_weight
+       watermark, extremes_estimated, distinct_sketch, sketch_bucket, sketch_weight
 FROM incoming
 ON CONFLICT (window_start, series_id) DO UPDATE
 SET revision = excluded.revision, late_count = excluded.late_count, count = excluded.count, sum = excluded.sum,
     min = excluded.min, max = excluded.max, last = excluded.last, last_at = excluded.last_at,
-    watermark = excluded.watermark, sketch_bucket = excluded.sketch_bucket, sketch_weight = excluded.sketch_weight
+    watermark = excluded.watermark, extremes_estimated = excluded.extremes_estimated,
+    distinct_sketch = excluded.distinct_sketch, sketch_bucket = excluded.sketch_bucket,
+    sketch_weight = excluded.sketch_weight
 WHERE stored.revision < excluded.revision
 """
 
-_STORED = """
-SELECT at - 1, (extract(epoch FROM window_start) * 1000)::bigint, revision, late_count, count, sum, min, max, last,
-       (extract(epoch FROM last_at) * 1000)::bigint, (extract(epoch FROM watermark) * 1000)::bigint, sketch_bucket,
-       sketch_weight
-FROM unnest($1::timestamptz[], $2::bigint[]) WITH ORDINALITY AS wanted (window_start, series_id, at)
-JOIN rollup_10s USING (window_start, series_id) ORDER BY at
+_BY_KEY = """
+SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off; SET LOCAL jit = off
 """
+"""Rows are looked up one by one, whatever the planner believes of tables that change by the second."""
 
-UPKEEP = ("SELECT ensure_partitions('rollup_10s', interval '6 hours', interval '1 day', interval '10 days')",)
-"""Keeps partitions ahead of time and drops those past retention."""
+_REVISED = (
+    "SELECT "
+    + readback.selected("wanted.at")
+    + """
+FROM unnest('{{{start_s}}}'::bigint[], '{{{series_id}}}'::bigint[])
+    WITH ORDINALITY AS wanted (start_s, series_id, at)
+JOIN {table} r ON r.series_id = wanted.series_id AND r.window_start = to_timestamp(wanted.start_s) ORDER BY wanted.at
+"""
+)
+
+UPKEEP = ("SELECT keep_rollups()",)
+"""Keeps partitions of all tiers ahead of time and forgets what is past retention."""
 
 
 class RollupTables:
-    """The tables `series` and `rollup_10s`."""
+    """The tables `series` and `rollup_*`."""
 
-    async def save(self, held: Connection, works: Sequence[Work]) -> None:
+    async def save(self, held: Connection, works: Mapping[Key, Work]) -> None:
         """Write what the works hold: closed windows first, then the rows that late points revise."""
-        await _save_series(held, [packed for work in works for packed in work.new_series])
+        await _save_series(held, works)
         await held.execute(_STAGE)
-        for work in works:
-            if work.closed is not None:
-                await _copy(held, work.series, work.closed)
-        await held.execute(_MERGE)
-        for work in works:
-            if work.late:
-                await _save_late(held, work)
-
-
-async def _save_series(held: Connection, packed: Sequence[bytes]) -> None:
-    if not packed:
-        return
-    known = {series_id(p): unpack(p) for p in packed}
-    await held.execute(
-        _SERIES,
-        list(known),
-        [s.tenant_id for s in known.values()],
-        [s.metric for s in known.values()],
-        [s.kind for s in known.values()],
-        [s.unit for s in known.values()],
-        [orjson.dumps(dict(s.labels)).decode() for s in known.values()],
-    )
+        for resolution_ms, table in TABLES.items():
+            closed = [
+                (work.series, work.closed[resolution_ms])
+                for work in works.values()
+                if resolution_ms in work.closed
+            ]
+            if closed:
+                await _write(held, table, closed)
+        if any(work.late for work in works.values()):
+            await held.execute(_BY_KEY)
+        for work in works.values():
+            await _save_late(held, work)
 
 
 async def _save_late(held: Connection, work: Work) -> None:
-    revised = revise(await _stored(held, work), work.late)
-    await held.execute("DELETE FROM incoming")
-    await _copy(held, work.series, revised)
-    await held.execute(_MERGE)
+    work.revised = {resolution_ms: [] for resolution_ms in work.late}
+    for resolution_ms, late in work.late.items():
+        for bite in bites(late, REVISED_ROWS):
+            revised = await _revise(held, TABLES[resolution_ms], work.series, bite)
+            work.revised[resolution_ms].append(revised)
 
 
-async def _stored(held: Connection, work: Work) -> Rollups | None:
-    """The rows that late points change, those closed by this very transaction included."""
-    start_ms, slot = rows_to_revise(work.late)
-    rows = await held.fetch(_STORED, _instants(start_ms), _ids(work.series, slot))
-    return _rollups([tuple(row) for row in rows], slot) if rows else None
-
-
-async def _copy(held: Connection, series: Sequence[bytes], rows: Rollups) -> None:
-    stream = copy.stream(rows, np.array(_ids(series, rows.slot), np.int64))
-    await held.copy_to_table("incoming", source=BytesIO(stream), format="binary")
-
-
-def _rollups(rows: Sequence[tuple[Any, ...]], slot: NDArray[np.int64]) -> Rollups:
-    """Stored rows as columns; the first column of each is its place in `slot`."""
-    columns = zip(*rows, strict=True)
-    at, start, revision, late, count, total, low, high, last, last_ms, watermark, bucket, weight = columns
-    return Rollups(
-        slot=slot[np.array(at)],
-        start_ms=np.array(start, np.int64),
-        count=np.array(count, np.float64),
-        sum=np.array(total, np.float64),
-        min=np.array([np.inf if x is None else x for x in low]),
-        max=np.array([-np.inf if x is None else x for x in high]),
-        last=np.array([0.0 if x is None else x for x in last]),
-        last_ms=np.array([NEVER_MS if x is None else x for x in last_ms], np.int64),
-        revision=np.array(revision, np.int64),
-        late_count=np.array(late, np.int64),
-        watermark_ms=np.array(watermark, np.int64),
-        sketch_at=np.concatenate(([0], np.cumsum([len(b) for b in bucket]))),
-        bucket=np.array(list(chain.from_iterable(bucket)), np.int16),
-        weight=np.array(list(chain.from_iterable(weight)), np.float64),
+async def _save_series(held: Connection, works: Mapping[Key, Work]) -> None:
+    owners = {packed: key for key, work in works.items() for packed in work.new_series}
+    if not owners:
+        return
+    known = [unpack(packed) for packed in owners]
+    await held.execute(
+        _SERIES,
+        [series_id(packed) for packed in owners],
+        [s.tenant_id for s in known],
+        [s.metric for s in known],
+        [s.kind for s in known],
+        [s.unit for s in known],
+        [orjson.dumps(dict(s.labels)).decode() for s in known],
+        [key.topic for key in owners.values()],
+        [key.partition for key in owners.values()],
     )
 
 
-def _ids(series: Sequence[bytes], slot: NDArray[np.int64]) -> list[int]:
-    distinct, at = np.unique(slot, return_inverse=True)
-    ids = np.array([series_id(series[i]) for i in distinct.tolist()], np.int64)
-    return list(ids[at].tolist())
+async def _write(held: Connection, table: str, parts: Sequence[tuple[Sequence[bytes], Rollups]]) -> None:
+    for series, rows in parts:
+        stream = copy.stream(rows, ids_of(series, rows.slot))
+        await held.copy_to_table("incoming", source=BytesIO(stream), format="binary")
+    await held.execute(_MERGE.format(table=table))
+    await held.execute("TRUNCATE incoming")
 
 
-def _instants(times_ms: NDArray[np.int64]) -> list[datetime]:
-    distinct, at = np.unique(times_ms, return_inverse=True)
-    instants = [datetime.fromtimestamp(ms / 1000, UTC) for ms in distinct.tolist()]
-    return [instants[i] for i in at.tolist()]
+async def _revise(held: Connection, table: str, series: Sequence[bytes], late: Rollups) -> Rollups:
+    """Merge late rows with their stored ones, those closed by this very transaction included."""
+    start_ms, slot = rows_to_revise(late)
+    wanted = {"start_s": _listed(start_ms // 1000), "series_id": _listed(ids_of(series, slot))}
+    stored = await readback.read(held, _REVISED.format(table=table, **wanted))
+    stored.rollups.slot = slot[stored.place - 1]
+    revised = revise(stored.rollups, late)
+    await _write(held, table, [(series, revised)])
+    return revised
+
+
+def _listed(numbers: Ints) -> str:
+    return ",".join(map(str, numbers.tolist()))
+
+
+def ids_of(series: Sequence[bytes], slot: Ints) -> Ints:
+    """The id of the series that each slot means."""
+    used, at = np.unique(slot, return_inverse=True)
+    return np.array([series_id(series[i]) for i in used.tolist()], np.int64)[at]

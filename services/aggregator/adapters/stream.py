@@ -6,33 +6,33 @@ from its offset.
 
 from collections.abc import Mapping, Sequence
 
-import cramjam
 import msgspec
 
+from services.aggregator.adapters import snapshot
+from services.aggregator.adapters.finer import Finer, finer
 from services.aggregator.adapters.kafka import WindowTopic
 from services.aggregator.adapters.postgres import RollupTables
-from services.aggregator.service import Arrival, PartitionFold, Work, compact
-from shared.errors import Misconfigured, Rejected
+from services.aggregator.service import Arrival, PartitionFold, Work
 from shared.runtime.postgres import Connection
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
-from shared.wire import envelope, rollups
+from shared.wire import envelope
 from shared.wire.series import checked
 
 _seen = msgspec.msgpack.Decoder(dict[str, tuple[int, int]])
-_LEVEL = 1
 
 
 class PartitionStream:
     """One partition: records in, checkpoints out."""
 
-    def __init__(self, key: Key, stored: Stored) -> None:
+    def __init__(self, key: Key, stored: Stored, finer: Finer) -> None:
         self.key = key
         self.next_offset = stored.next_offset
         self.state = PartitionFold(checked, watermark_ms=stored.watermark_ms)
         self.state.seen = _seen.decode(stored.seen) if stored.seen else {}
-        if stored.snapshot is not None:
-            opened = _opened(key, stored.snapshot)
-            self.state.restore(opened.series, opened.rollups)
+        opened = snapshot.decode(key, stored.snapshot) if stored.snapshot else snapshot.NOTHING
+        self.state.restore(opened.open, opened.amended, finer)
+        if opened.version < snapshot.PARTITIONED_VERSION:
+            self.state.hand_over_all_series()
 
     @property
     def urgent(self) -> bool:
@@ -54,28 +54,8 @@ class PartitionStream:
     def checkpoint(self) -> Checkpoint[Work]:
         """What was gathered, with the open windows as snapshot."""
         seen = msgspec.msgpack.encode(self.state.seen)
-        watermark_ms, next_offset = self.state.watermark_ms, self.next_offset
         work = self.state.checkpoint()
-        return Checkpoint(work, watermark_ms, seen, _snapshot(self.key, work, next_offset, watermark_ms))
-
-
-def _snapshot(key: Key, work: Work, next_offset: int, watermark_ms: int | None) -> bytes | None:
-    if work.open is None:
-        return None
-    windows = rollups.Windows(
-        key.partition, False, next_offset, watermark_ms or 0, *compact(work.series, work.open)
-    )
-    return bytes(cramjam.zstd.compress(rollups.encode(windows), level=_LEVEL))
-
-
-def _opened(key: Key, snapshot: bytes) -> rollups.Windows:
-    try:
-        return rollups.decode(bytes(cramjam.zstd.decompress(snapshot)))
-    except (cramjam.DecompressionError, Rejected) as error:
-        raise Misconfigured(
-            f"the snapshot of {key.topic}[{key.partition}] cannot be read ({error}). Run the version that wrote "
-            "it until its windows have closed, then this one"
-        ) from error
+        return Checkpoint(work, self.state.watermark_ms, seen, snapshot.encode(self.key, work))
 
 
 class Aggregation:
@@ -89,14 +69,23 @@ class Aggregation:
         self, connection: Connection, stored: Mapping[Key, Stored]
     ) -> dict[Key, PartitionStream]:
         """The partitions as their checkpoints left them."""
-        return {key: PartitionStream(key, at) for key, at in stored.items()}
+        found: dict[Key, Finer] = {}
+        for topic in {key.topic for key in stored}:
+            watermarks = {
+                key.partition: at.watermark_ms
+                for key, at in stored.items()
+                if key.topic == topic and at.watermark_ms is not None
+            }
+            rows = await finer(connection, topic, watermarks)
+            found |= {Key(topic, partition): named for partition, named in rows.items()}
+        return {key: PartitionStream(key, at, found.get(key, {})) for key, at in stored.items()}
 
     async def save(self, connection: Connection, cuts: Sequence[Cut[Work]]) -> None:
         """Write series and rollups."""
-        await self._tables.save(connection, [cut.checkpoint.work for cut in cuts])
+        await self._tables.save(connection, {cut.key: cut.checkpoint.work for cut in cuts})
 
     async def publish(self, cuts: Sequence[Cut[Work]]) -> None:
-        """Publish closed windows and dead letters."""
+        """Publish closed and revised rows, ticks and dead letters."""
         await self._topic.publish(cuts)
 
     async def settled(self, cuts: Sequence[Cut[Work]]) -> None:

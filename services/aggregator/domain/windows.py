@@ -4,25 +4,29 @@ Cell i of a window is series i of the partition. The law: a window is open until
 then it is closed once, with revision 0, holding every point that came before.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.aggregator.domain.cells import Cells, SketchRows, keys_of
-from shared.model.point import Points
+from services.aggregator.domain.cells import Cells
+from services.aggregator.domain.entries import Entries
+from shared.model import sketch
 from shared.model.rollup import Ints, Rollups, concatenate
-from shared.model.window import BASE_MS, starts_of
+from shared.model.window import BASE_MS, start_of, starts_of
 
 
-def is_closed(start_ms: int, watermark_ms: int) -> bool:
+def is_closed(start_ms: int, watermark_ms: int, resolution_ms: int = BASE_MS) -> bool:
     """Whether the watermark has passed the window's end."""
-    return start_ms + BASE_MS <= watermark_ms
+    return start_ms + resolution_ms <= watermark_ms
 
 
-def closed_rows(ts_ms: NDArray[np.int64], watermark_ms: int) -> NDArray[np.bool_]:
+def closed_rows(
+    ts_ms: NDArray[np.int64], watermark_ms: int, resolution_ms: int = BASE_MS
+) -> NDArray[np.bool_]:
     """Which points are late: their window has closed. Shape of `ts_ms`."""
-    return ts_ms < watermark_ms - watermark_ms % BASE_MS
+    return ts_ms < start_of(watermark_ms, resolution_ms)
 
 
 class OpenWindows:
@@ -32,7 +36,7 @@ class OpenWindows:
         self._windows: dict[int, Cells] = {}
         self._changed: set[int] = set()
 
-    def fold(self, points: Points, series: int) -> None:
+    def fold(self, points: Entries, series: int) -> None:
         """Add points, whose slots are below `series`, to their windows."""
         starts = starts_of(points.ts_ms)
         first, last = int(starts.min()), int(starts.max())
@@ -42,7 +46,7 @@ class OpenWindows:
         for start in np.unique(starts).tolist():
             self._fold_one(start, points.rows(starts == start), series)
 
-    def _fold_one(self, start_ms: int, points: Points, series: int) -> None:
+    def _fold_one(self, start_ms: int, points: Entries, series: int) -> None:
         window = self._windows.get(start_ms)
         if window is None:
             window = self._windows[start_ms] = Cells(series)
@@ -73,10 +77,18 @@ class OpenWindows:
             self._windows[start] = cells_of(rollups.take(np.flatnonzero(rollups.start_ms == start)), series)
             self._changed.add(start)
 
+    def cells(self) -> list[Cells]:
+        """The cells of every open window."""
+        return list(self._windows.values())
 
-def rollups_of(start_ms: int, cells: Cells, watermark_ms: int) -> Rollups:
-    """The cells that hold a point, as rollups of one window with revision 0."""
-    slot = np.flatnonzero(cells.touched)
+    def keep(self, slots: Ints) -> None:
+        """Renumber the cells: slot `slots[i]` becomes i."""
+        self._windows = {start: kept(cells, slots) for start, cells in self._windows.items()}
+
+
+def rollups_of(start_ms: int, cells: Cells, watermark_ms: int, slot: Ints | None = None) -> Rollups:
+    """The cells at `slot`, else all that hold a point, as rollups of one window with revision 0."""
+    slot = np.flatnonzero(cells.touched) if slot is None else slot
     zeros = np.zeros(len(slot), np.int64)
     standing = Standing(slot, zeros + start_ms, zeros, zeros, zeros + watermark_ms)
     return rows_of(cells, slot, standing)
@@ -94,29 +106,39 @@ class Standing(NamedTuple):
 
 def rows_of(cells: Cells, index: Ints, standing: Standing) -> Rollups:
     """The cells at `index`, which is ascending, as rollups; row i stands as entry i of `standing` says."""
-    sketches = cells.sketches(index)
+    sketches, distincts = cells.sketches.rows(index), cells.distincts.rows(index)
+    estimated, low, high = cells.estimated[index], cells.min[index], cells.max[index]
+    if estimated.any():
+        lowest, highest = sketch.extremes(*sketches)
+        low, high = np.where(estimated, lowest, low), np.where(estimated, highest, high)
     return Rollups(
         **standing._asdict(),
         count=cells.count[index],
         sum=cells.sum[index],
-        min=cells.min[index],
-        max=cells.max[index],
+        min=low,
+        max=high,
         last=cells.last[index],
         last_ms=cells.last_ms[index],
+        estimated=estimated,
         sketch_at=sketches.at,
         bucket=sketches.bucket,
         weight=sketches.weight,
+        distinct_at=distincts.at,
+        register=distincts.register,
+        rank=distincts.rank,
     )
 
 
 def cells_of(rollups: Rollups, series: int) -> Cells:
     """Cells that go on from these rollups, each of another slot."""
     cells = Cells(series)
-    slot = rollups.slot
-    for name in ("count", "sum", "min", "max", "last", "last_ms"):
-        getattr(cells, name)[slot] = getattr(rollups, name)
-    cells.touched[slot] = True
-    ordered = rollups.take(np.argsort(slot, kind="stable"))
-    sketches = SketchRows(ordered.sketch_at, ordered.bucket, ordered.weight)
-    cells.restore_sketch(keys_of(ordered.slot, sketches), ordered.weight)
+    order = np.argsort(rollups.slot, kind="stable")
+    cells.merge(rollups.slot[order], rollups.take(order))
     return cells
+
+
+def kept(cells: Cells, slots: Ints) -> Cells:
+    """The cells of these slots, renumbered: slot `slots[i]`, ascending, becomes i."""
+    held = slots[slots < len(cells.touched)]
+    rows = rollups_of(0, cells, 0, held[cells.touched[held]])
+    return cells_of(replace(rows, slot=np.searchsorted(slots, rows.slot)), len(slots))

@@ -7,11 +7,15 @@ hold all that is needed to go on from its offset.
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
+
 from services.alerts.adapters.postgres import AlertTables
 from services.alerts.domain.lifecycle import Subject
 from services.alerts.domain.rule import Book
 from services.alerts.service import Described, PartitionAlerts, Windows, Work
 from shared.errors import Rejected
+from shared.model.rollup import Rollups
+from shared.model.window import BASE_MS
 from shared.runtime.kafka import Sender
 from shared.runtime.postgres import Connection
 from shared.stream import dead_letters
@@ -61,11 +65,22 @@ class PartitionStream:
         """Decode and judge one record."""
         found = rollups.decode(record.value)
         check(found, self.key.partition, record.appended_at_ms)
-        self.state.fold(Windows(found.final, found.watermark_ms, found.series, found.rollups))
+        rows = judged(found)
+        if len(rows) == 0 < len(found.rollups):
+            return
+        self.state.fold(Windows(found.final, found.watermark_ms, found.series, rows))
 
     def checkpoint(self) -> Checkpoint[Work]:
         """What was gathered; the alerts themselves are in their table."""
         return Checkpoint(self.state.checkpoint(), self.state.time_ms, b"", None)
+
+
+def judged(windows: rollups.Windows) -> Rollups:
+    """The rows that may page: windows of the finest tier as they stood when they closed, or still open."""
+    paging = windows.rollups.revision == 0
+    if windows.resolution_ms != BASE_MS:
+        paging = np.zeros_like(paging)
+    return windows.rollups if paging.all() else windows.rollups.take(np.flatnonzero(paging))
 
 
 def check(windows: rollups.Windows, partition: int, appended_at_ms: int) -> None:

@@ -1,6 +1,7 @@
 """Rollups in Postgres: every column arrives, late points revise, extremes may be missing."""
 
 from random import SystemRandom
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from shared.model.point import Points
 from shared.model.series import Series
 from shared.runtime import postgres
 from shared.runtime.clock import now_ms
+from shared.stream.processor import Key
 from shared.wire.series import checked, pack
 
 
@@ -49,9 +51,9 @@ class Log:
     async def save(self) -> None:
         """Write what has been gathered."""
         async with postgres.connection(self._pool) as held, held.transaction():
-            await RollupTables().save(held, [self._fold.checkpoint()])
+            await RollupTables().save(held, {Key("points", 0): self._fold.checkpoint()})
 
-    async def row(self) -> dict[str, object]:
+    async def row(self) -> dict[str, Any]:
         """The only row of the tenant."""
         async with postgres.connection(self._pool) as held:
             rows = await held.fetch(
@@ -109,7 +111,7 @@ async def test_late_points_revise_the_row(pool: postgres.Pool, tenant_id: int, b
 
 
 async def test_row_of_retractions_has_no_extremes(pool: postgres.Pool, tenant_id: int) -> None:
-    """What no point has set is null, and a late point sets it."""
+    """What no point has set is null, and a late point sets it, extremes as bounds."""
     log = Log(pool, tenant_id)
     log.feed(5_000, (1_000, 9.0), weight=[-1.0])
     log.feed(12_000)
@@ -120,6 +122,7 @@ async def test_row_of_retractions_has_no_extremes(pool: postgres.Pool, tenant_id
     row = await log.row()
 
     assert [None] * 4 == [empty[name] for name in ("min", "max", "last", "last_at")]
-    assert (4.0, 4.0, 4.0, log.start_ms + 2_000) == tuple(
-        row[name] for name in ("min", "max", "last", "last_ms")
+    assert (4.0, log.start_ms + 2_000, True) == tuple(
+        row[name] for name in ("last", "last_ms", "extremes_estimated")
     )
+    assert 4.0 * 0.98 < row["min"] <= 4.0 <= row["max"] < 4.0 * 1.02

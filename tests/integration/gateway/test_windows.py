@@ -46,6 +46,8 @@ async def show_live(stack: Stack, gateway: Gateway, owner: Series, start_ms: int
         slot=np.array([0]), start_ms=np.array([start_ms]), count=one, sum=one * 9, min=one, max=one, last=one,
         last_ms=np.array([start_ms]), revision=np.array([0]), late_count=np.array([0]),
         watermark_ms=np.array([start_ms]), sketch_at=np.array([0, 1]), bucket=np.array([12000], np.int16), weight=one,
+        estimated=one < 0, distinct_at=np.zeros(2, np.int64),
+        register=np.zeros(0, np.uint16), rank=np.zeros(0, np.uint8),
     )  # fmt: skip
     content = rollups.encode(rollups.Windows(0, False, 1, start_ms, [series.pack(owner)], rolled))
     client = Redis.from_url(stack.redis)

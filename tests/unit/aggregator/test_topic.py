@@ -5,10 +5,11 @@ import numpy as np
 
 from services.aggregator.adapters.kafka import WindowTopic
 from services.aggregator.domain.cells import Cells
+from services.aggregator.domain.entries import Entries
 from services.aggregator.domain.windows import rollups_of
 from services.aggregator.ports import LiveWindow
 from services.aggregator.service import Work
-from shared.model.point import Points
+from shared.model.window import BASE_MS
 from shared.runtime.kafka import Message
 from shared.stream.processor import Checkpoint, Cut, Key
 from shared.wire import rollups
@@ -33,7 +34,7 @@ async def test_wide_sketches_and_long_names_are_split_by_size() -> None:
     cells, outbox = Cells(SERIES), Outbox()
     values = np.geomspace(1e-9, 1e9, 300)
     slot = np.repeat(np.arange(SERIES), len(values))
-    cells.fold(slot, Points(slot, np.zeros(len(slot), np.int64), np.tile(values, SERIES)))
+    cells.fold(slot, Entries(slot, np.zeros(len(slot), np.int64), np.tile(values, SERIES)))
     series = [msgspec.msgpack.encode((i, "x" * 3000)) for i in range(SERIES)]
     window = LiveWindow(0, 0, 1, 1, series, rollups_of(0, cells, 1))
 
@@ -49,9 +50,9 @@ async def test_wide_sketches_and_long_names_are_split_by_size() -> None:
 async def test_a_tick_follows_the_windows_of_each_cut() -> None:
     """Its watermark says that all windows that end by then have been published, even when there are none."""
     cells, outbox = Cells(1), Outbox()
-    cells.fold(np.zeros(1, np.intp), Points(np.zeros(1, np.intp), np.zeros(1, np.int64), np.ones(1)))
-    closed = Work([b"\x01"], [], rollups_of(0, cells, 1), [], None)
-    silent = Work([], [], None, [], None)
+    cells.fold(np.zeros(1, np.intp), Entries(np.zeros(1, np.intp), np.zeros(1, np.int64), np.ones(1)))
+    closed = Work([b"\x01"], [], {BASE_MS: rollups_of(0, cells, 1)}, {}, None, {})
+    silent = Work([], [], {}, {}, None, {})
     works = [(0, closed, 20_000), (1, silent, 30_000), (2, silent, None)]
     cuts = [Cut(Key("m", part), 1, 0, 7, Checkpoint(work, mark, b"", None)) for part, work, mark in works]
 

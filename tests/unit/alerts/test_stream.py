@@ -57,6 +57,21 @@ def test_a_record_moves_an_alert_and_its_checkpoint() -> None:
 
 
 @pytest.mark.parametrize(
+    ("revision", "resolution_ms"),
+    [pytest.param(1, BASE_MS, id="revised"), pytest.param(0, 60_000, id="of another tier")],
+)
+def test_revised_rows_and_other_tiers_page_nobody(revision: int, resolution_ms: int) -> None:
+    """What late points change, and what a window of ten seconds has said already, is no news to a pager."""
+    folded, other = stream(), windows()
+    other.rollups.revision = np.array([revision])
+    other.resolution_ms = resolution_ms
+    folded.fold(Record(0, NOW_MS, rollups.encode(other)))
+    checkpoint = folded.checkpoint()
+
+    assert ([], None) == (checkpoint.work.transitions, checkpoint.watermark_ms)
+
+
+@pytest.mark.parametrize(
     ("made", "problem"),
     [
         pytest.param(lambda: windows(partition=4), "foreign_windows", id="other partition"),

@@ -16,7 +16,9 @@ def fields(rows: int = 2) -> dict[str, Any]:
     """The map of a batch with so many rows, one bucket each."""
     floats, ints = np.ones(rows).tobytes(), np.zeros(rows, np.int64).tobytes()
     columns = {
-        name: floats if name in {"count", "sum", "min", "max", "last"} else ints for name in ROW_COLUMNS
+        name: floats if name in {"count", "sum", "min", "max", "last"} else ints
+        for name in ROW_COLUMNS
+        if name != "estimated"
     }
     columns |= {"sketch_at": np.arange(rows + 1).tobytes(), "weight": floats}
     columns["bucket"] = np.zeros(rows, np.int16).tobytes()

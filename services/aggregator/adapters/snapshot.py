@@ -1,0 +1,88 @@
+"""The open windows of a partition as bytes: the snapshot in its checkpoint.
+
+zstd of a MessagePack map with a version: `open` holds the base windows, `amended` those rows of open coarse windows
+that are not rebuilt from finer ones, each as a batch of windows. Version 1, a batch of windows alone, is still read.
+The law: an unknown version stops the start and says how to go on.
+"""
+
+from typing import NamedTuple
+
+import cramjam
+import msgspec
+
+from services.aggregator.service import Named, Work, compact
+from shared.errors import Misconfigured, Rejected
+from shared.model.rollup import Rollups
+from shared.model.window import BASE_MS
+from shared.stream.processor import Key
+from shared.wire import rollups
+
+VERSION = 2
+"""Version this code writes."""
+
+PARTITIONED_VERSION = 2
+"""Since this version each series of a snapshot is stored with its partition."""
+
+_LEVEL = 1
+
+
+class _Wire(msgspec.Struct):
+    v: int
+    open: bytes = b""
+    amended: list[bytes] = []
+
+
+class Opened(NamedTuple):
+    """What a snapshot holds."""
+
+    version: int
+    open: Named | None
+    amended: dict[int, Named]
+
+
+NOTHING = Opened(VERSION, None, {})
+"""What no snapshot holds."""
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Wire)
+
+
+def encode(key: Key, work: Work) -> bytes | None:
+    """The bytes of what a checkpoint leaves open; None: nothing."""
+    if work.open is None and not work.amended:
+        return None
+    wire = _Wire(
+        VERSION,
+        b"" if work.open is None else _packed(key, work, BASE_MS, work.open),
+        [_packed(key, work, resolution_ms, rows) for resolution_ms, rows in work.amended.items()],
+    )
+    return bytes(cramjam.zstd.compress(_encoder.encode(wire), level=_LEVEL))
+
+
+def _packed(key: Key, work: Work, resolution_ms: int, rows: Rollups) -> bytes:
+    series, compacted = compact(work.series, rows)
+    return rollups.encode(rollups.Windows(key.partition, False, 0, 0, series, compacted, resolution_ms))
+
+
+def decode(key: Key, snapshot: bytes) -> Opened:
+    """What these bytes hold. Raises `Misconfigured` for a format of another version."""
+    try:
+        return _opened(bytes(cramjam.zstd.decompress(snapshot)))
+    except (cramjam.DecompressionError, msgspec.DecodeError, Rejected) as error:
+        raise Misconfigured(
+            f"the snapshot of {key.topic}[{key.partition}] cannot be read ({error}). Run the version that wrote "
+            "it until its windows have closed, then this one"
+        ) from error
+
+
+def _opened(packed: bytes) -> Opened:
+    wire = _decoder.decode(packed)
+    if wire.v not in {1, VERSION}:
+        raise Rejected("unsupported_version", f"v: {wire.v} is neither 1 nor {VERSION}")
+    opened = packed if wire.v == 1 else wire.open
+    return Opened(wire.v, _named(opened)[1] if opened else None, dict(map(_named, wire.amended)))
+
+
+def _named(packed: bytes) -> tuple[int, Named]:
+    windows = rollups.decode(packed)
+    return windows.resolution_ms, Named(windows.series, windows.rollups)

@@ -1,0 +1,191 @@
+"""Sparse columns of many cells: sketches (bucket -> weight) and distinct counts (register -> rank), each as one sorted
+array of keys made of cell and entry.
+
+The law: weights are summed one by one in the order of the log, so it does not matter where the log is cut into batches;
+ranks are maxima, for which no order matters.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.model import distinct
+
+Index = NDArray[np.integer]
+Floats = NDArray[np.float64]
+Keys = NDArray[np.int64]
+
+PENDING = 1 << 16
+"""Entries that are kept unsorted; sorting many at once is cheaper."""
+
+_BUCKET_BITS = 16
+_BUCKET_BIAS = 1 << 15
+
+_REGISTER_BITS = 12
+_RANK_BITS = 6
+
+_EXACT = float(1 << 50)
+"""Whole weights below it can be summed in any grouping."""
+
+
+class SketchRows(NamedTuple):
+    """Sketches of many cells: cell i has `bucket[at[i]:at[i + 1]]` and the same span of `weight`."""
+
+    at: NDArray[np.int64]
+    bucket: NDArray[np.int16]
+    weight: Floats
+
+
+class Sketches:
+    """The sketches of cells under construction."""
+
+    __slots__ = ("_keys", "_new_keys", "_new_weights", "_pending", "_weighted", "_weights")
+
+    def __init__(self) -> None:
+        self._keys: Keys = np.zeros(0, np.int64)
+        self._weights: Floats = np.zeros(0)
+        self._new_keys: list[Keys] = []
+        self._new_weights: list[Floats | None] = []
+        self._pending = 0
+        self._weighted = False
+
+    def add(self, cell: Index, bucket: NDArray[np.int16], weight: Floats | None) -> None:
+        """Add weight i (None: 1 each) to a bucket of cell i, in order."""
+        self._new_keys.append(_bucket_keys(cell, bucket))
+        self._new_weights.append(weight)
+        self._weighted = self._weighted or weight is not None
+        self._pending += len(cell)
+        if self._pending >= max(PENDING, len(self._keys)):
+            self._compact()
+
+    def merge(self, cells: Index, rows: SketchRows) -> None:
+        """Add row i to cell i; `cells` are ascending, each another."""
+        self._compact()
+        keys = _bucket_keys(np.repeat(cells, np.diff(rows.at)), rows.bucket)
+        self._weighted = self._weighted or bool(
+            np.any(rows.weight % 1) or np.any(np.abs(rows.weight) > _EXACT)
+        )
+        self._keys, self._weights = _merged(self._keys, self._weights, keys, rows.weight)
+
+    def _compact(self) -> None:
+        if not self._new_keys:
+            return
+        new = np.concatenate(self._new_keys)
+        if self._weighted:
+            pairs = zip(self._new_keys, self._new_weights, strict=True)
+            weights = [np.ones(len(keys)) if weight is None else weight for keys, weight in pairs]
+            self._keys, self._weights = _summed(self._keys, self._weights, new, np.concatenate(weights))
+        else:
+            keys, counts = np.unique(new, return_counts=True)
+            self._keys, self._weights = _merged(self._keys, self._weights, keys, counts.astype(np.float64))
+        self._new_keys, self._new_weights, self._pending = [], [], 0
+
+    def rows(self, cells: Index) -> SketchRows:
+        """The sketches of these cells, which are ascending, without the buckets that retractions have emptied."""
+        self._compact()
+        at, spans = _spans(self._keys, cells, _BUCKET_BITS)
+        weights = self._weights[spans]
+        if len(weights) and not weights.all():
+            kept = weights != 0
+            at = np.concatenate(([0], np.cumsum(kept)))[at]
+            spans, weights = spans[kept], weights[kept]
+        bucket = (self._keys[spans] & ((1 << _BUCKET_BITS) - 1)) - _BUCKET_BIAS
+        return SketchRows(at, bucket.astype(np.int16), weights)
+
+
+def _bucket_keys(cell: Index, bucket: NDArray[np.int16]) -> Keys:
+    keys = cell.astype(np.int64)
+    keys <<= _BUCKET_BITS
+    keys += bucket
+    keys += _BUCKET_BIAS
+    return keys
+
+
+def _spans(keys: Keys, cells: Index, bits: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where each cell's entries begin when they stand end to end, and their places in `keys`."""
+    low = np.asarray(cells, np.int64) << bits
+    begin = np.searchsorted(keys, low)
+    sizes = np.searchsorted(keys, low + (1 << bits)) - begin
+    at = np.concatenate(([0], np.cumsum(sizes)))
+    return at, np.repeat(begin - at[:-1], sizes) + np.arange(at[-1])
+
+
+def _merged(keys: Keys, weights: Floats, new_keys: Keys, new_weights: Floats) -> tuple[Keys, Floats]:
+    """Add weights of ascending keys, each another, to ascending ones; takes the first two over."""
+    if not len(keys):
+        return new_keys, new_weights.copy()
+    at = np.searchsorted(keys, new_keys)
+    known = keys.take(at, mode="clip") == new_keys
+    weights[at[known]] += new_weights[known]
+    if known.all():
+        return keys, weights
+    fresh = ~known
+    return np.insert(keys, at[fresh], new_keys[fresh]), np.insert(weights, at[fresh], new_weights[fresh])
+
+
+def _summed(keys: Keys, weights: Floats, new_keys: Keys, new_weights: Floats) -> tuple[Keys, Floats]:
+    """Sum equal keys, the old ones first, in order: sums of fractions come out as if added one by one."""
+    both = np.concatenate((keys, new_keys))
+    found, at = np.unique(both, return_inverse=True)
+    sums = np.bincount(at, np.concatenate((weights, new_weights)), len(found))
+    return found, sums.astype(np.float64, copy=False)
+
+
+class DistinctRows(NamedTuple):
+    """Distinct counts of many cells: cell i has `register[at[i]:at[i + 1]]` and the same span of `rank`."""
+
+    at: NDArray[np.int64]
+    register: NDArray[np.uint16]
+    rank: NDArray[np.uint8]
+
+
+class Distincts:
+    """The distinct counts of cells under construction."""
+
+    __slots__ = ("_new", "_packed", "_pending")
+
+    def __init__(self) -> None:
+        self._packed: Keys = np.zeros(0, np.int64)
+        self._new: list[Keys] = []
+        self._pending = 0
+
+    def add(self, cell: Index, hashes: NDArray[np.uint64]) -> None:
+        """Count string i in cell i; a hash of 0 is none."""
+        given = hashes != 0
+        self._take(cell[given], *distinct.entries_of(hashes[given]))
+
+    def merge(self, cells: Index, rows: DistinctRows) -> None:
+        """Add row i to cell i."""
+        self._take(np.repeat(cells, np.diff(rows.at)), rows.register, rows.rank)
+
+    def _take(self, cell: Index, register: NDArray[np.uint16], rank: NDArray[np.uint8]) -> None:
+        if not len(cell):
+            return
+        keys = cell.astype(np.int64) << _REGISTER_BITS | register
+        self._new.append(keys << _RANK_BITS | rank)
+        self._pending += len(keys)
+        if self._pending >= max(PENDING, len(self._packed)):
+            self._compact()
+
+    def _compact(self) -> None:
+        if not self._new:
+            return
+        packed = np.unique(np.concatenate((self._packed, *self._new)))
+        keys = packed >> _RANK_BITS
+        self._packed = packed[np.concatenate((keys[1:] != keys[:-1], [True]))]
+        self._new, self._pending = [], 0
+
+    def rows(self, cells: Index) -> DistinctRows:
+        """The distinct counts of these cells, which are ascending."""
+        self._compact()
+        if not len(self._packed):
+            return DistinctRows(
+                np.zeros(len(cells) + 1, np.int64), np.zeros(0, np.uint16), np.zeros(0, np.uint8)
+            )
+        at, spans = _spans(self._packed, cells, _REGISTER_BITS + _RANK_BITS)
+        packed = self._packed[spans]
+        register = packed >> _RANK_BITS & ((1 << _REGISTER_BITS) - 1)
+        return DistinctRows(
+            at, register.astype(np.uint16), (packed & ((1 << _RANK_BITS) - 1)).astype(np.uint8)
+        )

@@ -1,0 +1,149 @@
+"""The open windows of a partition in every tier: finer ones close into coarser ones. Milliseconds UTC.
+
+A late point whose coarse window is still open is merged there at once, and that row is amended: it is more than its
+stored finer rows in their order, so the snapshot has to hold it; any other row is rebuilt from those. The law: finer
+windows close in the order of their starts, so that a coarse sum comes out to the bit, restarts or not.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.aggregator.domain.cells import Cells
+from services.aggregator.domain.entries import Entries
+from services.aggregator.domain.lateness import late_rows
+from services.aggregator.domain.windows import OpenWindows, closed_rows, is_closed, kept, rollups_of
+from shared.model.rollup import Ints, Rollups
+from shared.model.window import BASE_MS, TIERS_MS, start_of
+
+WRITTEN_MS = 6 * 3600 * 1000
+"""How far behind the watermark rows of the finest tier are still written; the others outlast all lateness."""
+
+Tiered: TypeAlias = tuple[int, Rollups]
+"""Rows with the resolution of their tier."""
+
+Parts: TypeAlias = Mapping[int, Rollups]
+"""Rows by the resolution of their tier."""
+
+
+class CoarseWindow:
+    """The open window of a coarse tier: there is at most one, and the watermark lies in it."""
+
+    def __init__(self, resolution_ms: int) -> None:
+        self.resolution_ms = resolution_ms
+        self._empty()
+
+    def _empty(self) -> None:
+        self.start_ms: int | None = None
+        self.cells = Cells(0)
+        self._amended = np.zeros(0, np.bool_)
+
+    def take(self, finer: Sequence[Rollups], watermark_ms: int, series: int) -> list[Rollups]:
+        """Merge finer windows that have closed, oldest first; the windows of this tier that close by it."""
+        closed = []
+        for rows in finer:
+            if self.start_ms not in {None, start_of(int(rows.start_ms[0]), self.resolution_ms)}:
+                closed.append(self._close(watermark_ms))
+            self._merge(rows, series)
+        if self.start_ms is not None and is_closed(self.start_ms, watermark_ms, self.resolution_ms):
+            closed.append(self._close(watermark_ms))
+        return closed
+
+    def _close(self, watermark_ms: int) -> Rollups:
+        closed = rollups_of(self.start_ms or 0, self.cells, watermark_ms)
+        self._empty()
+        return closed
+
+    def _merge(self, rows: Rollups, series: int) -> None:
+        self.start_ms = start_of(int(rows.start_ms[0]), self.resolution_ms)
+        self.cells.grow(series)
+        self.cells.merge(rows.slot, rows)
+
+    def amend(self, rows: Rollups, series: int) -> None:
+        """Add rows of this tier that the finer one does not hold, or not in this order."""
+        self._merge(rows, series)
+        more = len(self.cells.count) - len(self._amended)
+        self._amended = np.concatenate((self._amended, np.zeros(more, np.bool_)))
+        self._amended[rows.slot] = True
+
+    def amended(self, watermark_ms: int) -> Rollups | None:
+        """The rows that cannot be rebuilt from finer ones."""
+        if self.start_ms is None or not self._amended.any():
+            return None
+        return rollups_of(self.start_ms, self.cells, watermark_ms, np.flatnonzero(self._amended))
+
+    def restore(self, finer: Rollups | None, amended: Rollups | None, series: int) -> None:
+        """Rebuild the window from its stored finer rows, in their order, but for the amended ones."""
+        if finer is not None and amended is not None:
+            finer = finer.take(np.flatnonzero(~np.isin(finer.slot, amended.slot)))
+        if finer is not None and len(finer):
+            self._merge(finer, series)
+        if amended is not None:
+            self.amend(amended, series)
+
+    def keep(self, slots: Ints) -> None:
+        """Renumber the cells: slot `slots[i]` becomes i."""
+        amended = np.flatnonzero(self._amended)
+        self.cells, self._amended = kept(self.cells, slots), np.zeros(len(slots), np.bool_)
+        self._amended[np.searchsorted(slots, amended)] = True
+
+
+class Tiers:
+    """The open windows of every tier."""
+
+    def __init__(self) -> None:
+        self.open = OpenWindows()
+        self.coarse = tuple(CoarseWindow(resolution_ms) for resolution_ms in TIERS_MS[1:])
+
+    def late(self, late: Entries, before_ms: int, moved_ms: int, series: int) -> Iterator[Tiered]:
+        """The late rows of each tier; where a coarser window is still open, it takes the points, and that is all."""
+        for tier, resolution_ms in enumerate(TIERS_MS):
+            closed = closed_rows(late.ts_ms, before_ms, resolution_ms)
+            if tier and not closed.all():
+                self.coarse[tier - 1].amend(late_rows(late.rows(~closed), moved_ms, resolution_ms), series)
+                late = late.rows(closed)
+            written = is_written(late.ts_ms, moved_ms, resolution_ms)
+            if written.any():
+                yield resolution_ms, late_rows(late.rows(written), moved_ms, resolution_ms)
+
+    def close(self, watermark_ms: int, series: int) -> Iterator[Tiered]:
+        """Take out the windows whose end the watermark has passed, by tier, oldest first."""
+        closed = self.open.close(watermark_ms)
+        for rows in closed:
+            if is_written(rows.start_ms[:1], watermark_ms, BASE_MS).any():
+                yield BASE_MS, rows
+        for coarse in self.coarse:
+            closed = coarse.take(closed, watermark_ms, series)
+            yield from ((coarse.resolution_ms, rows) for rows in closed)
+
+    def amended(self, watermark_ms: int) -> dict[int, Rollups]:
+        """The rows of coarse windows that cannot be rebuilt from finer ones, by resolution."""
+        found = ((coarse.resolution_ms, coarse.amended(watermark_ms)) for coarse in self.coarse)
+        return {resolution_ms: rows for resolution_ms, rows in found if rows is not None}
+
+    def restore(self, opened: Rollups | None, finer: Parts, amended: Parts, series: int) -> None:
+        """Open the base windows of a snapshot again, and rebuild the coarse ones."""
+        if opened is not None:
+            self.open.restore(opened, series)
+        for coarse in self.coarse:
+            coarse.restore(finer.get(coarse.resolution_ms), amended.get(coarse.resolution_ms), series)
+
+    def slots(self) -> Ints:
+        """The slots of the series that any open window holds, ascending."""
+        windows = (*self.open.cells(), *(coarse.cells for coarse in self.coarse))
+        return np.unique(np.concatenate([np.flatnonzero(cells.touched) for cells in windows]))
+
+    def keep(self, slots: Ints) -> None:
+        """Renumber all cells: slot `slots[i]`, ascending, becomes i; what others held is empty."""
+        self.open.keep(slots)
+        for coarse in self.coarse:
+            coarse.keep(slots)
+
+
+def is_written(ts_ms: Ints, watermark_ms: int, resolution_ms: int) -> NDArray[np.bool_]:
+    """Which instants have a row of this tier: the finest forgets what is older than six hours. Shape of `ts_ms`."""
+    if resolution_ms != BASE_MS:
+        return np.ones(len(ts_ms), np.bool_)
+    return ts_ms >= start_of(watermark_ms - WRITTEN_MS, BASE_MS)

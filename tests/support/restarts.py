@@ -1,0 +1,17 @@
+"""A process that goes on where another one's checkpoint stands: through the bytes of its snapshot, and stored rows."""
+
+from services.aggregator.adapters import snapshot
+from services.aggregator.service import PartitionFold, Work
+from shared.stream.processor import Key
+from tests.support.memory_tables import MemoryTables
+
+
+def restarted(fold: PartitionFold, work: Work, tables: MemoryTables) -> PartitionFold:
+    """The successor of a fold whose last checkpoint was `work`, which is in the tables."""
+    successor = PartitionFold(bytes, watermark_ms=fold.watermark_ms, seen=dict(fold.seen))
+    key = Key("points", 0)
+    packed = snapshot.encode(key, work)
+    opened = snapshot.decode(key, packed) if packed else snapshot.NOTHING
+    finer = {} if fold.watermark_ms is None else tables.finer(fold.watermark_ms)
+    successor.restore(opened.open, opened.amended, finer)
+    return successor
