@@ -4,16 +4,19 @@ Drop repeats, split off late points, fold, move the watermark, close tier by tie
 the messages in their order, so a replay from any checkpoint comes to the same rows, revisions and watermarks.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from services.aggregator.domain.entries import Entries
+from services.aggregator.domain.receipts import Receipts
 from services.aggregator.domain.tiers import Parts, Tiers
 from services.aggregator.domain.watermark import advance
 from services.aggregator.domain.windows import closed_rows
+from shared.model.ledger import COUNTED, Entry, Line, minute_of
 from shared.model.point import Points
 from shared.model.rollup import Rollups, concatenate
 
@@ -39,6 +42,8 @@ class Arrival:
     """When the gateway had the latest of its points."""
     series: Sequence[bytes]
     """Identities of the series that the points' slots mean."""
+    tally: Sequence[Line] | None = None
+    """What its producer let in and refused; None: it does not say."""
 
 
 class Named(NamedTuple):
@@ -66,6 +71,8 @@ class Work:
     """With that: rows of the open coarse windows that cannot be rebuilt from finer ones, by resolution."""
     revised: dict[int, list[Rollups]] = field(default_factory=dict)
     """By resolution, the new state of the rows that late ones change, once the tables have made it."""
+    ledger: Counter[Entry] = field(default_factory=Counter)
+    """What became of what was received."""
 
 
 @dataclass(slots=True, eq=False)
@@ -74,6 +81,8 @@ class PartitionFold:
 
     check_series: Callable[[bytes], object]
     """Raises `Rejected` for the identity of a series that could not be stored; asked once a series."""
+    tenant_of: InitVar[Callable[[bytes], int]]
+    """Whose a series is."""
     watermark_ms: int | None = None
     seen: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Producer -> its highest sequence number and when that was received."""
@@ -87,6 +96,10 @@ class PartitionFold:
     _new_series: list[bytes] = field(default_factory=list)
     _closed: dict[int, list[Rollups]] = field(default_factory=dict)
     _late: dict[int, list[Rollups]] = field(default_factory=dict)
+    _receipts: Receipts = field(init=False)
+
+    def __post_init__(self, tenant_of: Callable[[bytes], int]) -> None:
+        self._receipts = Receipts(tenant_of)
 
     def fold(self, arrival: Arrival, points: Points) -> None:
         """Take in one message; raise `Rejected`, with nothing changed, when a series of it cannot be stored."""
@@ -94,6 +107,10 @@ class PartitionFold:
             self.duplicates += 1
             return
         entries = self._entries(arrival, points)
+        if arrival.tally is not None:
+            minute_ms = minute_of(arrival.received_at_ms)
+            self._receipts.say(minute_ms, arrival.tally)
+            self._receipts.count(minute_ms, COUNTED, entries.slot, self.series)
         self.seen[arrival.producer] = (arrival.seq, arrival.received_at_ms)
         latest_ms = int(points.ts_ms.max()) if len(points) else arrival.received_at_ms
         moved_ms = advance(self.watermark_ms, latest_ms, arrival.received_at_ms)
@@ -156,6 +173,7 @@ class PartitionFold:
             late={resolution_ms: concatenate(parts) for resolution_ms, parts in self._late.items()},
             open=self._tiers.open.all(watermark_ms),
             amended=self._tiers.amended(watermark_ms),
+            ledger=self._receipts.take(),
         )
         self._new_series, self._closed, self._late, self.waiting_bytes = [], {}, {}, 0
         self._forget()
@@ -173,6 +191,7 @@ class PartitionFold:
             self.series = [self.series[slot] for slot in used.tolist()]
             self._slots = {packed: slot for slot, packed in enumerate(self.series)}
             self._tiers.keep(used)
+            self._receipts.keep(used)
 
     def restore(
         self, opened: Named | None, amended: Mapping[int, Named], finer: Mapping[int, Named] | None = None

@@ -4,12 +4,15 @@ Gather, look the ids up, judge; then, in the adapters, store what is new and pub
 is given once a checkpoint and kept with it, so publishing the same checkpoint again says the same.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic
 
 from services.ingest.domain.dedup import E, Id, ids_of, new_ones, oldest_day
+from services.ingest.domain.receipts import outcomes
 from services.ingest.ports import Memory
+from shared.model.ledger import Entry, Ledger, Line, minute_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class Arrival(Generic[E]):
     """When the gateway had the latest of its events."""
     events: Sequence[E]
     """What it brings, repeats included."""
+    tally: Sequence[Line] | None = None
+    """What its gateway let in and refused; None: it does not say."""
 
 
 @dataclass(slots=True, eq=False)
@@ -35,11 +40,15 @@ class Work(Generic[E]):
     new: list[list[E]] | None = None
     """The events of each arrival that are no repeats; None: not judged yet."""
 
-    def judged(self) -> Iterator[tuple[Arrival[E], list[E]]]:
-        """Each arrival that brought something new, with it."""
+    def verdicts(self) -> Iterator[tuple[Arrival[E], list[E]]]:
+        """Each arrival with what is new in it."""
         if self.new is None:
             raise RuntimeError("a checkpoint is judged before anything is made of it")
-        return (pair for pair in zip(self.arrivals, self.new, strict=True) if pair[1])
+        return zip(self.arrivals, self.new, strict=True)
+
+    def judged(self) -> Iterator[tuple[Arrival[E], list[E]]]:
+        """Each arrival that brought something new, with it."""
+        return (pair for pair in self.verdicts() if pair[1])
 
 
 @dataclass(slots=True, eq=False)
@@ -73,3 +82,14 @@ async def judge(works: Sequence[Work[E]], memory: Memory) -> None:
     earlier = {one for work in works for new in work.new or () for one in ids_of(new)}
     for work in waiting:
         work.new = [new_ones(a.events, known, a.appended_at_ms, earlier) for a in work.arrivals]
+
+
+def booked(work: Work[E], taken: Collection[Id]) -> Counter[Entry]:
+    """What the ledger gains with a judged checkpoint, when others have stored the `taken` ids meanwhile."""
+    ledger = Ledger()
+    for arrival, new in work.verdicts():
+        if arrival.tally is not None:
+            minute_ms = minute_of(arrival.received_at_ms)
+            ledger.add(minute_ms, arrival.tally)
+            ledger.add(minute_ms, outcomes(arrival.events, new, taken))
+    return ledger.take()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from shared.runtime.postgres import Connection, Pool, connection
+from shared.stream import ledger
 from shared.stream.processor import Cut, Key, Stored
 
 _ACQUIRE = """
@@ -95,6 +96,7 @@ class Ownership:
             won = [cut for cut in cuts if cut.key in moved]
             if won:
                 await held.executemany(_DEAD_LETTER, _dead_letters(won))
+                await ledger.add(held, {cut.key: ledger.buried_in(cut) for cut in won if cut.dead})
                 await write(held, won)
             rest = [cut for cut in cuts if cut.key not in moved]
             known = await _committed_before(held, rest) if rest else frozenset()

@@ -50,6 +50,8 @@ class DeadLetter:
     code: str
     reason: str
     value: bytes | None
+    appended_at_ms: int = 0
+    """When the broker took it; 0 for what is no record."""
 
 
 W_co = TypeVar("W_co", covariant=True)

@@ -118,7 +118,9 @@ class Pump(Generic[W]):
         try:
             held.fold.fold(record)
         except Rejected as refused:
-            held.dead.append(DeadLetter(record.offset, refused.code, refused.message, record.value))
+            held.dead.append(
+                DeadLetter(record.offset, refused.code, refused.message, record.value, record.appended_at_ms)
+            )
             _log.warning("dead letter", **held.key._asdict(), offset=record.offset, code=refused.code)
         held.next = record.offset + 1
 

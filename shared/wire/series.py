@@ -45,6 +45,14 @@ def checked(packed: bytes) -> Series:
     return series
 
 
+def tenant_of(packed: bytes) -> int:
+    """The tenant of a series whose bytes are canonical, without decoding the rest."""
+    first = packed[1]
+    if first < 0x80:
+        return first
+    return int.from_bytes(packed[2 : 2 + (1 << first - 0xCC)])
+
+
 def series_id(packed: bytes) -> int:
     """The 64-bit id of a series, signed as Postgres keeps it."""
     unsigned = xxhash.xxh3_64_intdigest(packed)

@@ -37,9 +37,11 @@ def read(tally: Tally | None) -> list[Line] | None:
     return None if tally is None else [Line(*line) for line in tally]
 
 
-def salvaged(value: bytes | None, *, text: bool = False) -> Sequence[Line]:
-    """What can be read of the tally of a message (JSON: `text`) that is refused; nothing if it has none."""
+def salvaged(value: bytes | None) -> Sequence[Line]:
+    """What can be read of the tally of a message that is refused; nothing if it has none."""
+    # A JSON object begins with a brace, a MessagePack map never does.
+    decoder = _text if value and value.startswith(b"{") else _packed
     try:
-        return [Line(*line) for line in (_text if text else _packed).decode(value or b"").tally]
+        return [Line(*line) for line in decoder.decode(value or b"").tally]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []

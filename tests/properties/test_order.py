@@ -43,7 +43,7 @@ def tables_of(points: Points, series: list[bytes], seed: int, largest: int) -> d
     # From nearly in order to none at all.
     order = np.argsort(points.ts_ms + random.normal(0, random.choice([1e3, 1e5, 1e9]), rows))
     ends = np.cumsum(random.integers(1, largest + 1, rows))
-    fold, tables = PartitionFold(bytes), MemoryTables(series, revised_rows=largest)
+    fold, tables = PartitionFold(bytes, len), MemoryTables(series, revised_rows=largest)
     now_ms = int(points.ts_ms.max())
     batches = np.split(order, ends[ends < rows])
     for seq, batch in enumerate(batches):

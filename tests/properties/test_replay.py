@@ -51,7 +51,7 @@ def points_of(rows: list[Row], clock_ms: int) -> Points:
 
 def tables_of(messages: list[Message], cuts: dict[int, bool]) -> dict[int, bytes]:
     """What is in the tables when checkpoints follow the messages in `cuts`, those that are true with a restart."""
-    fold, tables = PartitionFold(bytes), MemoryTables(SERIES)
+    fold, tables = PartitionFold(bytes, len), MemoryTables(SERIES)
     clock_ms = 0
     for seq, (step_ms, rows) in enumerate([*messages, (40 * MINUTE_MS, [])]):
         clock_ms += step_ms

@@ -8,7 +8,7 @@ from tests.support.memory_tables import MemoryTables
 
 def restarted(fold: PartitionFold, work: Work, tables: MemoryTables) -> PartitionFold:
     """The successor of a fold whose last checkpoint was `work`, which is in the tables."""
-    successor = PartitionFold(bytes, watermark_ms=fold.watermark_ms, seen=dict(fold.seen))
+    successor = PartitionFold(bytes, len, watermark_ms=fold.watermark_ms, seen=dict(fold.seen))
     key = Key("points", 0)
     packed = snapshot.encode(key, work)
     opened = snapshot.decode(key, packed) if packed else snapshot.NOTHING

@@ -16,6 +16,7 @@ from services.aggregator.service import Work
 from shared.model.rollup import Ints, Rollups
 from shared.model.window import TIERS_MS
 from shared.runtime.postgres import Connection
+from shared.stream import ledger
 from shared.stream.processor import Key
 from shared.wire.series import series_id, unpack
 
@@ -68,12 +69,12 @@ JOIN {table} r ON r.series_id = wanted.series_id AND r.window_start = to_timesta
 """
 )
 
-UPKEEP = ("SELECT keep_rollups()",)
+UPKEEP = ("SELECT keep_rollups()", *ledger.UPKEEP)
 """Keeps partitions of all tiers ahead of time and forgets what is past retention."""
 
 
 class RollupTables:
-    """The tables `series` and `rollup_*`."""
+    """The tables `series`, `rollup_*` and `ledger_1m`."""
 
     async def save(self, held: Connection, works: Mapping[Key, Work]) -> None:
         """Write what the works hold: closed windows first, then the rows that late points revise."""
@@ -91,6 +92,7 @@ class RollupTables:
             await held.execute(_BY_KEY)
         for work in works.values():
             await _save_late(held, work)
+        await ledger.add(held, {key: work.ledger for key, work in works.items()})
 
 
 async def _save_late(held: Connection, work: Work) -> None:

@@ -16,7 +16,7 @@ from services.aggregator.service import Arrival, PartitionFold, Work
 from shared.runtime.postgres import Connection
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
 from shared.wire import envelope
-from shared.wire.series import checked
+from shared.wire.series import checked, tenant_of
 
 _seen = msgspec.msgpack.Decoder(dict[str, tuple[int, int]])
 
@@ -27,7 +27,7 @@ class PartitionStream:
     def __init__(self, key: Key, stored: Stored, finer: Finer) -> None:
         self.key = key
         self.next_offset = stored.next_offset
-        self.state = PartitionFold(checked, watermark_ms=stored.watermark_ms)
+        self.state = PartitionFold(checked, tenant_of, watermark_ms=stored.watermark_ms)
         self.state.seen = _seen.decode(stored.seen) if stored.seen else {}
         opened = snapshot.decode(key, stored.snapshot) if stored.snapshot else snapshot.NOTHING
         self.state.restore(opened.open, opened.amended, finer)
@@ -47,7 +47,7 @@ class PartitionStream:
     def fold(self, record: Record) -> None:
         """Decode and fold one record."""
         batch = envelope.decode(record.value, record.appended_at_ms)
-        arrival = Arrival(batch.producer, batch.seq, batch.received_at_ms, batch.series)
+        arrival = Arrival(batch.producer, batch.seq, batch.received_at_ms, batch.series, batch.tally)
         self.state.fold(arrival, batch.points)
         self.next_offset = record.offset + 1
 
@@ -81,7 +81,7 @@ class Aggregation:
         return {key: PartitionStream(key, at, found.get(key, {})) for key, at in stored.items()}
 
     async def save(self, connection: Connection, cuts: Sequence[Cut[Work]]) -> None:
-        """Write series and rollups."""
+        """Write series, rollups and the ledger."""
         await self._tables.save(connection, {cut.key: cut.checkpoint.work for cut in cuts})
 
     async def publish(self, cuts: Sequence[Cut[Work]]) -> None:

@@ -4,6 +4,7 @@ One message for each record of the log and partition of points, in the order of 
 The law: what a message holds follows from its record and its verdicts, never from where a checkpoint was cut.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import TypeAlias
@@ -12,6 +13,7 @@ import numpy as np
 
 from services.ingest.domain.derive import VALUE, series_of
 from services.ingest.service import Work
+from shared.model.ledger import DERIVED, Line
 from shared.model.point import Points
 from shared.runtime.kafka import Message, Sender
 from shared.stream import dead_letters
@@ -68,23 +70,27 @@ def derived(source: int, work: Work[Event], route: Routes) -> Iterator[tuple[int
     producer = f"ingest:{source}"
     for arrival, new in work.judged():
         for partition, columns in _columns(new, route).items():
+            series, points, tally = list(columns.series), columns.points, columns.tally
             yield (
                 partition,
-                envelope.Batch(
-                    producer, arrival.offset, arrival.received_at_ms, list(columns.series), columns.points, []
-                ),
+                envelope.Batch(producer, arrival.offset, arrival.received_at_ms, series, points, [], tally),
             )
 
 
 class _Columns:
     """The points of one message."""
 
-    __slots__ = ("series", "slot", "ts_ms")
+    __slots__ = ("rows", "series", "slot", "ts_ms")
 
     def __init__(self) -> None:
+        self.rows: Counter[int] = Counter()
         self.series: dict[bytes, int] = {}
         self.slot: list[int] = []
         self.ts_ms: list[int] = []
+
+    @property
+    def tally(self) -> list[Line]:
+        return [Line(tenant_id, DERIVED, number) for tenant_id, number in self.rows.items()]
 
     @property
     def points(self) -> Points:
@@ -101,4 +107,5 @@ def _columns(events: Sequence[Event], route: Routes) -> dict[int, _Columns]:
                 columns = found[partition] = _Columns()
             columns.slot.append(columns.series.setdefault(packed, len(columns.series)))
             columns.ts_ms.append(event.ts_ms)
+            columns.rows[event.tenant_id] += 1
     return found

@@ -4,7 +4,7 @@ Times are milliseconds UTC. An id that the owner of another partition has stored
 one id in two sessions) is not stored again. The law: no query an event, and no statement comes near its time limit.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from io import BytesIO
 from itertools import chain
@@ -12,8 +12,10 @@ from typing import TypeAlias
 
 from services.ingest.adapters import copy, postgres_funnels
 from services.ingest.domain.dedup import Id, day_of, ids_of
-from services.ingest.service import Arrival, Work
+from services.ingest.service import Arrival, Work, booked
 from shared.runtime.postgres import Connection
+from shared.stream import ledger
+from shared.stream.processor import Key
 from shared.wire.events import Event
 
 IDS = 20_000
@@ -52,6 +54,7 @@ DELETE FROM funnel_entry WHERE (tenant_id, funnel, session_id) IN (
 UPKEEP = (
     "SELECT ensure_partitions('event', interval '1 day', interval '1 day', interval '30 days')",
     "SELECT ensure_partitions('event_id', interval '1 day', interval '1 day', interval '9 days')",
+    *ledger.UPKEEP,
     *[_FORGET] * 20,
 )
 """Keeps partitions ahead of time, drops those past retention, and forgets sessions 90 days after their last step."""
@@ -78,11 +81,11 @@ class EventIds:
 
 
 class EventTables:
-    """The tables `event_id`, `event` and `funnel_entry`."""
+    """The tables `event_id`, `event`, `funnel_entry` and `ledger_1m`."""
 
-    async def save(self, held: Connection, works: Sequence[Work[Event]]) -> None:
+    async def save(self, held: Connection, works: Mapping[Key, Work[Event]]) -> None:
         """Write what is new in these checkpoints, inside the transaction that moves them."""
-        found = [pair for work in works for pair in work.judged()]
+        found = [pair for work in works.values() for pair in work.judged()]
         if taken := await _remember(held, found):
             found = [
                 (arrival, [event for event in new if (event.tenant_id, event.event_id) not in taken])
@@ -91,6 +94,7 @@ class EventTables:
         for stream in copy.streams((arrival.received_at_ms, new) for arrival, new in found):
             await held.copy_to_table("event", columns=copy.COLUMNS, source=BytesIO(stream), format="binary")
         await postgres_funnels.save(held, chain.from_iterable(new for _, new in found))
+        await ledger.add(held, {key: booked(work, taken) for key, work in works.items()})
 
 
 async def _remember(held: Connection, found: _Found) -> set[Id]:

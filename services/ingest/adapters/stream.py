@@ -15,6 +15,7 @@ from shared.runtime.postgres import Connection
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
 from shared.wire import events
 from shared.wire.events import Event
+from shared.wire.tally import read
 
 EVENT_BYTES = 8192
 """What an event weighs in the pump's account besides its text: memory, and more than that Postgres' time. At the pump's
@@ -42,7 +43,8 @@ class PartitionStream:
     def fold(self, record: Record) -> None:
         """Decode and gather one record."""
         batch = events.decode(record.value, record.appended_at_ms)
-        arrival = Arrival(record.offset, record.appended_at_ms, batch.received_at_ms, batch.events)
+        tally = read(batch.tally)
+        arrival = Arrival(record.offset, record.appended_at_ms, batch.received_at_ms, batch.events, tally)
         self._intake.take(arrival, len(record.value or b"") + EVENT_BYTES * len(batch.events))
 
     def checkpoint(self) -> Checkpoint[Work[Event]]:
@@ -64,10 +66,10 @@ class Ingestion:
         return {key: PartitionStream() for key in stored}
 
     async def save(self, connection: Connection, cuts: Sequence[EventCut]) -> None:
-        """Judge what is new, then write ids, events and funnels."""
+        """Judge what is new, then write ids, events, funnels and the ledger."""
         works = [cut.checkpoint.work for cut in cuts]
         await judge(works, EventIds(connection))
-        await self._tables.save(connection, works)
+        await self._tables.save(connection, {cut.key: cut.checkpoint.work for cut in cuts})
 
     async def publish(self, cuts: Sequence[EventCut]) -> None:
         """Publish what is derived from what is new, and dead letters."""

@@ -14,7 +14,7 @@ from shared.model.series import Series
 from shared.runtime import postgres
 from shared.runtime.clock import now_ms
 from shared.stream.processor import Key
-from shared.wire.series import checked, pack
+from shared.wire.series import checked, pack, tenant_of
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ class Log:
     def __init__(self, pool: postgres.Pool, tenant_id: int) -> None:
         self._pool = pool
         self._tenant_id = tenant_id
-        self._fold = PartitionFold(checked)
+        self._fold = PartitionFold(checked, tenant_of)
         self._series = pack(Series(tenant_id, "m", "gauge", "ms", (("host", "a'); --"),)))
         self._seq = 0
         self.start_ms = now_ms() // 10_000 * 10_000

@@ -18,7 +18,7 @@ from services.ingest.service import judge
 from shared.errors import Rejected
 from shared.runtime import postgres
 from shared.runtime.clock import now_ms
-from shared.stream.processor import Record
+from shared.stream.processor import Key, Record
 from shared.wire import envelope
 from shared.wire.series import checked
 
@@ -112,7 +112,7 @@ def test_what_decodes_is_stored_and_counted(run: Any, logged: list[list[dict[str
         async with postgres.connection(pool) as held:
             async with held.transaction():
                 await judge([work], EventIds(held))
-                await EventTables().save(held, [work])
+                await EventTables().save(held, {Key("events", 0): work})
             rows = await held.fetch(
                 "SELECT event_id, properties::text AS body FROM event WHERE tenant_id = $1", tenant_id
             )

@@ -12,7 +12,7 @@ from services.ingest.adapters.stream import PartitionStream
 from services.ingest.service import Work, judge
 from shared.runtime import postgres, upkeep
 from shared.runtime.clock import now_ms
-from shared.stream.processor import Record
+from shared.stream.processor import Key, Record
 from shared.wire import events
 from shared.wire.events import Event
 
@@ -54,7 +54,7 @@ class Table:
     async def save(self, *works: Work[Event]) -> None:
         """Write checkpoints in one transaction."""
         async with postgres.connection(self._pool) as held, held.transaction():
-            await self._tables.save(held, works)
+            await self._tables.save(held, {Key("events", at): work for at, work in enumerate(works)})
 
     async def take(self, *batches: list[Event]) -> None:
         """Fold, judge and write."""
@@ -141,7 +141,7 @@ async def test_a_transaction_that_is_rolled_back_leaves_nothing(table: Table) ->
     async with postgres.connection(table._pool) as held:
         begun = held.transaction()
         await begun.start()
-        await table._tables.save(held, [work])
+        await table._tables.save(held, {Key("events", 0): work})
         await begun.rollback()
     await table.save(work)
 

@@ -49,7 +49,7 @@ def closed(work: Work) -> Rollups | None:
 
 def test_window_closes_when_the_watermark_passes_its_end() -> None:
     """A window closes with the tick that moves the watermark to its end, not a millisecond earlier."""
-    fold = PartitionFold(bytes)
+    fold = PartitionFold(bytes, len)
     feed(fold, 1, 1_000, points((0, 500, 1.0), (1, 900, 2.0)))
     feed(fold, 2, 11_999, points())
     early = fold.checkpoint()
@@ -63,7 +63,7 @@ def test_window_closes_when_the_watermark_passes_its_end() -> None:
 
 def test_window_edges_are_half_open() -> None:
     """A point exactly on an edge belongs to the later window."""
-    fold = PartitionFold(bytes)
+    fold = PartitionFold(bytes, len)
     feed(fold, 1, 10_000, points((0, 9_999, 1.0), (0, 10_000, 2.0)))
     feed(fold, 2, 22_000, points())
 
@@ -72,7 +72,7 @@ def test_window_edges_are_half_open() -> None:
 
 def test_repeated_message_counts_once() -> None:
     """A message whose sequence number is not above the highest seen changes nothing."""
-    fold = PartitionFold(bytes)
+    fold = PartitionFold(bytes, len)
     for seq in (1, 2, 2, 1):
         feed(fold, seq, 1_000, points((0, 500, 1.0)))
     feed(fold, 3, 12_000, points())
@@ -83,7 +83,7 @@ def test_repeated_message_counts_once() -> None:
 
 def test_late_point_revises_its_row() -> None:
     """Each late message raises the revision of the rows it changes by one, and counts its late points."""
-    fold = PartitionFold(bytes)
+    fold = PartitionFold(bytes, len)
     feed(fold, 1, 1_000, points((0, 500, 1.0)))
     feed(fold, 2, 20_000, points())
     feed(fold, 3, 20_000, points((0, 600, 4.0), (0, 700, 16.0)))
@@ -99,7 +99,7 @@ def test_late_point_revises_its_row() -> None:
 
 def test_point_older_than_the_watermark_is_on_time_while_its_window_is_open() -> None:
     """Late means that the window has closed, not merely that the point lags behind."""
-    fold = PartitionFold(bytes)
+    fold = PartitionFold(bytes, len)
     feed(fold, 1, 9_000, points((0, 9_000, 1.0)))
     feed(fold, 2, 9_000, points((0, 100, 2.0)))
     feed(fold, 3, 12_000, points())
@@ -111,7 +111,7 @@ def test_point_older_than_the_watermark_is_on_time_while_its_window_is_open() ->
 
 def test_a_clock_that_runs_ahead_closes_nothing() -> None:
     """The watermark follows the receive time when points lie ahead of it."""
-    fold = PartitionFold(bytes)
+    fold = PartitionFold(bytes, len)
     feed(fold, 1, 1_000, points((0, 500, 1.0), (1, 59_000, 2.0)))
 
     assert {} == fold.checkpoint().closed
@@ -120,7 +120,7 @@ def test_a_clock_that_runs_ahead_closes_nothing() -> None:
 
 def test_last_is_the_latest_by_event_time_and_the_larger_among_equals() -> None:
     """The order in which points come never matters."""
-    fold = PartitionFold(bytes)
+    fold = PartitionFold(bytes, len)
     feed(fold, 1, 5_000, points((0, 4_000, 1.0), (0, 3_000, 5.0), (0, 4_000, 3.0), (0, 4_000, 2.0)))
     feed(fold, 2, 5_000, points((0, 3_999, 4.0)))
     feed(fold, 3, 12_000, points())
@@ -132,7 +132,7 @@ def test_last_is_the_latest_by_event_time_and_the_larger_among_equals() -> None:
 
 def test_negative_weight_retracts() -> None:
     """A retraction takes away from count, sum and sketch; extremes are bounds from then on, and say so."""
-    fold = PartitionFold(bytes)
+    fold = PartitionFold(bytes, len)
     feed(fold, 1, 5_000, points((0, 1, 8.0), (0, 2, 99.0), weight=[2.0, -1.0]))
     feed(fold, 2, 12_000, points())
     base = closed(fold.checkpoint())
@@ -145,7 +145,7 @@ def test_negative_weight_retracts() -> None:
 
 def test_only_retractions_leave_no_extremes() -> None:
     """A row without a positive weight has neither minimum nor last value."""
-    fold = PartitionFold(bytes)
+    fold = PartitionFold(bytes, len)
     feed(fold, 1, 5_000, points((0, 1, 8.0), weight=[-1.0]))
     feed(fold, 2, 12_000, points())
     base = closed(fold.checkpoint())
@@ -157,7 +157,7 @@ def test_only_retractions_leave_no_extremes() -> None:
 @pytest.mark.parametrize("first_ms", [0, 100_000], ids=["within its window", "of long ago"])
 def test_first_message_sets_the_watermark(first_ms: int) -> None:
     """The first message of a partition tells by itself what is late, so old points open no windows."""
-    fold = PartitionFold(bytes)
+    fold = PartitionFold(bytes, len)
     feed(fold, 1, 100_000, points((0, 0, 1.0), (0, 100_000 - first_ms, 2.0)))
     work = fold.checkpoint()
 
@@ -171,7 +171,7 @@ def test_message_with_an_unusable_series_changes_nothing() -> None:
         if packed == b"bad":
             raise Rejected("bad_series", "series: bad")
 
-    fold = PartitionFold(check)
+    fold = PartitionFold(check, len)
     with pytest.raises(Rejected):
         feed(fold, 1, 1_000, points((0, 500, 1.0), (1, 500, 1.0)), series=(b"good", b"bad"))
 
@@ -180,7 +180,7 @@ def test_message_with_an_unusable_series_changes_nothing() -> None:
 
 def test_new_series_are_handed_over_once() -> None:
     """A series goes to its table with the first checkpoint after it appeared."""
-    fold = PartitionFold(bytes)
+    fold = PartitionFold(bytes, len)
     feed(fold, 1, 1_000, points((0, 500, 1.0)), series=(b"a",))
     first = fold.checkpoint().new_series
     feed(fold, 2, 1_000, points((0, 500, 1.0), (1, 500, 1.0)), series=(b"b", b"a"))
@@ -190,7 +190,7 @@ def test_new_series_are_handed_over_once() -> None:
 
 def test_what_is_taken_back_whole_leaves_an_empty_row() -> None:
     """A window that something came to has a row, with a count of 0, no extremes and an empty sketch."""
-    fold = PartitionFold(bytes)
+    fold = PartitionFold(bytes, len)
     feed(fold, 1, 5_000, points((0, 1, 8.0), (0, 2, 8.0), weight=[2.0, -2.0]))
     feed(fold, 2, 12_000, points())
     base = closed(fold.checkpoint())
@@ -203,7 +203,7 @@ def test_what_is_taken_back_whole_leaves_an_empty_row() -> None:
 
 def test_strings_are_counted_once() -> None:
     """A repeated string changes nothing of the distinct count, in whichever message it comes."""
-    fold = PartitionFold(bytes)
+    fold = PartitionFold(bytes, len)
     given = points((0, 1, 8.0), (0, 2, 8.0), (1, 3, 8.0))
     given.distinct = np.array([1 << 63, 1 << 63, 0], np.uint64)
     for seq in (1, 2):
@@ -219,7 +219,7 @@ def test_strings_are_counted_once() -> None:
 
 def test_finer_windows_close_into_coarser_ones() -> None:
     """A minute closes with its last ten seconds, and holds what these hold."""
-    fold = PartitionFold(bytes)
+    fold = PartitionFold(bytes, len)
     start_ms = -T0 % 60_000
     for window in range(6):
         at_ms = start_ms + 10_000 * window
@@ -233,7 +233,7 @@ def test_finer_windows_close_into_coarser_ones() -> None:
 
 def test_late_point_goes_to_the_open_coarse_window_and_to_the_closed_finer_row() -> None:
     """A tier that is closed is revised, the first that is open takes the point, and the snapshot keeps that row."""
-    fold = PartitionFold(bytes)
+    fold = PartitionFold(bytes, len)
     start_ms = -T0 % 60_000
     feed(fold, 1, start_ms + 1_000, points((0, start_ms, 1.0), (1, start_ms, 1.0)))
     feed(fold, 2, start_ms + 20_000, points())
@@ -248,7 +248,7 @@ def test_late_point_goes_to_the_open_coarse_window_and_to_the_closed_finer_row()
 
 def test_the_finest_tier_forgets_what_is_older_than_six_hours() -> None:
     """A point of long ago revises the tiers that are kept for longer, and opens nothing."""
-    fold = PartitionFold(bytes)
+    fold = PartitionFold(bytes, len)
     feed(fold, 1, 7 * 3_600_000, points())
     feed(fold, 2, 7 * 3_600_000, points((0, 0, 1.0)))
     work = fold.checkpoint()
@@ -277,7 +277,7 @@ def test_a_row_of_running_totals_holds_increments_and_the_latest_total() -> None
 
 def test_series_that_no_window_holds_are_forgotten() -> None:
     """Slots are given anew when too many stand for nothing; what is open keeps its figures in every tier."""
-    fold = PartitionFold(bytes)
+    fold = PartitionFold(bytes, len)
     start_ms = -T0 % 900_000
     many = tuple(b"s%d" % i for i in range(SPARE_SERIES + 3))
     feed(fold, 1, start_ms, points((len(many) - 1, start_ms, 1.0)), many)
