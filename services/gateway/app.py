@@ -22,6 +22,7 @@ from services.gateway.adapters import (
     http_funnels,
     http_health,
     http_intake,
+    http_ledger,
     http_windows,
 )
 from services.gateway.adapters.batches import Chunk, PointBatches
@@ -38,6 +39,7 @@ from services.gateway.adapters.postgres import PostgresGrants, PostgresWindows
 from services.gateway.adapters.postgres_alerts import PostgresAlerts
 from services.gateway.adapters.postgres_dashboard import PLANNING, PostgresCheckpoints, PostgresSummaries
 from services.gateway.adapters.postgres_funnels import PostgresFunnels
+from services.gateway.adapters.postgres_ledger import PostgresLedger
 from services.gateway.adapters.producer import Batches
 from services.gateway.adapters.redis import RedisLive
 from services.gateway.domain.receipts import admitted
@@ -119,7 +121,7 @@ async def build(settings: Settings) -> Gateway:
     rest.include_router(http_windows.router(ring, Reader(PostgresWindows(pool), live)))
     probes: dict[str, Probe] = {"postgres": lambda: postgres.reachable(pool), "redis": lambda: answers(cache)}
     rest.include_router(http_health.router(refusal, ring, probes))
-    for routes in reports(ring, tables):
+    for routes in reports(ring, tables, settings.topic_prefix):
         rest.include_router(routes)
 
     async def kafka() -> bool:
@@ -203,12 +205,14 @@ def _routes(
     }
 
 
-def reports(ring: KeyRing, tables: postgres.Pool) -> list[APIRouter]:
+def reports(ring: KeyRing, tables: postgres.Pool, prefix: str) -> list[APIRouter]:
     """The routes that answer from the tables alone."""
     alerts = PostgresAlerts(tables)
+    topics = {"points": prefix + METRICS.name, "events": prefix + EVENTS.name}
     return [
         http_funnels.router(ring, PostgresFunnels(tables)),
         http_alerts.router(ring, alerts),
+        http_ledger.router(ring, PostgresLedger(tables, topics)),
         http_dashboard.router(ring, PostgresSummaries(tables), alerts),
     ]
 

@@ -18,6 +18,7 @@ from services.gateway.domain.dashboard import Span, Summary
 from services.gateway.domain.funnel import Reach
 from services.gateway.domain.health import Partition
 from services.gateway.domain.query import Query, WindowRow
+from services.gateway.domain.statement import Minutes, Statement
 from shared.model.funnel import Funnel
 
 
@@ -143,6 +144,14 @@ class Summaries(Protocol):
 
     async def summaries(self, tenant_id: int, span: Span, limit: int) -> Sequence[Summary]:
         """Up to `limit` metrics by name, each merged over all its series."""
+        ...
+
+
+class Ledgers(Protocol):
+    """Knows what became of what was received."""
+
+    async def statement(self, tenant_id: int, cargo: str, span: Minutes) -> Statement:
+        """What became of the points, or events, that a tenant sent in these minutes."""
         ...
 
 

@@ -1,0 +1,50 @@
+"""A statement: what became of what a tenant sent, minute by minute of receive.
+
+Times are milliseconds UTC. The law: a statement covers whole minutes, and each of them closes by itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.errors import Rejected
+from shared.model.ledger import MINUTE_MS, Account, minute_of
+
+CARGOES = ("points", "events")
+"""What a statement may be about."""
+
+MAX_RANGE_MS = 24 * 3600 * 1000
+"""Longest range of one statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """Accounts of minutes, in their order."""
+
+    minutes: Mapping[int, Account]
+    """By start of the minute; those in which nothing came are left out."""
+    complete_until_ms: int | None
+    """All of the log that was received before this is in, but for what waited in a producer; None: not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Minutes:
+    """Whole minutes."""
+
+    from_ms: int
+    to_ms: int
+
+
+def minutes_of(from_ms: int, to_ms: int) -> Minutes:
+    """The whole minutes that a range touches; raise `Rejected` unless it is a range and short enough."""
+    if from_ms >= to_ms:
+        raise Rejected("invalid_range", "from: must be before to")
+    if to_ms - from_ms > MAX_RANGE_MS:
+        raise Rejected("invalid_range", "from: the range must be at most 24 hours")
+    return Minutes(minute_of(from_ms), minute_of(to_ms + MINUTE_MS - 1))
+
+
+def cargo_of(text: str) -> str:
+    """What a statement is asked about; raise `Rejected` for another word."""
+    if text not in CARGOES:
+        raise Rejected("invalid_cargo", f"cargo: must be one of {', '.join(CARGOES)}")
+    return text
