@@ -88,12 +88,14 @@ class Cells:
         self._latest(cell, entries.ts_ms, entries.value)
 
     def _latest(self, cell: Index, ts_ms: NDArray[np.int64], value: Floats) -> None:
-        before = self.last_ms[cell]
+        before = self.last_ms.take(cell)
         np.maximum.at(self.last_ms, cell, ts_ms)
-        after = self.last_ms[cell]
-        self.last[cell[after > before]] = -np.inf
-        latest = ts_ms == after
-        np.maximum.at(self.last, cell[latest], value[latest])
+        after = self.last_ms.take(cell)
+        latest = np.flatnonzero(ts_ms == after)
+        newer = np.flatnonzero(after.take(latest) > before.take(latest))
+        latest_cell = cell.take(latest)
+        self.last[latest_cell.take(newer)] = -np.inf
+        np.maximum.at(self.last, latest_cell, value.take(latest))
 
     def merge(self, cell: Index, rows: Rollups) -> None:
         """Add row i to cell `cell[i]`, in order."""
@@ -105,8 +107,5 @@ class Cells:
         np.maximum.at(self.max, cell, rows.max)
         known = rows.last_ms > NEVER_MS
         self._latest(cell[known], rows.last_ms[known], rows.last[known])
-        if (np.diff(cell) > 0).all():
-            self.sketches.merge(cell, SketchRows(rows.sketch_at, rows.bucket, rows.weight))
-        else:
-            self.sketches.add(np.repeat(cell, np.diff(rows.sketch_at)), rows.bucket, rows.weight)
+        self.sketches.merge(cell, SketchRows(rows.sketch_at, rows.bucket, rows.weight))
         self.distincts.merge(cell, DistinctRows(rows.distinct_at, rows.register, rows.rank))

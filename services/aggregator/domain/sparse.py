@@ -25,8 +25,9 @@ _BUCKET_BIAS = 1 << 15
 _REGISTER_BITS = 12
 _RANK_BITS = 6
 
-_EXACT = float(1 << 50)
-"""Whole weights below it can be summed in any grouping."""
+_SMALL_BITS = 22
+_SMALL = float(1 << _SMALL_BITS)
+"""Whole weights below it fit beside their key into 63 bits: 24 of a cell, 16 of a bucket."""
 
 
 class SketchRows(NamedTuple):
@@ -40,7 +41,7 @@ class SketchRows(NamedTuple):
 class Sketches:
     """The sketches of cells under construction."""
 
-    __slots__ = ("_keys", "_new_keys", "_new_weights", "_pending", "_weighted", "_weights")
+    __slots__ = ("_keys", "_new_keys", "_new_weights", "_pending", "_small", "_weights")
 
     def __init__(self) -> None:
         self._keys: Keys = np.zeros(0, np.int64)
@@ -48,37 +49,34 @@ class Sketches:
         self._new_keys: list[Keys] = []
         self._new_weights: list[Floats | None] = []
         self._pending = 0
-        self._weighted = False
+        self._small = True
 
     def add(self, cell: Index, bucket: NDArray[np.int16], weight: Floats | None) -> None:
         """Add weight i (None: 1 each) to a bucket of cell i, in order."""
+        if not len(cell):
+            return
         self._new_keys.append(_bucket_keys(cell, bucket))
         self._new_weights.append(weight)
-        self._weighted = self._weighted or weight is not None
+        self._small = self._small and (weight is None or _are_small(weight))
         self._pending += len(cell)
         if self._pending >= max(PENDING, len(self._keys)):
             self._compact()
 
     def merge(self, cells: Index, rows: SketchRows) -> None:
-        """Add row i to cell i; `cells` are ascending, each another."""
-        self._compact()
-        keys = _bucket_keys(np.repeat(cells, np.diff(rows.at)), rows.bucket)
-        self._weighted = self._weighted or bool(
-            np.any(rows.weight % 1) or np.any(np.abs(rows.weight) > _EXACT)
-        )
-        self._keys, self._weights = _merged(self._keys, self._weights, keys, rows.weight)
+        """Add row i to cell i, in order."""
+        self.add(np.repeat(cells, np.diff(rows.at)), rows.bucket, rows.weight)
 
     def _compact(self) -> None:
         if not self._new_keys:
             return
-        new = np.concatenate(self._new_keys)
-        if self._weighted:
-            pairs = zip(self._new_keys, self._new_weights, strict=True)
-            weights = [np.ones(len(keys)) if weight is None else weight for keys, weight in pairs]
-            self._keys, self._weights = _summed(self._keys, self._weights, new, np.concatenate(weights))
+        pairs = zip(self._new_keys, self._new_weights, strict=True)
+        weights = [np.ones(len(keys)) if weight is None else weight for keys, weight in pairs]
+        keys, added = np.concatenate((self._keys, *self._new_keys)), np.concatenate((self._weights, *weights))
+        if self._small and (not len(self._weights) or self._weights.max() < _SMALL):
+            self._keys, self._weights = _counted(keys, added)
         else:
-            keys, counts = np.unique(new, return_counts=True)
-            self._keys, self._weights = _merged(self._keys, self._weights, keys, counts.astype(np.float64))
+            self._small = False
+            self._keys, self._weights = _summed(keys, added)
         self._new_keys, self._new_weights, self._pending = [], [], 0
 
     def rows(self, cells: Index) -> SketchRows:
@@ -111,24 +109,26 @@ def _spans(keys: Keys, cells: Index, bits: int) -> tuple[NDArray[np.int64], NDAr
     return at, np.repeat(begin - at[:-1], sizes) + np.arange(at[-1])
 
 
-def _merged(keys: Keys, weights: Floats, new_keys: Keys, new_weights: Floats) -> tuple[Keys, Floats]:
-    """Add weights of ascending keys, each another, to ascending ones; takes the first two over."""
-    if not len(keys):
-        return new_keys, new_weights.copy()
-    at = np.searchsorted(keys, new_keys)
-    known = keys.take(at, mode="clip") == new_keys
-    weights[at[known]] += new_weights[known]
-    if known.all():
-        return keys, weights
-    fresh = ~known
-    return np.insert(keys, at[fresh], new_keys[fresh]), np.insert(weights, at[fresh], new_weights[fresh])
+def _are_small(weights: Floats) -> bool:
+    """Whether these weights are whole and so small that they may be summed in any grouping."""
+    return bool(weights.min() >= 0 and weights.max() < _SMALL and (np.trunc(weights) == weights).all())
 
 
-def _summed(keys: Keys, weights: Floats, new_keys: Keys, new_weights: Floats) -> tuple[Keys, Floats]:
-    """Sum equal keys, the old ones first, in order: sums of fractions come out as if added one by one."""
-    both = np.concatenate((keys, new_keys))
-    found, at = np.unique(both, return_inverse=True)
-    sums = np.bincount(at, np.concatenate((weights, new_weights)), len(found))
+def _counted(keys: Keys, weights: Floats) -> tuple[Keys, Floats]:
+    """Sum small weights of equal keys: sorted together in one number, which is the quickest way."""
+    packed = keys << _SMALL_BITS
+    packed += weights.astype(np.int64)
+    packed.sort()
+    keys = packed >> _SMALL_BITS
+    first = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+    packed &= (1 << _SMALL_BITS) - 1
+    return keys[first], np.add.reduceat(packed, first).astype(np.float64)
+
+
+def _summed(keys: Keys, weights: Floats) -> tuple[Keys, Floats]:
+    """Sum equal keys in order: sums of fractions come out as if added one by one."""
+    found, at = np.unique(keys, return_inverse=True)
+    sums = np.bincount(at, weights, len(found))
     return found, sums.astype(np.float64, copy=False)
 
 
