@@ -1,0 +1,95 @@
+"""What must be true of a world at rest. The law: every sentence here is judged for every seed."""
+
+import random
+from collections import Counter
+from typing import Any
+
+from shared.stream.processor import Key, Stored
+from shared.stream.pump import Pump
+from tests.simulation.service import At
+from tests.simulation.world import World
+from tests.support.simulated_kafka import MemoryLog, MemorySender
+from tests.support.simulated_loop import SimulatedLoop
+from tests.support.simulated_network import Network
+from tests.support.simulated_store import MemoryCheckpoints, MemoryStore
+
+
+def judge(world: World) -> list[str]:
+    """What is wrong, a line each."""
+    return [
+        *_same("row", world.store.rows, peaceful(world)),
+        *_wrong_sums(world),
+        *_wrong_publications(world),
+    ]
+
+
+def peaceful(world: World) -> dict[Any, Any]:
+    """What is stored when one process reads the log once, from its start to its end, and commits once."""
+    chance = random.Random(0)
+    loop = SimulatedLoop(chance)
+    network = Network(loop, chance, "peace")
+    store = MemoryStore(network)
+    pump = Pump(
+        world.service.processor(MemorySender(MemoryLog(network), chance)), MemoryCheckpoints(store, "peace")
+    )
+
+    async def fold() -> None:
+        pump.install(await pump.acquire(world.keys))
+        for key in world.keys:
+            pump.take(key, world.log.records[key])
+        await pump.commit()
+
+    loop.run(fold())
+    return store.rows
+
+
+def _same(what: str, found: dict[Any, Any], expected: dict[Any, Any]) -> list[str]:
+    return [
+        f"{what} {key}: {found.get(key)}, not {expected.get(key)}"
+        for key in found.keys() | expected.keys()
+        if _lasting(found.get(key)) != _lasting(expected.get(key))
+    ]
+
+
+def _lasting(row: Any) -> Any:
+    """The row, but of a checkpoint what does not tell of owners."""
+    if isinstance(row, tuple) and isinstance(row[0], Stored):
+        return row[0].next_offset, row[0].watermark_ms, row[0].seen, row[0].snapshot
+    return row
+
+
+def _wrong_sums(world: World) -> list[str]:
+    """By plain addition of what was sent, without a line of the service: each point counts once."""
+    expected: Counter[At] = Counter()
+    for messages in world.sent.values():
+        for points in messages.values():
+            for one in points:
+                for span_ms in world.service.spans_ms:
+                    at = span_ms, one.series, one.ts_ms - one.ts_ms % span_ms
+                    expected[at] += one.value * one.weight
+    found = {at: total for at, (total, _) in world.service.rows(world.store.rows).items()}
+    return [
+        f"sum of {at}: {found.get(at)}, not {expected.get(at)}"
+        for at in found.keys() | expected.keys()
+        if found.get(at) != expected.get(at)
+    ]
+
+
+def _wrong_publications(world: World) -> list[str]:
+    """Equal revisions have equal contents, the last ones are the tables', and nothing new comes behind a tick."""
+    wrong, contents, latest = [], {}, {}
+    for key in world.keys:
+        reached_ms = 0
+        for record in world.log.records[Key(world.service.topic, key.partition)]:
+            watermark_ms, rows = world.service.published(record.value or b"")
+            for row in rows:
+                known = contents.setdefault((row.at, row.revision), row.content)
+                if known != row.content:
+                    wrong.append(f"revision {row.revision} of {row.at}: {row.content} and {known}")
+                if row.revision == 0 and row.at not in latest and row.at[0] + row.at[2] <= reached_ms:
+                    wrong.append(f"{row.at} was published behind the tick of {reached_ms}")
+                latest[row.at] = max(latest.get(row.at, 0), row.revision)
+            if not rows:
+                reached_ms = max(reached_ms, watermark_ms)
+    stored = {at: content for at, (_, content) in world.service.rows(world.store.rows).items()}
+    return wrong + _same("last publication of", {at: contents[at, n] for at, n in latest.items()}, stored)

@@ -1,0 +1,59 @@
+"""What a simulated world asks of the service that it runs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from shared.stream.processor import Processor
+from tests.support.simulated_kafka import MemorySender
+
+At = tuple[int, int, int]
+"""A row: the length of its window in milliseconds, its series and its start."""
+
+
+class Sent(NamedTuple):
+    """Who sends a message, and when."""
+
+    producer: str
+    seq: int
+    clock_ms: int
+
+
+class Point(NamedTuple):
+    """One value of one series."""
+
+    series: int
+    ts_ms: int
+    value: float
+    weight: float
+
+
+Points = Sequence[Point]
+
+
+class Row(NamedTuple):
+    """A row as it was published."""
+
+    at: At
+    revision: int
+    content: Any
+
+
+class Service(Protocol):
+    """A service with windows."""
+
+    topic: str
+    """Where it publishes."""
+    spans_ms: Sequence[int]
+    """Lengths of its windows."""
+
+    def processor(self, sender: MemorySender) -> Processor[Any]:
+        """A process of it."""
+
+    def encode(self, sent: Sent, points: Points) -> bytes:
+        """The bytes of a message."""
+
+    def rows(self, stored: Mapping[Any, Any]) -> dict[At, tuple[float, Any]]:
+        """The rows among all that is stored, each with its sum and its content."""
+
+    def published(self, value: bytes) -> tuple[int, Sequence[Row]]:
+        """What a message says: a watermark, and rows."""

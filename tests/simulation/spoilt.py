@@ -1,0 +1,104 @@
+"""Parts with one bug each: what a simulation is worth is how soon it finds them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shared.stream.processor import Cut, Key, Record, Stored
+from shared.stream.pump import Pump
+from tests.simulation.sums import SumFold, Summing, Sums, Work
+from tests.simulation.windows import Aggregating, Windows
+from tests.simulation.world import Parts
+from tests.support.simulated_kafka import MemorySender
+from tests.support.simulated_store import MemoryCheckpoints, Transaction
+
+
+class WithoutFence(MemoryCheckpoints):
+    """Commits whoever owns the partition now, wherever its checkpoint stands."""
+
+    def mine(self, at: Stored, cut: Cut[Any]) -> bool:
+        """Always."""
+        return True
+
+
+class RepeatsBlindly(MemoryCheckpoints):
+    """Commits again what it has committed, when it did not hear of it."""
+
+    def mine(self, at: Stored, cut: Cut[Any]) -> bool:
+        """Whoever owns it may go on from anywhere."""
+        return at.epoch == cut.epoch
+
+
+class PassesOverHoles(Pump[Any]):
+    """Folds what comes, though something is missing before it."""
+
+    def take(self, key: Key, records: Sequence[Record]) -> bool:
+        """Without a look at the offsets between."""
+        for record in records:
+            if (held := self.held.get(key)) is not None and record.offset >= held.next:
+                self._fold(held, record)
+        return True
+
+
+class ForgetsProducers(Sums):
+    """Its checkpoint does not hold who was heard."""
+
+    class _Processor(Summing):
+        async def restore(self, held: Any, stored: Mapping[Key, Stored]) -> dict[Key, SumFold]:
+            folds = await super().restore(held, stored)
+            for fold in folds.values():
+                fold._state.seen = {}
+            return folds
+
+    def processor(self, sender: MemorySender) -> Summing:
+        """A process of it."""
+        return self._Processor(sender)
+
+
+class SavesOnceMore(Sums):
+    """A transaction that is made again does what is late twice."""
+
+    class _Processor(Summing):
+        async def save(self, held: Transaction, cuts: Sequence[Cut[Work]]) -> None:
+            await super().save(held, cuts)
+            for cut in cuts:
+                cut.checkpoint.work.late.extend(cut.checkpoint.work.late)
+
+    def processor(self, sender: MemorySender) -> Summing:
+        """A process of it."""
+        return self._Processor(sender)
+
+
+class PublishesSome(Sums):
+    """Of several partitions that are committed together it publishes one."""
+
+    class _Processor(Summing):
+        async def publish(self, cuts: Sequence[Cut[Work]]) -> None:
+            await super().publish(cuts[:1])
+
+    def processor(self, sender: MemorySender) -> Summing:
+        """A process of it."""
+        return self._Processor(sender)
+
+
+class ForgetsCoarseWindows(Windows):
+    """An acquired partition knows nothing of the finer rows that are stored."""
+
+    class _Processor(Aggregating):
+        def _finer(self, held: Transaction, key: Key, at: Stored) -> dict[int, Any]:
+            return {}
+
+    def processor(self, sender: MemorySender) -> Aggregating:
+        """A process of it."""
+        return self._Processor(sender, self)
+
+
+SPOILT = {
+    "no fence": Parts(Sums(), checkpoints=WithoutFence),
+    "blind repeat": Parts(Sums(), checkpoints=RepeatsBlindly),
+    "holes": Parts(Sums(), pump=PassesOverHoles),
+    "forgotten producers": Parts(ForgetsProducers()),
+    "saved once more": Parts(SavesOnceMore()),
+    "published in part": Parts(PublishesSome()),
+    "forgotten coarse windows": Parts(ForgetsCoarseWindows()),
+}
+"""Every bug by its name."""

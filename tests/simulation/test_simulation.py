@@ -1,0 +1,66 @@
+"""The fold and commit loops in worlds that lose, delay, repeat, reorder and crash by seed.
+
+`python -m tests.simulation` takes 20,000 seeds; these are the first of them. A seed that ever fails is kept in `KEPT`.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.seeds import simulate
+from tests.simulation.spoilt import SPOILT
+from tests.simulation.world import Parts
+
+SEED = int(os.environ.get("TIDEGAUGE_SEED", "1"))
+BLOCKS = 4
+BLOCK = 400
+"""Seeds of a test."""
+
+FOUND_WITHIN = 200
+"""Seeds after which each bug that was put in must have shown."""
+
+KEPT: tuple[int, ...] = ()
+"""Seeds that once showed a bug."""
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_a_world_comes_to_rest_as_if_nothing_had_happened(block: int) -> None:
+    """Tables to the bit, sums, dead letters, offsets and publications: all as one process in peace would have them."""
+    first = ((SEED - 1) * BLOCKS + block) * BLOCK
+    outcomes = [simulate(seed) for seed in range(first, first + BLOCK)]
+
+    assert [] == [str(outcome) for outcome in outcomes if outcome.wrong]
+
+
+@pytest.mark.parametrize("seed", KEPT)
+def test_what_once_went_wrong_does_not_again(seed: int) -> None:
+    """Seeds that found a bug are simulated for ever."""
+    assert [] == simulate(seed).wrong
+
+
+@pytest.mark.parametrize("parts", SPOILT.values(), ids=SPOILT)
+def test_a_bug_is_found(parts: Parts) -> None:
+    """Each part that is spoilt on purpose shows within a few seeds."""
+    wrong = (simulate(seed, parts).wrong for seed in range(FOUND_WITHIN))
+
+    assert any(wrong)
+
+
+def test_a_seed_tells_one_story() -> None:
+    """Step for step the same in another process, whatever order its hashes have."""
+    script = "from tests.simulation.seeds import simulate; print([simulate(s).steps for s in range(6)])"
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=Path(__file__).parents[2],
+            env=os.environ | {"PYTHONHASHSEED": number},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for number in ("1", "2")
+    }
+
+    assert {f"{[simulate(seed).steps for seed in range(6)]}\n".encode()} == told

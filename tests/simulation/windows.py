@@ -1,0 +1,214 @@
+"""The aggregator as a world runs it: its own fold, snapshots and messages on tables in memory.
+
+Milliseconds UTC. A row is kept as the bits of its columns, so that equal means equal to the last one.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, cast
+
+import numpy as np
+
+from services.aggregator.adapters.kafka import WindowTopic
+from services.aggregator.adapters.stream import Aggregation, PartitionStream
+from services.aggregator.domain.lateness import bites, revise, rows_to_revise
+from services.aggregator.service import Named, Work, compact
+from shared.model import point
+from shared.model.rollup import RAGGED, ROW_COLUMNS, SPARSE_COLUMNS, Rollups
+from shared.model.series import Series
+from shared.model.window import TIERS_MS, start_of
+from shared.stream.processor import Key, Stored
+from shared.wire import envelope, rollups
+from shared.wire.series import pack
+from shared.wire.topics import WINDOWS
+from tests.simulation.service import At, Points, Row, Sent
+from tests.support.simulated_kafka import MemorySender
+from tests.support.simulated_store import Transaction
+
+REVISED_ROWS = 2
+"""Rows revised at once; the real tables take more, so their seams would not be seen."""
+
+KEPT = tuple(name for name in ROW_COLUMNS if name not in {"slot", "start_ms"})
+SUM = KEPT.index("sum")
+REVISION = KEPT.index("revision")
+
+Place = tuple[int, bytes, int]
+"""A row: the length of its window, its series and its start."""
+
+
+def frozen(resolution_ms: int, series: Sequence[bytes], rows: Rollups) -> dict[Place, tuple[Any, ...]]:
+    """The rows by their places, in bits."""
+    columns = [_bits(getattr(rows, name)) for name in KEPT]
+    sparse = [_spans(rows, at, name) for at, names in RAGGED.items() for name in names]
+    places = zip(rows.slot.tolist(), rows.start_ms.tolist(), strict=True)
+    contents = zip(*columns, *sparse, strict=True)
+    return {
+        (resolution_ms, series[slot], start_ms): content
+        for (slot, start_ms), content in zip(places, contents, strict=True)
+    }
+
+
+def _bits(column: Any) -> list[int]:
+    wide = column.astype(np.int64) if column.dtype != np.float64 else column.view(np.int64)
+    return cast(list[int], wide.tolist())
+
+
+def _spans(rows: Rollups, at: str, name: str) -> list[bytes]:
+    column, ends = getattr(rows, name), getattr(rows, at).tolist()
+    return [column[begin:end].tobytes() for begin, end in pairwise(ends)]
+
+
+def thawed(places: Sequence[tuple[int, int]], contents: Sequence[tuple[Any, ...]]) -> Rollups:
+    """Rows again, each with the slot and start of its place."""
+    columns: dict[str, Any] = {
+        name: _column(name, [content[i] for content in contents]) for i, name in enumerate(KEPT)
+    }
+    slot, start_ms = np.array(places, np.int64).reshape(-1, 2).T
+    sparse = iter(range(len(KEPT), len(KEPT) + len(SPARSE_COLUMNS)))
+    for at, names in RAGGED.items():
+        for name in names:
+            parts = [np.frombuffer(content[i], DTYPES[name]) for i in (next(sparse),) for content in contents]
+            columns[at] = np.cumsum([0, *map(len, parts)], dtype=np.int64)
+            columns[name] = np.concatenate(parts) if parts else np.zeros(0, DTYPES[name])
+    return Rollups(slot=slot.copy(), start_ms=start_ms.copy(), **columns)
+
+
+DTYPES = {"bucket": np.int16, "weight": np.float64, "register": np.uint16, "rank": np.uint8}
+FLOATS = {"count", "sum", "min", "max", "last"}
+
+
+def _column(name: str, bits: list[int]) -> Any:
+    column = np.array(bits, np.int64)
+    return column.view(np.float64) if name in FLOATS else column != 0 if name == "estimated" else column
+
+
+class MemoryTables:
+    """The tables of rollups, inside the store's transaction."""
+
+    async def save(self, held: Transaction, works: Mapping[Key, Work]) -> None:
+        """Closed windows first, then the rows that late ones revise."""
+        for work in works.values():
+            await held.statement()
+            for resolution_ms, closed in work.closed.items():
+                _put(held, frozen(resolution_ms, work.series, closed))
+            work.revised = {resolution_ms: [] for resolution_ms in work.late}
+            for resolution_ms, late in work.late.items():
+                for bite in bites(late, REVISED_ROWS):
+                    await held.statement()
+                    revised = revise(_stored(held, resolution_ms, work.series, bite), bite)
+                    work.revised[resolution_ms].append(revised)
+                    _put(held, frozen(resolution_ms, work.series, revised))
+
+
+def _put(held: Transaction, rows: Mapping[Place, tuple[Any, ...]]) -> None:
+    for place, content in rows.items():
+        stored = held.get(place)
+        if stored is None or stored[REVISION] < content[REVISION]:
+            held.put(place, content)
+
+
+def _stored(held: Transaction, resolution_ms: int, series: Sequence[bytes], late: Rollups) -> Rollups | None:
+    start_ms, slot = rows_to_revise(late)
+    wanted = list(zip(slot.tolist(), start_ms.tolist(), strict=True))
+    found = [(place, held.get((resolution_ms, series[place[0]], place[1]))) for place in wanted]
+    known = [(place, content) for place, content in found if content is not None]
+    return thawed(*zip(*known, strict=True)) if known else None
+
+
+class Aggregating(Aggregation):
+    """The aggregator's side of the pump; the rows that open coarse windows are made from are in memory."""
+
+    def __init__(self, sender: MemorySender, windows: "Windows") -> None:
+        super().__init__(cast(Any, MemoryTables()), WindowTopic(cast(Any, sender)))
+        self._windows = windows
+
+    async def restore(self, connection: Any, stored: Mapping[Key, Stored]) -> dict[Key, PartitionStream]:
+        """The partitions as their checkpoints left them."""
+        await connection.statement()
+        return {key: PartitionStream(key, at, self._finer(connection, key, at)) for key, at in stored.items()}
+
+    def _finer(self, held: Transaction, key: Key, at: Stored) -> dict[int, Named]:
+        found = {}
+        for finer_ms, resolution_ms in pairwise(TIERS_MS):
+            if at.watermark_ms is not None:
+                span = start_of(at.watermark_ms, resolution_ms), start_of(at.watermark_ms, finer_ms)
+                found |= dict(self._rows(held, key, (finer_ms, resolution_ms), span))
+        return found
+
+    def _rows(
+        self, held: Transaction, key: Key, tiers: tuple[int, int], span: tuple[int, int]
+    ) -> Iterator[tuple[int, Named]]:
+        series = self._windows.series_of(key.partition)
+        rows = held.store.rows
+        places = sorted(
+            (place[2], series.index(place[1]))
+            for place in rows
+            if place[0] == tiers[0] and place[1] in series and span[0] <= place[2] < span[1]
+        )
+        if places:
+            contents = [rows[tiers[0], series[slot], start_ms] for start_ms, slot in places]
+            named = thawed([(slot, start_ms) for start_ms, slot in places], contents)
+            yield tiers[1], compact(series, named)
+
+
+class Windows:
+    """The service as the world runs it."""
+
+    topic = WINDOWS.name
+    """Where it publishes."""
+    spans_ms = TIERS_MS
+    """Lengths of its windows."""
+
+    def __init__(self) -> None:
+        self._packed: dict[int, bytes] = {}
+
+    def series_of(self, partition: int) -> list[bytes]:
+        """The series of a partition so far."""
+        return [packed for number, packed in sorted(self._packed.items()) if number // 10 == partition]
+
+    def processor(self, sender: MemorySender) -> Aggregating:
+        """A process of it."""
+        return Aggregating(sender, self)
+
+    def encode(self, sent: Sent, points: Points) -> bytes:
+        """The bytes of a message."""
+        if not points:
+            return envelope.tick(*sent)
+        numbers = list(dict.fromkeys(one.series for one in points))
+        columns = point.Points(
+            np.array([numbers.index(one.series) for one in points], np.uint16),
+            np.array([one.ts_ms for one in points], np.int64),
+            np.array([one.value for one in points]),
+            np.array([one.weight for one in points]),
+        )
+        return envelope.encode(
+            envelope.Batch(*sent, [self._series(number) for number in numbers], columns, [])
+        )
+
+    def _series(self, number: int) -> bytes:
+        if number not in self._packed:
+            self._packed[number] = pack(Series(1, "load", "gauge", "", (("number", str(number)),)))
+        return self._packed[number]
+
+    def rows(self, stored: Mapping[Any, Any]) -> dict[At, tuple[float, Any]]:
+        """The rows, each with its sum and all its bits."""
+        numbers = {packed: number for number, packed in self._packed.items()}
+        return {
+            (place[0], numbers[place[1]], place[2]): (_float(content[SUM]), content)
+            for place, content in stored.items()
+            if len(place) == 3
+        }
+
+    def published(self, value: bytes) -> tuple[int, list[Row]]:
+        """What a message says."""
+        said = rollups.decode(value)
+        numbers = {packed: number for number, packed in self._packed.items()}
+        found = frozen(said.resolution_ms, said.series, said.rollups)
+        return said.watermark_ms, [
+            Row((place[0], numbers[place[1]], place[2]), content[REVISION], content)
+            for place, content in found.items()
+        ]
+
+
+def _float(bits: int) -> float:
+    return float(np.int64(bits).view(np.float64))
