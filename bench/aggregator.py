@@ -2,7 +2,7 @@
 
 A topic is filled first; each round starts the aggregator on it with an empty database and ends when every partition
 is committed to its end. The CPU of start-up (until the partitions are acquired) is left out, all else is in. The law:
-counts, sums and sketches in rollup_10s must add up to the points sent, else the figure is invalid.
+counts, sums and sketches in each tier must add up to the points sent, else the figure is invalid.
 """
 
 import math
@@ -24,6 +24,9 @@ GOALS = {"aggregator_10k": (400.0, 1_000_000.0), "aggregator_100k": (400.0, 500_
 """Least ratio and least value of each."""
 
 NAIVE_MESSAGES = 30_000
+
+TABLES = ("rollup_10s", "rollup_1m", "rollup_15m")
+"""The finest first: of that one the number of rows is known."""
 
 
 async def measure(stack: Stack, folder: Path, figure: str) -> list[Line]:
@@ -70,14 +73,15 @@ async def _round(stack: Stack, folder: Path, prefix: str, runtime: str, load: pr
 
 
 async def _verify(connection: asyncpg.Connection, load: preload.Load) -> None:
-    found = await connection.fetchrow(
-        "SELECT count(*) AS rows, sum(count) AS points, sum(late_count) AS late, sum(sum) AS total, "
-        "sum((SELECT sum(w) FROM unnest(sketch_weight) AS w)) AS sketched FROM rollup_10s"
-    )
-    sent = (load.rows, load.points, 0, load.points)
-    same = (found["rows"], found["points"], found["late"], found["sketched"]) == sent
-    if not same or not math.isclose(found["total"], load.total, rel_tol=1e-9):
-        raise Invalid(f"sent {load}, none late; in rollup_10s: {dict(found)}")
+    for table in TABLES:
+        found = await connection.fetchrow(
+            "SELECT count(*) AS rows, sum(count) AS points, sum(late_count) AS late, sum(sum) AS total, "
+            f"sum((SELECT sum(w) FROM unnest(sketch_weight) AS w)) AS sketched FROM {table}"
+        )
+        same = (found["points"], found["late"], found["sketched"]) == (load.points, 0, load.points)
+        whole = found["rows"] == load.rows or table != TABLES[0]
+        if not (same and whole and math.isclose(found["total"], load.total, rel_tol=1e-9)):
+            raise Invalid(f"sent {load}, none late; in {table}: {dict(found)}")
 
 
 async def _naive_round(stack: Stack, folder: Path, topic: str) -> float:

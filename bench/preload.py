@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bench import log, traffic
 from shared.model.point import Points
 from shared.model.series import Series
-from shared.model.window import BASE_MS, start_of
+from shared.model.window import BASE_MS, TIERS_MS, start_of
 from shared.runtime.clock import now_ms
 from shared.wire import envelope
 from shared.wire import series as wire
@@ -24,7 +24,7 @@ from shared.wire.topics import DEFAULT_PARTITIONS
 Ints: TypeAlias = NDArray[np.int64]
 
 TICK_AHEAD_MS = 3 * BASE_MS
-"""How far past the last window the last message carries time: every window closes."""
+"""How far past the end of the last window of the coarsest tier the last message carries time: every window closes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,8 @@ async def fill(kafka: str, topic: str, tenant_id: int, plan: Plan) -> Load:
             rows += len(used)
         size += sum(len(value) for _, value in messages)
         await log.append(kafka, topic, messages)
-    end_ms = first_ms + plan.windows * BASE_MS + TICK_AHEAD_MS
+    last_ms = first_ms + (plan.windows - 1) * BASE_MS
+    end_ms = start_of(last_ms, TIERS_MS[-1]) + TIERS_MS[-1] + TICK_AHEAD_MS
     ticks = [(p, envelope.tick("bench", seq[p] + 1, end_ms)) for p in range(DEFAULT_PARTITIONS)]
     await log.append(kafka, topic, ticks)
     return Load(points, total, rows, sum(seq), round(size / sum(seq)))
