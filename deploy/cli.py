@@ -20,6 +20,7 @@ from deploy.local.process import Died
 from deploy.local.server import NotOurs
 from deploy.local.tenant import Scope, new_key, store
 from shared.errors import TidegaugeError
+from shared.runtime.clock import now_ms
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
 key_app = typer.Typer(no_args_is_help=True, help="API keys: who may write and read.")
@@ -134,6 +135,35 @@ def sink(
         raise typer.Exit(1) from None
     except Stopping:
         typer.echo("stopped")
+
+
+@app.command()
+def audit(
+    folder: Folder = HERE,
+    from_: Annotated[
+        str, typer.Option("--from", help="ISO 8601, UTC; an hour before --to if not given.")
+    ] = "",
+    to: Annotated[str, typer.Option("--to", help="ISO 8601, UTC; now if not given.")] = "",
+    tenant: Annotated[str | None, typer.Option(help="Name of the only tenant to look at.")] = None,
+) -> None:
+    """Show that everything received is accounted for; exit code 1 when it is not.
+
+    What came in is held against what became of it, minute by minute, and each tier of rollups against the finer one.
+    TIDEGAUGE_POSTGRES and TIDEGAUGE_KAFKA say where to look, else the system running here does; where the services have
+    a TIDEGAUGE_TOPIC_PREFIX, give it here as well.
+    """
+    from deploy import audit as auditing  # noqa: PLC0415
+
+    with _explained():
+        postgres, kafka = (
+            running.address(name, folder, os.environ) for name in ("TIDEGAUGE_POSTGRES", "TIDEGAUGE_KAFKA")
+        )
+        prefix = os.environ.get("TIDEGAUGE_TOPIC_PREFIX", "")
+        asked = auditing.question((from_, to), tenant, prefix, now_ms())
+        found = asyncio.run(auditing.run(postgres, kafka, asked))
+    typer.echo("\n".join(auditing.told(found)))
+    if not found.sound:
+        raise typer.Exit(1)
 
 
 @key_app.command("create")

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from deploy.cli import app
 
-COMMANDS = ("up", "down", "env", "migrate", "topics", "sink", "key", "version")
+COMMANDS = ("up", "down", "env", "migrate", "topics", "audit", "sink", "key", "version")
 
 
 def run(*words: str, env: dict[str, str] | None = None) -> tuple[int, str]:
@@ -29,7 +29,8 @@ def test_each_command_has_help(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("env",), ("migrate",), ("topics",), ("key", "create", "--tenant=a", "--scope=read")]
+    "words",
+    [("env",), ("migrate",), ("topics",), ("audit",), ("key", "create", "--tenant=a", "--scope=read")],
 )
 def test_without_a_system_it_says_how_to_start_one(tmp_path: Path, words: tuple[str, ...]) -> None:
     """One sentence and an exit code, no trace."""
@@ -51,3 +52,21 @@ def test_an_unreachable_server_is_named() -> None:
 
     assert code == 1
     assert "postgres is unavailable" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        pytest.param(
+            ("--from", "noon"), "--from: must be an instant such as 2026-03-01T12:00Z", id="no instant"
+        ),
+        pytest.param(
+            ("--from", "2026-03-02", "--to", "2026-03-01"), "--from: must be before --to", id="backwards"
+        ),
+    ],
+)
+def test_an_audit_of_no_span_is_refused(words: tuple[str, ...], problem: str) -> None:
+    """Before any server is asked."""
+    nowhere = {"TIDEGAUGE_POSTGRES": "postgresql://nobody@127.0.0.1:1/none", "TIDEGAUGE_KAFKA": "127.0.0.1:1"}
+
+    assert (1, f"tidegauge: {problem}\n") == run("audit", *words, env=nowhere)

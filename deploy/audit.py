@@ -1,0 +1,155 @@
+"""`tidegauge audit`: whether the ledger closes and the tiers agree, and what is still in flight.
+
+Times are milliseconds UTC. Messages in flight are on no side of the ledger and no fault. The law: it is sound exactly
+when every minute closes by itself and no compared window differs; then, and only then, the command ends with 0.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from deploy.kafka.ends import ends
+from deploy.postgres import books
+from deploy.postgres.books import Books, Minute, Question, Tier
+from shared.errors import Misconfigured, Unavailable
+from shared.model.ledger import (
+    CONFLICT,
+    COUNTED,
+    DEAD_LETTERED,
+    DERIVED,
+    DUPLICATE,
+    RECEIVED,
+    REJECTED,
+    STALE_TOTAL,
+    Account,
+    total,
+)
+from shared.wire.topics import EVENTS, METRICS
+
+DEFAULT_RANGE_MS = 3600 * 1000
+"""What is audited when nothing is said."""
+
+_PLAIN = (RECEIVED, DERIVED, COUNTED, DUPLICATE, CONFLICT, STALE_TOTAL)
+_CODED = (REJECTED, DEAD_LETTERED)
+_HEAD = ("tenant", "cargo", "minutes", *_PLAIN, *_CODED, "difference")
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What was found."""
+
+    question: Question
+    books: Books
+    in_flight: Mapping[tuple[str, int], int] | None
+    """Messages behind the checkpoint of each partition; None: the log cannot be looked at now."""
+
+    @property
+    def open(self) -> list[Minute]:
+        """Minutes that do not close."""
+        return [minute for minute in self.books.minutes if minute.account.difference]
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.open and not any(tier.apart for tier in self.books.tiers)
+
+
+def question(span: tuple[str, str], tenant: str | None, prefix: str, now_ms: int) -> Question:
+    """What is asked; instants as ISO 8601, empty: the last hour. Raises `Misconfigured`."""
+    to_ms = _ms_of("--to", span[1], now_ms)
+    from_ms = _ms_of("--from", span[0], to_ms - DEFAULT_RANGE_MS)
+    if from_ms >= to_ms:
+        raise Misconfigured("--from: must be before --to")
+    return Question(from_ms, to_ms, {"points": prefix + METRICS.name, "events": prefix + EVENTS.name}, tenant)
+
+
+async def run(postgres: str, kafka: str, asked: Question) -> Audit:
+    """Look at the tables, then at the log; raise `Unavailable` when the tables cannot be read."""
+    found = await books.read(postgres, asked)
+    try:
+        logs = await ends(kafka, list(asked.topics.values()))
+    except Unavailable:
+        return Audit(asked, found, None)
+    behind = {part: max(0, end - found.checkpoints.get(part, 0)) for part, end in logs.items()}
+    return Audit(asked, found, behind)
+
+
+def told(audit: Audit) -> Iterator[str]:
+    """The findings, line by line."""
+    asked = audit.question
+    yield f"received from {_text(asked.from_ms)} to {_text(asked.to_ms)}"
+    cargoes = {topic: cargo for cargo, topic in asked.topics.items()}
+    groups: dict[tuple[str, str], list[Account]] = {}
+    for minute in audit.books.minutes:
+        groups.setdefault((minute.tenant, cargoes[minute.topic]), []).append(minute.account)
+    yield from _table([_row(*key, accounts) for key, accounts in sorted(groups.items())])
+    for (tenant, cargo), accounts in sorted(groups.items()):
+        yield from _codes(f"{cargo} of {tenant}", total(accounts))
+    for minute in audit.open:
+        counts = ", ".join(f"{name} {count}" for name, count in sorted(minute.account.counts.items()))
+        where = f"{_text(minute.minute_ms)}, {cargoes[minute.topic]} of {minute.tenant}"
+        yield f"does not close: {where}: {counts}, difference {minute.account.difference:+}"
+    yield from _flight(audit)
+    for tier in audit.books.tiers:
+        yield from _tier(tier)
+    yield "all is accounted for" if audit.sound else "something is not accounted for: see above"
+
+
+def _row(tenant: str, cargo: str, accounts: Sequence[Account]) -> tuple[str, ...]:
+    whole = total(accounts)
+    plain = [whole.of(outcome) for outcome in _PLAIN]
+    coded = [sum(whole.by_code(outcome).values()) for outcome in _CODED]
+    return (tenant, cargo, *map(str, (len(accounts), *plain, *coded, whole.difference)))
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(_HEAD, *rows, strict=True)]
+    for row in (_HEAD, *rows):
+        left = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
+        right = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
+        yield "  ".join([*left, *right])
+
+
+def _codes(whose: str, account: Account) -> Iterator[str]:
+    for outcome in _CODED:
+        found = account.by_code(outcome)
+        if found:
+            listed = ", ".join(f"{code} {count}" for code, count in sorted(found.items()))
+            yield f"{outcome}, {whose}: {listed}"
+
+
+def _flight(audit: Audit) -> Iterator[str]:
+    if audit.in_flight is None:
+        yield "in flight: not known, for Kafka does not answer"
+        return
+    for cargo, topic in audit.question.topics.items():
+        behind = [count for (name, _), count in audit.in_flight.items() if name == topic]
+        waiting = [count for count in behind if count]
+        where = f" in {len(waiting)} of {len(behind)} partitions" if waiting else ""
+        yield f"in flight, {cargo}: {sum(waiting)} messages{where}"
+
+
+def _tier(tier: Tier) -> Iterator[str]:
+    verdict = "differs from" if tier.apart else "agrees with"
+    yield f"{tier.coarse} {verdict} {tier.fine} ({tier.compared} windows of series compared)"
+    for one in tier.apart:
+        what = f"{one.metric} of {one.tenant} at {_text(one.window_ms)}"
+        yield f"  {what}: count and sum {_pair(one.coarse)}, of the finer ones {_pair(one.fine)}"
+
+
+def _pair(values: tuple[float | None, float | None]) -> str:
+    return "no row" if values[0] is None else f"{values[0]:g} and {values[1]:g}"
+
+
+def _text(ms: int) -> str:
+    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _ms_of(option: str, text: str, default_ms: int) -> int:
+    if not text:
+        return default_ms
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise Misconfigured(f"{option}: must be an instant such as 2026-03-01T12:00Z") from None
+    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)

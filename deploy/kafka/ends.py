@@ -1,0 +1,54 @@
+"""Where the logs end now.
+
+Offsets are Kafka's. The law: nothing is read and no group is joined, so that looking disturbs nobody.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import aiokafka
+from aiokafka.admin import AIOKafkaAdminClient
+
+from shared.errors import Unavailable
+from shared.runtime.kafka import FAILURES, REQUEST_S
+
+LIMIT_S = 20.0
+"""How long the whole look may take."""
+
+_REQUEST_MS = int(REQUEST_S * 1000)
+
+
+async def ends(bootstrap: str, topics: Sequence[str]) -> dict[tuple[str, int], int]:
+    """The offset after the last record of each partition of these topics; raise `Unavailable`."""
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            return await _ends(bootstrap, await _partitions(bootstrap, topics))
+    except FAILURES as problem:
+        raise Unavailable("kafka", repr(problem)) from problem
+
+
+async def _partitions(bootstrap: str, topics: Sequence[str]) -> list[aiokafka.TopicPartition]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=_REQUEST_MS)
+    try:
+        await admin.start()
+        # All topics are listed: asking for one by name would let a broker that creates automatically create it.
+        known = set(await admin.list_topics())
+        described = await admin.describe_topics([topic for topic in topics if topic in known])
+    finally:
+        await admin.close()
+    return [
+        aiokafka.TopicPartition(topic["topic"], partition["partition"])
+        for topic in described
+        for partition in topic["partitions"]
+    ]
+
+
+async def _ends(bootstrap: str, parts: Sequence[aiokafka.TopicPartition]) -> dict[tuple[str, int], int]:
+    consumer = aiokafka.AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=_REQUEST_MS)
+    try:
+        await consumer.start()
+        consumer.assign(parts)
+        found = await consumer.end_offsets(parts)
+    finally:
+        await consumer.stop()
+    return {(part.topic, part.partition): end for part, end in found.items()}

@@ -1,0 +1,175 @@
+"""Reads what an audit looks at: the ledger, the checkpoints, and whether each tier is the merge of the finer one.
+
+Times are milliseconds UTC. All of it is one snapshot, and workers are not disturbed. The law: of rollups only windows
+are compared that have closed everywhere and whose finer rows are all still there.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import asyncpg
+
+from shared.errors import Misconfigured
+from shared.model.ledger import Account
+from shared.runtime.postgres import CONNECT_S, guard
+
+STATEMENT_S = 120.0
+"""Longest time for one look at the tables."""
+
+FINE_MS = 6 * 3600 * 1000 - 60_000
+"""How far behind the watermark windows of 10 s are complete."""
+
+TIERS = (("rollup_10s", "rollup_1m", 60_000), ("rollup_1m", "rollup_15m", 900_000))
+"""Finer table, coarser table, and the length of its windows."""
+
+_MINUTES = """
+SELECT topic, name, (extract(epoch FROM minute) * 1000)::bigint AS minute_ms, outcome, sum(count)::bigint AS count
+FROM ledger_1m LEFT JOIN tenant USING (tenant_id)
+WHERE minute >= $1 AND minute < $2 AND topic = ANY($3) AND ($4::text IS NULL OR name = $4)
+GROUP BY topic, name, tenant_id, minute, outcome ORDER BY topic, name, tenant_id, minute
+"""
+
+_CHECKPOINTS = "SELECT topic, partition, next_offset, watermark_ms FROM partition_state WHERE topic = ANY($1)"
+
+_TIER = """
+WITH fine AS (
+    SELECT date_bin($5, f.window_start, 'epoch'::timestamptz) AS window_start, series_id,
+           sum(f.count) AS count, sum(f.sum) AS sum, sum(abs(f.count) * greatest(abs(f.min), abs(f.max), 0)) AS size
+    FROM {fine} f WHERE f.window_start >= $1 AND f.window_start < $2 GROUP BY 1, 2
+), coarse AS (
+    SELECT window_start, series_id, count, sum FROM {coarse} WHERE window_start >= $1 AND window_start < $2
+)
+SELECT window_start, metric, coalesce(t.name, tenant_id::text) AS tenant,
+       fine.count AS fine_count, coarse.count AS coarse_count, fine.sum AS fine_sum, coarse.sum AS coarse_sum,
+       count(*) OVER () AS compared,
+       (abs(fine.count - coarse.count) <= 1e-9 * greatest(abs(fine.count), abs(coarse.count))
+        AND abs(fine.sum - coarse.sum) <= 1e-9 * greatest(abs(fine.sum), abs(coarse.sum), size)) IS TRUE AS agree
+FROM fine FULL JOIN coarse USING (window_start, series_id)
+    JOIN series s USING (series_id) LEFT JOIN tenant t USING (tenant_id)
+WHERE s.topic = $3 AND ($4::text IS NULL OR t.name = $4)
+ORDER BY agree, window_start, metric LIMIT 10
+"""
+
+
+class Minute(NamedTuple):
+    """What became of what a tenant sent to a topic in a minute."""
+
+    topic: str
+    tenant: str
+    minute_ms: int
+    account: Account
+
+
+class Apart(NamedTuple):
+    """A window of a series that is not the merge of its finer ones; None: there is no row."""
+
+    window_ms: int
+    metric: str
+    tenant: str
+    fine: tuple[float | None, float | None]
+    """Count and sum."""
+    coarse: tuple[float | None, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """A comparison of two tiers."""
+
+    fine: str
+    coarse: str
+    compared: int
+    """Windows of series."""
+    apart: Sequence[Apart]
+    """The first ten that differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the tables say."""
+
+    minutes: Sequence[Minute]
+    checkpoints: Mapping[tuple[str, int], int]
+    """Next offset of each partition."""
+    tiers: Sequence[Tier]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is audited."""
+
+    from_ms: int
+    to_ms: int
+    topics: Mapping[str, str]
+    """By cargo."""
+    tenant: str | None
+    """Name of the only tenant; None: all."""
+
+
+async def read(dsn: str, question: Question) -> Books:
+    """Read everything at one instant; raise `Unavailable`, or `Misconfigured` for an unknown tenant."""
+    with guard():
+        held = await asyncpg.connect(dsn, timeout=CONNECT_S, command_timeout=STATEMENT_S)
+        try:
+            async with held.transaction(isolation="repeatable_read", readonly=True):
+                await _check(held, question)
+                topics = list(question.topics.values())
+                checkpoints = await held.fetch(_CHECKPOINTS, topics)
+                return Books(
+                    await _minutes(held, question, topics),
+                    {(row["topic"], row["partition"]): row["next_offset"] for row in checkpoints},
+                    await _tiers(held, question, checkpoints),
+                )
+        finally:
+            held.terminate()
+
+
+async def _check(held: Any, question: Question) -> None:
+    if question.tenant is None:
+        return
+    if not await held.fetchval("SELECT count(*) FROM tenant WHERE name = $1", question.tenant):
+        raise Misconfigured(f"there is no tenant {question.tenant!r}")
+
+
+async def _minutes(held: Any, question: Question, topics: list[str]) -> list[Minute]:
+    span = _at(question.from_ms), _at(question.to_ms)
+    found: dict[tuple[str, str, int], dict[str, int]] = {}
+    for topic, name, minute_ms, outcome, count in await held.fetch(_MINUTES, *span, topics, question.tenant):
+        found.setdefault((topic, name or "(none)", minute_ms), {})[outcome] = count
+    return [Minute(*key, Account(counts)) for key, counts in found.items()]
+
+
+async def _tiers(held: Any, question: Question, checkpoints: Sequence[Any]) -> list[Tier]:
+    topic = question.topics["points"]
+    watermarks = [row["watermark_ms"] or 0 for row in checkpoints if row["topic"] == topic] or [0]
+    found = []
+    for fine, coarse, length_ms in TIERS:
+        oldest_ms = max(watermarks) - FINE_MS if fine == "rollup_10s" else 0
+        first_ms = max(question.from_ms, oldest_ms)
+        first_ms += -first_ms % length_ms
+        end_ms = min(question.to_ms, *watermarks)
+        end_ms -= end_ms % length_ms
+        if first_ms < end_ms:
+            found.append(await _tier(held, (fine, coarse, length_ms), (first_ms, end_ms), question))
+    return found
+
+
+async def _tier(held: Any, tier: tuple[str, str, int], span: tuple[int, int], question: Question) -> Tier:
+    fine, coarse, length_ms = tier
+    query = _TIER.format(fine=fine, coarse=coarse)
+    rows = await held.fetch(
+        query, *map(_at, span), question.topics["points"], question.tenant, timedelta(milliseconds=length_ms)
+    )
+    apart = [
+        Apart(
+            int(row["window_start"].timestamp() * 1000), row["metric"], row["tenant"],
+            (row["fine_count"], row["fine_sum"]), (row["coarse_count"], row["coarse_sum"]),
+        )
+        for row in rows if not row["agree"]
+    ]  # fmt: skip
+    return Tier(fine, coarse, rows[0]["compared"] if rows else 0, apart)
+
+
+def _at(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
