@@ -8,11 +8,12 @@ import uvloop
 from services.alerts import app
 from services.alerts.settings import Settings
 from shared.errors import Misconfigured
-from shared.runtime import logging, settings
+from shared.runtime import crash, logging, settings
 
 if __name__ == "__main__":
     logging.configure("alerts")
     try:
+        crash.arm(os.environ.get(crash.VARIABLE, ""))
         uvloop.run(app.run(settings.load(Settings, "ALERTS", os.environ)))
     except Misconfigured as problem:
         sys.exit(f"alerts: {problem}")

@@ -14,6 +14,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import KafkaError
 
+from shared.runtime import crash
 from shared.runtime.lifecycle import background, die
 from shared.stream import group as timing
 from shared.stream.group import Group
@@ -61,6 +62,8 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ship
     async def turn(self, stopping: asyncio.Event) -> None:
         """Fold what a fetch brings; under back-pressure, wait until there is room."""
         fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
+        if fetched:
+            crash.point("fetched")
         for tp, messages in fetched.items():
             key = Key(tp.topic, tp.partition)
             if not self._pump.take(key, [Record(m.offset, m.timestamp, m.value) for m in messages]):
@@ -70,7 +73,9 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ship
 
     async def on_partitions_revoked(self, revoked: Iterable[aiokafka.TopicPartition]) -> None:
         """Forget everything: an assignment always comes next, and is acquired anew."""
+        crash.point("revoked")
         self._pump.forget()
+        crash.point("forgotten")
 
     async def on_partitions_assigned(self, assigned: Iterable[aiokafka.TopicPartition]) -> None:
         """Own what is assigned, or end the process."""
@@ -84,12 +89,15 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ship
 
     async def acquire(self, assigned: list[aiokafka.TopicPartition]) -> None:
         """Own these partitions, seek to their checkpoints and fold them from now on."""
+        crash.point("assigned")
         acquired = await self._pump.acquire(Key(tp.topic, tp.partition) for tp in assigned)
+        crash.point("acquired")
         earliest = await self._consumer.beginning_offsets(assigned)
         ends = await self._consumer.end_offsets(assigned)
         for tp in assigned:
             held = acquired[Key(tp.topic, tp.partition)]
             self._consumer.seek(tp, check_bounds(held, earliest[tp], ends[tp]))
+        crash.point("sought")
         self._pump.install(acquired)
 
     def mirror(self, offsets: dict[Key, int]) -> None:
@@ -100,6 +108,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ship
     async def _tell_kafka(self, offsets: dict[Key, int]) -> None:
         try:
             await self._consumer.commit({aiokafka.TopicPartition(*key): at for key, at in offsets.items()})
+            crash.point("mirrored")
         except (KafkaError, ValueError) as problem:
             _log.info("offsets not mirrored", problem=repr(problem))
 

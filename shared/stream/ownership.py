@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from shared.runtime import crash
 from shared.runtime.postgres import Connection, Pool, connection
 from shared.stream import ledger
 from shared.stream.processor import Cut, Key, Stored
@@ -83,7 +84,10 @@ class Ownership:
         async with connection(self._pool) as held, held.transaction():
             rows = await held.fetch(_ACQUIRE, topics, partitions, self.owner)
             stored = {Key(topic, partition): Stored(*rest) for topic, partition, *rest in rows}
-            return stored, await restore(held, stored)
+            crash.point("raised")
+            folds = await restore(held, stored)
+            crash.point("restored")
+        return stored, folds
 
     async def commit(self, cuts: Sequence[Cut[Any]], write: Write) -> Outcome:
         """One transaction for all cuts; those whose checkpoint has moved under us are left out and reported.
@@ -92,14 +96,18 @@ class Ownership:
         was committed is recognised by its checkpoint.
         """
         async with connection(self._pool) as held, held.transaction():
+            crash.point("begun")
             moved = await _move(held, cuts)
+            crash.point("moved")
             won = [cut for cut in cuts if cut.key in moved]
             if won:
                 await held.executemany(_DEAD_LETTER, _dead_letters(won))
                 await ledger.add(held, {cut.key: ledger.buried_in(cut) for cut in won if cut.dead})
+                crash.point("buried")
                 await write(held, won)
             rest = [cut for cut in cuts if cut.key not in moved]
             known = await _committed_before(held, rest) if rest else frozenset()
+        crash.point("committed")
         return Outcome(moved | known, frozenset(cut.key for cut in rest) - known)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol
 import structlog
 
 from shared.errors import Misconfigured, Rejected, Unavailable
+from shared.runtime import crash
 from shared.runtime.postgres import Connection
 from shared.stream.ownership import F, Outcome, Restore, Write
 from shared.stream.processor import Cut, DeadLetter, Fold, Key, Processor, Record, Stored, W
@@ -88,6 +89,7 @@ class Pump(Generic[W]):
         self.held = dict(acquired)
         self._fenced.clear()
         self._holes.clear()
+        crash.point("installed")
         _log.info("partitions acquired", partitions=len(acquired), topics=sorted({k.topic for k in acquired}))
 
     def forget(self) -> None:
@@ -123,6 +125,7 @@ class Pump(Generic[W]):
             )
             _log.warning("dead letter", **held.key._asdict(), offset=record.offset, code=refused.code)
         held.next = record.offset + 1
+        crash.point("folded")
 
     def fenced(self) -> str | None:
         """A symptom while partitions that Kafka still assigns to us belong to another process."""
@@ -150,18 +153,23 @@ class Pump(Generic[W]):
             cuts = [self._cut(held) for held in taken]
             if not cuts:
                 return {}
+            crash.point("cut")
             outcome = await self._ownership.commit(cuts, self._write)
             done = [cut for cut in cuts if cut.key in outcome.done]
             self._settle(taken, outcome.done)
             await self._processor.settled(done)
+            crash.point("settled")
             return {cut.key: cut.end for cut in done}
 
     async def _write(self, held: Connection, cuts: Sequence[Cut[W]]) -> None:
         await self._processor.save(held, cuts)
+        crash.point("saved")
         await self._processor.publish(cuts)
+        crash.point("published")
 
     async def drain(self) -> dict[Key, int]:
         """Commit once more before leaving the group, then forget; what cannot be committed is left to the log."""
+        crash.point("stopping")
         try:
             async with asyncio.timeout(DRAIN_S):
                 return await self.commit()
@@ -169,6 +177,7 @@ class Pump(Generic[W]):
             _log.warning("last commit failed; the log will be replayed", problem=repr(problem))
             return {}
         finally:
+            crash.point("drained")
             self.forget()
 
     def _cut(self, held: Held[W]) -> Cut[W]:
