@@ -1,6 +1,6 @@
-"""Wires the aggregator: the pump drives the fold, a task shows open windows.
+"""Wires the aggregator: the pump drives the fold, a task shows open windows, another watches the ledger. Seconds.
 
-The law: showing live windows may fail without harm; nothing else may.
+The law: showing live windows and watching may fail without harm; nothing else may.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import socket
 import structlog
 
 from services.aggregator.adapters.kafka import WindowTopic
+from services.aggregator.adapters.ledger import LedgerWatch
 from services.aggregator.adapters.postgres import UPKEEP, RollupTables
 from services.aggregator.adapters.redis import LiveKeys
 from services.aggregator.adapters.stream import Aggregation, PartitionStream
@@ -18,16 +19,24 @@ from services.aggregator.service import Work
 from services.aggregator.settings import Settings
 from shared.errors import Unavailable
 from shared.runtime import postgres, redis, upkeep
+from shared.runtime.clock import monotonic_s, now_ms
 from shared.runtime.kafka import Sender
 from shared.runtime.lifecycle import background, stop_event
 from shared.stream import runtimes
 from shared.stream.group import Group
 from shared.stream.ownership import Ownership
+from shared.stream.processor import Key
 from shared.stream.pump import Pump
 from shared.wire.topics import METRICS
 
 GROUP = "tidegauge-aggregator"
 """Consumer group; its offsets are a mirror for lag tools."""
+
+LOOK_S = 60.0
+"""Time between two looks at the ledger."""
+
+TELL_S = 4.0
+"""Time between two points of a difference: no window of 10 s is without one."""
 
 _log = structlog.get_logger(__name__)
 
@@ -46,6 +55,8 @@ async def run(settings: Settings) -> None:
     live_sender = Sender(settings.kafka, f"{owner}-live")
     live_topic = WindowTopic(live_sender, settings.topic_prefix)
     background(_show(pump, (keys, live_topic), settings.live_every_ms / 1000), "live windows")
+    watch = LedgerWatch(pool, live_sender, owner, settings.topic_prefix)
+    background(_watch(pump, watch, Key(settings.topic_prefix + METRICS.name, 0)), "watch of the ledger")
     group = Group(
         settings.kafka, settings.topic_prefix + GROUP, (settings.topic_prefix + METRICS.name,), owner
     )
@@ -61,6 +72,24 @@ async def _show(pump: Pump[Work], places: tuple[LiveWindows, ...], every_s: floa
         windows = [window for fold in folds if isinstance(fold, PartitionStream) for window in _live(fold)]
         if windows:
             await asyncio.gather(*(_shown(place, windows) for place in places))
+
+
+async def _watch(pump: Pump[Work], watch: LedgerWatch, first: Key) -> None:
+    """Watch while the first partition is held, so that one worker does."""
+    looked_s: float | None = None
+    while True:
+        await asyncio.sleep(TELL_S)
+        if first not in pump.held:
+            looked_s = None
+            continue
+        try:
+            if looked_s is None or monotonic_s() - looked_s >= LOOK_S:
+                if found := await watch.look():
+                    _log.error("the ledger does not close", tenants=len({one.tenant_id for one in found}))
+                looked_s = monotonic_s()
+            await watch.tell(now_ms())
+        except Unavailable as problem:
+            _log.warning("the ledger was not watched", problem=str(problem))
 
 
 async def _shown(place: LiveWindows, windows: list[LiveWindow]) -> None:

@@ -15,7 +15,7 @@ from services.aggregator.domain.entries import Entries
 from services.aggregator.domain.receipts import Receipts
 from services.aggregator.domain.tiers import Parts, Tiers
 from services.aggregator.domain.watermark import advance
-from services.aggregator.domain.windows import closed_rows
+from services.aggregator.domain.windows import closed_rows, is_closed
 from shared.model.ledger import COUNTED, Entry, Line, minute_of
 from shared.model.point import Points
 from shared.model.rollup import Rollups, concatenate
@@ -67,8 +67,10 @@ class Work:
     """Late rows by resolution, in the order of the log."""
     open: Rollups | None
     """The base windows that are still open: the state to go on from."""
+    whole: Parts
+    """With that, by resolution: open coarse windows that finer ones have closed into, to be kept whole."""
     amended: Parts
-    """With that: rows of the open coarse windows that cannot be rebuilt from finer ones, by resolution."""
+    """And rows of open coarse windows that late points have changed since they were kept."""
     revised: dict[int, list[Rollups]] = field(default_factory=dict)
     """By resolution, the new state of the rows that late ones change, once the tables have made it."""
     ledger: Counter[Entry] = field(default_factory=Counter)
@@ -166,13 +168,15 @@ class PartitionFold:
     def checkpoint(self) -> Work:
         """Hand over what was gathered."""
         watermark_ms = self.watermark_ms or 0
+        whole, amended = self._tiers.checkpoint(watermark_ms)
         work = Work(
             series=self.series,
             new_series=self._new_series,
             closed={resolution_ms: concatenate(parts) for resolution_ms, parts in self._closed.items()},
             late={resolution_ms: concatenate(parts) for resolution_ms, parts in self._late.items()},
             open=self._tiers.open.all(watermark_ms),
-            amended=self._tiers.amended(watermark_ms),
+            whole=whole,
+            amended=amended,
             ledger=self._receipts.take(),
         )
         self._new_series, self._closed, self._late, self.waiting_bytes = [], {}, {}, 0
@@ -193,20 +197,18 @@ class PartitionFold:
             self._tiers.keep(used)
             self._receipts.keep(used)
 
-    def restore(
-        self, opened: Named | None, amended: Mapping[int, Named], finer: Mapping[int, Named] | None = None
-    ) -> None:
-        """Start from the open and amended rows of a checkpoint, and the stored finer rows of open coarse windows."""
-        renumbered = self._known(opened) if opened else None
-        fine, own = (
-            {resolution_ms: self._known(named) for resolution_ms, named in each.items()}
-            for each in (finer or {}, amended)
+    def restore(self, opened: Named | None, whole: Mapping[int, Named], amended: Mapping[int, Named]) -> None:
+        """Start from the open windows of a checkpoint; coarse ones may have closed since they were kept."""
+        base = self._known(opened) if opened else None
+        kept, changed = (
+            {
+                tier: self._known(named)
+                for tier, named in each.items()
+                if not is_closed(int(named.rollups.start_ms[0]), self.watermark_ms or 0, tier)
+            }
+            for each in (whole, amended)
         )
-        self._tiers.restore(renumbered, fine, own, len(self.series))
-
-    def hand_over_all_series(self) -> None:
-        """Hand the series that were restored over once more: they were stored without their partition."""
-        self._new_series = list(self.series)
+        self._tiers.restore(base, kept, changed, len(self.series))
 
     def _known(self, named: Named) -> Rollups:
         slots = np.array([self._slot(packed) for packed in named.series], np.int64)

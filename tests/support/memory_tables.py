@@ -1,13 +1,10 @@
 """The tables of all tiers without a server: what a fold gathers, written, read and revised as Postgres does it."""
 
-from itertools import pairwise
-
 import numpy as np
 
 from services.aggregator.domain.lateness import bites, revise, rows_to_revise
 from services.aggregator.service import Named, Work
 from shared.model.rollup import Ints, Rollups, concatenate
-from shared.model.window import TIERS_MS, start_of
 from shared.wire import rollups
 
 
@@ -16,6 +13,7 @@ class MemoryTables:
 
     def __init__(self, series: list[bytes], revised_rows: int = 3) -> None:
         self.rows: dict[int, Rollups] = {}
+        self.whole: dict[int, Named] = {}
         self._series = series
         self._places = {packed: place for place, packed in enumerate(series)}
         self._revised_rows = revised_rows
@@ -28,6 +26,7 @@ class MemoryTables:
         for tier, late in work.late.items():
             for bite in bites(_moved(late, place), self._revised_rows):
                 self._put(tier, revise(self._stored(tier, bite), bite))
+        self.whole |= {tier: Named(list(work.series), rows) for tier, rows in work.whole.items()}
 
     def _stored(self, tier: int, late: Rollups) -> Rollups | None:
         if tier not in self.rows:
@@ -40,18 +39,6 @@ class MemoryTables:
             kept = np.flatnonzero(~np.isin(_codes(self.rows[tier]), _codes(rows)))
             rows = concatenate([self.rows[tier].take(kept), rows])
         self.rows[tier] = rows.take(np.argsort(_codes(rows)))
-
-    def finer(self, watermark_ms: int) -> dict[int, Named]:
-        """The stored rows that the open coarse windows are made from."""
-        found = {}
-        for finer_ms, tier in pairwise(TIERS_MS):
-            rows = self.rows.get(finer_ms)
-            if rows is not None:
-                inside = (rows.start_ms >= start_of(watermark_ms, tier)) & (
-                    rows.start_ms < start_of(watermark_ms, finer_ms)
-                )
-                found[tier] = Named(self._series, rows.take(np.flatnonzero(inside)))
-        return found
 
     def content(self) -> dict[int, bytes]:
         """All rows of each tier."""

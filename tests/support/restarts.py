@@ -12,6 +12,5 @@ def restarted(fold: PartitionFold, work: Work, tables: MemoryTables) -> Partitio
     key = Key("points", 0)
     packed = snapshot.encode(key, work)
     opened = snapshot.decode(key, packed) if packed else snapshot.NOTHING
-    finer = {} if fold.watermark_ms is None else tables.finer(fold.watermark_ms)
-    successor.restore(opened.open, opened.amended, finer)
+    successor.restore(opened.open, tables.whole, opened.amended)
     return successor

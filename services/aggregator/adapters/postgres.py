@@ -1,20 +1,21 @@
-"""Writes series and rollups of all tiers inside the pump's transaction.
+"""Writes series, rollups of all tiers and the open coarse windows inside the pump's transaction.
 
 Rows are absolute values: late rows are merged with their stored rows here, for one owner writes a partition. The law: a
 row is only ever replaced by one with a higher revision; and no burst of late points is ever one statement.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 
 import numpy as np
 import orjson
 
-from services.aggregator.adapters import copy, readback
+from services.aggregator.adapters import copy, readback, snapshot
 from services.aggregator.domain.lateness import bites, revise, rows_to_revise
-from services.aggregator.service import Work
+from services.aggregator.service import Named, Work
 from shared.model.rollup import Ints, Rollups
 from shared.model.window import TIERS_MS
+from shared.runtime import crash
 from shared.runtime.postgres import Connection
 from shared.stream import ledger
 from shared.stream.processor import Key
@@ -27,12 +28,20 @@ REVISED_ROWS = 5_000
 """Stored rows that are read, merged and written at once."""
 
 _SERIES = """
-INSERT INTO series AS stored (series_id, tenant_id, metric, kind, unit, labels, topic, partition)
-SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::text[],
-                     $8::integer[])
-    AS new (series_id, tenant_id, metric, kind, unit, labels, topic, partition) ORDER BY series_id
-ON CONFLICT (series_id) DO UPDATE SET topic = excluded.topic, partition = excluded.partition
-WHERE (stored.topic, stored.partition) IS DISTINCT FROM (excluded.topic, excluded.partition)
+INSERT INTO series (series_id, tenant_id, metric, kind, unit, labels)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::jsonb[])
+    AS new (series_id, tenant_id, metric, kind, unit, labels) ORDER BY series_id
+ON CONFLICT DO NOTHING
+"""
+
+_KEEP = """
+INSERT INTO open_window (topic, partition, resolution_ms, snapshot) VALUES ($1, $2, $3, $4)
+ON CONFLICT (topic, partition, resolution_ms) DO UPDATE SET snapshot = excluded.snapshot
+"""
+
+_KEPT = """
+SELECT topic, partition, resolution_ms, snapshot FROM open_window
+JOIN unnest($1::text[], $2::integer[]) AS wanted (topic, partition) USING (topic, partition)
 """
 
 _STAGE = f"CREATE TEMPORARY TABLE IF NOT EXISTS incoming ({copy.COLUMNS}) ON COMMIT DELETE ROWS"
@@ -74,11 +83,12 @@ UPKEEP = ("SELECT keep_rollups()", *ledger.UPKEEP)
 
 
 class RollupTables:
-    """The tables `series`, `rollup_*` and `ledger_1m`."""
+    """The tables `series`, `rollup_*`, `open_window` and `ledger_1m`."""
 
     async def save(self, held: Connection, works: Mapping[Key, Work]) -> None:
         """Write what the works hold: closed windows first, then the rows that late points revise."""
         await _save_series(held, works)
+        crash.point("series_saved")
         await held.execute(_STAGE)
         for resolution_ms, table in TABLES.items():
             closed = [
@@ -88,11 +98,24 @@ class RollupTables:
             ]
             if closed:
                 await _write(held, table, closed)
+        crash.point("closed_saved")
         if any(work.late for work in works.values()):
             await held.execute(_BY_KEY)
         for work in works.values():
             await _save_late(held, work)
+        crash.point("late_saved")
+        kept = [(*key, *part) for key, work in works.items() for part in snapshot.whole(key, work)]
+        await held.executemany(_KEEP, kept)
         await ledger.add(held, {key: work.ledger for key, work in works.items()})
+
+    async def kept(self, held: Connection, keys: Iterable[Key]) -> dict[Key, dict[int, Named]]:
+        """The coarse windows of these partitions as they were last kept whole, by resolution."""
+        found: dict[Key, dict[int, Named]] = {key: {} for key in keys}
+        topics, partitions = [key.topic for key in found], [key.partition for key in found]
+        for topic, partition, resolution_ms, packed in await held.fetch(_KEPT, topics, partitions):
+            key = Key(topic, partition)
+            found[key][resolution_ms] = snapshot.opened(key, packed)
+        return found
 
 
 async def _save_late(held: Connection, work: Work) -> None:
@@ -104,20 +127,18 @@ async def _save_late(held: Connection, work: Work) -> None:
 
 
 async def _save_series(held: Connection, works: Mapping[Key, Work]) -> None:
-    owners = {packed: key for key, work in works.items() for packed in work.new_series}
-    if not owners:
+    packed = [packed for work in works.values() for packed in work.new_series]
+    if not packed:
         return
-    known = [unpack(packed) for packed in owners]
+    known = {series_id(p): unpack(p) for p in packed}
     await held.execute(
         _SERIES,
-        [series_id(packed) for packed in owners],
-        [s.tenant_id for s in known],
-        [s.metric for s in known],
-        [s.kind for s in known],
-        [s.unit for s in known],
-        [orjson.dumps(dict(s.labels)).decode() for s in known],
-        [key.topic for key in owners.values()],
-        [key.partition for key in owners.values()],
+        list(known),
+        [s.tenant_id for s in known.values()],
+        [s.metric for s in known.values()],
+        [s.kind for s in known.values()],
+        [s.unit for s in known.values()],
+        [orjson.dumps(dict(s.labels)).decode() for s in known.values()],
     )
 
 

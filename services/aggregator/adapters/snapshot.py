@@ -1,10 +1,12 @@
-"""The open windows of a partition as bytes: the snapshot in its checkpoint.
+"""The open windows of a partition as bytes: the snapshot in its checkpoint, and beside it each coarse window whole.
 
-zstd of a MessagePack map with a version: `open` holds the base windows, `amended` those rows of open coarse windows
-that are not rebuilt from finer ones, each as a batch of windows. Version 1, a batch of windows alone, is still read.
-The law: an unknown version stops the start and says how to go on.
+A snapshot is zstd of a MessagePack map with a version: `open` holds the base windows, `amended` the rows of coarse
+windows that changed since these were kept, each as a batch of windows. Version 1, a batch of windows alone, is still
+read; a coarse window is zstd of such a batch. The law: an unknown version stops the start and says how to go on.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import cramjam
@@ -20,9 +22,6 @@ from shared.wire import rollups
 VERSION = 2
 """Version this code writes."""
 
-PARTITIONED_VERSION = 2
-"""Since this version each series of a snapshot is stored with its partition."""
-
 _LEVEL = 1
 
 
@@ -35,12 +34,11 @@ class _Wire(msgspec.Struct):
 class Opened(NamedTuple):
     """What a snapshot holds."""
 
-    version: int
     open: Named | None
     amended: dict[int, Named]
 
 
-NOTHING = Opened(VERSION, None, {})
+NOTHING = Opened(None, {})
 """What no snapshot holds."""
 
 _encoder = msgspec.msgpack.Encoder()
@@ -56,7 +54,27 @@ def encode(key: Key, work: Work) -> bytes | None:
         b"" if work.open is None else _packed(key, work, BASE_MS, work.open),
         [_packed(key, work, resolution_ms, rows) for resolution_ms, rows in work.amended.items()],
     )
-    return bytes(cramjam.zstd.compress(_encoder.encode(wire), level=_LEVEL))
+    return _compressed(_encoder.encode(wire))
+
+
+def whole(key: Key, work: Work) -> Iterator[tuple[int, bytes]]:
+    """The bytes of each coarse window that a checkpoint keeps whole, with its resolution."""
+    for resolution_ms, rows in work.whole.items():
+        yield resolution_ms, _compressed(_packed(key, work, resolution_ms, rows))
+
+
+def opened(key: Key, packed: bytes) -> Named:
+    """A coarse window that was kept whole. Raises `Misconfigured` for a format of another version."""
+    with _read(key):
+        return _named(_decompressed(packed))[1]
+
+
+def _compressed(packed: bytes) -> bytes:
+    return bytes(cramjam.zstd.compress(packed, level=_LEVEL))
+
+
+def _decompressed(packed: bytes) -> bytes:
+    return bytes(cramjam.zstd.decompress(packed))
 
 
 def _packed(key: Key, work: Work, resolution_ms: int, rows: Rollups) -> bytes:
@@ -66,8 +84,14 @@ def _packed(key: Key, work: Work, resolution_ms: int, rows: Rollups) -> bytes:
 
 def decode(key: Key, snapshot: bytes) -> Opened:
     """What these bytes hold. Raises `Misconfigured` for a format of another version."""
+    with _read(key):
+        return _opened(_decompressed(snapshot))
+
+
+@contextmanager
+def _read(key: Key) -> Iterator[None]:
     try:
-        return _opened(bytes(cramjam.zstd.decompress(snapshot)))
+        yield
     except (cramjam.DecompressionError, msgspec.DecodeError, Rejected) as error:
         raise Misconfigured(
             f"the snapshot of {key.topic}[{key.partition}] cannot be read ({error}). Run the version that wrote "
@@ -80,7 +104,7 @@ def _opened(packed: bytes) -> Opened:
     if wire.v not in {1, VERSION}:
         raise Rejected("unsupported_version", f"v: {wire.v} is neither 1 nor {VERSION}")
     opened = packed if wire.v == 1 else wire.open
-    return Opened(wire.v, _named(opened)[1] if opened else None, dict(map(_named, wire.amended)))
+    return Opened(_named(opened)[1] if opened else None, dict(map(_named, wire.amended)))
 
 
 def _named(packed: bytes) -> tuple[int, Named]:

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from services.aggregator.adapters import snapshot
-from services.aggregator.adapters.finer import Finer, finer
 from services.aggregator.adapters.kafka import WindowTopic
 from services.aggregator.adapters.postgres import RollupTables
-from services.aggregator.service import Arrival, PartitionFold, Work
+from services.aggregator.service import Arrival, Named, PartitionFold, Work
+from shared.runtime import crash
 from shared.runtime.postgres import Connection
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
 from shared.wire import envelope
@@ -24,15 +24,13 @@ _seen = msgspec.msgpack.Decoder(dict[str, tuple[int, int]])
 class PartitionStream:
     """One partition: records in, checkpoints out."""
 
-    def __init__(self, key: Key, stored: Stored, finer: Finer) -> None:
+    def __init__(self, key: Key, stored: Stored, whole: Mapping[int, Named]) -> None:
         self.key = key
         self.next_offset = stored.next_offset
         self.state = PartitionFold(checked, tenant_of, watermark_ms=stored.watermark_ms)
         self.state.seen = _seen.decode(stored.seen) if stored.seen else {}
         opened = snapshot.decode(key, stored.snapshot) if stored.snapshot else snapshot.NOTHING
-        self.state.restore(opened.open, opened.amended, finer)
-        if opened.version < snapshot.PARTITIONED_VERSION:
-            self.state.hand_over_all_series()
+        self.state.restore(opened.open, whole, opened.amended)
 
     @property
     def urgent(self) -> bool:
@@ -47,6 +45,7 @@ class PartitionStream:
     def fold(self, record: Record) -> None:
         """Decode and fold one record."""
         batch = envelope.decode(record.value, record.appended_at_ms)
+        crash.point("decoded")
         arrival = Arrival(batch.producer, batch.seq, batch.received_at_ms, batch.series, batch.tally)
         self.state.fold(arrival, batch.points)
         self.next_offset = record.offset + 1
@@ -69,16 +68,8 @@ class Aggregation:
         self, connection: Connection, stored: Mapping[Key, Stored]
     ) -> dict[Key, PartitionStream]:
         """The partitions as their checkpoints left them."""
-        found: dict[Key, Finer] = {}
-        for topic in {key.topic for key in stored}:
-            watermarks = {
-                key.partition: at.watermark_ms
-                for key, at in stored.items()
-                if key.topic == topic and at.watermark_ms is not None
-            }
-            rows = await finer(connection, topic, watermarks)
-            found |= {Key(topic, partition): named for partition, named in rows.items()}
-        return {key: PartitionStream(key, at, found.get(key, {})) for key, at in stored.items()}
+        whole = await self._tables.kept(connection, stored)
+        return {key: PartitionStream(key, at, whole[key]) for key, at in stored.items()}
 
     async def save(self, connection: Connection, cuts: Sequence[Cut[Work]]) -> None:
         """Write series, rollups and the ledger."""

@@ -1,8 +1,8 @@
 """The open windows of a partition in every tier: finer ones close into coarser ones. Milliseconds UTC.
 
-A late point whose coarse window is still open is merged there at once, and that row is amended: it is more than its
-stored finer rows in their order, so the snapshot has to hold it; any other row is rebuilt from those. The law: finer
-windows close in the order of their starts, so that a coarse sum comes out to the bit, restarts or not.
+A coarse window is kept whole when finer ones have closed into it; in between, only those of its rows are kept that were
+amended by late points, whose finer windows had closed. The law: finer windows close in the order of their starts, and
+what is kept is restored to the bit, so that a coarse sum does not depend on restarts.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +38,7 @@ class CoarseWindow:
     def _empty(self) -> None:
         self.start_ms: int | None = None
         self.cells = Cells(0)
+        self._grown = False
         self._amended = np.zeros(0, np.bool_)
 
     def take(self, finer: Sequence[Rollups], watermark_ms: int, series: int) -> list[Rollups]:
@@ -47,6 +48,7 @@ class CoarseWindow:
             if self.start_ms not in {None, start_of(int(rows.start_ms[0]), self.resolution_ms)}:
                 closed.append(self._close(watermark_ms))
             self._merge(rows, series)
+            self._grown = True
         if self.start_ms is not None and is_closed(self.start_ms, watermark_ms, self.resolution_ms):
             closed.append(self._close(watermark_ms))
         return closed
@@ -62,24 +64,29 @@ class CoarseWindow:
         self.cells.merge(rows.slot, rows)
 
     def amend(self, rows: Rollups, series: int) -> None:
-        """Add rows of this tier that the finer one does not hold, or not in this order."""
+        """Add late rows, whose finer windows have closed."""
         self._merge(rows, series)
         more = len(self.cells.count) - len(self._amended)
         self._amended = np.concatenate((self._amended, np.zeros(more, np.bool_)))
         self._amended[rows.slot] = True
 
-    def amended(self, watermark_ms: int) -> Rollups | None:
-        """The rows that cannot be rebuilt from finer ones."""
-        if self.start_ms is None or not self._amended.any():
-            return None
-        return rollups_of(self.start_ms, self.cells, watermark_ms, np.flatnonzero(self._amended))
+    def checkpoint(self, watermark_ms: int) -> tuple[Rollups | None, Rollups | None]:
+        """The whole window, if finer ones have closed into it since the previous call; else what was amended since."""
+        if self.start_ms is None:
+            return None, None
+        if self._grown:
+            self._grown, self._amended = False, np.zeros(0, np.bool_)
+            return rollups_of(self.start_ms, self.cells, watermark_ms), None
+        amended = np.flatnonzero(self._amended)
+        rows = rollups_of(self.start_ms, self.cells, watermark_ms, amended) if len(amended) else None
+        return None, rows
 
-    def restore(self, finer: Rollups | None, amended: Rollups | None, series: int) -> None:
-        """Rebuild the window from its stored finer rows, in their order, but for the amended ones."""
-        if finer is not None and amended is not None:
-            finer = finer.take(np.flatnonzero(~np.isin(finer.slot, amended.slot)))
-        if finer is not None and len(finer):
-            self._merge(finer, series)
+    def restore(self, whole: Rollups | None, amended: Rollups | None, series: int) -> None:
+        """Open the window again as it was kept, with the rows amended since in place of the older ones."""
+        if whole is not None and amended is not None:
+            whole = whole.take(np.flatnonzero(~np.isin(whole.slot, amended.slot)))
+        if whole is not None and len(whole):
+            self._merge(whole, series)
         if amended is not None:
             self.amend(amended, series)
 
@@ -118,17 +125,22 @@ class Tiers:
             closed = coarse.take(closed, watermark_ms, series)
             yield from ((coarse.resolution_ms, rows) for rows in closed)
 
-    def amended(self, watermark_ms: int) -> dict[int, Rollups]:
-        """The rows of coarse windows that cannot be rebuilt from finer ones, by resolution."""
-        found = ((coarse.resolution_ms, coarse.amended(watermark_ms)) for coarse in self.coarse)
-        return {resolution_ms: rows for resolution_ms, rows in found if rows is not None}
+    def checkpoint(self, watermark_ms: int) -> tuple[Parts, Parts]:
+        """By resolution: the coarse windows to be kept whole, and the amended rows of others."""
+        whole: dict[int, Rollups] = {}
+        amended: dict[int, Rollups] = {}
+        for coarse in self.coarse:
+            for parts, rows in zip((whole, amended), coarse.checkpoint(watermark_ms), strict=True):
+                if rows is not None:
+                    parts[coarse.resolution_ms] = rows
+        return whole, amended
 
-    def restore(self, opened: Rollups | None, finer: Parts, amended: Parts, series: int) -> None:
-        """Open the base windows of a snapshot again, and rebuild the coarse ones."""
+    def restore(self, opened: Rollups | None, whole: Parts, amended: Parts, series: int) -> None:
+        """Open the windows of a checkpoint again."""
         if opened is not None:
             self.open.restore(opened, series)
         for coarse in self.coarse:
-            coarse.restore(finer.get(coarse.resolution_ms), amended.get(coarse.resolution_ms), series)
+            coarse.restore(whole.get(coarse.resolution_ms), amended.get(coarse.resolution_ms), series)
 
     def slots(self) -> Ints:
         """The slots of the series that any open window holds, ascending."""

@@ -232,17 +232,19 @@ def test_finer_windows_close_into_coarser_ones() -> None:
 
 
 def test_late_point_goes_to_the_open_coarse_window_and_to_the_closed_finer_row() -> None:
-    """A tier that is closed is revised, the first that is open takes the point, and the snapshot keeps that row."""
+    """A tier that is closed is revised, the first that is open takes the point, and only that row is kept anew."""
     fold = PartitionFold(bytes, len)
     start_ms = -T0 % 60_000
     feed(fold, 1, start_ms + 1_000, points((0, start_ms, 1.0), (1, start_ms, 1.0)))
     feed(fold, 2, start_ms + 20_000, points())
+    whole = fold.checkpoint().whole
     feed(fold, 3, start_ms + 20_000, points((0, start_ms + 1, 2.0)))
     work = fold.checkpoint()
     feed(fold, 4, start_ms + 70_000, points())
 
     assert [(0, start_ms, 1.0, 2.0, 1)] == rows(work.late[BASE_MS])
-    assert [(0, start_ms, 2.0, 3.0, 0)] == rows(work.amended[60_000])
+    assert [(0, start_ms, 1.0, 1.0, 0), (1, start_ms, 1.0, 1.0, 0)] == rows(whole[60_000])
+    assert ([(0, start_ms, 2.0, 3.0, 0)], {}) == (rows(work.amended[60_000]), work.whole)
     assert [(0, start_ms, 2.0, 3.0, 0), (1, start_ms, 1.0, 1.0, 0)] == rows(fold.checkpoint().closed[60_000])
 
 

@@ -51,8 +51,8 @@ async def test_a_tick_follows_the_windows_of_each_cut() -> None:
     """Its watermark says that all windows that end by then have been published, even when there are none."""
     cells, outbox = Cells(1), Outbox()
     cells.fold(np.zeros(1, np.intp), Entries(np.zeros(1, np.intp), np.zeros(1, np.int64), np.ones(1)))
-    closed = Work([b"\x01"], [], {BASE_MS: rollups_of(0, cells, 1)}, {}, None, {})
-    silent = Work([], [], {}, {}, None, {})
+    closed = Work([b"\x01"], [], {BASE_MS: rollups_of(0, cells, 1)}, {}, None, {}, {})
+    silent = Work([], [], {}, {}, None, {}, {})
     works = [(0, closed, 20_000), (1, silent, 30_000), (2, silent, None)]
     cuts = [Cut(Key("m", part), 1, 0, 7, Checkpoint(work, mark, b"", None)) for part, work, mark in works]
 

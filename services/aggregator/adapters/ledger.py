@@ -1,0 +1,70 @@
+"""Watches the ledger: what does not close becomes a point like any other, so that a rule can page.
+
+Times are milliseconds UTC. A point each few seconds as long as there is a difference, so that no window in between
+looks clear; none when all closes. The law: the value is the sum of the differences of all minutes, none of which makes
+up for another.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from shared.model.ledger import DERIVED, Line
+from shared.model.point import Points
+from shared.model.series import Series
+from shared.runtime.kafka import Message, Sender
+from shared.runtime.postgres import Pool, connection
+from shared.wire import envelope
+from shared.wire.series import pack, partition_of, series_id
+from shared.wire.topics import EVENTS, METRICS
+
+METRIC = "tidegauge.ledger.difference"
+"""What the points are called, in the tenant whose ledger it is; label `cargo`."""
+
+_DIFFERENCES = """
+SELECT tenant_id, topic, sum(abs(difference))::bigint FROM (
+    SELECT tenant_id, topic, sum(CASE WHEN outcome IN ('received', 'derived') THEN count ELSE -count END) AS difference
+    FROM ledger_1m WHERE minute >= now() - interval '1 hour' AND topic = ANY($1) GROUP BY tenant_id, topic, minute
+) AS account
+WHERE difference <> 0 GROUP BY tenant_id, topic
+"""
+
+
+class LedgerWatch:
+    """Looks at the last hour of the ledger, and tells the topic of points what does not close."""
+
+    def __init__(self, pool: Pool, sender: Sender, owner: str, prefix: str = "") -> None:
+        self._pool = pool
+        self._sender = sender
+        self._producer = f"ledger:{owner}"
+        self._points = prefix + METRICS.name
+        self._cargoes = {self._points: "points", prefix + EVENTS.name: "events"}
+        self._differences: dict[Series, int] = {}
+
+    async def look(self) -> Mapping[Series, int]:
+        """What does not close now, by the series that tells it. Raises `Unavailable`."""
+        async with connection(self._pool) as held:
+            rows = await held.fetch(_DIFFERENCES, list(self._cargoes))
+        self._differences = {
+            Series(tenant_id, METRIC, "gauge", "", (("cargo", self._cargoes[topic]),)): difference
+            for tenant_id, topic, difference in rows
+        }
+        return self._differences
+
+    async def tell(self, now_ms: int) -> None:
+        """One point for each difference last seen. Raises `Unavailable`."""
+        if not self._differences:
+            return
+        partitions = await self._sender.partitions(self._points)
+        messages = []
+        for series, difference in self._differences.items():
+            packed = pack(series)
+            points = Points(np.zeros(1, np.uint16), np.array([now_ms]), np.array([float(difference)]))
+            tally = [Line(series.tenant_id, DERIVED, 1)]
+            # Numbers rise by the message, for two may go to one partition.
+            batch = envelope.Batch(
+                self._producer, now_ms * 1000 + len(messages), now_ms, [packed], points, [], tally
+            )
+            partition = partition_of(series_id(packed), partitions)
+            messages.append(Message(self._points, partition, envelope.encode(batch)))
+        await self._sender.send(messages)

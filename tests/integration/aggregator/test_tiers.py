@@ -1,0 +1,165 @@
+"""All tiers on a real Postgres: what comes of restarts and bursts of late points, and what is forgotten when."""
+
+from dataclasses import replace
+from random import SystemRandom
+
+import numpy as np
+import pytest
+
+from services.aggregator.adapters import readback, snapshot
+from services.aggregator.adapters.postgres import REVISED_ROWS, TABLES, RollupTables
+from services.aggregator.service import Arrival, PartitionFold, Work
+from shared.model.point import Points
+from shared.model.rollup import Rollups
+from shared.model.series import Series
+from shared.model.window import BASE_MS, TIERS_MS, start_of
+from shared.runtime import postgres
+from shared.runtime.clock import now_ms
+from shared.stream.processor import Key
+from shared.wire import rollups
+from shared.wire.series import checked, pack, series_id, tenant_of
+from tests.support.memory_tables import MemoryTables
+
+pytestmark = pytest.mark.servers
+
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture
+def tenant_id() -> int:
+    """A tenant that no other test knows."""
+    return SystemRandom().randrange(1 << 40)
+
+
+class Partition:
+    """A partition with its tables in Postgres, and the same in memory beside it."""
+
+    def __init__(self, pool: postgres.Pool, tenant_id: int, series: int) -> None:
+        self._pool = pool
+        self._tenant_id = tenant_id
+        self._key = Key(f"{tenant_id}.telemetry.metrics.v1", 0)
+        named = [pack(Series(tenant_id, "m", "gauge", "", (("n", str(n)),))) for n in range(series)]
+        self.series = sorted(named, key=series_id)
+        self.memory = MemoryTables(self.series, revised_rows=100_000)
+        self.fold = PartitionFold(checked, tenant_of)
+        self.start_ms = start_of(now_ms(), TIERS_MS[-1]) - 2 * HOUR_MS
+        self._seq = 0
+
+    def feed(self, at_ms: int, points: Points | None = None) -> None:
+        """A message received so long after the start; its points count from there."""
+        self._seq += 1
+        given = points or Points(np.zeros(0, np.uint16), np.zeros(0, np.int64), np.zeros(0))
+        given = replace(given, ts_ms=given.ts_ms + self.start_ms)
+        self.fold.fold(Arrival("g", self._seq, self.start_ms + at_ms, self.series if points else []), given)
+
+    async def commit(self) -> Work:
+        """Write what was gathered, here and there."""
+        work = self.fold.checkpoint()
+        async with postgres.connection(self._pool) as held, held.transaction():
+            await RollupTables().save(held, {self._key: work})
+        self.memory.write(work)
+        return work
+
+    async def restart(self, work: Work) -> None:
+        """Another process acquires the partition after this commit."""
+        fold, watermark_ms = self.fold, self.fold.watermark_ms or 0
+        packed = snapshot.encode(self._key, work)
+        opened = snapshot.decode(self._key, packed) if packed else snapshot.NOTHING
+        async with postgres.connection(self._pool) as held:
+            whole = await RollupTables().kept(held, [self._key])
+        self.fold = PartitionFold(checked, tenant_of, watermark_ms=watermark_ms, seen=fold.seen)
+        self.fold.restore(opened.open, whole[self._key], opened.amended)
+
+    async def rows(self, resolution_ms: int) -> Rollups:
+        """All rows of a tier by window and series."""
+        query = "SELECT " + readback.selected("0") + f" FROM {TABLES[resolution_ms]} r "
+        query += f"JOIN series s USING (series_id) WHERE s.tenant_id = {self._tenant_id} ORDER BY 5, 4"
+        async with postgres.connection(self._pool) as held:
+            stored = await readback.read(held, query)
+        places = np.array([series_id(packed) for packed in self.series])
+        stored.rollups.slot = np.searchsorted(places, stored.series_id)
+        return stored.rollups
+
+    async def content(self) -> dict[int, bytes]:
+        """The rows of all tiers as bytes, in the form of those in memory."""
+        return {
+            tier: rollups.encode(rollups.Windows(0, True, 0, 0, [], await self.rows(tier)))
+            for tier in TIERS_MS
+        }
+
+
+def drawn(random: np.random.Generator, rows: int, series: int, low_ms: int, high_ms: int) -> Points:
+    """Points of fractions, weighted, taken back and with strings."""
+    hashes = random.integers(1, 1 << 62, rows, np.uint64)
+    return Points(
+        random.integers(0, series, rows).astype(np.uint16),
+        random.integers(low_ms, high_ms, rows),
+        random.normal(0, 100, rows).round(2),
+        random.choice([1.0, 1.0, 3.3, -1.0], rows),
+        distinct=np.where(random.random(rows) < 0.2, hashes, np.uint64(0)),
+    )
+
+
+async def test_restarts_leave_no_trace_in_any_tier(pool: postgres.Pool, tenant_id: int) -> None:
+    """Open windows that are restored close as they would have closed: equal to the last bit."""
+    random = np.random.default_rng(tenant_id)
+    partition = Partition(pool, tenant_id, 3)
+    for step in range(60):
+        at_ms = step * 31_000
+        partition.feed(at_ms, drawn(random, 20, 3, max(0, at_ms - 20_000), at_ms + 1))
+        if step % 3 == 1:
+            partition.feed(at_ms, drawn(random, 10, 3, max(0, at_ms - 1_000_000), at_ms + 1))
+        if random.random() < 0.4:
+            await partition.restart(await partition.commit())
+    partition.feed(HOUR_MS)
+    await partition.commit()
+
+    assert partition.memory.content() == await partition.content()
+
+
+async def test_a_burst_of_late_points_is_revised_in_bites(pool: postgres.Pool, tenant_id: int) -> None:
+    """No more than so many rows are read, merged and written at once, and every point is in each tier."""
+    random = np.random.default_rng(tenant_id)
+    partition = Partition(pool, tenant_id, 200)
+    partition.feed(0, drawn(random, 5_000, 200, 0, 1))
+    partition.feed(3 * HOUR_MS)
+    for _ in range(15):
+        partition.feed(3 * HOUR_MS, drawn(random, 2_000, 200, 0, HOUR_MS))
+    work = await partition.commit()
+
+    sizes = [len(revised) for revised in work.revised[BASE_MS]]
+    assert sizes[:-1] == [REVISED_ROWS] * (len(sizes) - 1)
+    revised = (await partition.rows(BASE_MS)).revision > 0
+    assert (len(sizes) > 3, sum(sizes)) == (True, int(revised.sum()))
+    assert partition.memory.content() == await partition.content()
+
+
+async def test_rows_of_the_finest_tier_are_forgotten_behind_the_slowest_watermark(
+    pool: postgres.Pool,
+) -> None:
+    """Six hours behind it a partition is emptied, and never made away with: a backlog may still come for it."""
+    insert = (
+        "INSERT INTO rollup_10s (window_start, series_id, revision, late_count, count, sum, watermark, sketch_bucket, "
+        "sketch_weight) SELECT to_timestamp($1::bigint / 1000), 0, 0, 0, 1, 1, now(), '{}', '{}'"
+    )
+    now = now_ms()
+    async with postgres.connection(pool) as held:
+        undone = held.transaction()
+        await undone.start()
+        await held.execute("DELETE FROM partition_state")
+        await held.execute(
+            "INSERT INTO partition_state (topic, partition, epoch, owner, next_offset, watermark_ms, seen) "
+            "VALUES ('telemetry.metrics.v1', 0, 1, '', 0, $1, '')",
+            now - 24 * HOUR_MS,
+        )
+        for hours in (48, 25):
+            await held.execute(insert, now - hours * HOUR_MS)
+        await held.execute("SELECT keep_rollups()")
+        kept = await held.fetchval(
+            "SELECT array_agg(extract(epoch FROM now() - window_start)::integer / 3600) FROM rollup_10s "
+            "WHERE series_id = 0 AND window_start < now() - interval '20 hours'"
+        )
+        await held.execute(insert, now - 48 * HOUR_MS)
+        await undone.rollback()
+
+    assert [25] == kept
