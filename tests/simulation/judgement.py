@@ -2,9 +2,10 @@
 
 import random
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
-from shared.stream.processor import Key, Stored
+from shared.stream.processor import DeadLetter, Key
 from shared.stream.pump import Pump
 from tests.simulation.service import At
 from tests.simulation.world import World
@@ -17,7 +18,7 @@ from tests.support.simulated_store import MemoryCheckpoints, MemoryStore
 def judge(world: World) -> list[str]:
     """What is wrong, a line each."""
     return [
-        *_same("row", world.store.rows, peaceful(world)),
+        *_same("", _lasting(world, world.store.rows), _lasting(world, peaceful(world))),
         *_wrong_sums(world),
         *_wrong_publications(world),
     ]
@@ -43,19 +44,21 @@ def peaceful(world: World) -> dict[Any, Any]:
     return store.rows
 
 
+def _lasting(world: World, stored: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Rows, dead letters and checkpoints, but for what tells of owners and of the moments of commits."""
+    lasting: dict[Any, Any] = {place: row for place, row in stored.items() if isinstance(row, DeadLetter)}
+    for key in world.keys:
+        at = stored[key][0]
+        lasting[key] = at.next_offset, at.watermark_ms, at.seen
+    return lasting | {at: content for at, (_, content) in world.service.rows(stored).items()}
+
+
 def _same(what: str, found: dict[Any, Any], expected: dict[Any, Any]) -> list[str]:
     return [
-        f"{what} {key}: {found.get(key)}, not {expected.get(key)}"
+        f"{what} {key}: {found.get(key)}, not {expected.get(key)}".strip()
         for key in found.keys() | expected.keys()
-        if _lasting(found.get(key)) != _lasting(expected.get(key))
+        if found.get(key) != expected.get(key)
     ]
-
-
-def _lasting(row: Any) -> Any:
-    """The row, but of a checkpoint what does not tell of owners."""
-    if isinstance(row, tuple) and isinstance(row[0], Stored):
-        return row[0].next_offset, row[0].watermark_ms, row[0].seen, row[0].snapshot
-    return row
 
 
 def _wrong_sums(world: World) -> list[str]:

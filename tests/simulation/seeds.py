@@ -14,6 +14,9 @@ from tests.simulation.world import Parts, World
 SERVICES = (Sums, Windows)
 """Seeds take them by turns: the aggregator, and a service that costs a quarter of it."""
 
+LINE = 400
+"""Characters shown of what is wrong."""
+
 REPEAT = "python -m tests.simulation --seed {seed}"
 
 
@@ -29,7 +32,10 @@ class Outcome:
     steps: int
 
     def __str__(self) -> str:
-        lines = [f"seed {self.seed}; again: {REPEAT.format(seed=self.seed)}", *self.wrong[:10]]
+        lines = [
+            f"seed {self.seed}; again: {REPEAT.format(seed=self.seed)}",
+            *(line[:LINE] for line in self.wrong[:10]),
+        ]
         return "\n  ".join(lines)
 
 

@@ -1,12 +1,12 @@
 """Parts with one bug each: what a simulation is worth is how soon it finds them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from shared.stream.processor import Cut, Key, Record, Stored
 from shared.stream.pump import Pump
 from tests.simulation.sums import SumFold, Summing, Sums, Work
-from tests.simulation.windows import Aggregating, Windows
+from tests.simulation.windows import Aggregating, MemoryTables, Windows
 from tests.simulation.world import Parts
 from tests.support.simulated_kafka import MemorySender
 from tests.support.simulated_store import MemoryCheckpoints, Transaction
@@ -81,15 +81,15 @@ class PublishesSome(Sums):
 
 
 class ForgetsCoarseWindows(Windows):
-    """An acquired partition knows nothing of the finer rows that are stored."""
+    """An acquired partition knows nothing of its open coarse windows."""
 
-    class _Processor(Aggregating):
-        def _finer(self, held: Transaction, key: Key, at: Stored) -> dict[int, Any]:
-            return {}
+    class _Tables(MemoryTables):
+        async def kept(self, held: Transaction, keys: Iterable[Key]) -> dict[Key, dict[int, Any]]:
+            return {key: {} for key in keys}
 
     def processor(self, sender: MemorySender) -> Aggregating:
         """A process of it."""
-        return self._Processor(sender, self)
+        return Aggregating(sender, self._Tables())
 
 
 SPOILT = {

@@ -3,21 +3,22 @@
 Milliseconds UTC. A row is kept as the bits of its columns, so that equal means equal to the last one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
 
+from services.aggregator.adapters import snapshot
 from services.aggregator.adapters.kafka import WindowTopic
-from services.aggregator.adapters.stream import Aggregation, PartitionStream
+from services.aggregator.adapters.stream import Aggregation
 from services.aggregator.domain.lateness import bites, revise, rows_to_revise
-from services.aggregator.service import Named, Work, compact
+from services.aggregator.service import Named, Work
 from shared.model import point
 from shared.model.rollup import RAGGED, ROW_COLUMNS, SPARSE_COLUMNS, Rollups
 from shared.model.series import Series
-from shared.model.window import TIERS_MS, start_of
-from shared.stream.processor import Key, Stored
+from shared.model.window import TIERS_MS
+from shared.stream.processor import Key
 from shared.wire import envelope, rollups
 from shared.wire.series import pack
 from shared.wire.topics import WINDOWS
@@ -87,8 +88,10 @@ class MemoryTables:
 
     async def save(self, held: Transaction, works: Mapping[Key, Work]) -> None:
         """Closed windows first, then the rows that late ones revise."""
-        for work in works.values():
+        for key, work in works.items():
             await held.statement()
+            for resolution_ms, packed in snapshot.whole(key, work):
+                held.put((key, "open", resolution_ms, ""), packed)
             for resolution_ms, closed in work.closed.items():
                 _put(held, frozen(resolution_ms, work.series, closed))
             work.revised = {resolution_ms: [] for resolution_ms in work.late}
@@ -98,6 +101,20 @@ class MemoryTables:
                     revised = revise(_stored(held, resolution_ms, work.series, bite), bite)
                     work.revised[resolution_ms].append(revised)
                     _put(held, frozen(resolution_ms, work.series, revised))
+
+    async def kept(self, held: Transaction, keys: Iterable[Key]) -> dict[Key, dict[int, Named]]:
+        """The coarse windows of these partitions as they were last kept whole, by resolution."""
+        await held.statement()
+        wanted = [
+            (key, resolution_ms, (key, "open", resolution_ms, ""))
+            for key in keys
+            for resolution_ms in TIERS_MS
+        ]
+        found: dict[Key, dict[int, Named]] = {key: {} for key, *_ in wanted}
+        for key, resolution_ms, place in wanted:
+            if (packed := held.get(place)) is not None:
+                found[key][resolution_ms] = snapshot.opened(key, packed)
+        return found
 
 
 def _put(held: Transaction, rows: Mapping[Place, tuple[Any, ...]]) -> None:
@@ -116,39 +133,10 @@ def _stored(held: Transaction, resolution_ms: int, series: Sequence[bytes], late
 
 
 class Aggregating(Aggregation):
-    """The aggregator's side of the pump; the rows that open coarse windows are made from are in memory."""
+    """The aggregator's side of the pump, on tables and a topic in memory."""
 
-    def __init__(self, sender: MemorySender, windows: "Windows") -> None:
-        super().__init__(cast(Any, MemoryTables()), WindowTopic(cast(Any, sender)))
-        self._windows = windows
-
-    async def restore(self, connection: Any, stored: Mapping[Key, Stored]) -> dict[Key, PartitionStream]:
-        """The partitions as their checkpoints left them."""
-        await connection.statement()
-        return {key: PartitionStream(key, at, self._finer(connection, key, at)) for key, at in stored.items()}
-
-    def _finer(self, held: Transaction, key: Key, at: Stored) -> dict[int, Named]:
-        found = {}
-        for finer_ms, resolution_ms in pairwise(TIERS_MS):
-            if at.watermark_ms is not None:
-                span = start_of(at.watermark_ms, resolution_ms), start_of(at.watermark_ms, finer_ms)
-                found |= dict(self._rows(held, key, (finer_ms, resolution_ms), span))
-        return found
-
-    def _rows(
-        self, held: Transaction, key: Key, tiers: tuple[int, int], span: tuple[int, int]
-    ) -> Iterator[tuple[int, Named]]:
-        series = self._windows.series_of(key.partition)
-        rows = held.store.rows
-        places = sorted(
-            (place[2], series.index(place[1]))
-            for place in rows
-            if place[0] == tiers[0] and place[1] in series and span[0] <= place[2] < span[1]
-        )
-        if places:
-            contents = [rows[tiers[0], series[slot], start_ms] for start_ms, slot in places]
-            named = thawed([(slot, start_ms) for start_ms, slot in places], contents)
-            yield tiers[1], compact(series, named)
+    def __init__(self, sender: MemorySender, tables: MemoryTables) -> None:
+        super().__init__(cast(Any, tables), WindowTopic(cast(Any, sender)))
 
 
 class Windows:
@@ -162,13 +150,9 @@ class Windows:
     def __init__(self) -> None:
         self._packed: dict[int, bytes] = {}
 
-    def series_of(self, partition: int) -> list[bytes]:
-        """The series of a partition so far."""
-        return [packed for number, packed in sorted(self._packed.items()) if number // 10 == partition]
-
     def processor(self, sender: MemorySender) -> Aggregating:
         """A process of it."""
-        return Aggregating(sender, self)
+        return Aggregating(sender, MemoryTables())
 
     def encode(self, sent: Sent, points: Points) -> bytes:
         """The bytes of a message."""
