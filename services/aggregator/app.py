@@ -55,13 +55,14 @@ async def run(settings: Settings) -> None:
     live_sender = Sender(settings.kafka, f"{owner}-live")
     live_topic = WindowTopic(live_sender, settings.topic_prefix)
     background(_show(pump, (keys, live_topic), settings.live_every_ms / 1000), "live windows")
-    watch = LedgerWatch(pool, live_sender, owner, settings.topic_prefix)
+    ledger_sender = Sender(settings.kafka, f"{owner}-ledger")
+    watch = LedgerWatch(pool, ledger_sender, owner, settings.topic_prefix)
     background(_watch(pump, watch, Key(settings.topic_prefix + METRICS.name, 0)), "watch of the ledger")
     group = Group(
         settings.kafka, settings.topic_prefix + GROUP, (settings.topic_prefix + METRICS.name,), owner
     )
     await runtimes.run(settings.runtime, pump, group, stopping)
-    await asyncio.gather(sender.close(), live_sender.close(), client.aclose())
+    await asyncio.gather(sender.close(), live_sender.close(), ledger_sender.close(), client.aclose())
     pool.terminate()
 
 

@@ -43,7 +43,9 @@ class Topic:
         }
 
 
-METRICS = Topic("telemetry.metrics.v1", "columnar batch of points", ("gateway", "ingest"), ("aggregator",))
+METRICS = Topic(
+    "telemetry.metrics.v1", "columnar batch of points", ("gateway", "ingest", "aggregator"), ("aggregator",)
+)
 EVENTS = Topic("telemetry.events.v1", "JSON batch of events", ("gateway",), ("ingest",))
 WINDOWS = Topic("telemetry.windows.v1", "batch of windows, live or closed", ("aggregator",), ("alerts",))
 ALERTS = Topic("telemetry.alerts.v1", "CloudEvents JSON, one a transition", ("alerts",), ())

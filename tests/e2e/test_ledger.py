@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from deploy.local.stack import Stack
 from shared.runtime.clock import now_ms
+from shared.wire.topics import METRICS
 from tests.support.system import System
 from tests.support.wait import until
 
@@ -104,6 +105,21 @@ async def test_the_audit_says_so_and_notices_a_changed_row(system: System) -> No
     assert "rollup_15m differs from rollup_1m" in apart[1]
 
 
+async def test_a_difference_pages_until_it_is_gone(system: System) -> None:
+    """A rule like any other fires, for the tenant and cargo concerned, and resolves."""
+    row = system.prefix + METRICS.name, system.tenant_id
+    await system.sql(
+        "INSERT INTO ledger_1m VALUES (date_trunc('minute', now()), $2, $1, 0, 'received', 3)", *row
+    )
+    await system.kill("aggregator")  # a new owner looks at once
+    await until(lambda: paged(system, "firing"), "the alert fires")
+    await system.sql(
+        "DELETE FROM ledger_1m WHERE topic = $1 AND tenant_id = $2 AND outcome = 'received'", *row
+    )
+    await system.kill("aggregator")
+    await until(lambda: paged(system, "resolved"), "the alert is over")
+
+
 async def test_the_audit_of_an_unknown_tenant_is_refused(system: System) -> None:
     """Rather than a table of nothing, which would look sound."""
     code, text = await audit(system, "--tenant", "nobody")
@@ -177,6 +193,13 @@ async def audit(system: System, *words: str) -> tuple[int, str]:
     )  # fmt: skip
     text, _ = await process.communicate()
     return process.returncode or 0, text.decode()
+
+
+async def paged(system: System, state: str) -> bool:
+    """Whether the alert of the ledger is in this state."""
+    found = (await system.get("/v1/alerts", state=state))["alerts"]
+    told = [(a["labels"]["alertname"], a["labels"]["cargo"], a["value"]) for a in found]
+    return told == [("LedgerOpen", "points", 3.0)]
 
 
 async def lay_hand(system: System, statement: str) -> None:

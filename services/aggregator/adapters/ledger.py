@@ -56,7 +56,7 @@ class LedgerWatch:
         if not self._differences:
             return
         partitions = await self._sender.partitions(self._points)
-        messages = []
+        messages: list[Message] = []
         for series, difference in self._differences.items():
             packed = pack(series)
             points = Points(np.zeros(1, np.uint16), np.array([now_ms]), np.array([float(difference)]))

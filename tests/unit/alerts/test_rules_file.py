@@ -25,7 +25,7 @@ def problems(content: str | bytes, folder: Path) -> list[tuple[int, int, str]]:
 
 
 def test_the_rules_shipped_are_those_of_the_documents() -> None:
-    """Response above 5 s at once and above 3 s on the close, heap above 80 %, cache hits below 60 %."""
+    """Response above 5 s at once and above 3 s on the close, heap above 80 %, cache hits below 60 %; and our own."""
     rules = load(str(ROOT / "deploy/rules/default.yml"))
 
     assert [
@@ -33,6 +33,7 @@ def test_the_rules_shipped_are_those_of_the_documents() -> None:
         ("ApiResponseSlow", "api:response_seconds:p95_10s > 3", False, "warning"),
         ("HeapHigh", "memory:heap_ratio:last_10s > 0.8", False, "warning"),
         ("CacheHitsLow", "cache:hit_ratio:avg_10s < 0.6", False, "warning"),
+        ("LedgerOpen", "tidegauge:ledger_difference:max_10s > 0", True, "critical"),
     ] == [(rule.alert, rule.comparison.text, rule.live, rule.labels["severity"]) for rule in rules]
 
 
