@@ -1,11 +1,11 @@
-"""A large set of ids with a body hash each, numbered in the order they came: a dict for the newest, columns for the rest.
+"""A large set of ids, each with the hash of a body, numbered as they came: a dict for the newest, columns for the rest.
 
-An id is two words of 64 bits; columns are sorted by the second, which is as good as random. The law: 32 bytes an id
-beyond the newest, and a look-up never walks over ids in Python.
+An id is two words of 64 bits; columns ascend by the second, which is as good as random, and a sieve of its highest bits
+spares most searches. The law: about 40 bytes an id beyond the newest, and no look-up walks over those in Python.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 NEWEST = 16_384
 """Ids that the dict holds before they move to the columns, which takes some milliseconds."""
 
-Words = NDArray[np.uint64]
+_MIN_BITS = 10
+_WORD_BITS = 64
+
+Words: TypeAlias = NDArray[np.uint64]
+"""(n, 2) ids, or (n,) one of their words, or of hashes."""
 
 
 class _Columns(NamedTuple):
@@ -25,6 +29,10 @@ class _Columns(NamedTuple):
     number: NDArray[np.int64]
 
 
+NONE: Words = np.zeros(0, np.uint64)
+"""No hashes."""
+
+
 def words_of(ids: bytes) -> Words:
     """The ids, 16 bytes each, as rows of two words."""
     return np.frombuffer(ids, "<u8").reshape(-1, 2)
@@ -33,49 +41,52 @@ def words_of(ids: bytes) -> Words:
 class Remembered:
     """Ids by number; those below `oldest` are forgotten."""
 
-    def __init__(self, words: Words | None = None, body: Words | None = None) -> None:
-        self._newest: dict[bytes, int] = {}
-        self._newest_ids: list[bytes] = []
-        self._newest_bodies: list[int] = []
-        self._columns = _columns(words_of(b""), np.zeros(0, np.uint64), 0)
-        self.count = 0
+    def __init__(self, words: Words, body: Words, newest: int = NEWEST) -> None:
+        self.count = len(words)
         """The number that the next id gets."""
         self.oldest = 0
         """The lowest number that is remembered."""
-        if words is not None and body is not None:
-            self._columns, self.count = _columns(words, body, 0), len(words)
+        self._most = newest
+        self._clear()
+        self._keep(_columns(words, body, 0))
 
-    def any_known(self, ids: list[bytes], oldest: int) -> bool:
-        """Whether one of them was added under the number `oldest` or a later one."""
+    def _clear(self) -> None:
+        self._newest: dict[bytes, int] = {}
+        self._newest_ids: list[bytes] = []
+        self._newest_bodies: list[int] = []
+
+    def _keep(self, columns: _Columns) -> None:
+        """Take these columns; a quarter of the sieve at most is true."""
+        bits = max(_MIN_BITS, (4 * len(columns.second)).bit_length())
+        self._columns = columns
+        self._shift = np.uint64(_WORD_BITS - bits)
+        self._sieve = np.zeros(1 << bits, np.bool_)
+        self._sieve[columns.second >> self._shift] = True
+
+    def known(self, ids: Sequence[bytes], oldest: int) -> dict[bytes, int]:
+        """Those that were added under the number `oldest` or a later one, with their bodies."""
+        found: dict[bytes, int] = {}
+        if len(self._columns.second):
+            self._find(ids, oldest, found)
         if not self._newest.keys().isdisjoint(ids):
-            return any(self._newest.get(one, -1) >= oldest for one in ids) or self._any_kept(ids, oldest)
-        return self._any_kept(ids, oldest)
+            for one in ids:
+                number = self._newest.get(one, -1)
+                if number >= oldest:
+                    found[one] = self._newest_bodies[number - self.count]
+        return found
 
-    def _any_kept(self, ids: list[bytes], oldest: int) -> bool:
-        if not len(self._columns.second):
-            return False
+    def _find(self, ids: Sequence[bytes], oldest: int, found: dict[bytes, int]) -> None:
         words = words_of(b"".join(ids))
-        at = self._columns.second.searchsorted(words[:, 1])
-        hit = self._columns.second.take(at, mode="clip") == words[:, 1]
-        if not hit.any():
-            return False
-        at = at[hit]
-        return bool(
-            ((self._columns.first[at] == words[hit, 0]) & (self._columns.number[at] >= oldest)).any()
+        passed = np.flatnonzero(self._sieve.take((words[:, 1] >> self._shift).astype(np.int64)))
+        first, second = words[passed].T
+        columns = self._columns
+        at = columns.second.searchsorted(second)
+        hit = (columns.second.take(at, mode="clip") == second) & (
+            columns.first.take(at, mode="clip") == first
         )
-
-    def body_of(self, one: bytes, oldest: int) -> int | None:
-        """The body that the id was added with under `oldest` or a later number, None if it was not."""
-        number = self._newest.get(one, -1)
-        if number >= oldest:
-            return self._newest_bodies[number - self.count]
-        first, second = words_of(one)[0]
-        at = int(self._columns.second.searchsorted(second))
-        if at == len(self._columns.second) or self._columns.second[at] != second:
-            return None
-        if self._columns.first[at] != first or self._columns.number[at] < oldest:
-            return None
-        return int(self._columns.body[at])
+        hit &= columns.number.take(at, mode="clip") >= oldest
+        for place, body in zip(passed[hit].tolist(), columns.body[at[hit]].tolist(), strict=True):
+            found[ids[place]] = body
 
     def add(self, ids: Sequence[bytes], bodies: Sequence[int]) -> None:
         """Add ids that are not remembered, each another."""
@@ -85,14 +96,13 @@ class Remembered:
         self.count += len(ids)
 
     def forget(self, oldest: int) -> None:
-        """Forget what has a lower number; the memory is freed when the newest ids move to the columns."""
+        """Forget what has a lower number; its memory is freed when the newest move to the columns."""
         self.oldest = oldest
-        if len(self._newest_ids) >= NEWEST:
+        if len(self._newest_ids) >= self._most:
             words = words_of(b"".join(self._newest_ids))
-            body = np.array(self._newest_bodies, np.uint64)
-            new = _columns(words, body, self.count - len(words))
-            self._columns = _merged(_since(self._columns, oldest), _since(new, oldest))
-            self._newest, self._newest_ids, self._newest_bodies = {}, [], []
+            new = _columns(words, np.array(self._newest_bodies, np.uint64), self.count - len(words))
+            self._keep(_merged(_since(self._columns, oldest), _since(new, oldest)))
+            self._clear()
 
 
 def _columns(words: Words, body: Words, number: int) -> _Columns:
@@ -107,5 +117,15 @@ def _since(columns: _Columns, oldest: int) -> _Columns:
 
 
 def _merged(old: _Columns, new: _Columns) -> _Columns:
-    at = np.searchsorted(old.second, new.second)
-    return _Columns(*(np.insert(column, at, added) for column, added in zip(old, new, strict=True)))
+    at = np.searchsorted(old.second, new.second) + np.arange(len(new.second))
+    others = np.ones(len(old.second) + len(new.second), np.bool_)
+    others[at] = False
+    return _Columns(*(_placed(others, at, *pair) for pair in zip(old, new, strict=True)))
+
+
+def _placed(
+    others: NDArray[np.bool_], at: NDArray[np.integer], old: NDArray[Any], new: NDArray[Any]
+) -> NDArray[Any]:
+    column = np.empty(len(others), old.dtype)
+    column[others], column[at] = old, new
+    return column
