@@ -17,6 +17,7 @@ from shared.errors import Rejected
 from shared.model.ledger import Line
 from shared.model.point import MAX_MAGNITUDE, MAX_WEIGHT, Points
 from shared.model.window import MAX_AHEAD_MS, MAX_LATE_MS
+from shared.wire.batch_ids import BATCH_ID_BYTES
 from shared.wire.tally import Tally, read
 from shared.wire.topics import RETENTION_MS
 
@@ -35,10 +36,6 @@ AHEAD_MS = 3600 * 1000
 
 ROUNDING_MS = 60_000
 """Slack on the age of a point, for a batch may wait in a producer after its points were admitted."""
-
-
-BATCH_ID_BYTES = 16
-"""Length of the id of a client's batch: a hash of its tenant and its key."""
 
 
 class Part(NamedTuple):
@@ -201,6 +198,8 @@ def _check_parts(parts: Sequence[Part], rows: int) -> None:
     for part in parts:
         if len(part.batch_id) != BATCH_ID_BYTES:
             raise Rejected("bad_batch", f"batches: an id is not {BATCH_ID_BYTES} bytes")
+        if part.body < 0:
+            raise Rejected("bad_batch", "batches: a body's hash is negative")
         if part.first < end or part.rows < 1:
             raise Rejected("bad_batch", "batches: rows out of order, or none")
         end = part.first + part.rows
