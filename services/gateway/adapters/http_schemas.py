@@ -116,6 +116,7 @@ class WindowBody(BaseModel):
     late_count: int
     watermark_ms: int
     final: bool = Field(description="False: the window is live")
+    estimated: bool = Field(description="True: min and max are bounds, since something was taken back")
 
 
 class WindowsBody(BaseModel):

@@ -15,11 +15,14 @@ from services.gateway.adapters.http_schemas import WindowsBody
 from services.gateway.domain import query as domain
 from services.gateway.service import Found, KeyRing, Reader
 from shared.errors import Rejected
-from shared.model.window import BASE_MS
+from shared.model.window import TIERS_MS
 from shared.runtime.clock import now_ms
 
-DEFAULT_RANGE_MS = 15 * 60 * 1000
-"""Range of a query without `from`."""
+DEFAULT_WINDOWS = 90
+"""Range of a query without `from`, in windows."""
+
+RESOLUTIONS = dict(zip(("10s", "1m", "15m"), TIERS_MS, strict=True))
+"""What a question calls the tiers."""
 
 DEFAULT_LIMIT = 1000
 """Windows of an answer without `limit`."""
@@ -44,19 +47,22 @@ def router(ring: KeyRing, reader: Reader) -> APIRouter:
     async def windows(  # noqa: PLR0917 - one parameter for each of the query's
         request: Request,
         metric: str = "",
-        from_: Annotated[str, Query(alias="from", description="Default: 15 minutes before `to`")] = "",
+        from_: Annotated[str, Query(alias="from", description="Default: 90 windows before `to`")] = "",
         to: Annotated[str, Query(description="Default: now")] = "",
         label: Annotated[list[str], Query(description="`name=value`, repeatable")] = [],  # noqa: B006
         quantile: Annotated[list[str], Query(description="0 to 1, repeatable")] = DEFAULT_QUANTILES,
         limit: str = str(DEFAULT_LIMIT),
+        resolution: Annotated[str, Query(description="Length of the windows: 10s, 1m or 15m")] = "10s",
     ) -> Response:
         """Closed windows, and live ones marked `final: false`."""
         holder = await holder_of(ring, key_of(request.scope["headers"]), "read")
         now = now_ms()
         with asking():
-            asked = _asked(holder.grant.tenant_id, metric, (from_, to), label, quantile, limit, now)
+            asked = _asked(
+                holder.grant.tenant_id, metric, (from_, to), label, quantile, limit, now, _tier(resolution)
+            )
             found = await reader.windows(asked, now)
-        return answer(_answer(found, asked.quantiles))
+        return answer(_answer(found, asked))
 
     return routes
 
@@ -69,6 +75,7 @@ def _asked(  # noqa: PLR0917 - one parameter for each of the query's
     quantiles: list[str],
     limit: str,
     now: int,
+    resolution_ms: int,
 ) -> domain.Query:
     to_ms = time_of("to", span[1], now + 1)
     return domain.check(
@@ -76,32 +83,40 @@ def _asked(  # noqa: PLR0917 - one parameter for each of the query's
             tenant_id,
             text_of("metric", metric),
             tuple(_pair(text) for text in labels),
-            time_of("from", span[0], max(0, min(to_ms, now) - DEFAULT_RANGE_MS)),
+            time_of("from", span[0], max(0, min(to_ms, now) - DEFAULT_WINDOWS * resolution_ms)),
             to_ms,
             tuple(_quantile(text) for text in quantiles),
             integer_of("limit", limit),
+            resolution_ms,
         )
     )
 
 
-def _answer(found: Found, quantiles: tuple[float, ...]) -> dict[str, object]:
-    names = [str(quantile) for quantile in quantiles]
+def _answer(found: Found, asked: domain.Query) -> dict[str, object]:
+    names = [str(quantile) for quantile in asked.quantiles]
     return {
-        "windows": [_shown(row, names) for row in found.rows],
+        "windows": [_shown(row, names, asked.resolution_ms) for row in found.rows],
         "truncated": found.truncated,
         "live": "available" if found.live_available else "unavailable",
     }
 
 
-def _shown(row: domain.WindowRow, names: list[str]) -> dict[str, object]:
+def _shown(row: domain.WindowRow, names: list[str], resolution_ms: int) -> dict[str, object]:
     series = row.series
     return {
         "metric": series.metric, "kind": series.kind, "unit": series.unit, "labels": dict(series.labels),
-        "start_ms": row.start_ms, "end_ms": row.start_ms + BASE_MS,
+        "start_ms": row.start_ms, "end_ms": row.start_ms + resolution_ms,
         "count": row.count, "sum": row.sum, "min": row.min, "max": row.max, "last": row.last, "last_ms": row.last_ms,
         "quantiles": dict(zip(names, row.quantiles, strict=True)),
         "revision": row.revision, "late_count": row.late_count, "watermark_ms": row.watermark_ms, "final": row.final,
+        "estimated": row.estimated,
     }  # fmt: skip
+
+
+def _tier(text: str) -> int:
+    if text not in RESOLUTIONS:
+        raise Rejected("invalid_resolution", "resolution: must be 10s, 1m or 15m")
+    return RESOLUTIONS[text]
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Fills the ports for keys and closed windows from Postgres.
+"""Fills the ports for keys and closed windows of all tiers from Postgres.
 
 Times are milliseconds UTC outside and `timestamptz` inside. The law: one statement a question, all values are
 parameters; an absent server is `Unavailable`.
@@ -15,6 +15,7 @@ from services.gateway.domain.query import Query, WindowRow
 from services.gateway.ports import Grant
 from shared.model import sketch
 from shared.model.series import Series
+from shared.model.window import TIERS_MS
 from shared.runtime.postgres import Pool, connection
 
 FIND = """
@@ -26,13 +27,16 @@ WHERE key_hash = $1 AND revoked_at IS NULL
 
 CLOSED = """
 SELECT s.kind, s.unit, s.labels, r.*
-FROM rollup_10s r JOIN series s USING (series_id)
+FROM {table} r JOIN series s USING (series_id)
 WHERE s.tenant_id = $1 AND s.metric = $2 AND s.labels @> $3::jsonb
   AND r.window_start >= $4 AND r.window_start < $5
 ORDER BY r.window_start, s.kind, s.unit, s.labels
 LIMIT $6
 """
-"""Closed windows of a metric, ordered by window and series."""
+"""Closed windows of a metric in the table of a tier, ordered by window and series."""
+
+TABLES = dict(zip(TIERS_MS, ("rollup_10s", "rollup_1m", "rollup_15m"), strict=True))
+"""The table of each resolution."""
 
 
 class PostgresGrants:
@@ -49,7 +53,7 @@ class PostgresGrants:
 
 
 class PostgresWindows:
-    """Closed windows in `rollup_10s`."""
+    """Closed windows in `rollup_*`."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -59,7 +63,7 @@ class PostgresWindows:
         labels = orjson.dumps(dict(query.labels)).decode()
         async with connection(self._pool) as held:
             rows = await held.fetch(
-                CLOSED,
+                CLOSED.format(table=TABLES[query.resolution_ms]),
                 query.tenant_id,
                 query.metric,
                 labels,
@@ -88,4 +92,5 @@ def _window(row: Any, query: Query) -> WindowRow:
         late_count=row["late_count"],
         watermark_ms=ms_of(row["watermark"]),
         final=True,
+        estimated=row["extremes_estimated"],
     )

@@ -88,6 +88,7 @@ def _window(rolled: Rollups, row: int, owner: Series, query: Query) -> WindowRow
         late_count=int(rolled.late_count[row]),
         watermark_ms=int(rolled.watermark_ms[row]),
         final=False,
+        estimated=bool(rolled.estimated[row]),
     )
 
 

@@ -44,6 +44,8 @@ class Query:
     """Quantiles to give of each window, 0 to 1."""
     limit: int
     """Most windows to give."""
+    resolution_ms: int = BASE_MS
+    """Length of the windows: the tier."""
 
     def matches(self, series: Series) -> bool:
         """Whether a series is asked for."""
@@ -54,7 +56,9 @@ class Query:
         )
 
     def live_starts(self, now_ms: int) -> range:
-        """Starts of the windows of the query that may be live now."""
+        """Starts of the windows of the query that may be live now: those of the finest tier alone are shown."""
+        if self.resolution_ms != BASE_MS:
+            return range(0)
         first = start_of(max(self.from_ms, now_ms - LIVE_BEHIND_MS) + BASE_MS - 1)
         return range(first, min(self.to_ms, now_ms + LIVE_AHEAD_MS), BASE_MS)
 
@@ -72,9 +76,9 @@ class WindowRow:
     sum: float
     """Sum of value times weight."""
     min: float | None
-    """Smallest value, None when only retractions came."""
+    """Smallest value, None when nothing of positive weight is left."""
     max: float | None
-    """Largest value, None when only retractions came."""
+    """Largest value, None when nothing of positive weight is left."""
     last: float | None
     """Latest value by event time."""
     last_ms: int | None
@@ -89,6 +93,8 @@ class WindowRow:
     """Watermark of the partition when the row got this state."""
     final: bool
     """Closed by the watermark."""
+    estimated: bool = False
+    """Whether min and max are bounds, since something was taken back."""
 
 
 def check(query: Query) -> Query:

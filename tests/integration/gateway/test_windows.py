@@ -102,6 +102,28 @@ async def test_closed_and_live_windows_are_one_answer(stack: Stack, gateway: Gat
     assert (1, 2, False) == (first["revision"], first["late_count"], answer.json()["truncated"])
 
 
+async def test_windows_of_a_coarser_tier_are_asked_for_by_their_length(
+    stack: Stack, gateway: Gateway
+) -> None:
+    """Those of the finest tier are not among them, and they say when extremes are bounds."""
+    owner = Series(await tenant(stack), "coarse", "delta", "s", ())
+    start_ms = start_of(now_ms(), 60_000) - 120_000
+    await close_window(stack, owner, "{}", start_ms)
+    held = await asyncpg.connect(stack.postgres)
+    await held.execute(
+        "INSERT INTO rollup_1m SELECT window_start, series_id, 0, 0, 8, 20, 1, 4, 4, window_start, watermark, "
+        "sketch_bucket, sketch_weight, true FROM rollup_10s WHERE series_id = $1",
+        series.series_id(series.pack(owner)),
+    )
+    await held.close()
+
+    (found,) = (await ask(gateway, metric="coarse", resolution="1m")).json()["windows"]
+
+    assert (start_ms, start_ms + 60_000, 8.0, True) == (
+        found["start_ms"], found["end_ms"], found["count"], found["estimated"]
+    )  # fmt: skip
+
+
 async def test_an_answer_beyond_the_limit_says_so(stack: Stack, gateway: Gateway) -> None:
     """The oldest rows come first, and `truncated` tells of more."""
     owner = Series(await tenant(stack), "many", "gauge", "", ())
@@ -128,6 +150,7 @@ async def test_an_answer_beyond_the_limit_says_so(stack: Stack, gateway: Gateway
         ({"metric": "a", "from": "2025-10-09T08:53:20"}, "invalid_time"),
         ({"metric": "a", "to": "9" * 15}, "invalid_time"),
         ({"metric": "a", "limit": "0"}, "invalid_limit"),
+        ({"metric": "a", "resolution": "5m"}, "invalid_resolution"),
         ({"metric": "a", "limit": "1e3"}, "invalid_limit"),
         ({"metric": "a", "limit": "10001"}, "invalid_limit"),
         ({"metric": "a", "quantile": "nan"}, "invalid_quantile"),
