@@ -48,7 +48,8 @@ WHERE s.epoch = cut.epoch AND s.next_offset = cut.next_offset
 """
 
 _DEAD_LETTER = """
-INSERT INTO dead_letter (topic, partition, "offset", code, reason, value) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO dead_letter (topic, partition, "offset", code, reason, value)
+SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::text[], $5::text[], $6::bytea[])
 ON CONFLICT DO NOTHING
 """
 
@@ -101,7 +102,7 @@ class Ownership:
             crash.point("moved")
             won = [cut for cut in cuts if cut.key in moved]
             if won:
-                await held.executemany(_DEAD_LETTER, _dead_letters(won))
+                await _bury(held, won)
                 await ledger.add(held, {cut.key: ledger.buried_in(cut) for cut in won if cut.dead})
                 crash.point("buried")
                 await write(held, won)
@@ -126,5 +127,10 @@ async def _committed_before(held: Connection, cuts: Sequence[Cut[Any]]) -> froze
     return frozenset(Key(*row) for row in await held.fetch(_COMMITTED, *map(list, columns)))
 
 
-def _dead_letters(cuts: Sequence[Cut[Any]]) -> list[tuple[str, int, int, str, str, bytes | None]]:
-    return [(*cut.key, dead.offset, dead.code, dead.reason, dead.value) for cut in cuts for dead in cut.dead]
+async def _bury(held: Connection, cuts: Sequence[Cut[Any]]) -> None:
+    letters = [
+        (*cut.key, dead.offset, dead.code, dead.reason, dead.value) for cut in cuts for dead in cut.dead
+    ]
+    if letters:
+        # One statement, for between those of `executemany` Postgres sees no idle transaction that it could end.
+        await held.execute(_DEAD_LETTER, *map(list, zip(*letters, strict=True)))

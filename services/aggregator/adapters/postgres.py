@@ -35,7 +35,8 @@ ON CONFLICT DO NOTHING
 """
 
 _KEEP = """
-INSERT INTO open_window (topic, partition, resolution_ms, snapshot) VALUES ($1, $2, $3, $4)
+INSERT INTO open_window (topic, partition, resolution_ms, snapshot)
+SELECT * FROM unnest($1::text[], $2::integer[], $3::integer[], $4::bytea[])
 ON CONFLICT (topic, partition, resolution_ms) DO UPDATE SET snapshot = excluded.snapshot
 """
 
@@ -105,7 +106,8 @@ class RollupTables:
             await _save_late(held, work)
         crash.point("late_saved")
         kept = [(*key, *part) for key, work in works.items() for part in snapshot.whole(key, work)]
-        await held.executemany(_KEEP, kept)
+        if kept:
+            await held.execute(_KEEP, *map(list, zip(*kept, strict=True)))
         await ledger.add(held, {key: work.ledger for key, work in works.items()})
 
     async def kept(self, held: Connection, keys: Iterable[Key]) -> dict[Key, dict[int, Named]]:
