@@ -1,8 +1,8 @@
 """A load of events whose result proves itself: no two of them share a series and a window.
 
-So each row of `rollup_10s` must count exactly 1: a lost event leaves none, a doubled one shows 2, and neither can make
-up for the other. Every event is sent at least three times, in several batches and orders. The law: whatever was
-acknowledged by Kafka is expected in the tables, once.
+So each row must count exactly 1 (of `rollup_10s`, or of `rollup_1m` for what is days old): a lost event leaves none, a
+doubled one shows 2, and neither can make up for the other. Every event is sent at least three times, in several batches
+and orders. The law: whatever was acknowledged by Kafka is expected in the tables, once.
 """
 
 import asyncio
@@ -37,8 +37,9 @@ AGAIN = 2
 """How often an event is sent besides the first time."""
 
 LATE_MS = 3 * BASE_MS
-STEPS_AGO_MS = 2 * 24 * 3600 * 1000
-"""Steps of funnels lie two days back, each in a window of its own."""
+STEP_WINDOW_MS = 60_000
+STEPS_AGO_MS = 4 * 24 * 3600 * 1000
+"""Steps of funnels lie four days back, each in a minute of its own."""
 
 WALKERS, WALK = 4, 12
 """Sessions in the funnel at a time, and how many steps each sends."""
@@ -54,7 +55,7 @@ class EventLoad:
         self._tenant_id = tenant_id
         self._random = random.Random(seed)
         self._clock_ms = now_ms()
-        self._first_step_ms = start_of(self._clock_ms - STEPS_AGO_MS)
+        self._first_step_ms = start_of(self._clock_ms - STEPS_AGO_MS, STEP_WINDOW_MS)
         self._number = 0
         self._ticks = 0
         self._again: list[list[Event]] = [[] for _ in range(partitions)]
@@ -155,7 +156,7 @@ class EventLoad:
         at = number // WALKERS % WALK
         step = EFFECT_CREATION.steps[min(8, max(0, at + self._random.choice((0, 0, 0, 0, 1, -1))))]
         body = Raw(b'{"funnel":"effect_creation"}')
-        ts_ms = self._first_step_ms + number * BASE_MS
+        ts_ms = self._first_step_ms + number * STEP_WINDOW_MS
         return Event(self._tenant_id, f"step{number}", FUNNEL_STEP, ts_ms, step, session, None, body)
 
 
@@ -184,6 +185,9 @@ FROM event WHERE tenant_id = $1
 _CELLS = """
 SELECT metric, labels->>'type', (extract(epoch FROM window_start) * 1000)::bigint, count, sum
 FROM rollup_10s JOIN series USING (series_id) WHERE tenant_id = $1
+UNION ALL
+SELECT metric, labels->>'type', (extract(epoch FROM window_start) * 1000)::bigint, count, sum
+FROM rollup_1m JOIN series USING (series_id) WHERE tenant_id = $1 AND labels->>'type' = 'funnel_step'
 """
 _FUNNELS = """
 SELECT session_id, reached, (extract(epoch FROM first_at) * 1000)::bigint, out_of_order, cardinality(step)
