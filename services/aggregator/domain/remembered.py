@@ -113,7 +113,14 @@ def _columns(words: Words, body: Words, number: int) -> _Columns:
 
 def _since(columns: _Columns, oldest: int) -> _Columns:
     remembered = columns.number >= oldest
-    return columns if remembered.all() else _Columns(*(column[remembered] for column in columns))
+    if remembered.all():
+        return columns
+    return _Columns(
+        columns.second[remembered],
+        columns.first[remembered],
+        columns.body[remembered],
+        columns.number[remembered],
+    )
 
 
 def _merged(old: _Columns, new: _Columns) -> _Columns:
