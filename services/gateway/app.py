@@ -17,6 +17,7 @@ from fastapi import APIRouter, FastAPI
 from opentelemetry.sdk.metrics import MeterProvider
 
 from services.gateway.adapters import (
+    chunks,
     http_alerts,
     http_dashboard,
     http_funnels,
@@ -26,13 +27,14 @@ from services.gateway.adapters import (
     http_windows,
 )
 from services.gateway.adapters.batches import Chunk, PointBatches
+from services.gateway.adapters.chunks import DecodeEvents
 from services.gateway.adapters.decoders import events as events_json
 from services.gateway.adapters.decoders import native
 from services.gateway.adapters.decoders.analytics import Analytics
 from services.gateway.adapters.event_batches import EventBatches, EventChunk
 from services.gateway.adapters.http_body import Limits, Receive
 from services.gateway.adapters.http_framework import framework
-from services.gateway.adapters.http_intake import Budget, Decoded, Doors, IntakeRoute, Scope, Send
+from services.gateway.adapters.http_intake import Budget, Decode, Doors, IntakeRoute, Scope, Send
 from services.gateway.adapters.http_protocol import patient
 from services.gateway.adapters.kafka import KafkaPublisher
 from services.gateway.adapters.postgres import PostgresGrants, PostgresWindows
@@ -42,8 +44,8 @@ from services.gateway.adapters.postgres_funnels import PostgresFunnels
 from services.gateway.adapters.postgres_ledger import PostgresLedger
 from services.gateway.adapters.producer import Batches
 from services.gateway.adapters.redis import RedisLive
-from services.gateway.domain.receipts import admitted
-from services.gateway.ports import Cargo
+from services.gateway.adapters.redis_claims import RedisClaims
+from services.gateway.ports import Cargo, Claims
 from services.gateway.service import Intake, KeyRing, Load, Probe, Reader, Tally, Watch
 from services.gateway.settings import Settings
 from shared.errors import Unavailable
@@ -109,8 +111,11 @@ async def build(settings: Settings) -> Gateway:
     pool = await postgres.pool(settings.postgres, POOL_SIZE)
     tables = await postgres.pool(settings.postgres, REPORTS_SIZE, **PLANNING)
     cache = redis.client(settings.redis)
-    points = _lane("points", settings, METRICS, lambda count: PointBatches(count, monotonic_s()))
-    events = _lane("events", settings, EVENTS, EventBatches)
+    claims = RedisClaims(cache, settings.topic_prefix)
+    points = _lane(
+        "points", settings, METRICS, lambda count: PointBatches(count, monotonic_s()), claims=claims
+    )
+    events = _lane("events", settings, EVENTS, EventBatches, claims=claims)
     ring, load = KeyRing(PostgresGrants(pool)), Load()
 
     def refusal() -> str | None:
@@ -144,7 +149,9 @@ async def build(settings: Settings) -> Gateway:
     )
 
 
-def _lane(cargo: str, settings: Settings, topic: Topic, batches: Callable[[int], Batches[C]]) -> Lane[C]:
+def _lane(
+    cargo: str, settings: Settings, topic: Topic, batches: Callable[[int], Batches[C]], *, claims: Claims
+) -> Lane[C]:
     publisher = KafkaPublisher(
         settings.kafka,
         settings.topic_prefix + topic.name,
@@ -153,7 +160,7 @@ def _lane(cargo: str, settings: Settings, topic: Topic, batches: Callable[[int],
         stall_ms=settings.stall_ms,
     )
     tally = Tally()
-    return Lane(cargo, publisher, Intake(publisher, tally), tally)
+    return Lane(cargo, publisher, Intake(publisher, tally, claims), tally)
 
 
 def _limits(settings: Settings) -> Limits:
@@ -175,31 +182,16 @@ def _routes(
     )
     older = Analytics(numbers, happenings)
 
-    def of_points(decode: Callable[[bytes, int, int], native.Decoded], *, beacon: bool) -> IntakeRoute[Chunk]:
-        def chunked(body: bytes, tenant_id: int, received_at_ms: int) -> Decoded[Chunk]:
-            found = decode(body, tenant_id, received_at_ms)
-            counted = admitted(tenant_id, len(found.points), found.rejected)
-            chunk = Chunk(
-                found.catalogue, found.points, received_at_ms, counted, found.surplus, found.overflowed
-            )
-            return Decoded(chunk, found.rejected)
+    def of_points(decode: Decode[Chunk], *, beacon: bool) -> IntakeRoute[Chunk]:
+        return IntakeRoute(doors, points.intake, decode, points.tally, beacon=beacon)
 
-        return IntakeRoute(doors, points.intake, chunked, points.tally, beacon=beacon)
-
-    def of_events(
-        decode: Callable[[bytes, int, int], events_json.Decoded], *, beacon: bool
-    ) -> IntakeRoute[EventChunk]:
-        def chunked(body: bytes, tenant_id: int, received_at_ms: int) -> Decoded[EventChunk]:
-            found = decode(body, tenant_id, received_at_ms)
-            counted = admitted(tenant_id, len(found.events), found.rejected)
-            return Decoded(EventChunk(found.events, received_at_ms, counted), found.rejected)
-
-        return IntakeRoute(doors, events.intake, chunked, events.tally, beacon=beacon)
+    def of_events(decode: DecodeEvents, *, beacon: bool) -> IntakeRoute[EventChunk]:
+        return IntakeRoute(doors, events.intake, chunks.happenings(decode), events.tally, beacon=beacon)
 
     return {
-        http_intake.POINTS: of_points(numbers.decode, beacon=False),
+        http_intake.POINTS: of_points(chunks.points(numbers.decode, named=True), beacon=False),
         http_intake.EVENTS: of_events(happenings.decode, beacon=False),
-        http_intake.METRICS: of_points(older.metrics, beacon=True),
+        http_intake.METRICS: of_points(chunks.points(older.metrics), beacon=True),
         http_intake.USER_EVENTS: of_events(older.happened, beacon=True),
         http_intake.STEPS: of_events(older.steps, beacon=True),
     }

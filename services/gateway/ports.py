@@ -17,6 +17,7 @@ from services.gateway.domain.cardinality import DEFAULT_LIMIT
 from services.gateway.domain.dashboard import Span, Summary
 from services.gateway.domain.funnel import Reach
 from services.gateway.domain.health import Partition
+from services.gateway.domain.identity import Identity
 from services.gateway.domain.query import Query, WindowRow
 from services.gateway.domain.statement import Minutes, Statement
 from shared.model.funnel import Funnel
@@ -78,6 +79,23 @@ class Cargo(Sized, Protocol):
     @property
     def overflowed(self) -> int:
         """How many of them count into overflow series."""
+        ...
+
+    @property
+    def identity(self) -> Identity | None:
+        """What repeats of it are known by."""
+        ...
+
+
+class Claims(Protocol):
+    """Knows for some minutes which body each key of a batch stands for, whichever gateway took it."""
+
+    async def claim(self, batch: Identity) -> bool:
+        """Whether the key is free or stands for this body; from now on it does. Raises `Unavailable`."""
+        ...
+
+    async def release(self, batch: Identity) -> None:
+        """Take back one claim: nothing of the batch came into the log. Raises `Unavailable`."""
         ...
 
 

@@ -7,6 +7,7 @@ log, and every refusal says whether it is worth coming again.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -15,7 +16,7 @@ from services.gateway.domain.admission import Rejection
 from services.gateway.domain.cardinality import Rosters, Warned, warnings
 from services.gateway.domain.query import Query, WindowRow, merge
 from services.gateway.domain.quota import Bucket, full
-from services.gateway.ports import Cargo, Checkpoints, Closed, Grant, Grants, Live, Outcome, Publisher
+from services.gateway.ports import Cargo, Checkpoints, Claims, Closed, Grant, Grants, Live, Outcome, Publisher
 from shared.errors import Unavailable
 
 FRESH_S = 60.0
@@ -63,6 +64,8 @@ class Tally:
     """How many the broker has."""
     rejected: Counter[str] = field(default_factory=Counter)
     """How many were refused for ever, by code."""
+    conflicts: int = 0
+    """Requests whose key stood for another body."""
     overflowed: Counter[int] = field(default_factory=Counter)
     """How many of the accepted count into overflow series, by tenant."""
 
@@ -164,14 +167,17 @@ class Receipt:
     """Above zero: the tenant is over its allowance, nothing was taken."""
     warnings: list[Warned] = field(default_factory=list)
     """What the client should know of what was accepted."""
+    conflict: bool = False
+    """The batch's key stands for another body, nothing was taken."""
 
 
 class Intake(Generic[C]):
     """Lets points or events in and waits for the log."""
 
-    def __init__(self, publisher: Publisher[C], tally: Tally) -> None:
+    def __init__(self, publisher: Publisher[C], tally: Tally, claims: Claims) -> None:
         self._publisher = publisher
         self._tally = tally
+        self._claims = claims
         self.draining: str | None = None
         """Why this process takes nothing any more."""
 
@@ -185,6 +191,9 @@ class Intake(Generic[C]):
         wait_s = holder.bucket.take(max(taken, len(chunk)) + len(rejected), now_s)
         if wait_s > 0:
             return Receipt(Outcome.NOT_ACCEPTED, 0, [], wait_s)
+        claimed = await self._claim(chunk)
+        if claimed is False:
+            return Receipt(Outcome.NOT_ACCEPTED, 0, [], conflict=True)
         for rejection in rejected:
             self._tally.rejected[rejection.code] += 1
         if not len(chunk):
@@ -195,7 +204,30 @@ class Intake(Generic[C]):
         if outcome is Outcome.ACCEPTED:
             self._tally.accepted += taken
             return Receipt(outcome, taken, rejected, warnings=self._warnings(holder.grant, chunk.overflowed))
+        if claimed and outcome is Outcome.NOT_ACCEPTED:
+            await self._release(chunk)
         return Receipt(outcome, 0, [])
+
+    async def _claim(self, chunk: C) -> bool | None:
+        """Whether the batch's key stands for this body; None where nothing could be claimed.
+
+        Before it is published, so that of two bodies at once one is refused: the aggregator would drop the second
+        although it was acknowledged, as it does while Redis is away and both are let in.
+        """
+        if chunk.identity is None or not chunk.identity.keyed or not len(chunk):
+            return None
+        try:
+            claimed = await self._claims.claim(chunk.identity)
+        except Unavailable:
+            return None
+        self._tally.conflicts += not claimed
+        return claimed
+
+    async def _release(self, chunk: C) -> None:
+        """Nothing was taken, so that the client may mend the body; after an unknown outcome it may not."""
+        if chunk.identity is not None:
+            with suppress(Unavailable):
+                await self._claims.release(chunk.identity)
 
     def _warnings(self, grant: Grant, overflowed: int) -> list[Warned]:
         if overflowed:

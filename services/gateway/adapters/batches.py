@@ -1,34 +1,25 @@
 """Cuts the points of many requests into one batch for each partition, and sends ticks where none came.
 
 All in numpy, over all partitions at once. The law: the order of points within a partition is the order of arrival, its
-sequence numbers rise, and no batch outgrows what a reader takes or a broker stores.
+sequence numbers rise, and the rows of each client's batch that has an id are marked as its own.
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.gateway.adapters.pieces import Piece, bounded, renumbered_slots
+from services.gateway.domain.identity import Identity
 from services.gateway.domain.receipts import Admitted, Owed, Shares
 from services.gateway.ports import Catalogue
 from shared.model.ledger import Line
 from shared.model.point import Points
 from shared.wire import envelope
-
-MAX_BYTES = 700_000
-"""Size of a batch before compression, well below the broker's limit on records."""
-
-ROW_BYTES = 18
-"""Bytes of one row: slot, time and value."""
-
-LINE_BYTES = 24
-"""Bytes of a line of the tally, of which a message has at most one a series, and what is owed besides."""
-
-OPTIONAL_BYTES = 8
-"""Bytes that each column adds which may be missing."""
+from shared.wire.batch_ids import part_id
 
 ABSENT = {"weight": np.float64(1), "start_ms": np.int64(0), "distinct": np.uint64(0)}
 """The columns that may be missing, and what rows that came without one hold in it."""
@@ -50,6 +41,8 @@ class Chunk:
     """Rows less points of the client: a histogram is one point and has several rows."""
     overflowed: int = 0
     """Points that count into overflow series."""
+    identity: Identity | None = None
+    """What repeats of it are known by."""
 
     @property
     def taken(self) -> int:
@@ -78,8 +71,10 @@ class PointBatches:
         received_at_ms = max((chunk.received_at_ms for chunk in chunks), default=now_ms)
         messages = []
         for piece, tally in self._tallied(chunks):
-            seq = self._next(piece.partition, now_s)
-            batch = envelope.Batch(self._boot_id, seq, received_at_ms, piece.series, piece.points, [], tally)
+            seq, parts = self._next(piece.partition, now_s), _parts(piece, chunks)
+            batch = envelope.Batch(
+                self._boot_id, seq, received_at_ms, piece.series, piece.points, parts, tally
+            )
             messages.append((piece.partition, envelope.encode(batch)))
         idle = [p for p, written_s in enumerate(self._written_s) if now_s - written_s >= TICK_S]
         if self._owed and not idle:
@@ -90,7 +85,7 @@ class PointBatches:
             messages.append((partition, tick))
         return messages, len(idle)
 
-    def _tallied(self, chunks: list[Chunk]) -> list[tuple["Piece", list[Line]]]:
+    def _tallied(self, chunks: list[Chunk]) -> list[tuple[Piece, list[Line]]]:
         """The pieces with their lines; the first says what no message bears."""
         requests = [chunk.admitted for chunk in chunks]
         self._owed.add(requests)
@@ -108,15 +103,13 @@ class PointBatches:
         return self._seq[partition]
 
 
-@dataclass(slots=True)
-class Piece:
-    """Points of one partition with the packed series that their slots point into."""
-
-    partition: int
-    series: list[bytes]
-    points: Points
-    source: NDArray[np.int32]
-    """Which chunk of the flush each point came in."""
+def _parts(piece: Piece, chunks: Sequence[Chunk]) -> list[envelope.Part]:
+    """The rows of a piece that came in batches with an id."""
+    return [
+        envelope.Part(part_id(identity.batch_id, span.number), identity.body, span.first, span.rows)
+        for span in piece.spans
+        if (identity := chunks[span.source].identity) is not None
+    ]
 
 
 def cut(chunks: list[Chunk], partitions: int) -> Iterator[Piece]:
@@ -156,41 +149,13 @@ def _cut(catalogue: Catalogue, points: Points, source: NDArray[np.int32], partit
     order = np.argsort(owner, kind="stable")
     points, source = points.rows(order), source[order]
     ends = np.cumsum(np.bincount(owner, minlength=partitions))
-    numbers, slots = _renumbered(points.slot, len(table))
+    numbers, slots = renumbered_slots(points.slot, len(table))
     series_ends = np.searchsorted(table[numbers], np.arange(partitions), side="right")
     begin = first = 0
     for partition, (end, last) in enumerate(zip(ends.tolist(), series_ends.tolist(), strict=True)):
         if end > begin:
             series = list(map(catalogue.packed.__getitem__, numbers[first:last].tolist()))
             rows = points.rows(slice(begin, end))
-            rows.slot = (slots[begin:end] - first).astype(np.uint16)
-            yield from _bounded(Piece(partition, series, rows, source[begin:end]), slots[begin:end] - first)
+            rows.slot = slots[begin:end] - first
+            yield from bounded(Piece(partition, series, rows, source[begin:end]))
         begin, first = end, last
-
-
-def _renumbered(slots: NDArray[np.integer], size: int) -> tuple[NDArray[np.integer], NDArray[np.int32]]:
-    """The distinct slots in order of their last appearance, and for every row its place among them."""
-    scratch = np.empty(size, np.int32)
-    rows = np.arange(len(slots), dtype=np.int32)
-    scratch[slots] = rows  # the last row of a slot stands for it
-    distinct = slots[scratch[slots] == rows]
-    scratch[distinct] = rows[: len(distinct)]
-    return distinct, scratch[slots]
-
-
-def _bounded(piece: Piece, slots: NDArray[np.int32]) -> Iterator[Piece]:
-    """The piece, halved until each part is small enough."""
-    rows = len(piece.points)
-    optional = sum(column is not None for column in piece.points.optional())
-    size = rows * (ROW_BYTES + OPTIONAL_BYTES * optional) + sum(map(len, piece.series))
-    size += LINE_BYTES * len(piece.series)
-    if rows <= envelope.MAX_ROWS and (size <= MAX_BYTES or rows == 1):
-        yield piece
-        return
-    for begin, end in ((0, rows // 2), (rows // 2, rows)):
-        distinct, renumbered = _renumbered(slots[begin:end], len(piece.series))
-        part = piece.points.rows(slice(begin, end))
-        part.slot = renumbered.astype(np.uint16)
-        series = [piece.series[slot] for slot in distinct.tolist()]
-        half = Piece(piece.partition, series, part, piece.source[begin:end])
-        yield from _bounded(half, renumbered)

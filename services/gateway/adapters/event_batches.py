@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from services.gateway.adapters.batches import MAX_BYTES
+from services.gateway.adapters.pieces import MAX_BYTES
+from services.gateway.domain.identity import Identity
 from services.gateway.domain.receipts import Admitted, Owed
 from shared.model.ledger import RECEIVED, Line
 from shared.wire import events
@@ -25,6 +26,8 @@ class EventChunk:
     received_at_ms: int
     admitted: Admitted
     """As it was counted at the door."""
+    identity: Identity | None = None
+    """What the key of its batch names."""
 
     overflowed = 0
     """Events belong to no series."""

@@ -74,6 +74,9 @@ def instruments(lanes: Sequence[Lane], load: Load, rosters: Rosters) -> MeterPro
         ),
         "gateway_rejected": (_by(lanes, "code", lambda lane: lane.tally.rejected), "Refused for ever"),
         "gateway_accepted": (_one(lanes, lambda lane: lane.tally.accepted), "Acknowledged by the log"),
+        "gateway_conflicts": (
+            _one(lanes, lambda lane: lane.tally.conflicts), "Requests whose key stood for another body"
+        ),
         "gateway_overflowed": (
             _by(lanes, "tenant", lambda lane: lane.tally.overflowed), "Accepted into overflow series"
         ),

@@ -11,6 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
+from services.gateway.adapters.http_batch_keys import batch_key_of, conflict
 from services.gateway.adapters.http_body import Incoming, Limits, Receive, inflate, too_large
 from services.gateway.adapters.http_errors import Headers, Problem, refused, unknown
 from services.gateway.adapters.http_keys import holder_of, key_of
@@ -59,8 +60,19 @@ class Decoded(NamedTuple, Generic[C]):
     rejected: list[Rejection]
 
 
-Decode = Callable[[bytes, int, int], Decoded[C]]
-"""Body, tenant and receive time to what is in it; raises `Rejected` when there is nothing to take one by one."""
+class Posted(NamedTuple):
+    """A request as it came."""
+
+    content: bytes
+    """Its body, decompressed."""
+    tenant_id: int
+    received_at_ms: int
+    key: bytes
+    """Its `Idempotency-Key`, empty where it has none."""
+
+
+Decode = Callable[[Posted], Decoded[C]]
+"""A request to what is in it; raises `Rejected` when there is nothing to take one by one."""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -128,11 +140,12 @@ class IntakeRoute(Generic[C]):
             raise refused(reason)
         holder = await holder_of(self._doors.ring, key, "write")
         body.check(self._doors.limits, plain_text=self._beacon)
+        batch_key = batch_key_of(scope["headers"])
         content = await body.read(self._doors.limits)
         if content is None:
             return None
-        received_at_ms = now_ms()
-        chunk, rejected = self._decoded(body, content, holder.grant.tenant_id, received_at_ms)
+        posted = Posted(self._plain(body, content), holder.grant.tenant_id, now_ms(), batch_key)
+        chunk, rejected = self._decoded(posted)
         receipt = await self._intake.accept(holder, chunk, rejected, monotonic_s())
         if receipt.retry_after_s > 0:
             raise Problem(
@@ -141,20 +154,25 @@ class IntakeRoute(Generic[C]):
                 "over the tenant's points and events a second",
                 ceil(receipt.retry_after_s),
             )
+        if receipt.conflict:
+            raise conflict()
         if receipt.outcome is Outcome.NOT_ACCEPTED:
             raise refused(self._intake.refusal() or "kafka does not answer")
         if receipt.outcome is Outcome.UNKNOWN:
             raise unknown()
         return receipt
 
-    def _decoded(self, body: Incoming, content: bytes, tenant_id: int, received_at_ms: int) -> Decoded[C]:
+    def _plain(self, body: Incoming, content: bytes) -> bytes:
         limit = self._doors.limits.decoded_bytes
         if body.encoding == b"gzip":
-            content = inflate(content, limit)
-        elif len(content) > limit:
+            return inflate(content, limit)
+        if len(content) > limit:
             raise too_large(limit)
+        return content
+
+    def _decoded(self, posted: Posted) -> Decoded[C]:
         try:
-            return self._decode(content, tenant_id, received_at_ms)
+            return self._decode(posted)
         except Rejected as error:
             raise Problem(413 if error.code in TOO_LARGE else 400, error.code, error.message) from error
 

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.gateway.adapters.batches import MAX_BYTES, Chunk, Piece, PointBatches, cut
+from services.gateway.adapters.batches import Chunk, PointBatches, cut
 from services.gateway.adapters.decoders.interner import Interner
+from services.gateway.adapters.pieces import MAX_BYTES, Piece
 from services.gateway.domain.receipts import MAX_LINES, Admitted
 from shared.model.ledger import Line, unsettled
 from shared.model.point import Points

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from services.gateway.adapters.batches import MAX_BYTES
 from services.gateway.adapters.event_batches import EventBatches, EventChunk
+from services.gateway.adapters.pieces import MAX_BYTES
 from services.gateway.domain.receipts import Admitted
 from shared.model.ledger import Line, unsettled
 from shared.wire import events

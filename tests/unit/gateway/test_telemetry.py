@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 
+from services.gateway.adapters import chunks
 from services.gateway.adapters.batches import Chunk
 from services.gateway.adapters.decoders.native import Decoder
 from services.gateway.adapters.http_body import Limits
-from services.gateway.adapters.http_intake import Budget, Decoded, Doors, IntakeRoute
-from services.gateway.domain.receipts import Admitted, admitted
+from services.gateway.adapters.http_intake import Budget, Doors, IntakeRoute
+from services.gateway.domain.identity import Identity, id_of_key
+from services.gateway.domain.receipts import Admitted
 from services.gateway.ports import Grant, Outcome
 from services.gateway.service import Intake, KeyRing, Load, Tally
 from shared.errors import Unavailable
+from shared.runtime.clock import now_ms
+from tests.support.claims import FakeClaims
 
 GOOD = json.dumps({"points": [{"name": "a", "value": 1}]}).encode()
 
@@ -27,6 +31,7 @@ class FakeLog:
         self.outcome = outcome
         self.down = down
         self.rows = 0
+        self.identities: list[Identity | None] = []
         self.noted: list[Admitted] = []
 
     def refusal(self) -> str | None:
@@ -36,6 +41,7 @@ class FakeLog:
     async def publish(self, chunk: Chunk) -> Outcome:
         """Count the rows."""
         self.rows += len(chunk)
+        self.identities.append(chunk.identity)
         return self.outcome
 
     def note(self, chunk: Chunk) -> None:
@@ -64,19 +70,17 @@ class Counts:
     tally: Tally
 
 
-def route(log: FakeLog, grants: FakeGrants, budget: Budget) -> tuple[IntakeRoute[Chunk], Counts]:
+def route(
+    log: FakeLog, grants: FakeGrants, budget: Budget, claims: FakeClaims | None = None
+) -> tuple[IntakeRoute[Chunk], Counts]:
     """The route on fakes."""
     counts = Counts(Load(), Tally())
     limits = Limits(wire_bytes=10_000, decoded_bytes=20_000, idle_s=0.05, total_s=1.0)
     doors = Doors(KeyRing(grants), limits, budget, counts.load)
     decoder = Decoder(1000, 1000)
 
-    def decode(body: bytes, tenant_id: int, received_at_ms: int) -> Decoded[Chunk]:
-        found = decoder.decode(body, tenant_id, received_at_ms)
-        counted = admitted(tenant_id, len(found.points), found.rejected)
-        return Decoded(Chunk(found.catalogue, found.points, received_at_ms, counted), found.rejected)
-
-    return IntakeRoute(doors, Intake(log, counts.tally), decode, counts.tally), counts
+    intake = Intake(log, counts.tally, claims or FakeClaims())
+    return IntakeRoute(doors, intake, chunks.points(decoder.decode, named=True), counts.tally), counts
 
 
 async def post(
@@ -181,3 +185,103 @@ async def test_over_the_allowance_nothing_reaches_the_log() -> None:
     assert [202, 429] == [answer[0]["status"] for answer in (first, second)]
     assert b"1" == dict(second[0]["headers"])[b"retry-after"]
     assert (99, 1) == (log.rows, counts.tally.rejected.total())
+
+
+def keyed(key: bytes) -> tuple[bytes, bytes]:
+    """The header that names a batch."""
+    return b"idempotency-key", key
+
+
+async def test_a_key_stands_for_one_body() -> None:
+    """The same body is taken again, another is refused by name, and it is counted."""
+    log = FakeLog()
+    made, counts = route(log, FakeGrants(), Budget(9, 10**6))
+
+    statuses = [
+        (await post(made, [body, b""], keyed(b"k-1")))[0]["status"]
+        for body in (GOOD, GOOD, GOOD.replace(b"1", b"2"))
+    ]
+
+    assert ([202, 202, 422], 2, 1) == (statuses, log.rows, counts.tally.conflicts)
+    assert log.identities[0] == log.identities[1]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        pytest.param(Outcome.NOT_ACCEPTED, 202, id="nothing was taken"),
+        pytest.param(Outcome.UNKNOWN, 422, id="it may be in the log"),
+    ],
+)
+async def test_a_body_may_be_mended_when_nothing_was_taken(outcome: Outcome, status: int) -> None:
+    """A key that was refused with its body is free again; one whose fate is unknown is not."""
+    log = FakeLog(outcome)
+    made, _ = route(log, FakeGrants(), Budget(9, 10**6))
+    await post(made, [GOOD, b""], keyed(b"k-1"))
+    log.outcome = Outcome.ACCEPTED
+
+    sent = await post(made, [GOOD.replace(b"1", b"2"), b""], keyed(b"k-1"))
+
+    assert status == sent[0]["status"]
+
+
+async def test_without_the_memory_of_keys_everything_is_let_in() -> None:
+    """The aggregator still counts a batch once."""
+    log = FakeLog()
+    made, _ = route(log, FakeGrants(), Budget(9, 10**6), FakeClaims(up=False))
+
+    statuses = [
+        (await post(made, [body, b""], keyed(b"k-1")))[0]["status"]
+        for body in (GOOD, GOOD.replace(b"1", b"2"))
+    ]
+
+    assert [202, 202] == statuses
+    first, second = log.identities
+    assert first is not None
+    assert second is not None
+    assert (True, True) == (first.batch_id == second.batch_id, first.body != second.body)
+
+
+@pytest.mark.parametrize(
+    ("field", "headers", "code"),
+    [
+        pytest.param(None, [b""], "invalid_idempotency_key", id="empty"),
+        pytest.param(None, [b"x" * 256], "invalid_idempotency_key", id="too long"),
+        pytest.param(None, [b"a b"], "invalid_idempotency_key", id="a blank"),
+        pytest.param(None, [b"\xc3\xa9"], "invalid_idempotency_key", id="not ascii"),
+        pytest.param(None, [b"a", b"b"], "two_batch_ids", id="two headers"),
+        pytest.param("b", [b"a"], "two_batch_ids", id="header and field differ"),
+        pytest.param("", [], "invalid_batch_id", id="empty field"),
+        pytest.param("a b", [], "invalid_batch_id", id="a blank in the field"),
+        pytest.param(7, [], "invalid_batch_id", id="a number"),
+        pytest.param("a", [b"a"], None, id="header and field agree"),
+        pytest.param("x" * 255, [b"x" * 255, b"x" * 255], None, id="longest"),
+        pytest.param(None, [b"!~"], None, id="first and last visible"),
+    ],
+)
+async def test_a_key_is_a_key(field: object, headers: list[bytes], code: str | None) -> None:
+    """1 to 255 visible ASCII characters, one a request, wherever it is said."""
+    made, _ = route(FakeLog(), FakeGrants(), Budget(9, 10**6))
+    body = json.loads(GOOD) | ({} if field is None else {"batch_id": field})
+
+    sent = await post(made, [json.dumps(body).encode(), b""], *map(keyed, headers))
+
+    assert (202 if code is None else 400) == sent[0]["status"]
+    assert code == json.loads(sent[1]["body"]).get("code")
+
+
+async def test_a_batch_is_known_by_its_key_or_by_its_content() -> None:
+    """A field is as good as a header; without both, only points that bear their own times say who they are."""
+    log = FakeLog()
+    made, _ = route(log, FakeGrants(), Budget(9, 10**6))
+    timed = json.dumps({"points": [{"name": "a", "value": 1, "ts": now_ms()}]}).encode()
+    with_field = json.dumps({"batch_id": "k-2"} | json.loads(GOOD)).encode()
+    for body, headers in (
+        (timed, [keyed(b"k-1")]), (with_field, []), (timed, []), (timed, []), (GOOD, [])
+    ):  # fmt: skip
+        await post(made, [body, b""], *headers)
+
+    *ids, none = [None if one is None else (one.batch_id, one.keyed) for one in log.identities]
+    keys = [(id_of_key("points", 1, key), True) for key in (b"k-1", b"k-2")]
+    assert (keys, ids[2], None) == (ids[:2], ids[3], none)
+    assert ids[2] not in {*keys, None}

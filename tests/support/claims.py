@@ -1,0 +1,28 @@
+"""A memory of claims without a server; it passes the suite of the one in Redis."""
+
+from services.gateway.domain.identity import Identity
+from shared.errors import Unavailable
+
+
+class FakeClaims:
+    """The body and the open attempts of each key, for ever; or away."""
+
+    def __init__(self, *, up: bool = True) -> None:
+        self.up = up
+        self._held: dict[bytes, tuple[int, int]] = {}
+
+    async def claim(self, batch: Identity) -> bool:
+        """Whether the key is free or stands for this body; from now on it does."""
+        if not self.up:
+            raise Unavailable("redis", "away")
+        body, attempts = self._held.get(batch.batch_id, (batch.body, 0))
+        if body != batch.body:
+            return False
+        self._held[batch.batch_id] = body, attempts + 1
+        return True
+
+    async def release(self, batch: Identity) -> None:
+        """Take back one claim."""
+        body, attempts = self._held.pop(batch.batch_id, (0, 0))
+        if attempts and (body != batch.body or attempts > 1):
+            self._held[batch.batch_id] = body, attempts - (body == batch.body)

@@ -1,0 +1,138 @@
+"""The rows of a client's batch stay together, and where they are too many, every repeat is parted alike."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from services.gateway.adapters.batches import Chunk, PointBatches
+from services.gateway.adapters.decoders.interner import Interner
+from services.gateway.adapters.pieces import MAX_BYTES
+from services.gateway.domain.cardinality import Rosters
+from services.gateway.domain.identity import Identity
+from services.gateway.domain.receipts import Admitted
+from shared.model.point import Points
+from shared.wire import envelope
+from shared.wire.batch_ids import STEM_BYTES, part_id
+
+NOW = 1_760_000_000_000
+MINE = Identity(b"mine" * 4, 7)
+OTHER = Identity(b"else" * 4, (1 << 64) - 1)
+
+
+@pytest.fixture(scope="module")
+def interner() -> Interner:
+    """Series, some with labels so long that a few hundred fill a message."""
+    made = Interner(1_000_000)
+    known = made.spellings(1, NOW)
+    labels = ",".join(f'"l{at}":"{"v" * 250}"' for at in range(29))
+    for at in range(400):
+        made.add(known, ("gauge", ""), f"long{at}", f"{{{labels}}}".encode())  # type: ignore[arg-type]
+    for at in range(400):
+        made.add(known, ("gauge", ""), f"m{at}", b"{}")  # type: ignore[arg-type]
+    return made
+
+
+def chunk(interner: Interner, slots: Any, identity: Identity | None) -> Chunk:
+    """Points of these series, valued by their order."""
+    count = len(slots)
+    points = Points(np.array(slots, np.int32), np.full(count, NOW), np.arange(count, dtype=np.float64))
+    return Chunk(interner, points, NOW, Admitted(1, count, {}), identity=identity)
+
+
+def sent(chunks: list[Chunk], partitions: int = 1) -> list[tuple[int, envelope.Batch]]:
+    """The messages of a flush, with their partitions."""
+    messages, _ = PointBatches(partitions, 0.0).messages(chunks, 0.0, NOW)
+    found = [(partition, envelope.decode(value, NOW)) for partition, value in messages]
+    return [(partition, batch) for partition, batch in found if len(batch.points)]
+
+
+def rows_of(
+    batches: list[tuple[int, envelope.Batch]], name: Identity
+) -> dict[tuple[int, bytes], list[float]]:
+    """The values of each part of this batch."""
+    return {
+        (partition, part.batch_id): batch.points.value[part.first : part.first + part.rows].tolist()
+        for partition, batch in batches
+        for part in batch.batches
+        if part.batch_id[:STEM_BYTES] == name.batch_id[:STEM_BYTES]
+    }
+
+
+def test_each_message_says_which_rows_are_of_which_batch(interner: Interner) -> None:
+    """In every partition, between rows of batches without an id."""
+    slots = [list(range(400 + at, 800, 3)) for at in range(3)]
+    chunks = [
+        chunk(interner, mine, identity) for mine, identity in zip(slots, (MINE, None, OTHER), strict=True)
+    ]
+
+    batches = sent(chunks, 4)
+
+    for identity, count in ((MINE, len(slots[0])), (OTHER, len(slots[2]))):
+        found = rows_of(batches, identity)
+        assert sorted(map(float, range(count))) == sorted(value for rows in found.values() for value in rows)
+        assert {identity.batch_id} == {batch_id for _, batch_id in found}
+    assert {7, (1 << 64) - 1} == {part.body for _, batch in batches for part in batch.batches}
+
+
+def test_a_batch_that_comes_twice_in_a_flush_has_two_parts(interner: Interner) -> None:
+    """It is for the reader of the log to count one of them."""
+    ((_, batch),) = sent([chunk(interner, [400, 401], MINE)] * 2)
+
+    assert [envelope.Part(MINE.batch_id, 7, 0, 2), envelope.Part(MINE.batch_id, 7, 2, 2)] == batch.batches
+
+
+@pytest.mark.parametrize("partitions", [1, 4])
+def test_a_batch_is_never_split_for_its_neighbours(interner: Interner, partitions: int) -> None:
+    """However large the flush is: a message ends where a batch does."""
+    names = [replace(MINE, batch_id=at.to_bytes(8) * 2) for at in range(40)]
+    chunks = [chunk(interner, list(range(at, 400, 8)), name) for at, name in enumerate(names)]
+
+    batches = sent(chunks, partitions)
+
+    assert len(batches) > partitions
+    assert all(sum(map(len, batch.series)) <= MAX_BYTES for _, batch in batches)
+    seen = [(partition, part.batch_id) for partition, batch in batches for part in batch.batches]
+    assert len(set(seen)) == len(seen)
+
+
+@pytest.mark.parametrize(
+    "slots",
+    [
+        pytest.param(list(range(400)), id="too many bytes of series"),
+        pytest.param(list(range(400, 800)) * 60, id="too many rows"),
+    ],
+)
+def test_a_batch_too_large_for_a_message_is_parted_alike_in_any_company(
+    interner: Interner, slots: list[int]
+) -> None:
+    """Each part has an id of its own, under which exactly these rows come, whatever columns the neighbours bring."""
+    weighted = chunk(interner, [400, 401], OTHER)
+    weighted.points.weight = np.array([2.0, 3.0])
+
+    alone = sent([chunk(interner, slots, MINE)])
+    between = sent([weighted, chunk(interner, slots, MINE), chunk(interner, list(range(300)), None)])
+
+    found = rows_of(alone, MINE)
+    assert found == rows_of(between, MINE)
+    assert [(0, part_id(MINE.batch_id, at)) for at in range(len(found))] == list(found)
+    assert len(found) > 1
+    assert list(map(float, range(len(slots)))) == [value for rows in found.values() for value in rows]
+    assert all(len(batch.points) <= envelope.MAX_ROWS for _, batch in between)
+
+
+def test_more_series_than_a_slot_can_name_go_in_several_messages() -> None:
+    """A flush of many clients may bring a partition more series than one message holds."""
+    rosters, count = Rosters(), 70_000
+    rosters.retune(1, count)
+    made = Interner(1_000_000, rosters)
+    known = made.spellings(1, NOW)
+    for at in range(count):
+        made.add(known, ("gauge", ""), f"m{at}", b"{}")  # type: ignore[arg-type]
+
+    batches = sent([chunk(made, range(at, at + 1000), None) for at in range(0, count, 1000)])
+
+    names = [batch.series[slot] for _, batch in batches for slot in batch.points.slot.tolist()]
+    assert set(made.packed) == set(names)
+    assert count == len(names)
