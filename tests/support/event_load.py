@@ -184,7 +184,8 @@ FROM event WHERE tenant_id = $1
 """
 _CELLS = """
 SELECT metric, labels->>'type', (extract(epoch FROM window_start) * 1000)::bigint, count, sum
-FROM rollup_10s JOIN series USING (series_id) WHERE tenant_id = $1
+FROM rollup_10s JOIN series USING (series_id)
+WHERE tenant_id = $1 AND labels->>'type' IS DISTINCT FROM 'funnel_step'
 UNION ALL
 SELECT metric, labels->>'type', (extract(epoch FROM window_start) * 1000)::bigint, count, sum
 FROM rollup_1m JOIN series USING (series_id) WHERE tenant_id = $1 AND labels->>'type' = 'funnel_step'
