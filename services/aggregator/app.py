@@ -9,6 +9,7 @@ import socket
 
 import structlog
 
+from services.aggregator.adapters import repeats
 from services.aggregator.adapters.kafka import WindowTopic
 from services.aggregator.adapters.ledger import LedgerWatch
 from services.aggregator.adapters.postgres import UPKEEP, RollupTables
@@ -49,8 +50,8 @@ async def run(settings: Settings) -> None:
     sender = Sender(settings.kafka, owner)
     client = redis.client(settings.redis)
     topic = WindowTopic(sender, settings.topic_prefix)
-    pump = Pump(Aggregation(RollupTables(), topic), Ownership(pool, owner))
-    await upkeep.begin(pool, UPKEEP, stopping)
+    pump = Pump(Aggregation(RollupTables(), repeats.BatchIds(), topic), Ownership(pool, owner))
+    await upkeep.begin(pool, (*UPKEEP, *repeats.UPKEEP), stopping)
     keys = LiveKeys(client, settings.topic_prefix)
     live_sender = Sender(settings.kafka, f"{owner}-live")
     live_topic = WindowTopic(live_sender, settings.topic_prefix)

@@ -1,7 +1,8 @@
 """One partition of points, from a message to windows: the order of the steps. Milliseconds UTC.
 
-Drop repeats, split off late points, fold, move the watermark, close tier by tier. The law: everything here follows from
-the messages in their order, so a replay from any checkpoint comes to the same rows, revisions and watermarks.
+Drop what producers and clients repeat, split off late points, fold, move the watermark, close tier by tier. The law:
+everything here follows from the messages in their order, so a replay from any checkpoint comes to the same rows,
+revisions and watermarks.
 """
 
 from collections import Counter
@@ -13,10 +14,11 @@ import numpy as np
 
 from services.aggregator.domain.entries import Entries
 from services.aggregator.domain.receipts import Receipts
+from services.aggregator.domain.repeats import Fresh, Part, Repeats, Verdict
 from services.aggregator.domain.tiers import Parts, Tiers
 from services.aggregator.domain.watermark import advance
 from services.aggregator.domain.windows import closed_rows, is_closed
-from shared.model.ledger import COUNTED, Entry, Line, minute_of
+from shared.model.ledger import CONFLICT, COUNTED, DUPLICATE, Entry, Line, minute_of
 from shared.model.point import Points
 from shared.model.rollup import Rollups, concatenate
 
@@ -28,6 +30,7 @@ SPARE_SERIES = 10_000
 
 _ROW_BYTES = 400
 _PART_BYTES = 4_000
+_ID_BYTES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class Arrival:
     """Identities of the series that the points' slots mean."""
     tally: Sequence[Line] | None = None
     """What its producer let in and refused; None: it does not say."""
+    batches: Sequence[Part] = ()
+    """Rows that came in batches with an id."""
 
 
 class Named(NamedTuple):
@@ -75,6 +80,8 @@ class Work:
     """By resolution, the new state of the rows that late ones change, once the tables have made it."""
     ledger: Counter[Entry] = field(default_factory=Counter)
     """What became of what was received."""
+    batches: Fresh = field(default_factory=lambda: Fresh([], [], [], []))
+    """Ids of batches that have counted."""
 
 
 @dataclass(slots=True, eq=False)
@@ -88,6 +95,8 @@ class PartitionFold:
     watermark_ms: int | None = None
     seen: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Producer -> its highest sequence number and when that was received."""
+    repeats: Repeats = field(default_factory=Repeats)
+    """Which batches have counted."""
     duplicates: int = 0
     """Messages dropped as repeats."""
     series: list[bytes] = field(default_factory=list)
@@ -109,10 +118,12 @@ class PartitionFold:
             self.duplicates += 1
             return
         entries = self._entries(arrival, points)
+        verdict = self.repeats.judge(arrival.batches, arrival.received_at_ms, len(points))
+        self.waiting_bytes += _ID_BYTES * len(arrival.batches)
         if arrival.tally is not None:
-            minute_ms = minute_of(arrival.received_at_ms)
-            self._receipts.say(minute_ms, arrival.tally)
-            self._receipts.count(minute_ms, COUNTED, entries.slot, self.series)
+            self._account(arrival.received_at_ms, arrival.tally, entries, verdict)
+        if verdict is not None:
+            entries = entries.rows(verdict.kept)
         self.seen[arrival.producer] = (arrival.seq, arrival.received_at_ms)
         latest_ms = int(points.ts_ms.max()) if len(points) else arrival.received_at_ms
         moved_ms = advance(self.watermark_ms, latest_ms, arrival.received_at_ms)
@@ -123,6 +134,19 @@ class PartitionFold:
         self.watermark_ms = moved_ms
         for resolution_ms, rows in self._tiers.close(moved_ms, len(self.series)):
             self._gather(self._closed, resolution_ms, rows)
+
+    def _account(
+        self, received_at_ms: int, tally: Sequence[Line], entries: Entries, verdict: Verdict | None
+    ) -> None:
+        """What came in, and what became of each row."""
+        minute_ms, slot = minute_of(received_at_ms), entries.slot
+        self._receipts.say(minute_ms, tally)
+        if verdict is None:
+            self._receipts.count(minute_ms, COUNTED, slot, self.series)
+            return
+        kept, conflict = verdict
+        for outcome, rows in ((COUNTED, kept), (DUPLICATE, ~kept & ~conflict), (CONFLICT, conflict)):
+            self._receipts.count(minute_ms, outcome, slot[rows], self.series)
 
     def _entries(self, arrival: Arrival, points: Points) -> Entries:
         """What the message adds: its points, with slots of this partition."""
@@ -178,6 +202,7 @@ class PartitionFold:
             whole=whole,
             amended=amended,
             ledger=self._receipts.take(),
+            batches=self.repeats.take(),
         )
         self._new_series, self._closed, self._late, self.waiting_bytes = [], {}, {}, 0
         self._forget()

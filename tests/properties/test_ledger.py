@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.aggregator.adapters import stream as aggregator
+from services.aggregator.domain.repeats import Repeats
 from services.gateway.adapters.batches import Chunk, PointBatches
 from services.gateway.adapters.decoders.interner import Interner
 from services.gateway.adapters.event_batches import EventBatches, EventChunk
@@ -122,12 +123,12 @@ def _folded(key: Key, records: list[Record], commits: set[int], crashes: set[int
     """What an owner and its successors commit of a partition."""
     counts: Counter[Entry] = Counter()
     stored, dead, at = Stored(1, 0, None, b"", None), list[DeadLetter](), 0
-    fold = aggregator.PartitionStream(key, stored, {})
+    fold = aggregator.PartitionStream(key, stored, {}, Repeats())
     crashes = set(crashes)
     while at < len(records) or dead or at > stored.next_offset:
         if at in crashes:
             crashes.remove(at)
-            fold, dead, at = aggregator.PartitionStream(key, stored, {}), [], stored.next_offset
+            fold, dead, at = aggregator.PartitionStream(key, stored, {}, Repeats()), [], stored.next_offset
         elif at in commits or at == len(records):
             cut = Cut(key, 1, stored.next_offset, at, fold.checkpoint(), dead)
             counts.update(cut.checkpoint.work.ledger)

@@ -13,6 +13,8 @@ from services.aggregator.adapters import snapshot
 from services.aggregator.adapters.kafka import WindowTopic
 from services.aggregator.adapters.stream import Aggregation
 from services.aggregator.domain.lateness import bites, revise, rows_to_revise
+from services.aggregator.domain.remembered import words_of
+from services.aggregator.domain.repeats import Fresh, Repeats
 from services.aggregator.service import Named, Work
 from shared.model import point
 from shared.model.rollup import RAGGED, ROW_COLUMNS, SPARSE_COLUMNS, Rollups
@@ -32,6 +34,8 @@ REVISED_ROWS = 2
 KEPT = tuple(name for name in ROW_COLUMNS if name not in {"slot", "start_ms"})
 SUM = KEPT.index("sum")
 REVISION = KEPT.index("revision")
+
+NO_BATCHES = Fresh([], [], [], [])
 
 Place = tuple[int, bytes, int]
 """A row: the length of its window, its series and its start."""
@@ -117,6 +121,24 @@ class MemoryTables:
         return found
 
 
+class MemoryBatchIds:
+    """The table of batch ids, inside the store's transaction."""
+
+    async def save(self, held: Transaction, fresh: Mapping[Key, tuple[int, Fresh]]) -> None:
+        """Add the new ones of each partition."""
+        for key, (_, new) in fresh.items():
+            before = held.get((key, "batches")) or NO_BATCHES
+            held.put((key, "batches"), Fresh(*(old + more for old, more in zip(before, new, strict=True))))
+
+    async def restore(self, held: Transaction, keys: Iterable[Key]) -> dict[Key, Repeats]:
+        """The memories as their checkpoints left them."""
+        found = {key: Repeats() for key in keys}
+        for key, memory in found.items():
+            ids, body, _, received_s = held.get((key, "batches")) or NO_BATCHES
+            memory.restore(words_of(b"".join(ids)), np.array(body, np.uint64), np.array(received_s, np.int64))
+        return found
+
+
 def _put(held: Transaction, rows: Mapping[Place, tuple[Any, ...]]) -> None:
     for place, content in rows.items():
         stored = held.get(place)
@@ -136,7 +158,7 @@ class Aggregating(Aggregation):
     """The aggregator's side of the pump, on tables and a topic in memory."""
 
     def __init__(self, sender: MemorySender, tables: MemoryTables) -> None:
-        super().__init__(cast(Any, tables), WindowTopic(cast(Any, sender)))
+        super().__init__(cast(Any, tables), cast(Any, MemoryBatchIds()), WindowTopic(cast(Any, sender)))
 
 
 class Windows:

@@ -46,20 +46,32 @@ UPKEEP = (_FORGET,) * 10
 """Forgets what lies a day of log time behind the newest of its partition; never by the clock, for the log may rest."""
 
 
-async def save(held: Connection, fresh: Mapping[Key, tuple[int, Fresh]]) -> None:
-    """Write the new ids of each partition, given with the offset behind them."""
-    rows = [
-        (
-            *key,
-            datetime.fromtimestamp(new.received_s[-1], UTC),
-            next_offset,
-            *_packed(new),
-        )
-        for key, (next_offset, new) in fresh.items()
-        if new.ids
-    ]
-    if rows:
-        await held.execute(_SAVE, *map(list, zip(*rows, strict=True)))
+class BatchIds:
+    """The table `batch_id`."""
+
+    async def save(self, held: Connection, fresh: Mapping[Key, tuple[int, Fresh]]) -> None:
+        """Write the new ids of each partition, given with the offset behind them."""
+        rows = [
+            (*key, datetime.fromtimestamp(new.received_s[-1], UTC), next_offset, *_packed(new))
+            for key, (next_offset, new) in fresh.items()
+            if new.ids
+        ]
+        if rows:
+            await held.execute(_SAVE, *map(list, zip(*rows, strict=True)))
+
+    async def restore(self, held: Connection, keys: Iterable[Key]) -> dict[Key, Repeats]:
+        """The memories of these partitions as their checkpoints left them."""
+        found = {}
+        for key in keys:
+            rows = await held.fetch(_KEPT, *key, REMEMBERED_S)
+            notes = np.frombuffer(b"".join(row["notes"] for row in rows), NOTE)
+            found[key] = Repeats()
+            found[key].restore(
+                words_of(b"".join(row["ids"] for row in rows)),
+                notes["body"].astype(np.uint64),
+                notes["received_s"].astype(np.int64),
+            )
+        return found
 
 
 def _packed(new: Fresh) -> tuple[bytes, bytes, bytes]:
@@ -68,18 +80,3 @@ def _packed(new: Fresh) -> tuple[bytes, bytes, bytes]:
     notes = np.empty(len(new.ids), NOTE)
     notes["body"], notes["received_s"], notes["rows"] = new.body, new.received_s, new.rows
     return marks, ids, notes.tobytes()
-
-
-async def restore(held: Connection, keys: Iterable[Key]) -> dict[Key, Repeats]:
-    """The memories of these partitions as their checkpoints left them."""
-    found = {}
-    for key in keys:
-        rows = await held.fetch(_KEPT, *key, REMEMBERED_S)
-        notes = np.frombuffer(b"".join(row["notes"] for row in rows), NOTE)
-        found[key] = Repeats()
-        found[key].restore(
-            words_of(b"".join(row["ids"] for row in rows)),
-            notes["body"].astype(np.uint64),
-            notes["received_s"].astype(np.int64),
-        )
-    return found

@@ -11,6 +11,8 @@ import msgspec
 from services.aggregator.adapters import snapshot
 from services.aggregator.adapters.kafka import WindowTopic
 from services.aggregator.adapters.postgres import RollupTables
+from services.aggregator.adapters.repeats import BatchIds
+from services.aggregator.domain.repeats import Repeats
 from services.aggregator.service import Arrival, Named, PartitionFold, Work
 from shared.runtime import crash
 from shared.runtime.postgres import Connection
@@ -24,10 +26,10 @@ _seen = msgspec.msgpack.Decoder(dict[str, tuple[int, int]])
 class PartitionStream:
     """One partition: records in, checkpoints out."""
 
-    def __init__(self, key: Key, stored: Stored, whole: Mapping[int, Named]) -> None:
+    def __init__(self, key: Key, stored: Stored, whole: Mapping[int, Named], repeats: Repeats) -> None:
         self.key = key
         self.next_offset = stored.next_offset
-        self.state = PartitionFold(checked, tenant_of, watermark_ms=stored.watermark_ms)
+        self.state = PartitionFold(checked, tenant_of, watermark_ms=stored.watermark_ms, repeats=repeats)
         self.state.seen = _seen.decode(stored.seen) if stored.seen else {}
         opened = snapshot.decode(key, stored.snapshot) if stored.snapshot else snapshot.NOTHING
         self.state.restore(opened.open, whole, opened.amended)
@@ -46,7 +48,9 @@ class PartitionStream:
         """Decode and fold one record."""
         batch = envelope.decode(record.value, record.appended_at_ms)
         crash.point("decoded")
-        arrival = Arrival(batch.producer, batch.seq, batch.received_at_ms, batch.series, batch.tally)
+        arrival = Arrival(
+            batch.producer, batch.seq, batch.received_at_ms, batch.series, batch.tally, batch.batches
+        )
         self.state.fold(arrival, batch.points)
         self.next_offset = record.offset + 1
 
@@ -60,8 +64,9 @@ class PartitionStream:
 class Aggregation:
     """The aggregator's side of the pump."""
 
-    def __init__(self, tables: RollupTables, topic: WindowTopic) -> None:
+    def __init__(self, tables: RollupTables, batch_ids: BatchIds, topic: WindowTopic) -> None:
         self._tables = tables
+        self._batch_ids = batch_ids
         self._topic = topic
 
     async def restore(
@@ -69,11 +74,15 @@ class Aggregation:
     ) -> dict[Key, PartitionStream]:
         """The partitions as their checkpoints left them."""
         whole = await self._tables.kept(connection, stored)
-        return {key: PartitionStream(key, at, whole[key]) for key, at in stored.items()}
+        repeats = await self._batch_ids.restore(connection, stored)
+        return {key: PartitionStream(key, at, whole[key], repeats[key]) for key, at in stored.items()}
 
     async def save(self, connection: Connection, cuts: Sequence[Cut[Work]]) -> None:
-        """Write series, rollups and the ledger."""
+        """Write series, rollups, the ledger and the ids of batches."""
         await self._tables.save(connection, {cut.key: cut.checkpoint.work for cut in cuts})
+        await self._batch_ids.save(
+            connection, {cut.key: (cut.end, cut.checkpoint.work.batches) for cut in cuts}
+        )
 
     async def publish(self, cuts: Sequence[Cut[Work]]) -> None:
         """Publish closed and revised rows, ticks and dead letters."""

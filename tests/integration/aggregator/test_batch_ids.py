@@ -4,7 +4,7 @@ from random import SystemRandom
 
 import pytest
 
-from services.aggregator.adapters import repeats
+from services.aggregator.adapters.repeats import UPKEEP, BatchIds
 from services.aggregator.domain.repeats import REMEMBERED_S, Fresh, Part, Repeats
 from shared.runtime import postgres, upkeep
 from shared.stream.processor import Key
@@ -32,13 +32,13 @@ def known(memory: Repeats, after_s: int, name: int) -> bool:
 async def save(pool: postgres.Pool, key: Key, next_offset: int, fresh: Fresh) -> None:
     """Commit these ids."""
     async with postgres.connection(pool) as held, held.transaction():
-        await repeats.save(held, {key: (next_offset, fresh)})
+        await BatchIds().save(held, {key: (next_offset, fresh)})
 
 
 async def restored(pool: postgres.Pool, key: Key) -> Repeats:
     """The memory as the next owner finds it."""
     async with postgres.connection(pool) as held:
-        return (await repeats.restore(held, [key]))[key]
+        return (await BatchIds().restore(held, [key]))[key]
 
 
 async def test_a_memory_survives_its_owner(pool: postgres.Pool, key: Key) -> None:
@@ -96,7 +96,7 @@ async def test_rows_are_kept_for_a_day_of_the_log(
     for at, after_s in enumerate((0, age_s)):
         await save(pool, key, at, Fresh([part(at)[0]], [1], [1], [T0_S + after_s]))
 
-    await upkeep.keep(pool, repeats.UPKEEP)
+    await upkeep.keep(pool, UPKEEP)
 
     async with postgres.connection(pool) as held:
         assert kept == await held.fetchval("SELECT count(*) FROM batch_id WHERE topic = $1", key.topic)

@@ -9,6 +9,7 @@ from services.aggregator.domain.lateness import revise
 from services.aggregator.domain.windows import rollups_of
 from services.aggregator.service import SPARE_SERIES, Arrival, PartitionFold, Work
 from shared.errors import Rejected
+from shared.model.ledger import Line
 from shared.model.point import Points
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS
@@ -292,3 +293,35 @@ def test_series_that_no_window_holds_are_forgotten() -> None:
 
     assert [many[-1]] == work.series
     assert [(0, start_ms, 3.0, 7.0, 0)] == rows(work.closed[900_000])
+
+
+def test_rows_of_a_known_batch_change_nothing() -> None:
+    """They add to no window and to no ledger but as duplicates or conflicts; their neighbours count."""
+    fold = PartitionFold(bytes, len)
+
+    def feed_batches(seq: int, given: Points, *parts: tuple[int, int, int, int]) -> None:
+        batches = [(bytes([name]) * 16, body, first, count) for name, body, first, count in parts]
+        tally = [Line(1, "received", len(given))]
+        fold.fold(Arrival("gateway", seq, T0 + 1_000, (b"a", b"b"), tally, batches), given)
+
+    feed_batches(1, points((0, 500, 1.0), (1, 500, 2.0)), (1, 7, 0, 1), (2, 7, 1, 1))
+    feed_batches(2, points((0, 500, 1.0), (1, 500, 4.0), (1, 500, 8.0)), (1, 7, 0, 1), (2, 8, 1, 1))
+    work = fold.checkpoint()
+
+    assert [(0, 0, 1.0, 1.0, 0), (1, 0, 2.0, 10.0, 0)] == rows(work.open)
+    assert {"received": 5, "counted": 3, "duplicate": 1, "conflict": 1} == {
+        entry.outcome: count for entry, count in work.ledger.items()
+    }
+    assert [bytes([1]) * 16, bytes([2]) * 16] == work.batches.ids
+    assert [] == fold.checkpoint().batches.ids
+
+
+def test_ids_of_batches_wait_for_a_commit() -> None:
+    """So that their number is bounded by that of all that waits."""
+    fold = PartitionFold(bytes, len)
+    fold.fold(Arrival("gateway", 1, T0, (b"a",), None, [(bytes(16), 7, 0, 1)]), points((0, 500, 1.0)))
+    waiting = fold.waiting_bytes
+
+    fold.checkpoint()
+
+    assert (True, 0) == (waiting > 0, fold.waiting_bytes)
