@@ -35,7 +35,7 @@ _CHECKPOINTS = "SELECT topic, partition, next_offset, watermark_ms FROM partitio
 
 _TIER = """
 WITH fine AS (
-    SELECT date_bin($5, f.window_start, 'epoch'::timestamptz) AS window_start, series_id,
+    SELECT date_bin($4, f.window_start, 'epoch'::timestamptz) AS window_start, series_id,
            sum(f.count) AS count, sum(f.sum) AS sum, sum(abs(f.count) * greatest(abs(f.min), abs(f.max), 0)) AS size
     FROM {fine} f WHERE f.window_start >= $1 AND f.window_start < $2 GROUP BY 1, 2
 ), coarse AS (
@@ -48,7 +48,7 @@ SELECT window_start, metric, coalesce(t.name, tenant_id::text) AS tenant,
         AND abs(fine.sum - coarse.sum) <= 1e-9 * greatest(abs(fine.sum), abs(coarse.sum), size)) IS TRUE AS agree
 FROM fine FULL JOIN coarse USING (window_start, series_id)
     JOIN series s USING (series_id) LEFT JOIN tenant t USING (tenant_id)
-WHERE s.topic = $3 AND ($4::text IS NULL OR t.name = $4)
+WHERE $3::text IS NULL OR t.name = $3
 ORDER BY agree, window_start, metric LIMIT 10
 """
 
@@ -158,9 +158,7 @@ async def _tiers(held: Any, question: Question, checkpoints: Sequence[Any]) -> l
 async def _tier(held: Any, tier: tuple[str, str, int], span: tuple[int, int], question: Question) -> Tier:
     fine, coarse, length_ms = tier
     query = _TIER.format(fine=fine, coarse=coarse)
-    rows = await held.fetch(
-        query, *map(_at, span), question.topics["points"], question.tenant, timedelta(milliseconds=length_ms)
-    )
+    rows = await held.fetch(query, *map(_at, span), question.tenant, timedelta(milliseconds=length_ms))
     apart = [
         Apart(
             int(row["window_start"].timestamp() * 1000), row["metric"], row["tenant"],
