@@ -76,7 +76,7 @@ Verdict = Settled | Again | TooLarge | Refused
 def verdict(answer: Answer, items: int) -> Verdict:
     """What an answer means for a batch of so many items."""
     body = _object(answer.content)
-    if answer.status in (202, 422):
+    if answer.status == 202 or (answer.status == 422 and "code" not in body):
         return Settled(_rejected(body, items, everything=answer.status == 422), _warnings(body, items))
     why = f"{answer.status} {_short(body.get('code'))} {_short(body.get('message'))}".strip()
     if answer.status in (408, 429) or answer.status >= 500:

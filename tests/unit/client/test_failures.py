@@ -230,6 +230,11 @@ async def test_nobody_at_home_is_no_error_of_the_caller(caplog: pytest.LogCaptur
             Settled([(1, "c", "m")]),
             id="one rejected, and places that do not exist",
         ),
+        pytest.param(
+            Answer(422, None, b'{"code": "idempotency_conflict", "message": "no"}'),
+            Refused("422 idempotency_conflict no"),
+            id="key of another body",
+        ),
         pytest.param(Answer(422, None, b"{}"), Settled([(0, "", ""), (1, "", "")]), id="all rejected"),
         pytest.param(Answer(503, "7", b"{}"), Again(7.0, "503"), id="come again later"),
         pytest.param(Answer(429, "Wed, 21 Oct 2026", b"[]"), Again(0.0, "429"), id="a date is no pause"),
