@@ -19,6 +19,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from services.gateway.adapters import (
     chunks,
     http_alerts,
+    http_batches,
     http_dashboard,
     http_funnels,
     http_health,
@@ -39,6 +40,7 @@ from services.gateway.adapters.http_protocol import patient
 from services.gateway.adapters.kafka import KafkaPublisher
 from services.gateway.adapters.postgres import PostgresGrants, PostgresWindows
 from services.gateway.adapters.postgres_alerts import PostgresAlerts
+from services.gateway.adapters.postgres_batches import PostgresFates
 from services.gateway.adapters.postgres_dashboard import PLANNING, PostgresCheckpoints, PostgresSummaries
 from services.gateway.adapters.postgres_funnels import PostgresFunnels
 from services.gateway.adapters.postgres_ledger import PostgresLedger
@@ -204,6 +206,7 @@ def reports(ring: KeyRing, tables: postgres.Pool, prefix: str) -> list[APIRouter
     return [
         http_funnels.router(ring, PostgresFunnels(tables)),
         http_alerts.router(ring, alerts),
+        http_batches.router(ring, PostgresFates(tables, topics["points"])),
         http_ledger.router(ring, PostgresLedger(tables, topics)),
         http_dashboard.router(ring, PostgresSummaries(tables), alerts),
     ]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from services.gateway.domain.alert import Alert, History
 from services.gateway.domain.cardinality import DEFAULT_LIMIT
 from services.gateway.domain.dashboard import Span, Summary
+from services.gateway.domain.fate import Fate
 from services.gateway.domain.funnel import Reach
 from services.gateway.domain.health import Partition
 from services.gateway.domain.identity import Identity
@@ -170,6 +171,14 @@ class Ledgers(Protocol):
 
     async def statement(self, tenant_id: int, cargo: str, span: Minutes) -> Statement:
         """What became of the points, or events, that a tenant sent in these minutes."""
+        ...
+
+
+class Fates(Protocol):
+    """Knows what became of batches."""
+
+    async def fate(self, batch_id: bytes) -> Fate | None:
+        """What became of a batch; None: nothing of it has counted within a day. Raises `Unavailable`."""
         ...
 
 

@@ -7,7 +7,7 @@ body has the one form of `http_errors`.
 from typing import Annotated, Any, cast
 
 import fastapi_swagger  # type: ignore[import-untyped]  # ships no types
-from fastapi import Body, FastAPI, Request, Response
+from fastapi import Body, FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
@@ -18,9 +18,24 @@ from services.gateway.adapters.http_schemas import EventsBody, ProblemBody, Rece
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     **{code: {"model": ProblemBody} for code in (400, 401, 403, 405, 408, 413, 415, 429, 503)},
-    422: {"model": ReceiptBody, "description": "Nothing in it was good"},
+    422: {
+        "model": ReceiptBody | ProblemBody,
+        "description": "Nothing in it was good; or `idempotency_conflict`: another body came under its key",
+    },
 }
 """Answers of the hot route other than 202."""
+
+
+BatchKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="Names the batch: within 15 minutes the same body counts once, and another body is 422",
+    ),
+]
+"""How a client names a batch, in the documentation; `http_batch_keys` is what looks at it."""
 
 
 def framework() -> FastAPI:
@@ -44,17 +59,17 @@ def framework() -> FastAPI:
 def _document(rest: FastAPI) -> None:
     """Entries for the routes that are answered in front of the framework."""
 
-    async def points(body: TelemetryBody) -> ReceiptBody:
+    async def points(body: TelemetryBody, key: BatchKey = None) -> ReceiptBody:
         """A 202 means that the log has them; points that are refused are named by index."""
-        raise NotImplementedError(body)
+        raise NotImplementedError(body, key)
 
-    async def events(body: EventsBody) -> ReceiptBody:
+    async def events(body: EventsBody, key: BatchKey = None) -> ReceiptBody:
         """A 202 means that the log has them; each is stored once, however often it is sent."""
-        raise NotImplementedError(body)
+        raise NotImplementedError(body, key)
 
-    async def older(body: Annotated[Any, Body()]) -> ReceiptBody:
+    async def older(body: Annotated[Any, Body()], key: BatchKey = None) -> ReceiptBody:
         """One object, a list, or a list under `metrics`, `events` or `steps`; JSON, or plain text of a beacon."""
-        raise NotImplementedError(body)
+        raise NotImplementedError(body, key)
 
     rest.post(POINTS, status_code=202, responses=RESPONSES, dependencies=[KEY], summary="Post points")(points)
     rest.post(EVENTS, status_code=202, responses=RESPONSES, dependencies=[KEY], summary="Post events")(events)

@@ -41,6 +41,9 @@ class TelemetryBody(BaseModel):
     """Points to publish."""
 
     points: list[PointBody] = Field(min_length=1)
+    batch_id: str | None = Field(
+        None, description="In place of the header `Idempotency-Key`", min_length=1, max_length=255
+    )
 
 
 class EventBody(BaseModel):

@@ -15,10 +15,10 @@ from shared.runtime.redis import Client, guard
 HELD_MS = 20 * 60 * 1000
 """How long a key stands for its body: longer than the aggregator remembers the batch, whatever clocks say."""
 
-WAIT_S = 0.25
+WAIT_S = 1.0
 """Outer bound on one call."""
 
-RETRY_S = 1.0
+RETRY_S = 2.0
 """After a failed call nobody asks again for so long."""
 
 MOST = 500

@@ -1,0 +1,47 @@
+"""`GET /v1/batches/{id}`: what became of the batch that a client has sent under this key.
+
+Milliseconds UTC. The law: what is found has been committed; what is not found may still be on its way.
+"""
+
+from fastapi import APIRouter, Request, Response
+
+from services.gateway.adapters.http_errors import Problem
+from services.gateway.adapters.http_keys import KEY, holder_of, key_of
+from services.gateway.adapters.http_questions import REFUSALS, UNKNOWN, answer, asking
+from services.gateway.adapters.http_report_schemas import BatchBody
+from services.gateway.domain.identity import checked_key, id_of_key
+from services.gateway.ports import Fates
+from services.gateway.service import KeyRing
+
+
+def router(ring: KeyRing, fates: Fates) -> APIRouter:
+    """The route, bound to its dependencies."""
+    routes = APIRouter()
+
+    @routes.get(
+        "/v1/batches/{id:path}",
+        response_model=BatchBody,
+        responses=REFUSALS | UNKNOWN,
+        dependencies=[KEY],
+        summary="What became of a batch of points",
+    )
+    async def batch(request: Request, id: str) -> Response:  # noqa: A002 # the contract's word
+        """By its `Idempotency-Key`, within a day: where it has counted so far. 404: nowhere, or not yet."""
+        holder = await holder_of(ring, key_of(request.scope["headers"]), "read")
+        with asking():
+            key = checked_key("id", "invalid_batch_id", id.encode("utf-8", "replace"))
+            fate = await fates.fate(id_of_key("points", holder.grant.tenant_id, key))
+        if fate is None:
+            raise Problem(
+                404, "unknown_batch", "nothing of such a batch has counted within a day, or not yet"
+            )
+        return answer(
+            {
+                "batch_id": id,
+                "counted_since_ms": fate.counted_since_ms,
+                "partitions": fate.partitions,
+                "rows": fate.rows,
+            }
+        )
+
+    return routes
