@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from shared.runtime import crash
 from shared.runtime.postgres import Connection, Pool, connection
 from shared.stream import ledger
+from shared.stream.eviction import evicting
 from shared.stream.processor import Cut, Key, Stored
 
 _ACQUIRE = """
@@ -80,10 +81,11 @@ class Ownership:
         self.owner = owner
 
     async def acquire(self, keys: Sequence[Key], restore: Restore[F]) -> tuple[dict[Key, Stored], F]:
-        """Take ownership and read the checkpoints; waits for a predecessor's open transaction."""
+        """Take ownership and read the checkpoints; waits a while for a predecessor's open transaction, then ends it."""
         topics, partitions = [key.topic for key in keys], [key.partition for key in keys]
         async with connection(self._pool) as held, held.transaction():
-            rows = await held.fetch(_ACQUIRE, topics, partitions, self.owner)
+            async with evicting(self._pool, held):
+                rows = await held.fetch(_ACQUIRE, topics, partitions, self.owner)
             stored = {Key(topic, partition): Stored(*rest) for topic, partition, *rest in rows}
             crash.point("raised")
             folds = await restore(held, stored)

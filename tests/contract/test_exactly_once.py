@@ -5,6 +5,7 @@ import os
 import random
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -131,12 +132,9 @@ async def test_acquisition_that_takes_too_long_ends_the_process(rig: Rig, load: 
     await rig.owned_by(worker)
     worker.signal(signal.SIGTERM)
     await worker.ended(TERMINATE_S)
-    held = await asyncpg.connect(rig.postgres)
-    async with held.transaction():
-        await held.execute("SELECT FROM partition_state WHERE topic = $1 FOR UPDATE", rig.topic)
+    async with slow(rig):
         late = await rig.worker()
         await until(late.has_ended, "the worker ends itself")
-    await held.close()
     await load.rounds(10)
 
     await rig.exact(load)
@@ -242,6 +240,20 @@ async def _outlives_postgres(rig: Rig, down: asyncio.Barrier, up: asyncio.Barrie
             await up.wait()
         await rig.exact(load)
     assert [] == worker.exits
+
+
+@asynccontextmanager
+async def slow(rig: Rig) -> AsyncIterator[None]:
+    """Within the block, Postgres takes two seconds for each checkpoint of this rig."""
+    name = f"slow_{rig.tenant_id}"
+    body = "BEGIN PERFORM pg_sleep(2); RETURN NEW; END"
+    await rig.sql(f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS '{body}'")
+    await rig.sql(
+        f"CREATE TRIGGER {name} BEFORE INSERT OR UPDATE ON partition_state FOR EACH ROW "
+        f"WHEN (NEW.topic = '{rig.topic}') EXECUTE FUNCTION {name}()"
+    )
+    yield
+    await rig.sql(f"DROP FUNCTION {name} CASCADE")
 
 
 async def _blocked(held: asyncpg.Connection) -> None:

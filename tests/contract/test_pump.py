@@ -1,5 +1,6 @@
 """The pump and its checkpoints on a real Postgres: holes, repeats, lost answers and lost partitions."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -12,6 +13,7 @@ from shared.runtime.postgres import Connection
 from shared.stream.ownership import Ownership
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
 from shared.stream.pump import Pump, check_bounds
+from tests.support.wait import until
 
 
 @dataclass
@@ -136,6 +138,33 @@ async def test_commit_whose_answer_was_lost_is_not_repeated(pool: postgres.Pool,
 
     assert (first, ["work"]) == (second, journal.saved)
     assert frozenset([key]) == second.done
+
+
+async def test_a_predecessor_that_stands_still_is_ended(pool: postgres.Pool, key: Key) -> None:
+    """Also within a statement, where Postgres sees no idle transaction; what it had written is undone."""
+    ownership, woken = Ownership(pool, "a"), asyncio.Event()
+    stored = (await ownership.acquire([key], Journal().restore))[0][key]
+
+    async def freeze(connection: Connection, _: Sequence[Cut[str]]) -> None:
+        await connection.prepare("SELECT 1")
+        await woken.wait()
+
+    frozen = asyncio.create_task(
+        ownership.commit([Cut(key, stored.epoch, 0, 5, Checkpoint("work", 1, b"", None))], freeze)
+    )
+    await until(lambda: _is_locked(pool, key), "the predecessor holds its row")
+    successor = (await Ownership(pool, "b").acquire([key], Journal().restore))[0][key]
+    woken.set()
+
+    assert (2, 0) == (successor.epoch, successor.next_offset)
+    with pytest.raises(Unavailable):
+        await frozen
+
+
+async def _is_locked(pool: postgres.Pool, key: Key) -> bool:
+    query = "SELECT FROM partition_state WHERE (topic, partition) = ($1, $2) FOR UPDATE SKIP LOCKED"
+    async with postgres.connection(pool) as held:
+        return not await held.fetch(query, *key)
 
 
 async def test_commit_that_failed_keeps_its_cut(pool: postgres.Pool, key: Key) -> None:
