@@ -1,7 +1,7 @@
 # Everything a newcomer needs. Each target makes .venv by itself and is quick the second time.
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test check fmt lint bench chaos
+.PHONY: help env run test check fmt lint bench chaos crashes simulate
 MAKEFLAGS += --no-print-directory
 IN := .venv/bin
 
@@ -44,3 +44,10 @@ chaos: env ## kill and freeze processes, five times with different seeds
 	@for seed in 1 2 3 4 5; do \
 	  echo "seed $$seed"; TIDEGAUGE_SEED=$$seed $(IN)/pytest $(wildcard tests/chaos) tests/contract || exit 1; \
 	done
+
+crashes: env ## end and freeze a worker at every named point of fold and commit, at its 1st, 2nd and 10th passage
+	@$(IN)/python -m deploy.local.jars
+	@TIDEGAUGE_CRASHES=all $(IN)/pytest tests/contract/test_crash_points.py
+
+simulate: env ## the pump and the aggregator in 20,000 worlds that go wrong by seed; ARGS="--seed 17" for one
+	@$(IN)/python -m tests.simulation $(ARGS)

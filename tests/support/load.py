@@ -40,6 +40,7 @@ class Load:
         self._producer_id = f"load-{tenant_id}"
         self._seq = 0
         self._clock_ms = now_ms()
+        self._step_ms = STEP_MS
         self.expected: Counter[tuple[int, int]] = Counter()
         """(series id, window start) -> number of points."""
         self.poison: set[tuple[int, int]] = set()
@@ -81,6 +82,11 @@ class Load:
             placed = await self._producer.send_and_wait(self._topic, value, partition=partition)
             self.poison.add((partition, placed.offset))
 
+    def begin(self, before_ms: int, step_ms: int) -> None:
+        """Start so long before now, to make longer steps."""
+        self._clock_ms -= before_ms
+        self._step_ms = step_ms
+
     async def finish(self) -> None:
         """Carry time forward until every window has closed."""
         self._clock_ms += 4 * WINDOW_MS
@@ -90,7 +96,7 @@ class Load:
             await self._producer.send_and_wait(self._topic, tick, partition=partition)
 
     async def _round(self) -> None:
-        self._clock_ms += STEP_MS
+        self._clock_ms += self._step_ms
         self._seq += 1
         acks = []
         for partition, series in enumerate(self._owned):

@@ -117,7 +117,14 @@ class Rig:
 
     async def worker(self, service: str | None = None) -> Worker:
         """Start one more process of the service under test, or of another."""
-        environ = {
+        name = service or self.service
+        worker = Worker(name, self.environ(), self.folder / f"{name}-{len(self.workers)}.log")
+        self.workers.append(worker)
+        return await worker.start()
+
+    def environ(self) -> dict[str, str]:
+        """The environment of its processes."""
+        return {
             "TIDEGAUGE_KAFKA": self.kafka,
             "TIDEGAUGE_POSTGRES": self.postgres,
             "TIDEGAUGE_REDIS": self.redis,
@@ -125,10 +132,6 @@ class Rig:
             f"{self.service.upper()}_RUNTIME": self.runtime,
             **self.settings,
         }
-        name = service or self.service
-        worker = Worker(name, environ, self.folder / f"{name}-{len(self.workers)}.log")
-        self.workers.append(worker)
-        return await worker.start()
 
     async def remove(self) -> None:
         """End all workers."""
