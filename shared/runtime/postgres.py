@@ -43,6 +43,8 @@ _DOWN = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    # What asyncpg says of a session that the server has ended, until it has also seen the connection close.
+    asyncpg.InternalClientError,
 )
 
 

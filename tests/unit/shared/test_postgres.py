@@ -22,6 +22,7 @@ from shared.runtime.postgres import guard
         asyncpg.LockNotAvailableError("held"),
         asyncpg.DeadlockDetectedError("deadlock"),
         asyncpg.InterfaceError("connection is closed"),
+        asyncpg.InternalClientError("another operation is in progress"),
     ],
     ids=lambda error: type(error).__name__,
 )
