@@ -40,14 +40,14 @@ from services.gateway.adapters.http_protocol import patient
 from services.gateway.adapters.kafka import KafkaPublisher
 from services.gateway.adapters.postgres import PostgresGrants, PostgresWindows
 from services.gateway.adapters.postgres_alerts import PostgresAlerts
-from services.gateway.adapters.postgres_batches import PostgresFates
+from services.gateway.adapters.postgres_batches import PostgresBatchCounts
 from services.gateway.adapters.postgres_dashboard import PLANNING, PostgresCheckpoints, PostgresSummaries
 from services.gateway.adapters.postgres_funnels import PostgresFunnels
 from services.gateway.adapters.postgres_ledger import PostgresLedger
 from services.gateway.adapters.producer import Batches
 from services.gateway.adapters.redis import RedisLive
-from services.gateway.adapters.redis_claims import RedisClaims
-from services.gateway.ports import Cargo, Claims
+from services.gateway.adapters.redis_bindings import RedisBindings
+from services.gateway.ports import Bindings, Cargo
 from services.gateway.service import Intake, KeyRing, Load, Probe, Reader, Tally, Watch
 from services.gateway.settings import Settings
 from shared.errors import Unavailable
@@ -113,11 +113,11 @@ async def build(settings: Settings) -> Gateway:
     pool = await postgres.pool(settings.postgres, POOL_SIZE)
     tables = await postgres.pool(settings.postgres, REPORTS_SIZE, **PLANNING)
     cache = redis.client(settings.redis)
-    claims = RedisClaims(cache, settings.topic_prefix)
+    bindings = RedisBindings(cache, settings.topic_prefix)
     points = _lane(
-        "points", settings, METRICS, lambda count: PointBatches(count, monotonic_s()), claims=claims
+        "points", settings, METRICS, lambda count: PointBatches(count, monotonic_s()), bindings=bindings
     )
-    events = _lane("events", settings, EVENTS, EventBatches, claims=claims)
+    events = _lane("events", settings, EVENTS, EventBatches, bindings=bindings)
     ring, load = KeyRing(PostgresGrants(pool)), Load()
 
     def refusal() -> str | None:
@@ -152,7 +152,7 @@ async def build(settings: Settings) -> Gateway:
 
 
 def _lane(
-    cargo: str, settings: Settings, topic: Topic, batches: Callable[[int], Batches[C]], *, claims: Claims
+    cargo: str, settings: Settings, topic: Topic, batches: Callable[[int], Batches[C]], *, bindings: Bindings
 ) -> Lane[C]:
     publisher = KafkaPublisher(
         settings.kafka,
@@ -162,7 +162,7 @@ def _lane(
         stall_ms=settings.stall_ms,
     )
     tally = Tally()
-    return Lane(cargo, publisher, Intake(publisher, tally, claims), tally)
+    return Lane(cargo, publisher, Intake(publisher, tally, bindings), tally)
 
 
 def _limits(settings: Settings) -> Limits:
@@ -206,7 +206,7 @@ def reports(ring: KeyRing, tables: postgres.Pool, prefix: str) -> list[APIRouter
     return [
         http_funnels.router(ring, PostgresFunnels(tables)),
         http_alerts.router(ring, alerts),
-        http_batches.router(ring, PostgresFates(tables, topics["points"])),
+        http_batches.router(ring, PostgresBatchCounts(tables, topics["points"])),
         http_ledger.router(ring, PostgresLedger(tables, topics)),
         http_dashboard.router(ring, PostgresSummaries(tables), alerts),
     ]

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from services.gateway.domain.alert import Alert, History
 from services.gateway.domain.cardinality import DEFAULT_LIMIT
+from services.gateway.domain.counted import Counted
 from services.gateway.domain.dashboard import Span, Summary
-from services.gateway.domain.fate import Fate
 from services.gateway.domain.funnel import Reach
 from services.gateway.domain.health import Partition
 from services.gateway.domain.identity import Identity
@@ -88,15 +88,15 @@ class Cargo(Sized, Protocol):
         ...
 
 
-class Claims(Protocol):
+class Bindings(Protocol):
     """Knows for some minutes which body each key of a batch stands for, whichever gateway took it."""
 
-    async def claim(self, batch: Identity) -> bool:
+    async def bind(self, batch: Identity) -> bool:
         """Whether the key is free or stands for this body; from now on it does. Raises `Unavailable`."""
         ...
 
     async def release(self, batch: Identity) -> None:
-        """Take back one claim: nothing of the batch came into the log. Raises `Unavailable`."""
+        """Take back one binding: nothing of the batch came into the log. Raises `Unavailable`."""
         ...
 
 
@@ -174,10 +174,10 @@ class Ledgers(Protocol):
         ...
 
 
-class Fates(Protocol):
+class BatchCounts(Protocol):
     """Knows what became of batches."""
 
-    async def fate(self, batch_id: bytes) -> Fate | None:
+    async def counted(self, batch_id: bytes) -> Counted | None:
         """What became of a batch; None: nothing of it has counted within a day. Raises `Unavailable`."""
         ...
 

@@ -16,7 +16,17 @@ from services.gateway.domain.admission import Rejection
 from services.gateway.domain.cardinality import Rosters, Warned, warnings
 from services.gateway.domain.query import Query, WindowRow, merge
 from services.gateway.domain.quota import Bucket, full
-from services.gateway.ports import Cargo, Checkpoints, Claims, Closed, Grant, Grants, Live, Outcome, Publisher
+from services.gateway.ports import (
+    Bindings,
+    Cargo,
+    Checkpoints,
+    Closed,
+    Grant,
+    Grants,
+    Live,
+    Outcome,
+    Publisher,
+)
 from shared.errors import Unavailable
 
 FRESH_S = 60.0
@@ -174,10 +184,10 @@ class Receipt:
 class Intake(Generic[C]):
     """Lets points or events in and waits for the log."""
 
-    def __init__(self, publisher: Publisher[C], tally: Tally, claims: Claims) -> None:
+    def __init__(self, publisher: Publisher[C], tally: Tally, bindings: Bindings) -> None:
         self._publisher = publisher
         self._tally = tally
-        self._claims = claims
+        self._bindings = bindings
         self.draining: str | None = None
         """Why this process takes nothing any more."""
 
@@ -191,8 +201,8 @@ class Intake(Generic[C]):
         wait_s = holder.bucket.take(max(taken, len(chunk)) + len(rejected), now_s)
         if wait_s > 0:
             return Receipt(Outcome.NOT_ACCEPTED, 0, [], wait_s)
-        claimed = await self._claim(chunk)
-        if claimed is False:
+        bound = await self._bind(chunk)
+        if bound is False:
             return Receipt(Outcome.NOT_ACCEPTED, 0, [], conflict=True)
         for rejection in rejected:
             self._tally.rejected[rejection.code] += 1
@@ -204,30 +214,28 @@ class Intake(Generic[C]):
         if outcome is Outcome.ACCEPTED:
             self._tally.accepted += taken
             return Receipt(outcome, taken, rejected, warnings=self._warnings(holder.grant, chunk.overflowed))
-        if claimed and outcome is Outcome.NOT_ACCEPTED:
+        if bound and outcome is Outcome.NOT_ACCEPTED:
             await self._release(chunk)
         return Receipt(outcome, 0, [])
 
-    async def _claim(self, chunk: C) -> bool | None:
-        """Whether the batch's key stands for this body; None where nothing could be claimed.
+    async def _bind(self, chunk: C) -> bool | None:
+        """Whether the batch's key stands for this body; None where that cannot be said, and it is let in.
 
-        Before it is published, so that of two bodies at once one is refused: the aggregator would drop the second
-        although it was acknowledged, as it does while Redis is away and both are let in.
+        Asked before it is published: the aggregator would drop the second of two bodies although it was acknowledged.
         """
         if chunk.identity is None or not chunk.identity.keyed or not len(chunk):
             return None
-        try:
-            claimed = await self._claims.claim(chunk.identity)
-        except Unavailable:
-            return None
-        self._tally.conflicts += not claimed
-        return claimed
+        bound = None
+        with suppress(Unavailable):
+            bound = await self._bindings.bind(chunk.identity)
+        self._tally.conflicts += bound is False
+        return bound
 
     async def _release(self, chunk: C) -> None:
         """Nothing was taken, so that the client may mend the body; after an unknown outcome it may not."""
         if chunk.identity is not None:
             with suppress(Unavailable):
-                await self._claims.release(chunk.identity)
+                await self._bindings.release(chunk.identity)
 
     def _warnings(self, grant: Grant, overflowed: int) -> list[Warned]:
         if overflowed:

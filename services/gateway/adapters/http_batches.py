@@ -10,11 +10,11 @@ from services.gateway.adapters.http_keys import KEY, holder_of, key_of
 from services.gateway.adapters.http_questions import REFUSALS, UNKNOWN, answer, asking
 from services.gateway.adapters.http_report_schemas import BatchBody
 from services.gateway.domain.identity import checked_key, id_of_key
-from services.gateway.ports import Fates
+from services.gateway.ports import BatchCounts
 from services.gateway.service import KeyRing
 
 
-def router(ring: KeyRing, fates: Fates) -> APIRouter:
+def router(ring: KeyRing, counts: BatchCounts) -> APIRouter:
     """The route, bound to its dependencies."""
     routes = APIRouter()
 
@@ -30,17 +30,17 @@ def router(ring: KeyRing, fates: Fates) -> APIRouter:
         holder = await holder_of(ring, key_of(request.scope["headers"]), "read")
         with asking():
             key = checked_key("id", "invalid_batch_id", id.encode("utf-8", "replace"))
-            fate = await fates.fate(id_of_key("points", holder.grant.tenant_id, key))
-        if fate is None:
+            found = await counts.counted(id_of_key("points", holder.grant.tenant_id, key))
+        if found is None:
             raise Problem(
                 404, "unknown_batch", "nothing of such a batch has counted within a day, or not yet"
             )
         return answer(
             {
                 "batch_id": id,
-                "counted_since_ms": fate.counted_since_ms,
-                "partitions": fate.partitions,
-                "rows": fate.rows,
+                "counted_since_ms": found.counted_since_ms,
+                "partitions": found.partitions,
+                "rows": found.rows,
             }
         )
 

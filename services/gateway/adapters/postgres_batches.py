@@ -1,4 +1,4 @@
-"""Fills the port for fates from `batch_id`, where an owner writes the ids that have counted since its last commit.
+"""Fills the port for counts of batches from `batch_id`, where owners write the ids that have counted.
 
 Milliseconds UTC outside, seconds inside. Rows are found by marks of 3 bytes an id, so that the ids themselves are read
 of few. The law: all parts of a batch too large for one message are found under its own id.
@@ -7,7 +7,7 @@ of few. The law: all parts of a batch too large for one message are found under 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.gateway.domain.fate import Fate
+from services.gateway.domain.counted import Counted
 from shared.runtime.postgres import Pool, connection
 from shared.wire.batch_ids import BATCH_ID_BYTES, MARK_BYTES, NOTE, STEM_BYTES
 
@@ -17,14 +17,14 @@ WHERE topic = $1 AND CASE WHEN position($2 in marks) > 0 THEN position($3 in ids
 """
 
 
-class PostgresFates:
+class PostgresBatchCounts:
     """Rows of `batch_id` of one topic."""
 
     def __init__(self, pool: Pool, topic: str) -> None:
         self._pool = pool
         self._topic = topic
 
-    async def fate(self, batch_id: bytes) -> Fate | None:
+    async def counted(self, batch_id: bytes) -> Counted | None:
         """What became of a batch; None: nothing of it has counted within a day. Raises `Unavailable`."""
         stem = batch_id[:STEM_BYTES]
         async with connection(self._pool) as held:
@@ -33,7 +33,7 @@ class PostgresFates:
         found = [(partition, notes) for partition, notes in found if len(notes)]
         if not found:
             return None
-        return Fate(
+        return Counted(
             min(int(notes["received_s"].min()) for _, notes in found) * 1000,
             len({partition for partition, _ in found}),
             sum(int(notes["rows"].sum()) for _, notes in found),

@@ -19,7 +19,7 @@ from services.gateway.ports import Grant, Outcome
 from services.gateway.service import Intake, KeyRing, Load, Tally
 from shared.errors import Unavailable
 from shared.runtime.clock import now_ms
-from tests.support.claims import FakeClaims
+from tests.support.bindings import FakeBindings
 
 GOOD = json.dumps({"points": [{"name": "a", "value": 1}]}).encode()
 
@@ -71,7 +71,7 @@ class Counts:
 
 
 def route(
-    log: FakeLog, grants: FakeGrants, budget: Budget, claims: FakeClaims | None = None
+    log: FakeLog, grants: FakeGrants, budget: Budget, bindings: FakeBindings | None = None
 ) -> tuple[IntakeRoute[Chunk], Counts]:
     """The route on fakes."""
     counts = Counts(Load(), Tally())
@@ -79,7 +79,7 @@ def route(
     doors = Doors(KeyRing(grants), limits, budget, counts.load)
     decoder = Decoder(1000, 1000)
 
-    intake = Intake(log, counts.tally, claims or FakeClaims())
+    intake = Intake(log, counts.tally, bindings or FakeBindings())
     return IntakeRoute(doors, intake, chunks.points(decoder.decode, named=True), counts.tally), counts
 
 
@@ -214,7 +214,7 @@ async def test_a_key_stands_for_one_body() -> None:
     ],
 )
 async def test_a_body_may_be_mended_when_nothing_was_taken(outcome: Outcome, status: int) -> None:
-    """A key that was refused with its body is free again; one whose fate is unknown is not."""
+    """A key that was refused with its body is free again; one whose outcome is unknown is not."""
     log = FakeLog(outcome)
     made, _ = route(log, FakeGrants(), Budget(9, 10**6))
     await post(made, [GOOD, b""], keyed(b"k-1"))
@@ -228,7 +228,7 @@ async def test_a_body_may_be_mended_when_nothing_was_taken(outcome: Outcome, sta
 async def test_without_the_memory_of_keys_everything_is_let_in() -> None:
     """The aggregator still counts a batch once."""
     log = FakeLog()
-    made, _ = route(log, FakeGrants(), Budget(9, 10**6), FakeClaims(up=False))
+    made, _ = route(log, FakeGrants(), Budget(9, 10**6), FakeBindings(up=False))
 
     statuses = [
         (await post(made, [body, b""], keyed(b"k-1")))[0]["status"]

@@ -8,7 +8,7 @@ from services.gateway.domain.health import Partition, SystemHealth
 from services.gateway.ports import Outcome
 from services.gateway.service import Intake, Tally, Watch
 from shared.errors import Unavailable
-from tests.support.claims import FakeClaims
+from tests.support.bindings import FakeBindings
 
 TOPICS = {"ingest": "events", "aggregator": "metrics"}
 
@@ -54,7 +54,7 @@ async def look(
     async def probe() -> bool:
         return postgres
 
-    intake = Intake(FakePublisher(reason), Tally(), FakeClaims())
+    intake = Intake(FakePublisher(reason), Tally(), FakeBindings())
     intake.draining = stopping
     return await Watch(intake.refusal, checkpoints, {"postgres": probe}).look(TOPICS, 1000)
 

@@ -1,17 +1,17 @@
-"""A memory of claims without a server; it passes the suite of the one in Redis."""
+"""A memory of bindings without a server; it passes the suite of the one in Redis."""
 
 from services.gateway.domain.identity import Identity
 from shared.errors import Unavailable
 
 
-class FakeClaims:
+class FakeBindings:
     """The body and the open attempts of each key, for ever; or away."""
 
     def __init__(self, *, up: bool = True) -> None:
         self.up = up
         self._held: dict[bytes, tuple[int, int]] = {}
 
-    async def claim(self, batch: Identity) -> bool:
+    async def bind(self, batch: Identity) -> bool:
         """Whether the key is free or stands for this body; from now on it does."""
         if not self.up:
             raise Unavailable("redis", "away")
@@ -22,7 +22,7 @@ class FakeClaims:
         return True
 
     async def release(self, batch: Identity) -> None:
-        """Take back one claim."""
+        """Take back one binding."""
         body, attempts = self._held.pop(batch.batch_id, (0, 0))
         if attempts and (body != batch.body or attempts > 1):
             self._held[batch.batch_id] = body, attempts - (body == batch.body)

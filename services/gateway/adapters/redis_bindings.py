@@ -1,6 +1,6 @@
-"""Fills the port for claims from Redis: a value for each key of a batch, which dies by itself.
+"""Fills the port for bindings from Redis: a value for each key of a batch, which dies by itself.
 
-What many requests claim goes in one call, one call at a time. A value is the hash of the body (8 bytes) and the number
+What many requests bind goes in one call, one call at a time. A value is the hash of the body (8 bytes) and the number
 of attempts that may have come into the log. The law: nobody waits long, and an absent Redis is `Unavailable` at once.
 """
 
@@ -22,9 +22,9 @@ RETRY_S = 2.0
 """After a failed call nobody asks again for so long."""
 
 MOST = 500
-"""Claims of one call."""
+"""Bindings of one call."""
 
-_CLAIM = """
+_BIND = """
 local answers = {}
 for i, key in ipairs(KEYS) do
     local body, held = ARGV[i + 1], redis.call('GET', key)
@@ -52,32 +52,32 @@ end
 """
 
 
-class RedisClaims:
-    """Claims of all gateways that share a Redis."""
+class RedisBindings:
+    """Bindings of all gateways that share a Redis."""
 
     def __init__(self, client: Client, prefix: str = "") -> None:
         self._prefix = f"{prefix}batch:".encode()
-        self._claim_all = client.register_script(_CLAIM)
+        self._bind_all = client.register_script(_BIND)
         self._release_one = client.register_script(_RELEASE)
         self._waiting: list[tuple[Identity, asyncio.Future[bool | None]]] = []
         self._asking: asyncio.Task[None] | None = None
         self._retry_at_s = 0.0
 
-    async def claim(self, batch: Identity) -> bool:
+    async def bind(self, batch: Identity) -> bool:
         """Whether the key is free or stands for this body; from now on it does. Raises `Unavailable`."""
         if monotonic_s() < self._retry_at_s:
             raise Unavailable("redis", "no answer a moment ago")
         answer: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((batch, answer))
         if self._asking is None:
-            self._asking = background(self._ask(), "claims of batches")
+            self._asking = background(self._ask(), "bindings of batches")
         found = await answer
         if found is None:
             raise Unavailable("redis", "no answer in time")
         return found
 
     async def release(self, batch: Identity) -> None:
-        """Take back one claim: nothing of the batch came into the log. Raises `Unavailable`."""
+        """Take back one binding: nothing of the batch came into the log. Raises `Unavailable`."""
         try:
             with guard():
                 async with asyncio.timeout(WAIT_S):
@@ -86,7 +86,7 @@ class RedisClaims:
             raise Unavailable("redis", "no answer in time") from error
 
     async def _ask(self) -> None:
-        """Put the claims that wait, until there are none."""
+        """Put the bindings that wait, until there are none."""
         while self._waiting:
             some, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
             for (_, answer), found in zip(
@@ -101,7 +101,7 @@ class RedisClaims:
         try:
             with guard():
                 async with asyncio.timeout(WAIT_S):
-                    return [bool(found) for found in await self._claim_all(keys, [HELD_MS, *bodies])]
+                    return [bool(found) for found in await self._bind_all(keys, [HELD_MS, *bodies])]
         except (TimeoutError, Unavailable):
             self._retry_at_s = monotonic_s() + RETRY_S
             return [None] * len(batches)
