@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from importlib.metadata import version as version_of
 from logging import NullHandler, getLogger
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -18,18 +18,21 @@ from deploy.local import running
 from deploy.local.folder import Occupied
 from deploy.local.process import Died
 from deploy.local.server import NotOurs
-from deploy.local.tenant import Scope, new_key, store
+from deploy.tenants import Change, Scope, limit, listed, new_key, store, told
 from shared.errors import TidegaugeError
 from shared.runtime.clock import now_ms
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
 key_app = typer.Typer(no_args_is_help=True, help="API keys: who may write and read.")
 app.add_typer(key_app, name="key")
+tenant_app = typer.Typer(no_args_is_help=True, help="Tenants: who they are and how much they may send.")
+app.add_typer(tenant_app, name="tenant")
 
 Folder = Annotated[
     Path, typer.Option("--folder", "-C", help="Folder of the system; its data lie in `.tidegauge/` there.")
 ]
 HERE = Path()
+MOST: Final = {"min": 1, "max": 1_000_000_000}
 
 
 @app.callback()
@@ -175,9 +178,38 @@ def create_key(
     """Make a key and print it: this is the only time it can be seen, the database keeps a hash."""
     with _explained():
         address = running.address("TIDEGAUGE_POSTGRES", folder, os.environ)
-    key = new_key(scope)
-    asyncio.run(store(address, tenant, {key: scope}))
+        key = new_key(scope)
+        asyncio.run(store(address, tenant, {key: scope}))
     typer.echo(key)
+
+
+@tenant_app.command("list")
+def list_tenants(folder: Folder = HERE) -> None:
+    """Print all tenants: points a second, points at once, active series, and what is readable of their keys."""
+    with _explained():
+        tenants = asyncio.run(listed(running.address("TIDEGAUGE_POSTGRES", folder, os.environ)))
+    typer.echo("\n".join(told(tenants)))
+
+
+@tenant_app.command("limit")
+def limit_tenant(
+    name: Annotated[str, typer.Argument(help="The tenant, as `tenant list` prints it.")],
+    folder: Folder = HERE,
+    points_per_s: Annotated[
+        int | None, typer.Option(help="Points a second in the long run; beyond: 429.", **MOST)
+    ] = None,
+    points_burst: Annotated[int | None, typer.Option(help="Points at once after a pause.", **MOST)] = None,
+    max_series: Annotated[
+        int | None, typer.Option(help="Active series; beyond, points count in overflow series.", **MOST)
+    ] = None,
+) -> None:
+    """Change how much a tenant may send; gateways heed it within a minute. What is not given stays."""
+    change = Change(points_per_s, points_burst, max_series)
+    if not any(change):
+        raise typer.BadParameter("give at least one of --points-per-s, --points-burst, --max-series")
+    with _explained():
+        asyncio.run(limit(running.address("TIDEGAUGE_POSTGRES", folder, os.environ), name, change))
+    typer.echo(f"changed {name}")
 
 
 @app.command()

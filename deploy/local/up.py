@@ -12,9 +12,11 @@ from pathlib import Path
 
 import asyncpg
 
+from deploy import tenants
 from deploy.kafka import topics
-from deploy.local import sink, tenant
+from deploy.local import sink
 from deploy.local.apart import finish
+from deploy.local.demo_keys import DEMO, demo_keys
 from deploy.local.interrupt import Stopping, interruptible
 from deploy.local.ports import LOOPBACK
 from deploy.local.progress import Progress
@@ -113,7 +115,7 @@ class _Run:
         self._progress = progress
         self._stack = stack
         self._fleet = fleet
-        self._keys = tenant.demo_keys(stack.folder)
+        self._keys = demo_keys(stack.folder)
         self._port = stack.ports.pick("gateway", "GATEWAY_PORT", GATEWAY_PORT)
         self._sink_port = stack.ports.pick("sink", "SINK_PORT", sink.PORT)
         self._url = f"http://{LOOPBACK}:{self._port}"
@@ -138,9 +140,7 @@ class _Run:
 
     async def _prepare(self) -> None:
         made, applied = await asyncio.gather(topics.create(self._stack.kafka), migrate(self._stack.postgres))
-        await tenant.store(
-            self._stack.postgres, tenant.DEMO, {key: scope for scope, key in self._keys.items()}
-        )
+        await tenants.store(self._stack.postgres, DEMO, {key: scope for scope, key in self._keys.items()})
         self._progress.say(
             f"topics and tables are there ({len(made)} topics made, {len(applied)} migrations applied)"
         )
@@ -198,7 +198,7 @@ async def _now(dsn: str) -> object:
 
 
 async def _has_window(dsn: str, since: datetime) -> bool:
-    return bool(await _asked(dsn, _FIRST_WINDOW, tenant.DEMO, since))
+    return bool(await _asked(dsn, _FIRST_WINDOW, DEMO, since))
 
 
 async def _asked(dsn: str, sql: str, *values: object) -> object:

@@ -16,8 +16,8 @@ import asyncpg
 import httpx2
 import orjson
 
+from deploy import tenants
 from deploy.kafka import topics
-from deploy.local import tenant
 from deploy.local.folder import ROOT
 from deploy.local.stack import Stack
 from shared.wire.topics import ALERTS, TOPICS
@@ -51,8 +51,8 @@ class System:
     async def __aenter__(self) -> Self:
         mine = [replace(topic, name=self.prefix + topic.name) for topic in TOPICS]
         await topics.create(self.stack.kafka, mine, PARTITIONS)
-        self.key = tenant.new_key("admin")
-        await tenant.store(self.stack.postgres, self.prefix, {self.key: "admin"})
+        self.key = tenants.new_key("admin")
+        await tenants.store(self.stack.postgres, self.prefix, {self.key: "admin"})
         rows = await self.sql("SELECT tenant_id FROM tenant WHERE name = $1", self.prefix)
         self.tenant_id = rows[0]["tenant_id"]
         await asyncio.gather(*map(self.start, SERVICES))

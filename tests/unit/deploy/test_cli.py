@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from deploy.cli import app
 
-COMMANDS = ("up", "down", "env", "migrate", "topics", "audit", "sink", "key", "version")
+COMMANDS = ("up", "down", "env", "migrate", "topics", "audit", "sink", "key", "tenant", "version")
 
 
 def run(*words: str, env: dict[str, str] | None = None) -> tuple[int, str]:
@@ -30,7 +30,14 @@ def test_each_command_has_help(command: str) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("env",), ("migrate",), ("topics",), ("audit",), ("key", "create", "--tenant=a", "--scope=read")],
+    [
+        ("env",),
+        ("migrate",),
+        ("topics",),
+        ("audit",),
+        ("key", "create", "--tenant=a", "--scope=read"),
+        ("tenant", "list"),
+    ],
 )
 def test_without_a_system_it_says_how_to_start_one(tmp_path: Path, words: tuple[str, ...]) -> None:
     """One sentence and an exit code, no trace."""

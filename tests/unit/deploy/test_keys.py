@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.demo_keys import demo_keys
 from deploy.local.folder import StateFolder
-from deploy.local.tenant import PREFIX_LENGTH, Scope, demo_keys, new_key
+from deploy.tenants import PREFIX_LENGTH, Scope, new_key
 
 
 @pytest.mark.parametrize(("scope", "start"), [("write", "tg_w_"), ("read", "tg_r_"), ("admin", "tg_a_")])
