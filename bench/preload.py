@@ -54,7 +54,7 @@ class Plan:
 
 async def fill(kafka: str, topic: str, tenant_id: int, plan: Plan) -> Load:
     """Batches of points for all partitions, then one tick each that closes the last window."""
-    owned = _by_partition(tenant_id, plan.series)
+    owned = by_partition(tenant_id, plan.series)
     first_ms = start_of(now_ms()) - plan.windows * BASE_MS
     chance = np.random.default_rng(3)
     seq = [0] * DEFAULT_PARTITIONS
@@ -69,7 +69,7 @@ async def fill(kafka: str, topic: str, tenant_id: int, plan: Plan) -> Load:
                 used.update(slots.tolist())
                 value = np.round(chance.lognormal(3, 1, len(slots)), 4)
                 batch = Points(slots, spent, value)
-                messages.append((partition, _packed(seq[partition], series, batch)))
+                messages.append((partition, packed(seq[partition], series, batch, int(spent.max()) + 5)))
                 points, total = points + len(batch), total + float(value.sum())
             rows += len(used)
         size += sum(len(value) for _, value in messages)
@@ -81,7 +81,8 @@ async def fill(kafka: str, topic: str, tenant_id: int, plan: Plan) -> Load:
     return Load(points, total, rows, sum(seq), round(size / sum(seq)))
 
 
-def _by_partition(tenant_id: int, count: int) -> list[list[bytes]]:
+def by_partition(tenant_id: int, count: int) -> list[list[bytes]]:
+    """Distinct series, packed, by the partition that they are routed to."""
     owned: list[list[bytes]] = [[] for _ in range(DEFAULT_PARTITIONS)]
     for name, labels in traffic.pool(count):
         packed = wire.pack(Series(tenant_id, name, "gauge", "", tuple(sorted(labels.items()))))
@@ -99,12 +100,12 @@ def _cut(plan: Plan, series: int, start_ms: int, chance: np.random.Generator) ->
         yield slots, chance.integers(begin, end, plan.points_a_message)
 
 
-def _packed(seq: int, series: list[bytes], points: Points) -> bytes:
+def packed(seq: int, series: list[bytes], points: Points, received_at_ms: int) -> bytes:
     """A message of points whose slots point into `series`; it names only those it uses."""
     distinct, slot = np.unique(points.slot, return_inverse=True)
     used = Points(slot.astype(np.uint16), points.ts_ms, points.value)
     named = [series[at] for at in distinct.tolist()]
-    return envelope.encode(envelope.Batch("bench", seq, int(points.ts_ms.max()) + 5, named, used, []))
+    return envelope.encode(envelope.Batch("bench", seq, received_at_ms, named, used, []))
 
 
 async def fill_naive(kafka: str, topic: str, series: int, messages: int) -> None:
