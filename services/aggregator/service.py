@@ -1,8 +1,8 @@
 """One partition of points, from a message to windows: the order of the steps. Milliseconds UTC.
 
-Drop what producers and clients repeat, split off late points, fold, move the watermark, close tier by tier. The law:
-everything here follows from the messages in their order, so a replay from any checkpoint comes to the same rows,
-revisions and watermarks.
+Drop what producers and clients repeat, turn running totals into increments, split off late points, fold, move the
+watermark, close tier by tier. The law: everything here follows from the messages in their order, so a replay from any
+checkpoint comes to the same rows, revisions and watermarks.
 """
 
 from collections import Counter
@@ -12,15 +12,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from services.aggregator.domain.counters import Counters
 from services.aggregator.domain.entries import Entries
+from services.aggregator.domain.increments import Kept
 from services.aggregator.domain.receipts import Receipts
 from services.aggregator.domain.repeats import Fresh, Part, Repeats, Verdict
 from services.aggregator.domain.tiers import Parts, Tiers
 from services.aggregator.domain.watermark import advance
 from services.aggregator.domain.windows import closed_rows, is_closed
-from shared.model.ledger import CONFLICT, COUNTED, DUPLICATE, Entry, Line, minute_of
+from shared.model.ledger import CONFLICT, COUNTED, DUPLICATE, STALE_TOTAL, Entry, Line, minute_of
 from shared.model.point import Points
-from shared.model.rollup import Rollups, concatenate
+from shared.model.rollup import Ints, Rollups, concatenate
 
 FORGET_PRODUCER_MS = 8 * 24 * 3600 * 1000
 """A producer that was silent for longer than the log keeps records, by log time, cannot repeat itself."""
@@ -76,12 +78,18 @@ class Work:
     """With that, by resolution: open coarse windows that finer ones have closed into, to be kept whole."""
     amended: Parts
     """And rows of open coarse windows that late points have changed since they were kept."""
+    totals: Kept | None = None
+    """Running totals that the next ones are compared with."""
     revised: dict[int, list[Rollups]] = field(default_factory=dict)
     """By resolution, the new state of the rows that late ones change, once the tables have made it."""
     ledger: Counter[Entry] = field(default_factory=Counter)
     """What became of what was received."""
     batches: Fresh = field(default_factory=lambda: Fresh([], [], [], []))
     """Ids of batches that have counted."""
+
+
+def _no_total(_: bytes) -> str:
+    return "gauge"
 
 
 @dataclass(slots=True, eq=False)
@@ -92,6 +100,8 @@ class PartitionFold:
     """Raises `Rejected` for the identity of a series that could not be stored; asked once a series."""
     tenant_of: InitVar[Callable[[bytes], int]]
     """Whose a series is."""
+    kind_of: InitVar[Callable[[bytes], str]] = _no_total
+    """Of what kind a series is."""
     watermark_ms: int | None = None
     seen: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Producer -> its highest sequence number and when that was received."""
@@ -108,9 +118,11 @@ class PartitionFold:
     _closed: dict[int, list[Rollups]] = field(default_factory=dict)
     _late: dict[int, list[Rollups]] = field(default_factory=dict)
     _receipts: Receipts = field(init=False)
+    _counters: Counters = field(init=False)
 
-    def __post_init__(self, tenant_of: Callable[[bytes], int]) -> None:
+    def __post_init__(self, tenant_of: Callable[[bytes], int], kind_of: Callable[[bytes], str]) -> None:
         self._receipts = Receipts(tenant_of)
+        self._counters = Counters(kind_of)
 
     def fold(self, arrival: Arrival, points: Points) -> None:
         """Take in one message; raise `Rejected`, with nothing changed, when a series of it cannot be stored."""
@@ -120,33 +132,37 @@ class PartitionFold:
         entries = self._entries(arrival, points)
         verdict = self.repeats.judge(arrival.batches, arrival.received_at_ms, len(points))
         self.waiting_bytes += _ID_BYTES * len(arrival.batches)
-        if arrival.tally is not None:
-            self._account(arrival.received_at_ms, arrival.tally, entries, verdict)
-        if verdict is not None:
-            entries = entries.rows(verdict.kept)
         self.seen[arrival.producer] = (arrival.seq, arrival.received_at_ms)
         latest_ms = int(points.ts_ms.max()) if len(points) else arrival.received_at_ms
         moved_ms = advance(self.watermark_ms, latest_ms, arrival.received_at_ms)
         # The first message has nothing before it, so its own watermark tells what is late.
         before_ms = moved_ms if self.watermark_ms is None else self.watermark_ms
+        entries = self._judge(arrival, entries, verdict, before_ms)
         if len(entries):
             self._fold_entries(entries, before_ms, moved_ms)
+        self._counters.forget(before_ms, moved_ms)
         self.watermark_ms = moved_ms
         for resolution_ms, rows in self._tiers.close(moved_ms, len(self.series)):
             self._gather(self._closed, resolution_ms, rows)
 
-    def _account(
-        self, received_at_ms: int, tally: Sequence[Line], entries: Entries, verdict: Verdict | None
-    ) -> None:
-        """What came in, and what became of each row."""
-        minute_ms, slot = minute_of(received_at_ms), entries.slot
-        self._receipts.say(minute_ms, tally)
-        if verdict is None:
-            self._receipts.count(minute_ms, COUNTED, slot, self.series)
-            return
-        kept, conflict = verdict
-        for outcome, rows in ((COUNTED, kept), (DUPLICATE, ~kept & ~conflict), (CONFLICT, conflict)):
-            self._receipts.count(minute_ms, outcome, slot[rows], self.series)
+    def _judge(
+        self, arrival: Arrival, entries: Entries, verdict: Verdict | None, watermark_ms: int
+    ) -> Entries:
+        """What a message adds of its rows; for the ledger, what becomes of each."""
+        kept = entries if verdict is None else entries.rows(verdict.kept)
+        counted, stale = self._counters.judge(kept, self.series, watermark_ms)
+        if arrival.tally is not None:
+            minute_ms = minute_of(arrival.received_at_ms)
+            self._receipts.say(minute_ms, arrival.tally)
+            fates = {COUNTED: kept.slot if stale is None else kept.slot[~stale]}
+            if stale is not None:
+                fates[STALE_TOTAL] = kept.slot[stale]
+            if verdict is not None:
+                fates[DUPLICATE] = entries.slot[~verdict.kept & ~verdict.conflict]
+                fates[CONFLICT] = entries.slot[verdict.conflict]
+            for outcome, slot in fates.items():
+                self._receipts.count(minute_ms, outcome, slot, self.series)
+        return counted
 
     def _entries(self, arrival: Arrival, points: Points) -> Entries:
         """What the message adds: its points, with slots of this partition."""
@@ -201,6 +217,7 @@ class PartitionFold:
             open=self._tiers.open.all(watermark_ms),
             whole=whole,
             amended=amended,
+            totals=self._counters.totals.kept(),
             ledger=self._receipts.take(),
             batches=self.repeats.take(),
         )
@@ -215,12 +232,19 @@ class PartitionFold:
             self.seen = {who: at for who, at in self.seen.items() if at[1] >= oldest_ms}
         if len(self.series) <= SPARE_SERIES:
             return
-        used = self._tiers.slots()
+        used = np.union1d(self._tiers.slots(), self._counters.totals.slots())
         if len(self.series) > 2 * len(used) + SPARE_SERIES:
             self.series = [self.series[slot] for slot in used.tolist()]
             self._slots = {packed: slot for slot, packed in enumerate(self.series)}
             self._tiers.keep(used)
             self._receipts.keep(used)
+            self._counters.keep(used)
+
+    def recall(self, series: Sequence[bytes], kept: Kept) -> None:
+        """Start from the running totals of a checkpoint, whose slots mean `series`."""
+        slots = self._slots_of(series)
+        of_chain = kept.of_chain | {"slot": slots[kept.of_chain["slot"]]}
+        self._counters.restore(replace(kept, of_chain=of_chain))
 
     def restore(self, opened: Named | None, whole: Mapping[int, Named], amended: Mapping[int, Named]) -> None:
         """Start from the open windows of a checkpoint; coarse ones may have closed since they were kept."""
@@ -236,9 +260,13 @@ class PartitionFold:
         self._tiers.restore(base, kept, changed, len(self.series))
 
     def _known(self, named: Named) -> Rollups:
-        slots = np.array([self._slot(packed) for packed in named.series], np.int64)
+        return replace(named.rollups, slot=self._slots_of(named.series)[named.rollups.slot])
+
+    def _slots_of(self, series: Sequence[bytes]) -> Ints:
+        """The slots of stored series."""
+        slots = np.array([self._slot(packed) for packed in series], np.int64)
         self._new_series.clear()
-        return replace(named.rollups, slot=slots[named.rollups.slot])
+        return slots
 
 
 def compact(series: Sequence[bytes], rollups: Rollups) -> Named:

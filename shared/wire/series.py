@@ -53,6 +53,14 @@ def tenant_of(packed: bytes) -> int:
     return int.from_bytes(packed[2 : 2 + (1 << first - 0xCC)])
 
 
+def kind_of(packed: bytes) -> str:
+    """The kind of a series whose bytes are canonical, without decoding the rest."""
+    at = 2 if packed[1] < 0x80 else 2 + (1 << packed[1] - 0xCC)
+    metric = packed[at]
+    at += 2 + packed[at + 1] if metric == 0xD9 else 1 + metric - 0xA0
+    return packed[at + 1 : at + 1 + packed[at] - 0xA0].decode()
+
+
 def series_id(packed: bytes) -> int:
     """The 64-bit id of a series, signed as Postgres keeps it."""
     unsigned = xxhash.xxh3_64_intdigest(packed)

@@ -1,7 +1,9 @@
 """Law of the rows: they are functions of the set of points, in whatever order and batches these came."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import fields
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,30 +11,45 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.aggregator.domain.cells import NEVER_MS
+from services.aggregator.domain.increments import HORIZON_MS
 from services.aggregator.service import Arrival, PartitionFold
 from shared.model import distinct, sketch
 from shared.model.point import Points
 from shared.model.rollup import Rollups
 from shared.model.window import TIERS_MS, start_of
 from tests.support.memory_tables import MemoryTables
-from tests.support.restarts import restarted
+from tests.support.restarts import kind_of, restarted
 
 T0 = 1_732_252_800_000
 OF_THE_ORDER = {"revision", "late_count", "watermark_ms"}
 """Columns that say how the rows came about."""
 
 
-def drawn(seed: int, rows: int, series: int, span_ms: int) -> Points:
-    """Points over a span: sums of dyadic values and weights are exact; many share an instant."""
+def drawn(seed: int, rows: int, series: list[bytes], span_ms: int) -> Points:
+    """Points over a span: sums of dyadic values and weights are exact; many share an instant.
+
+    Running totals are of the last 15 minutes, so that no order makes them stale.
+    """
     random = np.random.default_rng(seed)
     value = np.where(random.random(rows) < 0.1, 0.0, random.integers(-(1 << 20), 1 << 20, rows) / 64)
     hashes = random.integers(1, 1 << 63, rows, np.uint64) * np.uint64(2)
+    slot = random.integers(0, len(series), rows)
+    ts_ms = T0 + random.integers(0, span_ms // 500, rows) * 500
+    weight = random.choice([1.0, 1.0, 1.0, 8.0, 0.25, -1.0, 0.0], rows)
+    kinds = np.array([kind_of(packed) for packed in series])[slot]
+    total, histogram = kinds != "gauge", kinds == "histogram"
+    begun_ms = T0 + span_ms - HORIZON_MS
+    ts_ms[total] = begun_ms + random.integers(0, HORIZON_MS // 500, total.sum()) * 500
+    value[histogram] = random.choice([-1.5, 0.0, 3.0], histogram.sum())
+    weight[histogram] = random.integers(0, 1 << 10, histogram.sum()) / 4
+    starts = random.choice([0, T0, begun_ms, begun_ms + 250_000], rows)
     return Points(
-        random.integers(0, series, rows).astype(np.uint16),
-        T0 + random.integers(0, span_ms // 500, rows) * 500,
+        slot.astype(np.uint16),
+        ts_ms,
         value,
-        random.choice([1.0, 1.0, 1.0, 8.0, 0.25, -1.0, 0.0], rows),
-        distinct=np.where(random.random(rows) < 0.3, hashes, np.uint64(0)),
+        weight,
+        np.where(starts <= ts_ms, starts, 0),
+        np.where(random.random(rows) < 0.3, hashes, np.uint64(0)),
     )
 
 
@@ -43,7 +60,7 @@ def tables_of(points: Points, series: list[bytes], seed: int, largest: int) -> d
     # From nearly in order to none at all.
     order = np.argsort(points.ts_ms + random.normal(0, random.choice([1e3, 1e5, 1e9]), rows))
     ends = np.cumsum(random.integers(1, largest + 1, rows))
-    fold, tables = PartitionFold(bytes, len), MemoryTables(series, revised_rows=largest)
+    fold, tables = PartitionFold(bytes, len, kind_of), MemoryTables(series, revised_rows=largest)
     now_ms = int(points.ts_ms.max())
     batches = np.split(order, ends[ends < rows])
     for seq, batch in enumerate(batches):
@@ -79,18 +96,26 @@ class Expected:
         self.sketch: defaultdict[int, float] = defaultdict(float)
         self.registers: dict[int, int] = {}
 
-    def add(self, point: tuple[int, float, float, int], entry: tuple[int, int] | None) -> None:
-        """One point: its event time, value, weight and bucket, and the register and rank of its string."""
+    def come(self, kind: str, point: tuple[int, float, float, int]) -> None:
+        """One point: its event time, value, weight and bucket."""
         ts_ms, value, weight, bucket = point
+        self.estimated = self.estimated or weight < 0 or kind != "gauge"
+        if kind == "gauge":
+            self.weigh(value, weight, bucket)
+            if weight > 0:
+                self.low, self.high = min(self.low, value), max(self.high, value)
+        if kind == "cumulative" or (kind == "gauge" and weight > 0):
+            self.last_ms, self.last = max((self.last_ms, self.last), (ts_ms, value))
+
+    def weigh(self, value: float, weight: float, bucket: int) -> None:
+        """Something is counted so often."""
         self.count += weight
         self.sum += value * weight
         self.sketch[bucket] += weight
-        self.estimated = self.estimated or weight < 0
-        if weight > 0:
-            self.low, self.high = min(self.low, value), max(self.high, value)
-            self.last_ms, self.last = max((self.last_ms, self.last), (ts_ms, value))
-        if entry:
-            self.registers[entry[0]] = max(entry[1], self.registers.get(entry[0], 0))
+
+    def hear(self, register: int, rank: int) -> None:
+        """A string is counted once."""
+        self.registers[register] = max(rank, self.registers.get(register, 0))
 
     def row(self) -> tuple[object, ...]:
         """What is to be found in the tables."""
@@ -113,24 +138,60 @@ def bounds(buckets: list[int]) -> tuple[float, float]:
     return low, high
 
 
-def oracle(points: Points) -> dict[tuple[int, int, int], Expected]:
-    """Every row by resolution, start and slot."""
+Rows = defaultdict[tuple[int, int, int], Expected]
+"""By resolution, start and slot."""
+
+
+def oracle(points: Points, series: list[bytes]) -> Rows:
+    """Every row."""
     assert points.weight is not None
     assert points.distinct is not None
     registers, ranks = distinct.entries_of(points.distinct)
-    entries = [
-        (register, rank) if hashed else None
-        for register, rank, hashed in zip(
-            registers.tolist(), ranks.tolist(), points.distinct.tolist(), strict=True
-        )
-    ]
-    rest = (points.ts_ms, points.value, points.weight, sketch.buckets_of(points.value))
-    found: defaultdict[tuple[int, int, int], Expected] = defaultdict(Expected)
-    each = zip(*(column.tolist() for column in rest), strict=True)
-    for slot, entry, point in zip(points.slot.tolist(), entries, each, strict=True):
+    columns = (
+        points.slot, points.distinct != 0, registers, ranks, points.ts_ms, points.value, points.weight,
+        sketch.buckets_of(points.value),
+    )  # fmt: skip
+    found: Rows = defaultdict(Expected)
+    for slot, hashed, register, rank, *point in zip(*(column.tolist() for column in columns), strict=True):
         for tier in TIERS_MS:
-            found[tier, start_of(point[0], tier), slot].add(point, entry)
+            row = found[tier, start_of(point[0], tier), slot]
+            row.come(kind_of(series[slot]), tuple(point))
+            if hashed:
+                row.hear(register, rank)
+    for (slot, middle), totals in chains_of(points, series).items():
+        for ts_ms, grown in increments(totals):
+            value, weight = (grown, 1.0) if middle is None else (middle, grown)
+            bucket = int(sketch.buckets_of(np.array([value]))[0])
+            for tier in TIERS_MS:
+                found[tier, start_of(ts_ms, tier), slot].weigh(value, weight, bucket)
     return found
+
+
+Chain = dict[tuple[int, int], float]
+"""The largest total of each start and event time."""
+
+
+def chains_of(points: Points, series: list[bytes]) -> dict[tuple[int, float | None], Chain]:
+    """Running totals by slot, and by bucket for histograms."""
+    assert points.weight is not None
+    assert points.start_ms is not None
+    found: defaultdict[tuple[int, float | None], Chain] = defaultdict(dict)
+    columns = (points.slot, points.start_ms, points.ts_ms, points.value, points.weight)
+    for slot, start_ms, ts_ms, value, weight in zip(*(column.tolist() for column in columns), strict=True):
+        kind = kind_of(series[slot])
+        if kind == "gauge":
+            continue
+        chain = found[slot, value if kind == "histogram" else None]
+        total = weight if kind == "histogram" else value
+        chain[start_ms, ts_ms] = max(total, chain.get((start_ms, ts_ms), total))
+    return found
+
+
+def increments(chain: Chain) -> Iterator[tuple[int, float]]:
+    """When and by how much a chain has grown."""
+    for before, now in pairwise(sorted(chain)):
+        resets = before[0] != now[0] or chain[now] < chain[before]
+        yield now[1], chain[now] - (0 if resets else chain[before])
 
 
 def rows_of(tables: dict[int, Rollups]) -> dict[tuple[int, int, int], tuple[object, ...]]:
@@ -158,18 +219,19 @@ def close_to(row: tuple[object, ...]) -> tuple[object, ...]:
 @given(st.integers(0, 1 << 32), st.integers(0, 1 << 32), st.integers(1, 60))
 def test_rows_do_not_depend_on_the_order(seed: int, other: int, rows: int) -> None:
     """Two orders of a few points, batched, repeated and committed in other ways, give the same bytes."""
-    points, series = drawn(seed, rows, 2, 40 * 60_000), [b"\x01", b"\x02"]
+    series = [b"\x01", b"\x02", b"\x60", b"\x70"]
+    points = drawn(seed, rows, series, 40 * 60_000)
 
     found = tables_of(points, series, seed, largest=5)
 
     assert columns(found) == columns(tables_of(points, series, other, largest=9))
-    assert rows_of(found) == {key: close_to(row.row()) for key, row in oracle(points).items()}
+    assert rows_of(found) == {key: close_to(row.row()) for key, row in oracle(points, series).items()}
 
 
 def test_rows_of_many_points_are_those_of_a_plain_count() -> None:
-    """200,000 points in six orders, late ones, retractions and repeats among them, give the same bytes."""
-    series = [bytes([place]) for place in range(64)]
-    points = drawn(5, 200_000, len(series), 45 * 60_000)
+    """200,000 points in six orders, with late ones, retractions, repeats and running totals, give the same bytes."""
+    series = [bytes([place]) for place in (*range(32), *range(0x60, 0x80))]
+    points = drawn(5, 200_000, series, 45 * 60_000)
 
     found = [
         tables_of(points, series, seed, largest)
@@ -177,5 +239,5 @@ def test_rows_of_many_points_are_those_of_a_plain_count() -> None:
     ]
 
     assert all(columns(found[0]) == columns(other) for other in found[1:])
-    expected = oracle(points)
+    expected = oracle(points, series)
     assert rows_of(found[0]) == {key: close_to(row.row()) for key, row in expected.items()}

@@ -1,8 +1,9 @@
 """The open windows of a partition as bytes: the snapshot in its checkpoint, and beside it each coarse window whole.
 
 A snapshot is zstd of a MessagePack map with a version: `open` holds the base windows, `amended` the rows of coarse
-windows that changed since these were kept, each as a batch of windows. Version 1, a batch of windows alone, is still
-read; a coarse window is zstd of such a batch. The law: an unknown version stops the start and says how to go on.
+windows that changed since these were kept, each as a batch of windows, `totals` the running totals. Version 2 had none;
+version 1, a batch of windows alone, is read too; a coarse window is zstd of such a batch. The law: an unknown version
+stops the start and says how to go on.
 """
 
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from typing import NamedTuple
 import cramjam
 import msgspec
 
+from services.aggregator.adapters import totals
+from services.aggregator.adapters.totals import Recalled
 from services.aggregator.service import Named, Work, compact
 from shared.errors import Misconfigured, Rejected
 from shared.model.rollup import Rollups
@@ -19,7 +22,7 @@ from shared.model.window import BASE_MS
 from shared.stream.processor import Key
 from shared.wire import rollups
 
-VERSION = 2
+VERSION = 3
 """Version this code writes."""
 
 _LEVEL = 1
@@ -29,6 +32,7 @@ class _Wire(msgspec.Struct):
     v: int
     open: bytes = b""
     amended: list[bytes] = []
+    totals: bytes = b""
 
 
 class Opened(NamedTuple):
@@ -36,6 +40,7 @@ class Opened(NamedTuple):
 
     open: Named | None
     amended: dict[int, Named]
+    totals: Recalled | None = None
 
 
 NOTHING = Opened(None, {})
@@ -47,12 +52,13 @@ _decoder = msgspec.msgpack.Decoder(_Wire)
 
 def encode(key: Key, work: Work) -> bytes | None:
     """The bytes of what a checkpoint leaves open; None: nothing."""
-    if work.open is None and not work.amended:
+    if work.open is None and not work.amended and work.totals is None:
         return None
     wire = _Wire(
         VERSION,
         b"" if work.open is None else _packed(key, work, BASE_MS, work.open),
         [_packed(key, work, resolution_ms, rows) for resolution_ms, rows in work.amended.items()],
+        b"" if work.totals is None else totals.encode(work.series, work.totals),
     )
     return _compressed(_encoder.encode(wire))
 
@@ -101,10 +107,14 @@ def _read(key: Key) -> Iterator[None]:
 
 def _opened(packed: bytes) -> Opened:
     wire = _decoder.decode(packed)
-    if wire.v not in {1, VERSION}:
-        raise Rejected("unsupported_version", f"v: {wire.v} is neither 1 nor {VERSION}")
+    if not 1 <= wire.v <= VERSION:
+        raise Rejected("unsupported_version", f"v: {wire.v} is not 1 to {VERSION}")
     opened = packed if wire.v == 1 else wire.open
-    return Opened(_named(opened)[1] if opened else None, dict(map(_named, wire.amended)))
+    return Opened(
+        _named(opened)[1] if opened else None,
+        dict(map(_named, wire.amended)),
+        totals.decode(wire.totals) if wire.totals else None,
+    )
 
 
 def _named(packed: bytes) -> tuple[int, Named]:

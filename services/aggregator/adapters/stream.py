@@ -18,7 +18,7 @@ from shared.runtime import crash
 from shared.runtime.postgres import Connection
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
 from shared.wire import envelope
-from shared.wire.series import checked, tenant_of
+from shared.wire.series import checked, kind_of, tenant_of
 
 _seen = msgspec.msgpack.Decoder(dict[str, tuple[int, int]])
 
@@ -29,10 +29,14 @@ class PartitionStream:
     def __init__(self, key: Key, stored: Stored, whole: Mapping[int, Named], repeats: Repeats) -> None:
         self.key = key
         self.next_offset = stored.next_offset
-        self.state = PartitionFold(checked, tenant_of, watermark_ms=stored.watermark_ms, repeats=repeats)
+        self.state = PartitionFold(
+            checked, tenant_of, kind_of, watermark_ms=stored.watermark_ms, repeats=repeats
+        )
         self.state.seen = _seen.decode(stored.seen) if stored.seen else {}
         opened = snapshot.decode(key, stored.snapshot) if stored.snapshot else snapshot.NOTHING
         self.state.restore(opened.open, whole, opened.amended)
+        if opened.totals is not None:
+            self.state.recall(*opened.totals)
 
     @property
     def urgent(self) -> bool:

@@ -1,9 +1,11 @@
 """What a message adds to windows: its points, those of running totals turned into increments. Milliseconds UTC.
 
 A row of `role` PLAIN is a point as it came. An INCREMENT, or with negative weight one that is taken back, adds without
-being a last value; a TOTAL is a last value that adds nothing. The law: each point of the log is one PLAIN or one TOTAL.
+being a last value; a TOTAL is a last value that adds nothing, and one of a histogram is merely SEEN. The law: each
+point of the log is one PLAIN, one TOTAL or one SEEN.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 
 from shared.model.point import Points
 
-PLAIN, INCREMENT, TOTAL = 0, 1, 2
+PLAIN, INCREMENT, TOTAL, SEEN = 0, 1, 2, 3
 """Roles of a row."""
 
 
@@ -38,3 +40,24 @@ class Entries(Points):
     def points(self) -> NDArray[np.bool_] | None:
         """Which rows are points of the log; None: all."""
         return None if self.role is None else self.role != INCREMENT
+
+
+def joined(parts: Sequence[Entries]) -> Entries:
+    """All rows of the parts, which have roles, in their order; at least one part."""
+    if len(parts) == 1:
+        return parts[0]
+    return Entries(
+        np.concatenate([part.slot for part in parts]),
+        np.concatenate([part.ts_ms for part in parts]),
+        np.concatenate([part.value for part in parts]),
+        np.concatenate([np.ones(len(part)) if part.weight is None else part.weight for part in parts]),
+        None,
+        np.concatenate([_distinct(part) for part in parts])
+        if any(part.distinct is not None for part in parts)
+        else None,
+        np.concatenate([part.role for part in parts if part.role is not None]),
+    )
+
+
+def _distinct(part: Entries) -> NDArray[np.uint64]:
+    return np.zeros(len(part), np.uint64) if part.distinct is None else part.distinct

@@ -1,0 +1,72 @@
+"""Rows of a message by the kind of their series: running totals become increments, all others stay. Milliseconds UTC.
+
+The law: what is judged, and when what is forgotten, follows from the messages in their order, restarts or not.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.aggregator.domain.entries import PLAIN, Entries, joined
+from services.aggregator.domain.increments import FORGET_EVERY_MS, Kept, RunningTotals
+from shared.model.rollup import Ints
+
+_OTHER, _CUMULATIVE, _HISTOGRAM = 0, 1, 2
+_KINDS = {"cumulative": _CUMULATIVE, "histogram": _HISTOGRAM}
+
+Judged: TypeAlias = tuple[Entries, NDArray[np.bool_] | None]
+"""What a message adds, and which of its rows are totals that came too late; None: none of them."""
+
+
+class Counters:
+    """The running totals of one partition among all of its series."""
+
+    def __init__(self, kind_of: Callable[[bytes], str], totals: RunningTotals | None = None) -> None:
+        self.totals = totals or RunningTotals()
+        self._kind_of = kind_of
+        self._kind = np.zeros(0, np.uint8)
+        """Of the series of each slot that was asked for."""
+        self._any = False
+
+    def judge(self, entries: Entries, series: Sequence[bytes], watermark_ms: int) -> Judged:
+        """What rows with slots that mean these series add, given the watermark before them."""
+        self._know(series)
+        if not self._any:
+            return entries, None
+        kind = self._kind[entries.slot]
+        running = np.flatnonzero(kind)
+        if not len(running):
+            return entries, None
+        judged = self.totals.judge(entries.rows(running), kind[running] == _HISTOGRAM, watermark_ms)
+        stale = np.zeros(len(kind), np.bool_)
+        stale[running] = judged.stale
+        late = stale if judged.stale.any() else None
+        if len(running) == len(kind):
+            return judged.entries, late
+        plain = entries.rows(kind == _OTHER)
+        plain.role = np.full(len(plain), PLAIN, np.uint8)
+        return joined([plain, judged.entries]), late
+
+    def _know(self, series: Sequence[bytes]) -> None:
+        known = len(self._kind)
+        if known < len(series):
+            new = [_KINDS.get(self._kind_of(packed), _OTHER) for packed in series[known:]]
+            self._kind = np.concatenate((self._kind, np.array(new, np.uint8)))
+            self._any = self._any or any(new)
+
+    def forget(self, before_ms: int, moved_ms: int) -> None:
+        """The watermark has moved: now and then, old totals are forgotten."""
+        if moved_ms // FORGET_EVERY_MS > before_ms // FORGET_EVERY_MS:
+            self.totals.forget(moved_ms)
+
+    def keep(self, slots: Ints) -> None:
+        """Renumber the series: slot `slots[i]`, ascending, becomes i."""
+        self._kind = self._kind[slots[slots < len(self._kind)]]
+        self._any = bool(self._kind.any())
+        self.totals.keep(slots)
+
+    def restore(self, kept: Kept) -> None:
+        """Start from what was stored."""
+        self.totals.restore(kept)

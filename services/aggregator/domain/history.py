@@ -1,0 +1,116 @@
+"""Running totals as they came, by run and event time: sorted columns, and beside them what was added since.
+
+A key is the number of a run and an event time in milliseconds UTC. The law: of totals with one key the largest stands;
+to add some costs next to nothing, and to look some up costs a pass over what was added since.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+TIME_BITS = 42
+"""Of a key: event times up to the year 2109, and runs below 2^21."""
+
+PENDING = 1 << 16
+"""Totals that are kept unsorted; sorting many at once is cheaper."""
+
+_TIMES = (1 << TIME_BITS) - 1
+
+
+class Totals(NamedTuple):
+    """Running totals by key."""
+
+    key: Ints
+    total: Floats
+
+    @property
+    def run(self) -> Ints:
+        """The run of each."""
+        return self.key >> TIME_BITS
+
+    @property
+    def ts_ms(self) -> Ints:
+        """The event time of each."""
+        return self.key & _TIMES
+
+    def rows(self, index: NDArray[np.bool_] | Ints | slice) -> "Totals":
+        """These rows."""
+        return Totals(self.key[index], self.total[index])
+
+    def standing(self) -> "Totals":
+        """Keys ascending, each once, with the largest of its totals."""
+        order = np.lexsort((self.total, self.key))
+        key = self.key[order]
+        last = np.ones(len(key), np.bool_)
+        last[:-1] = key[1:] != key[:-1]
+        return Totals(key[last], self.total[order[last]])
+
+
+def keys_of(run: Ints, ts_ms: Ints) -> Ints:
+    """The key of each total."""
+    return run << TIME_BITS | ts_ms
+
+
+NOTHING = Totals(np.zeros(0, np.int64), np.zeros(0))
+"""No totals."""
+
+
+class History:
+    """All totals of many runs."""
+
+    def __init__(self, totals: Totals = NOTHING) -> None:
+        self._sorted = totals
+        self._new: list[Totals] = []
+        self._pending = 0
+
+    def add(self, totals: Totals) -> None:
+        """Add totals; where there is one with the same key, the larger will stand."""
+        self._new.append(totals)
+        self._pending += len(totals.key)
+        if self._pending >= PENDING:
+            self.all()
+
+    def of(self, runs: Ints) -> Totals:
+        """All totals of these runs, which are ascending."""
+        begin = self._sorted.key.searchsorted(runs << TIME_BITS)
+        size = self._sorted.key.searchsorted((runs + 1) << TIME_BITS) - begin
+        first = np.cumsum(size) - size
+        found = self._sorted.rows(np.repeat(begin - first, size) + np.arange(size.sum()))
+        if not self._new:
+            return found
+        new = _together(self._new)
+        return merged(found, new.rows(_among(new.run, runs)).standing())
+
+    def all(self) -> Totals:
+        """Every total."""
+        if self._new:
+            self._sorted = merged(self._sorted, _together(self._new).standing())
+            self._new, self._pending = [], 0
+        return self._sorted
+
+
+def _among(run: Ints, runs: Ints) -> NDArray[np.bool_]:
+    at = runs.searchsorted(run)
+    return np.asarray(runs.take(at, mode="clip") == run)
+
+
+def merged(old: Totals, new: Totals) -> Totals:
+    """Both, whose keys ascend: each key once, with the larger total."""
+    if not len(old.key):
+        return new
+    at = old.key.searchsorted(new.key)
+    same = old.key.take(at, mode="clip") == new.key
+    total = old.total.copy()
+    total[at[same]] = np.maximum(total[at[same]], new.total[same])
+    at, new = at[~same], new.rows(~same)
+    return Totals(np.insert(old.key, at, new.key), np.insert(total, at, new.total))
+
+
+def _together(parts: list[Totals]) -> Totals:
+    return Totals(
+        np.concatenate([part.key for part in parts]), np.concatenate([part.total for part in parts])
+    )

@@ -1,0 +1,251 @@
+"""Running totals become increments: a total adds what it has grown by since the one before it. Milliseconds UTC.
+
+The totals of a chain stand in the order of start and event time. One that is smaller than the one before it, or has
+another start, counts in full; the first of a chain counts nothing. One that comes between others takes back what its
+successor had added. The law: within the horizon, what they add is a function of their set, in whatever order they come.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from services.aggregator.domain.entries import INCREMENT, SEEN, TOTAL, Entries, joined
+from services.aggregator.domain.history import Floats, History, Ints, Totals, keys_of, merged
+from services.aggregator.domain.runs import NEVER_MS, Columns, Mask, Owners, Runs
+
+HORIZON_MS = 15 * 60_000
+"""How far behind the watermark a total may come."""
+
+SILENT_MS = 24 * 3600 * 1000
+"""A run that had no total for so long is forgotten; while they are crowded, an hour is enough."""
+
+CROWDED_SILENT_MS = 3600 * 1000
+
+FORGET_EVERY_MS = 5 * 60_000
+"""Log time between two times that old totals are forgotten."""
+
+MAX_RUNS = 1 << 19
+"""Runs of a partition that are remembered; beyond it new ones count nothing."""
+
+MAX_TOTALS = 1 << 20
+"""Totals of a partition that are remembered; beyond it the horizon comes nearer. More than runs."""
+
+
+class Judged(NamedTuple):
+    """What rows of running totals become."""
+
+    entries: Entries
+    """What they add and take back, and that they came."""
+    stale: Mask
+    """Rows that came too late to count from."""
+
+
+class Changes(NamedTuple):
+    """Totals that now add something else than before; NaN: nothing."""
+
+    totals: Totals
+    before: Floats
+    now: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kept:
+    """All that is to be stored of running totals."""
+
+    floor_ms: int
+    """Totals from before it come too late."""
+    of_chain: Columns
+    """Columns of chains."""
+    of_run: Columns
+    """Columns of runs."""
+    totals: Totals
+    """Ascending; each run has one at least."""
+
+
+class RunningTotals:
+    """The running totals of one partition."""
+
+    def __init__(self, max_runs: int = MAX_RUNS, max_totals: int = MAX_TOTALS) -> None:
+        self._max_runs, self._max_totals = max_runs, max_totals
+        self._runs, self._history = Runs(max_runs), History()
+        self._floor_ms = NEVER_MS
+        self.held = 0
+        """Totals that are remembered."""
+        self.crowded_out = 0
+        """Totals that counted nothing, for no more runs were remembered."""
+
+    @property
+    def runs(self) -> int:
+        """Runs that are remembered."""
+        return len(self._runs)
+
+    def judge(self, points: Entries, histogram: Mask, watermark_ms: int) -> Judged:
+        """What these rows add, given which of them are buckets and the watermark before them."""
+        horizon_ms = max(watermark_ms - HORIZON_MS, self._floor_ms)
+        stale = points.ts_ms < horizon_ms
+        if stale.any():
+            points, histogram = points.rows(~stale), histogram[~stale]
+        owners, total = _read(points, histogram)
+        run, completed = self._runs.of(owners, horizon_ms)
+        known = run >= 0
+        self.crowded_out += len(known) - int(known.sum())
+        totals = Totals(keys_of(run, points.ts_ms), total).rows(known)
+        written = [entries for changes in self._take(totals, completed) for entries in self._written(changes)]
+        entries = _entries(points, histogram, written)
+        if self.held > self._max_totals:
+            self._crowd(horizon_ms)
+        return Judged(entries, stale)
+
+    def _take(self, totals: Totals, completed: Ints) -> list[Changes]:
+        """Take in totals; first those that come between others."""
+        totals, changes = totals.standing(), []
+        between = totals.ts_ms <= self._runs.newest_ms[totals.run]
+        if len(completed) or between.any():
+            changes.append(self._amend(totals.rows(between), completed))
+            totals = totals.rows(~between)
+        if len(totals.key):
+            changes.append(self._append(totals))
+        return changes
+
+    def _append(self, totals: Totals) -> Changes:
+        """Take in totals that come after all others of their runs."""
+        runs, run, ts_ms = self._runs, totals.run, totals.ts_ms
+        first = _firsts(run)
+        before = np.empty(len(run))
+        before[1:], before[first] = totals.total[:-1], runs.newest[run[first]]
+        unseen = np.flatnonzero(np.isnan(before))
+        now = _grown(before, totals.total)
+        now[unseen[~runs.whole[run[unseen]]]] = np.nan
+        runs.first_ms[run[unseen]] = ts_ms[unseen]
+        # The last of each run is assigned last.
+        runs.newest_ms[run], runs.newest[run] = ts_ms, totals.total
+        self._history.add(totals)
+        self.held += len(run)
+        return Changes(totals, np.full(len(run), np.nan), now)
+
+    def _amend(self, totals: Totals, completed: Ints) -> Changes:
+        """Take in totals that come between others, or where one stands; and count what has become whole."""
+        runs = self._runs
+        old = self._history.of(np.union1d(totals.run, completed))
+        new = merged(old, totals)
+        whole = runs.whole[old.run] & ~np.isin(old.run, completed)
+        before, now = np.full(len(new.key), np.nan), _added(new, runs.whole[new.run])
+        before[new.key.searchsorted(old.key)] = _added(old, whole)
+        np.minimum.at(runs.first_ms, new.run, new.ts_ms)
+        runs.newest[new.run] = new.total
+        self._history.add(totals)
+        self.held += len(new.key) - len(old.key)
+        changed = (before != now) & ~(np.isnan(before) & np.isnan(now))
+        return Changes(new.rows(changed), before[changed], now[changed])
+
+    def _written(self, changes: Changes) -> tuple[Entries, ...]:
+        """What is taken back, and what is added instead."""
+        return tuple(
+            self._increments(changes.totals, added, sign)
+            for added, sign in ((changes.before, -1.0), (changes.now, 1.0))
+        )
+
+    def _increments(self, totals: Totals, added: Floats, sign: float) -> Entries:
+        counts = np.flatnonzero(~np.isnan(added))
+        totals, added = totals.rows(counts), added[counts]
+        owners = self._runs.owners(totals.run)
+        weight = np.where(owners.histogram, added, 1.0) * sign
+        counted = np.flatnonzero(weight)
+        entries = Entries(
+            owners.slot,
+            totals.ts_ms,
+            np.where(owners.histogram, owners.middle, added),
+            weight,
+            role=np.full(len(counts), INCREMENT, np.uint8),
+        )
+        return entries if len(counted) == len(counts) else entries.rows(counted)
+
+    def forget(self, watermark_ms: int) -> None:
+        """Forget what no total within the horizon will be compared with. To be called when the log says so."""
+        if self.held:
+            self._forget(max(watermark_ms - HORIZON_MS, self._floor_ms), watermark_ms)
+
+    def _crowd(self, horizon_ms: int) -> None:
+        """Bring the horizon nearer, so that there is room again."""
+        room = (self._max_totals - self.runs) // 2
+        ts_ms = self._history.all().ts_ms
+        at = len(ts_ms) - max(0, room) - 1
+        self._floor_ms = max(horizon_ms, int(np.partition(ts_ms, at)[at]) + 1)
+        self._forget(self._floor_ms, NEVER_MS)
+
+    def _forget(self, horizon_ms: int, watermark_ms: int) -> None:
+        """Of each run, keep the totals since the horizon and the newest older one."""
+        totals, runs = self._history.all(), self._runs
+        silent_ms = SILENT_MS if 2 * self.runs <= self._max_runs else CROWDED_SILENT_MS
+        alive = runs.newest_ms[: self.runs] >= max(watermark_ms, NEVER_MS + silent_ms) - silent_ms
+        run, kept = totals.run, totals.ts_ms >= horizon_ms
+        # One before another that is too old itself is never looked at again.
+        kept[:-1] |= kept[1:] | (run[1:] != run[:-1])
+        kept[-1:] = True
+        totals = totals.rows(kept & alive[run])
+        if not alive.all():
+            moved = runs.keep(alive)
+            totals = Totals(keys_of(moved[totals.run], totals.ts_ms), totals.total)
+        self._history, self.held = History(totals), len(totals.key)
+
+    def slots(self) -> Ints:
+        """The slots of all series with running totals, ascending."""
+        return self._runs.slots()
+
+    def keep(self, slots: Ints) -> None:
+        """Renumber the series: slot `slots[i]`, ascending, becomes i."""
+        self._runs.renumber(slots)
+
+    def kept(self) -> Kept | None:
+        """All that is to be stored; None: nothing."""
+        return Kept(self._floor_ms, *self._runs.columns(), self._history.all()) if self.held else None
+
+    def restore(self, kept: Kept) -> None:
+        """Start from what was stored."""
+        self._floor_ms, self.held = kept.floor_ms, len(kept.totals.key)
+        run = kept.totals.run
+        newest = np.append(run[1:] != run[:-1], True)
+        self._runs.restore(kept.of_chain, kept.of_run, kept.totals.rows(newest))
+        self._history = History(kept.totals)
+
+
+def _entries(points: Entries, histogram: Mask, written: Sequence[Entries]) -> Entries:
+    """These rows as totals that came, and what was written of them."""
+    role = np.where(histogram, SEEN, TOTAL).astype(np.uint8)
+    came = Entries(points.slot, points.ts_ms, points.value, None, None, points.distinct, role)
+    return joined([came, *written])
+
+
+def _read(points: Entries, histogram: Mask) -> tuple[Owners, Floats]:
+    """Whose totals these rows hold, and the totals: of a bucket its weight."""
+    start_ms = np.zeros(len(points), np.int64) if points.start_ms is None else points.start_ms
+    if not histogram.any():
+        return Owners(points.slot, histogram, np.zeros(len(points)), start_ms), points.value
+    weight = np.ones(len(points)) if points.weight is None else points.weight
+    middle = np.where(histogram, points.value, 0.0)
+    return Owners(points.slot, histogram, middle, start_ms), np.where(histogram, weight, points.value)
+
+
+def _grown(before: Floats, total: Floats) -> Floats:
+    """What each total has grown by; from nothing, or from more than it is now, all of it."""
+    return np.where(total >= before, total - before, total)
+
+
+def _added(totals: Totals, whole: Mask) -> Floats:
+    """What each of these totals adds, which are all of their runs; NaN: nothing."""
+    first = _firsts(totals.run)
+    before = np.empty(len(first))
+    before[1:] = totals.total[:-1]
+    before[first] = np.nan
+    added = _grown(before, totals.total)
+    added[first & ~whole] = np.nan
+    return added
+
+
+def _firsts(run: Ints) -> Mask:
+    """Which are the first of their runs, which are ascending."""
+    first = np.ones(len(run), np.bool_)
+    first[1:] = run[1:] != run[:-1]
+    return first

@@ -1,0 +1,281 @@
+"""Running totals become increments: in order and out of it, reset, begun anew, forgotten, crowded."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from services.aggregator.adapters import totals
+from services.aggregator.domain.entries import INCREMENT, SEEN, TOTAL, Entries
+from services.aggregator.domain.increments import (
+    CROWDED_SILENT_MS,
+    HORIZON_MS,
+    SILENT_MS,
+    Judged,
+    RunningTotals,
+)
+
+T0 = 1_732_252_800_000
+
+Total = tuple[int, int, float] | tuple[int, int, float, int]
+"""Slot, milliseconds after T0, total, and start after T0."""
+
+Bucket = tuple[int, float, float]
+"""Milliseconds after T0, middle and total."""
+
+
+def judged(kept: RunningTotals, *rows: Total, watermark: int = 0) -> Judged:
+    """One message of cumulative series, when the watermark is so long after T0."""
+    slot, ts, total, start = zip(*((*row, 0)[:4] for row in rows), strict=True)
+    points = Entries(np.array(slot), np.array(ts) + T0, np.array(total, float), None, np.array(start) + T0)
+    return kept.judge(points, np.zeros(len(rows), np.bool_), T0 + watermark)
+
+
+def buckets(kept: RunningTotals, *rows: Bucket) -> Judged:
+    """One message of one histogram that began at T0."""
+    ts, middle, total = zip(*rows, strict=True)
+    zeros = np.zeros(len(rows), np.int64)
+    points = Entries(zeros, np.array(ts) + T0, np.array(middle, float), np.array(total, float), zeros + T0)
+    return kept.judge(points, np.ones(len(rows), np.bool_), T0)
+
+
+def added(judged: Judged) -> list[tuple[int, int, float, float]]:
+    """(slot, milliseconds after T0, value, weight) of each increment."""
+    rows = judged.entries.rows(np.flatnonzero(judged.entries.role == INCREMENT))
+    assert rows.weight is not None
+    columns = (rows.slot, rows.ts_ms - T0, rows.value, rows.weight)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def roles(judged: Judged) -> list[int]:
+    """What each row does."""
+    role = judged.entries.role
+    return [] if role is None else list(map(int, role))
+
+
+def restored(kept: RunningTotals) -> RunningTotals:
+    """A successor that starts from the stored bytes."""
+    stored = kept.kept()
+    assert stored is not None
+    series, found = totals.decode(totals.encode([bytes([slot]) for slot in range(9)], stored))
+    slots = np.array([packed[0] for packed in series])
+    successor = RunningTotals()
+    successor.restore(replace(found, of_chain=found.of_chain | {"slot": slots[found.of_chain["slot"]]}))
+    return successor
+
+
+def test_the_first_total_of_a_series_counts_nothing() -> None:
+    """Nobody saw what it had counted before; it came all the same."""
+    found = judged(RunningTotals(), (0, 0, 7.0), (1, 5, 9.0))
+
+    assert [] == added(found)
+    assert [TOTAL, TOTAL] == roles(found)
+    assert [7.0, 9.0] == found.entries.value.tolist()
+
+
+def test_a_total_adds_what_it_has_grown_by() -> None:
+    """From message to message and within one, each series for itself; no growth is an increment of zero."""
+    kept = RunningTotals()
+    judged(kept, (0, 0, 7.0), (1, 0, 100.0))
+
+    found = added(judged(kept, (0, 10, 9.0), (1, 10, 101.0), (0, 20, 9.5), (1, 20, 101.0)))
+
+    assert [(0, 10, 2.0, 1.0), (0, 20, 0.5, 1.0), (1, 10, 1.0, 1.0), (1, 20, 0.0, 1.0)] == found
+
+
+def test_a_smaller_total_is_a_reset_and_counts_in_full() -> None:
+    """The next one counts from there."""
+    kept = RunningTotals()
+    judged(kept, (0, 0, 7.0))
+
+    assert [(0, 10, 3.0, 1.0), (0, 20, 1.0, 1.0)] == added(judged(kept, (0, 10, 3.0), (0, 20, 4.0)))
+
+
+def test_a_total_with_a_later_start_counts_in_full() -> None:
+    """However large: it has run for itself, and both may go on side by side."""
+    kept = RunningTotals()
+    judged(kept, (0, 100, 7.0, 0))
+
+    assert [(0, 200, 9.0, 1.0)] == added(judged(kept, (0, 200, 9.0, 150)))
+    assert [(0, 300, 1.0, 1.0), (0, 300, 2.0, 1.0)] == added(
+        judged(kept, (0, 300, 8.0, 0), (0, 300, 11.0, 150))
+    )
+
+
+def test_a_total_that_comes_late_takes_back_what_its_successor_had_added() -> None:
+    """The successor now counts from it."""
+    kept = RunningTotals()
+    judged(kept, (0, 0, 10.0), (0, 20, 16.0))
+
+    assert [(0, 20, 6.0, -1.0), (0, 10, 2.0, 1.0), (0, 20, 4.0, 1.0)] == added(judged(kept, (0, 10, 12.0)))
+
+
+def test_a_late_reset_counts_in_full_and_its_successor_anew() -> None:
+    """A small total between two large ones is one reset, and the growth after it."""
+    kept = RunningTotals()
+    judged(kept, (0, 0, 10.0), (0, 20, 16.0))
+
+    assert [(0, 20, 6.0, -1.0), (0, 10, 1.0, 1.0), (0, 20, 15.0, 1.0)] == added(judged(kept, (0, 10, 1.0)))
+
+
+def test_a_total_before_the_first_makes_that_one_count() -> None:
+    """The first that is known counts nothing, whichever it is."""
+    kept = RunningTotals()
+    judged(kept, (0, 10, 12.0))
+
+    assert [(0, 10, 2.0, 1.0)] == added(judged(kept, (0, 0, 10.0)))
+
+
+def test_an_earlier_start_makes_the_later_one_count_in_full() -> None:
+    """The chain begins with it instead."""
+    kept = RunningTotals()
+    judged(kept, (0, 100, 12.0, 50), (0, 110, 13.0, 50))
+
+    assert [(0, 100, 12.0, 1.0)] == added(judged(kept, (0, 40, 30.0, 0)))
+    assert [(0, 45, 1.0, 1.0)] == added(judged(kept, (0, 45, 31.0, 0)))
+
+
+def test_an_earlier_start_out_of_reach_of_the_first_total_counts_from_its_own_first() -> None:
+    """What lies beyond the horizon is not changed any more."""
+    kept = RunningTotals()
+    judged(kept, (0, 100, 12.0, 50))
+    late = HORIZON_MS + 1_000
+
+    assert [] == added(judged(kept, (0, late, 30.0, 0), watermark=late))
+    assert [(0, late + 1, 2.0, 1.0)] == added(judged(kept, (0, late + 1, 32.0, 0), watermark=late))
+
+
+def test_of_two_totals_of_one_instant_the_larger_stands() -> None:
+    """In whichever order they come; the same one again changes nothing."""
+    kept = RunningTotals()
+    judged(kept, (0, 0, 10.0), (0, 10, 12.0), (0, 20, 16.0))
+
+    assert [] == added(judged(kept, (0, 10, 12.0), (0, 10, 11.0)))
+    assert [(0, 10, 2.0, -1.0), (0, 20, 4.0, -1.0), (0, 10, 3.0, 1.0), (0, 20, 3.0, 1.0)] == added(
+        judged(kept, (0, 10, 13.0))
+    )
+
+
+@pytest.mark.parametrize(("age", "stale"), [(HORIZON_MS, False), (HORIZON_MS + 1, True)])
+def test_a_total_beyond_the_horizon_is_left_out(age: int, stale: bool) -> None:
+    """15 minutes behind the watermark it still counts, a millisecond more and it does not."""
+    kept = RunningTotals()
+    watermark = 2 * HORIZON_MS
+    judged(kept, (0, 0, 5.0))
+
+    found = judged(kept, (0, watermark - age, 9.0), (0, watermark, 10.0), watermark=watermark)
+
+    assert [stale, False] == found.stale.tolist()
+    assert [TOTAL] * (1 if stale else 2) == roles(found)[: -1 if stale else -2]
+    increments = [4.0, 1.0] if not stale else [5.0]
+    assert increments == [value for _, _, value, _ in added(found)]
+
+
+def test_forgetting_keeps_what_late_totals_are_compared_with() -> None:
+    """Within the horizon they count as if nothing had been forgotten."""
+    watermark = 2 * HORIZON_MS
+    whole, pruned = RunningTotals(), RunningTotals()
+    for kept in (whole, pruned):
+        judged(kept, *((slot, at, at / 64) for slot in range(3) for at in range(0, watermark, 10_000)))
+    pruned.forget(T0 + watermark)
+    late = [(1, watermark - HORIZON_MS, 3.0), (2, watermark - HORIZON_MS + 5, 1e6), (0, watermark, 1e6)]
+
+    assert added(judged(whole, *late, watermark=watermark)) == added(
+        judged(pruned, *late, watermark=watermark)
+    )
+    assert pruned.held < whole.held / 2 + 10
+
+
+def test_a_run_that_was_silent_for_a_day_is_forgotten() -> None:
+    """Its next total is a first one again, though the series went on under another start."""
+    kept = RunningTotals()
+    judged(kept, (0, 0, 5.0, 0), (1, 0, 5.0), (0, 10, 7.0, 10))
+    judged(kept, (0, SILENT_MS, 9.0, 0), watermark=SILENT_MS)
+    kept.forget(T0 + SILENT_MS + 20)
+
+    found = judged(kept, (0, SILENT_MS + 20, 9.0, 10), (1, SILENT_MS + 20, 9.0), watermark=SILENT_MS)
+
+    assert ([], 3) == (added(found), kept.runs)
+    assert [(0, SILENT_MS + 30, 2.0, 1.0), (0, SILENT_MS + 30, 1.0, 1.0)] == added(
+        judged(kept, (0, SILENT_MS + 30, 11.0, 0), (0, SILENT_MS + 30, 10.0, 10), watermark=SILENT_MS)
+    )
+
+
+def test_each_bucket_of_a_histogram_runs_for_itself() -> None:
+    """Its growth is a weight at its middle; buckets that did not grow add nothing, new ones begin."""
+    kept = RunningTotals()
+    first = buckets(kept, (0, 0.5, 3.0), (0, 1.5, 0.0))
+
+    found = buckets(kept, (10, 0.5, 3.0), (10, 1.5, 4.0), (10, 2.5, 8.0))
+
+    assert [SEEN, SEEN] == roles(first)
+    assert ([], [(0, 10, 1.5, 4.0)]) == (added(first), added(found))
+    assert [(0, 20, 0.5, 1.0), (0, 20, 2.5, 1.0)] == added(buckets(kept, (20, 0.5, 4.0), (20, 2.5, 9.0)))
+
+
+def test_a_late_histogram_takes_back_weights() -> None:
+    """What its successor's buckets had grown by is divided between the two."""
+    kept = RunningTotals()
+    buckets(kept, (0, 0.5, 3.0), (20, 0.5, 9.0))
+
+    assert [(0, 20, 0.5, -6.0), (0, 10, 0.5, 2.0), (0, 20, 0.5, 4.0)] == added(buckets(kept, (10, 0.5, 5.0)))
+
+
+@pytest.mark.parametrize("runs", [2, 3, 4])
+def test_runs_beyond_the_bound_count_nothing(runs: int) -> None:
+    """Those that are remembered go on as before; what came of the others is a last value."""
+    kept = RunningTotals(max_runs=3, max_totals=100)
+    judged(kept, *((slot, 0, 5.0) for slot in range(runs)))
+
+    found = judged(kept, *((slot, 10, 6.0) for slot in range(runs)))
+
+    assert [(slot, 10, 1.0, 1.0) for slot in range(min(3, runs))] == added(found)
+    assert (2 * max(0, runs - 3), min(3, runs)) == (kept.crowded_out, kept.runs)
+    assert [TOTAL] * runs == roles(found)[:runs]
+
+
+def test_while_runs_are_crowded_those_silent_for_an_hour_make_room() -> None:
+    """More than half of the bound is crowded."""
+    kept = RunningTotals(max_runs=3, max_totals=100)
+    judged(kept, (0, 0, 5.0), (1, CROWDED_SILENT_MS, 5.0))
+
+    kept.forget(T0 + CROWDED_SILENT_MS + 1)
+
+    assert 1 == kept.runs
+
+
+@pytest.mark.parametrize("held", [7, 8, 9])
+def test_beyond_the_bound_of_totals_the_horizon_comes_nearer(held: int) -> None:
+    """What is in order counts as before; what comes late is stale sooner."""
+    kept = RunningTotals(max_runs=2, max_totals=8)
+    judged(kept, *((0, 10 * at, float(at)) for at in range(held)))
+
+    found = judged(kept, (0, 10, 1.0), (0, 1_000, 1_000.0))
+
+    assert [held > 8, False] == found.stale.tolist()
+    assert [(0, 1_000, 1_001.0 - held, 1.0)] == added(found)
+
+
+def test_totals_survive_a_restart() -> None:
+    """Late, repeated and new ones count as without it, whatever slots their series have now."""
+    kept = RunningTotals()
+    judged(kept, (1, 0, 10.0), (2, 10, 1.0, 5), (1, 20, 16.0))
+    buckets(kept, (0, 0.5, 3.0))
+    successor = restored(kept)
+
+    for one in (kept, successor):
+        assert [(0, 10, 0.5, 2.0)] == added(buckets(one, (10, 0.5, 5.0)))
+        found = added(judged(one, (1, 10, 12.0), (2, 12, 3.0, 5), (2, 15, 3.0, 9), (1, 30, 16.0)))
+        assert [(1, 20, 6.0, -1.0), (1, 10, 2.0, 1.0), (1, 20, 4.0, 1.0)] == found[:3]
+        assert {(1, 30, 0.0, 1.0), (2, 12, 2.0, 1.0), (2, 15, 3.0, 1.0)} == set(found[3:])
+
+
+def test_series_may_be_renumbered() -> None:
+    """Their totals go with them."""
+    kept = RunningTotals()
+    judged(kept, (3, 0, 10.0), (5, 0, 20.0))
+
+    kept.keep(np.array([1, 3, 5]))
+
+    assert [1, 2] == kept.slots().tolist()
+    assert [(1, 10, 1.0, 1.0), (2, 10, 2.0, 1.0)] == added(judged(kept, (1, 10, 11.0), (2, 10, 22.0)))
