@@ -154,13 +154,13 @@ class PartitionFold:
         if arrival.tally is not None:
             minute_ms = minute_of(arrival.received_at_ms)
             self._receipts.say(minute_ms, arrival.tally)
-            fates = {COUNTED: kept.slot if stale is None else kept.slot[~stale]}
+            outcomes = {COUNTED: kept.slot if stale is None else kept.slot[~stale]}
             if stale is not None:
-                fates[STALE_TOTAL] = kept.slot[stale]
+                outcomes[STALE_TOTAL] = kept.slot[stale]
             if verdict is not None:
-                fates[DUPLICATE] = entries.slot[~verdict.kept & ~verdict.conflict]
-                fates[CONFLICT] = entries.slot[verdict.conflict]
-            for outcome, slot in fates.items():
+                outcomes[DUPLICATE] = entries.slot[~verdict.kept & ~verdict.conflict]
+                outcomes[CONFLICT] = entries.slot[verdict.conflict]
+            for outcome, slot in outcomes.items():
                 self._receipts.count(minute_ms, outcome, slot, self.series)
         return counted
 

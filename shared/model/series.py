@@ -51,10 +51,8 @@ def check_metric(metric: str) -> None:
 
 def check_kind(kind: str) -> None:
     """Raise `Rejected` with code `unsupported_kind` unless points of this kind are folded."""
-    if kind in {"cumulative", "histogram"}:
-        raise Rejected("unsupported_kind", f"kind: {kind} is not accepted yet; send increments as delta")
     if kind not in KINDS:
-        raise Rejected("unsupported_kind", "kind: must be 'gauge' or 'delta'")
+        raise Rejected("unsupported_kind", f"kind: must be one of {', '.join(KINDS)}")
 
 
 def check_unit(unit: str) -> None:

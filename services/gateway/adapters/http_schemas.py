@@ -21,14 +21,26 @@ class PointBody(BaseModel):
 
     name: str = Field(examples=["http.response_seconds"], max_length=200)
     value: float | None = Field(None, description="Must be given unless there is a histogram")
-    histogram: HistogramBody | None = Field(None, description="In place of the value; with kind `delta`")
+    histogram: HistogramBody | None = Field(
+        None, description="In place of the value; kind `delta` or `cumulative`"
+    )
     ts: int | str | None = Field(
         None, description="Milliseconds UTC or RFC 3339 with a zone; absent: receive time"
     )
     labels: dict[str, str] = Field({}, examples=[{"service": "checkout"}])
-    kind: Literal["gauge", "delta"] = "gauge"
+    kind: Literal["gauge", "delta", "cumulative"] = Field(
+        "gauge",
+        description="gauge: a level; delta: something to sum; cumulative: a running total, which is turned into "
+        "increments",
+    )
     unit: str = ""
-    weight: float = Field(1.0, description="How many it stands for; negative retracts")
+    start_ts: int | str | None = Field(
+        None,
+        description="Kind `cumulative`: when the total began to run, as `ts`; another start is another run",
+    )
+    weight: float = Field(
+        1.0, description="How many it stands for; negative retracts; not with kind `cumulative`"
+    )
     sample_rate: float | None = Field(
         None, gt=0, le=1, description="In place of the weight: which part of all points was sent"
     )

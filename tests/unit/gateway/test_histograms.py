@@ -10,7 +10,7 @@ from services.gateway.adapters.decoders.native import Decoded, Decoder
 from services.gateway.domain.receipts import Admitted
 from shared.errors import Rejected
 from shared.wire import envelope, series
-from tests.unit.gateway.test_particulars import NOW, decoder
+from tests.unit.gateway.test_particulars import NOW
 
 NONE = Admitted(1, 0, {})
 
@@ -20,8 +20,8 @@ GOOD = POINT | {"histogram": {"bounds": BOUNDS, "counts": [1, 0, 3, 2]}}
 
 
 def decode(*points: Any) -> Decoded:
-    """Decode these points for tenant 1 at `NOW`; running totals are known already."""
-    return decoder("histogram").decode(json.dumps({"points": points}).encode(), 1, NOW)
+    """Decode these points for tenant 1 at `NOW`."""
+    return Decoder(1000, 10_000).decode(json.dumps({"points": points}).encode(), 1, NOW)
 
 
 def rows(decoded: Decoded) -> list[tuple[float, float]]:

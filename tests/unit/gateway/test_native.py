@@ -57,7 +57,7 @@ def metrics(decoded: Decoded) -> list[str]:
         ({"labels": {"x": "\n"}}, "invalid_labels", "labels"),
         ({"labels": {"x": "é" * 129}}, "invalid_labels", "labels"),
         ({"labels": {f"l{at}": "" for at in range(31)}}, "invalid_labels", "labels"),
-        ({"kind": "cumulative"}, "unsupported_kind", "kind"),
+        ({"kind": "counter"}, "invalid_kind", "kind"),
         ({"kind": "histogram"}, "invalid_kind", "kind"),
         ({"unit": "a b"}, "invalid_unit", "unit"),
         ({"unit": 1}, "invalid_unit", "unit"),
@@ -97,6 +97,16 @@ def test_what_is_no_point_is_rejected_alone(point: Any) -> None:
 def test_times_become_milliseconds(changes: dict[str, Any], ts_ms: int) -> None:
     """Every accepted spelling of an instant is one integer."""
     assert [ts_ms] == decode(GOOD | changes).points.ts_ms.tolist()
+
+
+@pytest.mark.parametrize("kind", ["gauge", "delta", "cumulative"])
+def test_every_kind_has_series_of_its_own(kind: str) -> None:
+    """A running total is a point like any other; a histogram of them is a series of kind histogram."""
+    histogram = {"bounds": [1], "counts": [2, 0]}
+    decoded = decode(GOOD | {"kind": kind}, {"name": "h", "kind": "cumulative", "histogram": histogram})
+
+    kinds = [series.unpack(decoded.catalogue.packed[slot]).kind for slot in decoded.points.slot.tolist()]
+    assert ([], [kind, "histogram", "histogram"]) == (decoded.rejected, kinds)
 
 
 def test_absent_fields_have_their_defaults() -> None:

@@ -3,37 +3,21 @@
 import json
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from xxhash import xxh3_64_intdigest
 
-from services.gateway.adapters.decoders.interner import fingerprints
 from services.gateway.adapters.decoders.native import Decoded, Decoder
 from shared.model.point import Points
-from shared.model.series import Series
-from shared.wire import series
 
 NOW = 1_760_000_000_000
 GOOD = {"name": "a", "value": 1, "ts": NOW, "labels": {}}
 
 
-def decoder(*kinds: str) -> Decoder:
-    """A decoder that knows the series `a` without labels of these kinds, which no point need introduce."""
-    made = Decoder(1000, 10_000)
-    interner = made.nothing().catalogue
-    for kind in kinds:
-        interner.spellings(1, NOW).page(kind, "")["a", *fingerprints([msgspec.Raw(b"{}")])] = len(
-            interner.packed
-        )
-        interner.packed.append(series.pack(Series(1, "a", kind, "", ())))
-    return made
-
-
 def decode(*points: Any) -> Decoded:
-    """Decode these points for tenant 1 at `NOW`; kinds that no reader folds yet are known already."""
+    """Decode these points for tenant 1 at `NOW`."""
     body = json.dumps({"points": points}, ensure_ascii=False).encode()
-    return decoder("cumulative", "histogram").decode(body, 1, NOW)
+    return Decoder(1000, 10_000).decode(body, 1, NOW)
 
 
 def column(points: Points, name: str) -> list[Any] | None:
@@ -126,10 +110,3 @@ def test_what_cannot_be_stored_is_refused_with_its_field(changes: dict[str, Any]
         len(decoded.points),
     )
     assert decoded.rejected[0].message.startswith(code.removeprefix("invalid_").split("_out_of")[0])
-
-
-def test_kinds_that_nobody_folds_yet_are_refused() -> None:
-    """Running totals are decoded, and let in as soon as their kinds are."""
-    body = json.dumps({"points": [GOOD | {"kind": "cumulative", "start_ts": NOW}]}).encode()
-
-    assert ["unsupported_kind"] == [bad.code for bad in Decoder(10, 10).decode(body, 1, NOW).rejected]
