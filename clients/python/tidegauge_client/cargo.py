@@ -14,17 +14,25 @@ from tidegauge_client.checks import compact
 Item = TypeVar("Item")
 
 
+class Histogram(NamedTuple):
+    """How many values lay in each bucket, checked."""
+
+    bounds: list[float]
+    counts: list[float]
+
+
 class Point(NamedTuple):
-    """One value at one instant, checked."""
+    """One value or histogram at one instant, checked."""
 
     name: str
-    value: float
+    value: float | Histogram
     ts_ms: int
     labels: dict[str, str]
     kind: str
     unit: str
     weight: float
     distinct: str | None
+    start_ms: int | None
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,8 @@ def _fields(point: Point) -> dict[str, Any]:
         "ts": point.ts_ms,
         "labels": point.labels,
     }
+    if isinstance(point.value, Histogram):
+        fields["histogram"] = fields.pop("value")._asdict()
     if point.kind != "gauge":
         fields["kind"] = point.kind
     if point.unit:
@@ -56,6 +66,8 @@ def _fields(point: Point) -> dict[str, Any]:
         fields["weight"] = point.weight
     if point.distinct is not None:
         fields["distinct"] = point.distinct
+    if point.start_ms is not None:
+        fields["start_ts"] = point.start_ms
     return fields
 
 

@@ -5,7 +5,7 @@ names the argument first, and what passes can be written as JSON.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 KINDS = frozenset({"gauge", "delta", "cumulative"})
@@ -58,13 +58,28 @@ def weight(value: Any) -> float:
     return number
 
 
-def instant(value: Any) -> int:
+def instant(value: Any, field: str = "ts_ms") -> int:
     """Integer milliseconds UTC."""
     if not isinstance(value, int) or isinstance(value, bool):
-        _wrong_type("ts_ms", "integer milliseconds", value)
+        _wrong_type(field, "integer milliseconds", value)
     if not 0 <= value < LATEST_MS:
-        raise ValueError("ts_ms: must be milliseconds since 1970")
+        raise ValueError(f"{field}: must be milliseconds since 1970")
     return int(value)
+
+
+def finite_list(values: Any, field: str) -> list[float]:
+    """A copy of many numbers that are finite."""
+    if not isinstance(values, Iterable) or isinstance(values, str | bytes):
+        _wrong_type(field, "many numbers", values)
+    return [finite(value, field) for value in values]
+
+
+def counts(values: Any, bounds: int) -> list[float]:
+    """How many values lay in each bucket, of which there is one more than bounds."""
+    found = finite_list(values, "counts")
+    if len(found) != bounds + 1:
+        raise ValueError("counts: must be one more than bounds")
+    return found
 
 
 def kind(value: Any) -> str:

@@ -8,13 +8,13 @@ import atexit
 import os
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self, SupportsFloat, SupportsIndex
 from uuid import uuid4
 
 from tidegauge_client import checks
-from tidegauge_client.cargo import EVENTS, POINTS, Cargo, Item, Point
+from tidegauge_client.cargo import EVENTS, POINTS, Cargo, Histogram, Item, Point
 from tidegauge_client.clock import now_ms
 from tidegauge_client.lane import Lane, OnRejected
 from tidegauge_client.settings import Settings
@@ -79,8 +79,12 @@ class Telemetry:
         unit: str = "",
         weight: float = 1.0,
         distinct: str | None = None,
+        start_ms: int | None = None,
     ) -> None:
-        """One value at one instant: now, unless another is given; `distinct` counts once, however often it comes."""
+        """One value at one instant: now, unless another is given.
+
+        `distinct` counts once, however often it comes; `start_ms` says since when a running total runs.
+        """
         self._points.put(
             Point(
                 checks.text(name, "name"),
@@ -91,6 +95,39 @@ class Telemetry:
                 unit if unit == "" else checks.any_text(unit, "unit"),
                 weight if weight == 1.0 else checks.weight(weight),
                 distinct if distinct is None else checks.text(distinct, "distinct"),
+                start_ms if start_ms is None else checks.instant(start_ms, "start_ms"),
+            )
+        )
+
+    def histogram(
+        self,
+        name: str,
+        bounds: Iterable[float],
+        counts: Iterable[float],
+        *,
+        ts_ms: int | None = None,
+        labels: Mapping[str, str] | None = None,
+        kind: str = "delta",
+        unit: str = "",
+        weight: float = 1.0,
+        start_ms: int | None = None,
+    ) -> None:
+        """How many values lay in each bucket, since the histogram before or, of kind cumulative, since `start_ms`.
+
+        `bounds` are the upper ends of all buckets but the last, so there is one more of `counts`.
+        """
+        ends = checks.finite_list(bounds, "bounds")
+        self._points.put(
+            Point(
+                checks.text(name, "name"),
+                Histogram(ends, checks.counts(counts, len(ends))),
+                now_ms() if ts_ms is None else checks.instant(ts_ms),
+                checks.labels(labels) if labels else checks.NO_LABELS,
+                checks.kind(kind),
+                checks.any_text(unit, "unit"),
+                checks.weight(weight),
+                None,
+                start_ms if start_ms is None else checks.instant(start_ms, "start_ms"),
             )
         )
 

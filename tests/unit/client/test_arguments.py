@@ -45,12 +45,35 @@ def telemetry(client: Callable[..., Telemetry]) -> Telemetry:
         pytest.param({"weight": 0}, "ValueError weight: must not be zero", id="weight"),
         pytest.param({"distinct": ""}, "ValueError distinct: must not be empty", id="empty distinct"),
         pytest.param({"distinct": 7}, "TypeError distinct: must be a string, not int", id="distinct"),
+        pytest.param(
+            {"start_ms": 0.5}, "TypeError start_ms: must be integer milliseconds, not float", id="start"
+        ),
     ],
 )
 def test_a_wrong_point_raises(telemetry: Telemetry, given: dict[str, Any], error: str) -> None:
     """At once, and nothing is sent."""
     with pytest.raises((TypeError, ValueError)) as raised:
         telemetry.point(**({"name": "load", "value": 1} | given))
+
+    assert f"{raised.type.__name__} {raised.value}".startswith(error)
+    assert Stats() == telemetry.stats
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        pytest.param({"counts": [1, 2]}, "ValueError counts: must be one more than bounds", id="counts"),
+        pytest.param({"counts": 5}, "TypeError counts: must be many numbers, not int", id="one count"),
+        pytest.param({"counts": "123"}, "TypeError counts: must be many numbers, not str", id="text"),
+        pytest.param({"bounds": [1, None]}, "TypeError bounds: must be a number, not NoneType", id="bound"),
+        pytest.param({"kind": "counter"}, "ValueError kind: must be gauge, delta or cumulative", id="kind"),
+        pytest.param({"start_ms": -1}, "ValueError start_ms: must be milliseconds since 1970", id="start"),
+    ],
+)
+def test_a_wrong_histogram_raises(telemetry: Telemetry, given: dict[str, Any], error: str) -> None:
+    """At once, and nothing is sent."""
+    with pytest.raises((TypeError, ValueError)) as raised:
+        telemetry.histogram(**({"name": "took", "bounds": [1, 2], "counts": [0, 1, 2]} | given))
 
     assert f"{raised.type.__name__} {raised.value}".startswith(error)
     assert Stats() == telemetry.stats

@@ -32,6 +32,30 @@ def test_a_plain_point_has_four_fields(client: Make, receiver: Receiver) -> None
     ] == receiver.points  # fmt: skip
 
 
+def test_running_totals_and_histograms_say_what_they_are(client: Make, receiver: Receiver) -> None:
+    """A start where one was given, and buckets in place of a value."""
+    telemetry = client()
+    telemetry.point("requests", 7, ts_ms=1000, kind="cumulative", start_ms=500)
+    telemetry.histogram("took", [0.1, 1], (3, 0, 2), ts_ms=2000, labels={"a": "b"}, unit="s", weight=2)
+    telemetry.histogram("took", iter([1]), [3, 0], ts_ms=3000, kind="cumulative", start_ms=0)
+    telemetry.flush()
+
+    assert [
+        {
+            "name": "requests", "value": 7.0, "ts": 1000, "labels": {}, "kind": "cumulative",
+            "start_ts": 500,
+        },
+        {
+            "name": "took", "histogram": {"bounds": [0.1, 1], "counts": [3, 0, 2]}, "ts": 2000,
+            "labels": {"a": "b"}, "kind": "delta", "unit": "s", "weight": 2,
+        },
+        {
+            "name": "took", "histogram": {"bounds": [1], "counts": [3, 0]}, "ts": 3000, "labels": {},
+            "kind": "cumulative", "start_ts": 0,
+        },
+    ] == receiver.points  # fmt: skip
+
+
 def test_an_event_says_only_what_it_was_given(client: Make, receiver: Receiver) -> None:
     """Optional fields are absent, not null; its id is returned."""
     telemetry = client()
