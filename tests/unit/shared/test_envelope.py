@@ -9,9 +9,9 @@ import pytest
 
 from shared.errors import Rejected
 from shared.model.point import Points
-from shared.model.series import Series
+from shared.model.series import KINDS, Series
 from shared.wire import envelope
-from shared.wire.series import checked, pack, unpack
+from shared.wire.series import checked, kind_of, pack, unpack
 
 NOW = 1_732_252_800_000
 SERIES = Series(7, "http.duration", "delta", "ms", (("host", "a"), ("route", "/x")))
@@ -117,6 +117,14 @@ def test_other_bytes_are_refused(value: bytes | None) -> None:
     """Whatever is no batch is `Rejected`, never another error."""
     with pytest.raises(Rejected):
         envelope.decode(value, NOW)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("metric", ["m", "m" * 31, "m" * 32, "m" * 200])
+@pytest.mark.parametrize("tenant_id", [0, 127, 128, 256, 1 << 16, (1 << 63) - 1])
+def test_the_kind_is_read_from_the_bytes_of_a_series(tenant_id: int, metric: str, kind: str) -> None:
+    """At every width that what stands before it may have."""
+    assert kind == kind_of(pack(Series(tenant_id, metric, kind, "s", (("a", "b"),))))
 
 
 def test_series_comes_back_from_its_bytes() -> None:
