@@ -107,6 +107,8 @@ class PartitionFold:
     """Producer -> its highest sequence number and when that was received."""
     repeats: Repeats = field(default_factory=Repeats)
     """Which batches have counted."""
+    counters: Counters = field(init=False)
+    """What running totals are compared with."""
     duplicates: int = 0
     """Messages dropped as repeats."""
     series: list[bytes] = field(default_factory=list)
@@ -118,11 +120,10 @@ class PartitionFold:
     _closed: dict[int, list[Rollups]] = field(default_factory=dict)
     _late: dict[int, list[Rollups]] = field(default_factory=dict)
     _receipts: Receipts = field(init=False)
-    _counters: Counters = field(init=False)
 
     def __post_init__(self, tenant_of: Callable[[bytes], int], kind_of: Callable[[bytes], str]) -> None:
         self._receipts = Receipts(tenant_of)
-        self._counters = Counters(kind_of)
+        self.counters = Counters(kind_of)
 
     def fold(self, arrival: Arrival, points: Points) -> None:
         """Take in one message; raise `Rejected`, with nothing changed, when a series of it cannot be stored."""
@@ -140,7 +141,7 @@ class PartitionFold:
         entries = self._judge(arrival, entries, verdict, before_ms)
         if len(entries):
             self._fold_entries(entries, before_ms, moved_ms)
-        self._counters.forget(before_ms, moved_ms)
+        self.counters.forget(before_ms, moved_ms)
         self.watermark_ms = moved_ms
         for resolution_ms, rows in self._tiers.close(moved_ms, len(self.series)):
             self._gather(self._closed, resolution_ms, rows)
@@ -150,7 +151,7 @@ class PartitionFold:
     ) -> Entries:
         """What a message adds of its rows; for the ledger, what becomes of each."""
         kept = entries if verdict is None else entries.rows(verdict.kept)
-        counted, stale = self._counters.judge(kept, self.series, watermark_ms)
+        counted, stale = self.counters.judge(kept, self.series, watermark_ms)
         if arrival.tally is not None:
             minute_ms = minute_of(arrival.received_at_ms)
             self._receipts.say(minute_ms, arrival.tally)
@@ -217,7 +218,7 @@ class PartitionFold:
             open=self._tiers.open.all(watermark_ms),
             whole=whole,
             amended=amended,
-            totals=self._counters.totals.kept(),
+            totals=self.counters.totals.kept(),
             ledger=self._receipts.take(),
             batches=self.repeats.take(),
         )
@@ -232,19 +233,19 @@ class PartitionFold:
             self.seen = {who: at for who, at in self.seen.items() if at[1] >= oldest_ms}
         if len(self.series) <= SPARE_SERIES:
             return
-        used = np.union1d(self._tiers.slots(), self._counters.totals.slots())
+        used = np.union1d(self._tiers.slots(), self.counters.totals.slots())
         if len(self.series) > 2 * len(used) + SPARE_SERIES:
             self.series = [self.series[slot] for slot in used.tolist()]
             self._slots = {packed: slot for slot, packed in enumerate(self.series)}
             self._tiers.keep(used)
             self._receipts.keep(used)
-            self._counters.keep(used)
+            self.counters.keep(used)
 
     def recall(self, series: Sequence[bytes], kept: Kept) -> None:
         """Start from the running totals of a checkpoint, whose slots mean `series`."""
         slots = self._slots_of(series)
         of_chain = kept.of_chain | {"slot": slots[kept.of_chain["slot"]]}
-        self._counters.restore(replace(kept, of_chain=of_chain))
+        self.counters.restore(replace(kept, of_chain=of_chain))
 
     def restore(self, opened: Named | None, whole: Mapping[int, Named], amended: Mapping[int, Named]) -> None:
         """Start from the open windows of a checkpoint; coarse ones may have closed since they were kept."""

@@ -29,6 +29,9 @@ class Point(NamedTuple):
 
 Points = Sequence[Point]
 
+TOTALS = 1 << 10
+"""Series from this number on hold running totals; what these add up to is not plain addition."""
+
 
 class Row(NamedTuple):
     """A row as it was published."""

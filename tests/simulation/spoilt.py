@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from services.aggregator.adapters.stream import PartitionStream
+from services.aggregator.domain.increments import RunningTotals
 from shared.stream.processor import Cut, Key, Record, Stored
 from shared.stream.pump import Pump
 from tests.simulation.sums import SumFold, Summing, Sums, Work
@@ -92,6 +94,21 @@ class ForgetsCoarseWindows(Windows):
         return Aggregating(sender, self._Tables())
 
 
+class ForgetsTotals(Windows):
+    """An acquired partition knows nothing of its running totals."""
+
+    class _Processor(Aggregating):
+        async def restore(self, connection: Any, stored: Mapping[Key, Stored]) -> dict[Key, PartitionStream]:
+            streams = await super().restore(connection, stored)
+            for stream in streams.values():
+                stream.state.counters.totals = RunningTotals()
+            return streams
+
+    def processor(self, sender: MemorySender) -> Aggregating:
+        """A process of it."""
+        return self._Processor(sender, MemoryTables())
+
+
 SPOILT = {
     "no fence": Parts(Sums(), checkpoints=WithoutFence),
     "blind repeat": Parts(Sums(), checkpoints=RepeatsBlindly),
@@ -100,5 +117,6 @@ SPOILT = {
     "saved once more": Parts(SavesOnceMore()),
     "published in part": Parts(PublishesSome()),
     "forgotten coarse windows": Parts(ForgetsCoarseWindows()),
+    "forgotten totals": Parts(ForgetsTotals()),
 }
 """Every bug by its name."""

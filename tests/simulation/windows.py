@@ -24,7 +24,7 @@ from shared.stream.processor import Key
 from shared.wire import envelope, rollups
 from shared.wire.series import pack
 from shared.wire.topics import WINDOWS
-from tests.simulation.service import At, Points, Row, Sent
+from tests.simulation.service import TOTALS, At, Point, Points, Row, Sent
 from tests.support.simulated_kafka import MemorySender
 from tests.support.simulated_store import Transaction
 
@@ -180,6 +180,8 @@ class Windows:
         """The bytes of a message."""
         if not points:
             return envelope.tick(*sent)
+        if sent.seq % 2:
+            points = [*points, *map(_total, points[:2])]
         numbers = list(dict.fromkeys(one.series for one in points))
         columns = point.Points(
             np.array([numbers.index(one.series) for one in points], np.uint16),
@@ -193,7 +195,8 @@ class Windows:
 
     def _series(self, number: int) -> bytes:
         if number not in self._packed:
-            self._packed[number] = pack(Series(1, "load", "gauge", "", (("number", str(number)),)))
+            kind = ("cumulative", "histogram")[number % 2] if number >= TOTALS else "gauge"
+            self._packed[number] = pack(Series(1, "load", kind, "", (("number", str(number)),)))
         return self._packed[number]
 
     def rows(self, stored: Mapping[Any, Any]) -> dict[At, tuple[float, Any]]:
@@ -214,6 +217,13 @@ class Windows:
             Row((place[0], numbers[place[1]], place[2]), content[REVISION], content)
             for place, content in found.items()
         ]
+
+
+def _total(one: Point) -> Point:
+    """A running total of the same moment: of a series, or of one of two buckets."""
+    number = TOTALS + one.series
+    value, weight = (float(one.ts_ms % 2), abs(one.value)) if number % 2 else (one.value, 1.0)
+    return Point(number, one.ts_ms, value, weight)
 
 
 def _float(bits: int) -> float:
