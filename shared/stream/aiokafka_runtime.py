@@ -18,8 +18,9 @@ from shared.runtime import crash
 from shared.runtime.lifecycle import background, die
 from shared.stream import group as timing
 from shared.stream.group import Group
+from shared.stream.held import check_bounds
 from shared.stream.processor import Key, Record
-from shared.stream.pump import Pump, check_bounds
+from shared.stream.pump import Pump
 from shared.stream.watchdog import Watchdog
 
 POLL_MS = 200
@@ -61,6 +62,8 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ship
 
     async def turn(self, stopping: asyncio.Event) -> None:
         """Fold what a fetch brings; under back-pressure, wait until there is room."""
+        for key in self._pump.rewinds():
+            self._consumer.seek(aiokafka.TopicPartition(*key), self._pump.held[key].next)
         fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
         if fetched:
             crash.point("fetched")

@@ -21,8 +21,9 @@ from shared.runtime.clock import monotonic_s
 from shared.runtime.lifecycle import background, die
 from shared.stream import group as timing
 from shared.stream.group import Group
+from shared.stream.held import Held, check_bounds
 from shared.stream.processor import Key, Record
-from shared.stream.pump import Held, Pump, check_bounds
+from shared.stream.pump import Pump
 from shared.stream.watchdog import Watchdog
 
 BUFFERED = 64
@@ -149,12 +150,21 @@ async def run(pump: Pump[Any], group: Group, stopping: asyncio.Event) -> None:
         )
         watchdog.start()
         mirror = _Mirror(app)
-        commits = background(pump.run_commits(mirror), "commits")
+        tasks = [background(pump.run_commits(mirror), "commits"), background(_resume(pump, app), "resumed")]
         await app.start()
         await stopping.wait()
-        commits.cancel()
+        for task in tasks:
+            task.cancel()
         await pump.drain()
         await app.stop()
+
+
+async def _resume(pump: Pump[Any], app: Any) -> None:
+    """Go back to where partitions stopped that are resumed: in a quiet one no record would show the gap."""
+    while True:
+        await asyncio.sleep(REWIND_EVERY_S)
+        if resumed := pump.rewinds():
+            await app.consumer.rewind(resumed)
 
 
 async def _kafka_answers(group: Group, stopping: asyncio.Event) -> bool:

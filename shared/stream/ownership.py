@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from shared.runtime import crash
 from shared.runtime.postgres import Connection, Pool, connection
-from shared.stream import ledger
+from shared.stream import ledger, stops
+from shared.stream.breaker import Trip
 from shared.stream.eviction import evicting
 from shared.stream.processor import Cut, Key, Stored
 
@@ -87,6 +88,7 @@ class Ownership:
             async with evicting(self._pool, held):
                 rows = await held.fetch(_ACQUIRE, topics, partitions, self.owner)
             stored = {Key(topic, partition): Stored(*rest) for topic, partition, *rest in rows}
+            stored = await stops.recall(held, stored)
             crash.point("raised")
             folds = await restore(held, stored)
             crash.point("restored")
@@ -112,6 +114,11 @@ class Ownership:
             known = await _committed_before(held, rest) if rest else frozenset()
         crash.point("committed")
         return Outcome(moved | known, frozenset(cut.key for cut in rest) - known)
+
+    async def stopped(self, trips: Mapping[Key, Trip]) -> dict[Key, int]:
+        """Tell that partitions are stopped; up to which offset an operator lets each through. Raises `Unavailable`."""
+        async with connection(self._pool) as held:
+            return await stops.tell(held, trips)
 
 
 async def _move(held: Connection, cuts: Sequence[Cut[Any]]) -> frozenset[Key]:

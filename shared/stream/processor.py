@@ -10,6 +10,9 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from shared.runtime.postgres import Connection
 
+RETENTION_GAP = "retention_gap"
+"""Code of the dead letter that stands for records which were gone before they were read."""
+
 
 class Key(NamedTuple):
     """One partition of one topic."""
@@ -40,6 +43,10 @@ class Stored:
     """What the service keeps to recognise repeats; empty at first."""
     snapshot: bytes | None
     """State that is in no table, in the service's own format; None: no state."""
+    let_through: int = 0
+    """Bad records below this offset do not stop the partition."""
+    bad: tuple[int, ...] = ()
+    """Offsets of the bad records shortly before `next_offset`, ascending."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,17 @@ folded once for each acquisition, in order, without holes; and what was folded b
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol
 
 import structlog
 
-from shared.errors import Misconfigured, Rejected, Unavailable
+from shared.errors import Unavailable
 from shared.runtime import crash
 from shared.runtime.postgres import Connection
+from shared.stream.breaker import Trip
+from shared.stream.held import Held, held_from
 from shared.stream.ownership import F, Outcome, Restore, Write
-from shared.stream.processor import Cut, DeadLetter, Fold, Key, Processor, Record, Stored, W
+from shared.stream.processor import Cut, Key, Processor, Record, Stored, W
 
 COMMIT_EVERY_S = 5.0
 """Longest time between two commits."""
@@ -47,21 +48,8 @@ class Checkpoints(Protocol):
     async def commit(self, cuts: Sequence[Cut[Any]], write: Write) -> Outcome:
         """One transaction for all cuts that still may. Raises `Unavailable` when the result is unknown."""
 
-
-@dataclass(slots=True, eq=False)
-class Held(Generic[W]):
-    """A partition this process owns."""
-
-    key: Key
-    epoch: int
-    fold: Fold[W]
-    start: int
-    """Where the checkpoint in Postgres stands."""
-    next: int
-    """The next offset to fold."""
-    dead: list[DeadLetter] = field(default_factory=list)
-    cut: Cut[W] | None = None
-    """Taken but not known to be committed; it is committed before anything newer."""
+    async def stopped(self, trips: Mapping[Key, Trip]) -> Mapping[Key, int]:
+        """Tell that partitions are stopped; up to which offset an operator lets each through. Raises `Unavailable`."""
 
 
 class Pump(Generic[W]):
@@ -76,33 +64,37 @@ class Pump(Generic[W]):
         self.held: dict[Key, Held[W]] = {}
         self._fenced: set[Key] = set()
         self._holes: set[Key] = set()
+        self._resumed: set[Key] = set()
 
     async def acquire(self, keys: Iterable[Key]) -> dict[Key, Held[W]]:
         """Own these partitions and restore their folds; nothing is folded before `install`."""
         stored, folds = await self._ownership.acquire(sorted(keys), self._processor.restore)
-        return {
-            key: Held(key, at.epoch, folds[key], at.next_offset, at.next_offset) for key, at in stored.items()
-        }
+        return {key: held_from(key, at, folds[key]) for key, at in stored.items()}
 
     def install(self, acquired: Mapping[Key, Held[W]]) -> None:
         """From now on fold these partitions, and no others."""
+        self.forget()
         self.held = dict(acquired)
-        self._fenced.clear()
-        self._holes.clear()
         crash.point("installed")
         _log.info("partitions acquired", partitions=len(acquired), topics=sorted({k.topic for k in acquired}))
+        for held in acquired.values():
+            held.say_stopped()
 
     def forget(self) -> None:
         """Drop all partitions with everything that is not committed."""
         self.held = {}
         self._fenced.clear()
         self._holes.clear()
+        self._resumed.clear()
         self._room.set()
 
     def take(self, key: Key, records: Sequence[Record]) -> bool:
-        """Fold records of one partition; False when some before them are missing: the runtime must rewind."""
+        """Fold records of one partition; False when some before them are missing: the runtime must rewind.
+
+        Of a partition that is stopped, or not held, nothing is taken.
+        """
         held = self.held.get(key)
-        if held is None:
+        if held is None or held.is_stopped():
             return True
         for record in records:
             if record.offset < held.next:
@@ -110,22 +102,32 @@ class Pump(Generic[W]):
             if record.offset > held.next:
                 self._holes.add(key)
                 return False
-            self._fold(held, record)
+            held.take(record)
+            crash.point("folded")
             self._holes.discard(key)
-        if held.fold.urgent:
+            if held.is_stopped():
+                break
+        if held.fold.urgent or held.is_stopped():
             self._due.set()
         return True
 
-    def _fold(self, held: Held[W], record: Record) -> None:
-        try:
-            held.fold.fold(record)
-        except Rejected as refused:
-            held.dead.append(
-                DeadLetter(record.offset, refused.code, refused.message, record.value, record.appended_at_ms)
-            )
-            _log.warning("dead letter", **held.key._asdict(), offset=record.offset, code=refused.code)
-        held.next = record.offset + 1
-        crash.point("folded")
+    async def resume(self) -> None:
+        """Tell which partitions are stopped, and go on with those that an operator resumes. Raises `Unavailable`."""
+        trips = {key: held.breaker.trip for key, held in self.held.items() if held.breaker.trip is not None}
+        if not trips:
+            return
+        for key, let_through in (await self._ownership.stopped(trips)).items():
+            held = self.held.get(key)
+            trip = trips[key]
+            if held is not None and held.breaker.trip == trip and let_through >= trip.offset:
+                held.let_through(let_through)
+                self._resumed.add(key)
+
+    def rewinds(self) -> list[Key]:
+        """Partitions that were resumed since the last call: the runtime must go back to where they stand."""
+        resumed = list(self._resumed)
+        self._resumed.clear()
+        return resumed
 
     def fenced(self) -> str | None:
         """A symptom while partitions that Kafka still assigns to us belong to another process."""
@@ -203,6 +205,7 @@ class Pump(Generic[W]):
             self._due.clear()
             try:
                 mirror(await self.commit())
+                await self.resume()
             except Unavailable as problem:
                 _log.warning("commit put off", problem=str(problem))
                 await asyncio.sleep(_RETRY_S)
@@ -213,23 +216,3 @@ async def _wait(event: asyncio.Event, limit_s: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(limit_s):
             await event.wait()
-
-
-def check_bounds(held: Held[Any], earliest: int, end: int) -> int:
-    """The offset to seek to; records that retention has taken are gone for good, and that is said loudly.
-
-    Raises `Misconfigured` when the checkpoint lies past the end: the topic is not the one it was written for.
-    """
-    if held.start > end:
-        raise Misconfigured(
-            f"{held.key.topic}[{held.key.partition}] ends at {end}, but its checkpoint is {held.start}: the topic was "
-            "made anew. Restore it, or delete its rows from partition_state to start from its beginning"
-        )
-    if held.start < earliest:
-        reason = f"records {held.start} to {earliest - 1} were removed by retention before they were read"
-        held.dead.append(DeadLetter(held.start, "retention_gap", reason, None))
-        _log.error(
-            "data lost to retention", topic=held.key.topic, partition=held.key.partition, reason=reason
-        )
-        held.next = earliest
-    return held.next

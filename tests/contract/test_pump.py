@@ -3,16 +3,20 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 from uuid import uuid4
 
 import pytest
 
+from deploy.postgres.letters import Connection as Operator
+from deploy.postgres.letters import resume
 from shared.errors import Misconfigured, Rejected, Unavailable
 from shared.runtime import postgres
 from shared.runtime.postgres import Connection
+from shared.stream.held import check_bounds
 from shared.stream.ownership import Ownership
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
-from shared.stream.pump import Pump, check_bounds
+from shared.stream.pump import Pump
 from tests.support.wait import until
 
 
@@ -212,3 +216,52 @@ async def test_a_topic_made_anew_is_not_read(pool: postgres.Pool, key: Key) -> N
 
     with pytest.raises(Misconfigured, match="made anew"):
         check_bounds(pump.held[key], earliest=0, end=2)
+
+
+async def test_a_partition_is_stopped_until_it_is_resumed(pool: postgres.Pool, key: Key) -> None:
+    """Neither a commit nor a successor takes more of it; all that was bad is a dead letter once."""
+    pump, _ = await pumping(pool, key)
+    pump.take(key, records("a" + " " * 130))
+    assert {key: 101} == await pump.commit()
+    await pump.resume()
+    successor, journal = await pumping(pool, key, "b")
+    assert successor.take(key, records("xyz", 101))
+    await successor.resume()
+    assert ({}, []) == (await successor.commit(), successor.rewinds())
+
+    async with postgres.connection(pool) as held:
+        rows = await held.fetch("SELECT stopped_at, reason FROM breaker WHERE topic = $1", key.topic)
+        letters = await held.fetchval("SELECT count(*) FROM dead_letter WHERE topic = $1", key.topic)
+        assert ([(101, "100 bad messages in a row")], 100) == ([tuple(row) for row in rows], letters)
+        assert 101 == await resume(cast(Operator, held), *key, 0)
+    await successor.resume()
+    assert [key] == successor.rewinds()
+    successor.take(key, records(" " * 30 + "b", 101))
+    await successor.commit()
+
+    assert ["ab"] == journal.saved
+
+
+async def test_what_an_operator_let_through_stays_let_through(pool: postgres.Pool, key: Key) -> None:
+    """For a successor too; beyond it all is counted anew."""
+    pump, _ = await pumping(pool, key)
+    pump.take(key, records(" " * 100))
+    await pump.commit()
+    await pump.resume()
+    async with postgres.connection(pool) as held:
+        assert 400 == await resume(cast(Operator, held), *key, 400)
+    successor, _ = await pumping(pool, key, "b")
+    successor.take(key, records(" " * 400, 100))
+
+    assert {key: 500} == await successor.commit()
+
+
+async def test_the_share_is_known_after_a_restart(pool: postgres.Pool, key: Key) -> None:
+    """Ten bad ones before it and one after it, of a thousand: which they are is in the dead letters."""
+    pump, _ = await pumping(pool, key)
+    pump.take(key, records("a " * 10 + "a" * 900))
+    await pump.commit()
+    successor, _ = await pumping(pool, key, "b")
+    successor.take(key, records(" " + "a" * 200, 920))
+
+    assert {key: 1_000} == await successor.commit()

@@ -6,12 +6,13 @@ the store, at a time of its own; one that waits for a lock waits in vain after a
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Hashable, Sequence
+from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from shared.errors import Unavailable
 from shared.runtime.postgres import Connection
+from shared.stream.breaker import Trip
 from shared.stream.ownership import F, Outcome, Restore, Write
 from shared.stream.processor import Cut, Key, Stored
 from tests.support.simulated_network import Network
@@ -144,6 +145,10 @@ class MemoryCheckpoints:
             rest = [cut for cut in cuts if cut not in won]
             known = frozenset(cut.key for cut in rest if self.committed_before(held, cut))
         return Outcome(frozenset(cut.key for cut in won) | known, frozenset(cut.key for cut in rest) - known)
+
+    async def stopped(self, trips: Mapping[Key, Trip]) -> dict[Key, int]:
+        """Nobody is told, and nobody resumes."""
+        return {}
 
     async def _moved(self, held: Transaction, cut: Cut[Any]) -> bool:
         await held.statement()

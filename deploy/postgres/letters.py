@@ -1,0 +1,167 @@
+"""Dead letters in Postgres, and the partitions that their breakers have stopped.
+
+Times are `timestamptz`. The law: a letter is never deleted or changed here, it is only marked as published again.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, TypeAlias
+
+import asyncpg
+
+from shared.errors import Misconfigured
+from shared.runtime.postgres import CONNECT_S, guard
+
+PAGE = 50
+"""Letters that are read at once; each has up to a mebibyte."""
+
+_CHOSEN = """
+SELECT {what} FROM dead_letter
+WHERE ($1::text IS NULL OR topic = $1) AND ($2::text IS NULL OR code = $2)
+    AND ($3::timestamptz IS NULL OR received_at >= $3)
+    AND ($4::text[] IS NULL OR topic || '/' || partition || '/' || "offset" = ANY($4))
+    AND (NOT $5 OR replayed_at IS NULL) {rest}
+"""
+
+_LETTER = """
+topic, partition, "offset", code, reason, received_at, replayed_at, replays, octet_length(value)"""
+
+_LISTED = _CHOSEN.format(
+    what=_LETTER, rest='ORDER BY received_at DESC, topic, partition, "offset" DESC LIMIT $6'
+)
+
+_COUNTED = _CHOSEN.format(
+    what="topic, code, count(*), count(replayed_at)", rest="GROUP BY 1, 2 ORDER BY 1, 2"
+)
+
+_PAGE = _CHOSEN.format(
+    what=_LETTER + ", value",
+    rest='AND value IS NOT NULL AND (topic, partition, "offset") > ($6, $7, $8) '
+    'ORDER BY topic, partition, "offset" LIMIT $9',
+)
+
+_MARK = """
+UPDATE dead_letter SET replayed_at = now(), replays = replays + 1
+FROM unnest($1::text[], $2::integer[], $3::bigint[]) AS done (topic, partition, "offset")
+WHERE (dead_letter.topic, dead_letter.partition, dead_letter."offset") = (done.topic, done.partition, done."offset")
+"""
+
+_STOPPED = """
+SELECT topic, partition, stopped_at, reason, stopped_since FROM breaker
+WHERE stopped_at IS NOT NULL ORDER BY topic, partition
+"""
+
+_RESUME = """
+UPDATE breaker SET let_through = greatest(let_through, stopped_at, $3), stopped_at = NULL, reason = NULL,
+                   stopped_since = NULL
+WHERE topic = $1 AND partition = $2 AND stopped_at IS NOT NULL RETURNING let_through
+"""
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Place: TypeAlias = tuple[str, int, int]
+"""Topic, partition and offset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which letters are meant; None: any."""
+
+    topic: str | None = None
+    code: str | None = None
+    since: datetime | None = None
+    ids: Sequence[str] | None = None
+    waiting: bool = False
+    """Only those that were never published again."""
+
+
+class Letter(NamedTuple):
+    """A dead letter without its bytes."""
+
+    topic: str
+    partition: int
+    offset: int
+    code: str
+    reason: str
+    received_at: datetime
+    replayed_at: datetime | None
+    replays: int
+    size: int | None
+    """Bytes; None: there was no record to be kept."""
+
+    @property
+    def id(self) -> str:
+        """The place it came from, which names it."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+class Count(NamedTuple):
+    """Letters of a topic with one code."""
+
+    topic: str
+    code: str
+    letters: int
+    replayed: int
+
+
+class Stopped(NamedTuple):
+    """A partition that a breaker has stopped."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    since: datetime
+
+
+@asynccontextmanager
+async def opened(dsn: str) -> AsyncIterator[Connection]:
+    """A connection; raises `Unavailable`."""
+    with guard():
+        held = await asyncpg.connect(dsn, timeout=CONNECT_S, command_timeout=6 * CONNECT_S)
+        try:
+            yield held
+        finally:
+            held.terminate()
+
+
+async def listed(held: Connection, choice: Choice, limit: int) -> list[Letter]:
+    """The newest ones of the choice."""
+    return [Letter(*row) for row in await held.fetch(_LISTED, *_arguments(choice), limit)]
+
+
+async def counted(held: Connection, choice: Choice) -> list[Count]:
+    """How many there are, by topic and code."""
+    return [Count(*row) for row in await held.fetch(_COUNTED, *_arguments(choice))]
+
+
+async def page(held: Connection, choice: Choice, after: Place) -> list[tuple[Letter, bytes]]:
+    """The next few that have bytes, in the order of their places."""
+    rows = await held.fetch(_PAGE, *_arguments(choice), *after, PAGE)
+    return [(Letter(*row[:-1]), row[-1]) for row in map(tuple, rows)]
+
+
+async def mark(held: Connection, places: Sequence[Place]) -> None:
+    """Note that these were published again."""
+    await held.execute(_MARK, *map(list, zip(*places, strict=True)))
+
+
+async def stopped(held: Connection) -> list[Stopped]:
+    """The partitions that stand still."""
+    return [Stopped(*row) for row in await held.fetch(_STOPPED)]
+
+
+async def resume(held: Connection, topic: str, partition: int, through: int) -> int:
+    """Let a partition go on; up to where bad messages do not stop it. Raises `Misconfigured` unless it is stopped."""
+    let_through: int | None = await held.fetchval(_RESUME, topic, partition, through)
+    if let_through is None:
+        raise Misconfigured(
+            f"{topic} {partition} is not stopped: `tidegauge dead-letters list` names what is"
+        )
+    return let_through
+
+
+def _arguments(choice: Choice) -> tuple[object, ...]:
+    ids = None if choice.ids is None else list(choice.ids)
+    return choice.topic, choice.code, choice.since, ids, choice.waiting

@@ -1,0 +1,96 @@
+"""A partition this process owns: where it stands, what it has folded and what it could not use.
+
+Offsets are Kafka's. The law: a record that is refused leaves nothing but a dead letter, and a partition whose breaker
+has tripped takes no record more.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Generic
+
+import structlog
+
+from shared.errors import Misconfigured, Rejected
+from shared.stream.breaker import Breaker
+from shared.stream.processor import RETENTION_GAP, Cut, DeadLetter, Fold, Key, Record, Stored, W
+
+_WHAT_TO_DO = (
+    "see `tidegauge dead-letters list`; mend what sends them, or upgrade this service; then "
+    "`tidegauge dead-letters resume {topic} {partition}`"
+)
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Held(Generic[W]):
+    """A partition this process owns."""
+
+    key: Key
+    epoch: int
+    fold: Fold[W]
+    start: int
+    """Where the checkpoint in Postgres stands."""
+    next: int
+    """The next offset to fold."""
+    breaker: Breaker
+    """Stops it when too much is bad."""
+    dead: list[DeadLetter] = field(default_factory=list)
+    cut: Cut[W] | None = None
+    """Taken but not known to be committed; it is committed before anything newer."""
+
+    def is_stopped(self) -> bool:
+        """Whether no record may be taken."""
+        return self.breaker.trip is not None
+
+    def take(self, record: Record) -> None:
+        """Fold the record that comes next, or bury it."""
+        try:
+            self.fold.fold(record)
+        except Rejected as refused:
+            self.dead.append(
+                DeadLetter(record.offset, refused.code, refused.message, record.value, record.appended_at_ms)
+            )
+            _log.warning("dead letter", **self.key._asdict(), offset=record.offset, code=refused.code)
+            self.breaker.bad(record.offset)
+        else:
+            self.breaker.good(record.offset)
+        self.next = record.offset + 1
+        if self.is_stopped():
+            self.say_stopped()
+
+    def say_stopped(self) -> None:
+        """Say that it is stopped, if it is, and what to do."""
+        if trip := self.breaker.trip:
+            where = self.key._asdict()
+            _log.error("partition stopped", **where, **trip._asdict(), do=_WHAT_TO_DO.format(**where))
+
+    def let_through(self, offset: int) -> None:
+        """Go on, and let what is bad below this offset through."""
+        self.breaker = Breaker(self.next, offset)
+        _log.info("partition resumed", **self.key._asdict(), offset=self.next, let_through=offset)
+
+
+def held_from(key: Key, at: Stored, fold: Fold[W]) -> Held[W]:
+    """A partition as its checkpoint left it."""
+    breaker = Breaker(at.next_offset, at.let_through, at.bad)
+    return Held(key, at.epoch, fold, at.next_offset, at.next_offset, breaker)
+
+
+def check_bounds(held: Held[Any], earliest: int, end: int) -> int:
+    """The offset to seek to; records that retention has taken are gone for good, and that is said loudly.
+
+    Raises `Misconfigured` when the checkpoint lies past the end: the topic is not the one it was written for.
+    """
+    if held.start > end:
+        raise Misconfigured(
+            f"{held.key.topic}[{held.key.partition}] ends at {end}, but its checkpoint is {held.start}: the topic was "
+            "made anew. Restore it, or delete its rows from partition_state to start from its beginning"
+        )
+    if held.start < earliest:
+        reason = f"records {held.start} to {earliest - 1} were removed by retention before they were read"
+        held.dead.append(DeadLetter(held.start, RETENTION_GAP, reason, None))
+        _log.error(
+            "data lost to retention", topic=held.key.topic, partition=held.key.partition, reason=reason
+        )
+        held.next = earliest
+    return held.next

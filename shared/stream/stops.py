@@ -1,0 +1,55 @@
+"""What breakers have to do with Postgres: what they start from, what they tell, and what an operator tells them.
+
+Offsets are Kafka's. The law: the table `breaker` holds what an operator decided; that a partition is stopped is told
+there for people, and follows from dead letters and checkpoint without it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from shared.runtime.postgres import Connection
+from shared.stream.breaker import WINDOW, Trip
+from shared.stream.processor import RETENTION_GAP, Key, Stored
+
+_BEFORE = """
+SELECT at.topic, at.partition, coalesce(b.let_through, 0),
+       ARRAY(SELECT d."offset" FROM dead_letter d
+             WHERE d.topic = at.topic AND d.partition = at.partition AND d.code <> $4
+                 AND d."offset" >= at.next_offset - $5 AND d."offset" < at.next_offset
+             ORDER BY d."offset")
+FROM unnest($1::text[], $2::integer[], $3::bigint[]) AS at (topic, partition, next_offset)
+    LEFT JOIN breaker b USING (topic, partition)
+"""
+
+_TELL = """
+INSERT INTO breaker AS stored (topic, partition, stopped_at, reason, stopped_since)
+SELECT *, now() FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::text[])
+ON CONFLICT (topic, partition) DO UPDATE
+SET stopped_at = excluded.stopped_at, reason = excluded.reason, stopped_since = now()
+WHERE stored.let_through < excluded.stopped_at AND stored.stopped_at IS DISTINCT FROM excluded.stopped_at
+"""
+
+_LET_THROUGH = """
+SELECT topic, partition, let_through FROM breaker
+JOIN unnest($1::text[], $2::integer[]) AS stopped (topic, partition) USING (topic, partition)
+"""
+
+
+async def recall(held: Connection, stored: Mapping[Key, Stored]) -> dict[Key, Stored]:
+    """The checkpoints with what their breakers start from."""
+    columns = zip(*((*key, at.next_offset) for key, at in stored.items()), strict=True)
+    rows = await held.fetch(_BEFORE, *map(list, columns), RETENTION_GAP, WINDOW) if stored else []
+    return {
+        key: replace(stored[key], let_through=let_through, bad=tuple(bad))
+        for topic, partition, let_through, bad in rows
+        for key in [Key(topic, partition)]
+    }
+
+
+async def tell(held: Connection, trips: Mapping[Key, Trip]) -> dict[Key, int]:
+    """Tell that these partitions are stopped; up to which offset an operator lets each of them through."""
+    rows = [(*key, *trip) for key, trip in trips.items()]
+    columns = list(map(list, zip(*rows, strict=True)))
+    await held.execute(_TELL, *columns)
+    found = await held.fetch(_LET_THROUGH, *columns[:2])
+    return {Key(topic, partition): let_through for topic, partition, let_through in found}
