@@ -5,21 +5,16 @@ The law: nothing is decided here.
 
 import asyncio
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version as version_of
 from logging import NullHandler, getLogger
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from deploy import cli_dead_letters
+from deploy.explained import HERE, Folder, explained
 from deploy.local import running
-from deploy.local.folder import Occupied
-from deploy.local.process import Died
-from deploy.local.server import NotOurs
 from deploy.tenants import Change, Scope, limit, listed, new_key, store, told
-from shared.errors import TidegaugeError
 from shared.runtime.clock import now_ms
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
@@ -27,11 +22,8 @@ key_app = typer.Typer(no_args_is_help=True, help="API keys: who may write and re
 app.add_typer(key_app, name="key")
 tenant_app = typer.Typer(no_args_is_help=True, help="Tenants: who they are and how much they may send.")
 app.add_typer(tenant_app, name="tenant")
+app.add_typer(cli_dead_letters.app, name="dead-letters")
 
-Folder = Annotated[
-    Path, typer.Option("--folder", "-C", help="Folder of the system; its data lie in `.tidegauge/` there.")
-]
-HERE = Path()
 MOST: Final = {"min": 1, "max": 1_000_000_000}
 
 
@@ -44,15 +36,6 @@ def tidegauge() -> None:
     # The Kafka client logs each attempt to reach a broker that is still starting.
     getLogger("aiokafka").addHandler(NullHandler())
     getLogger("aiokafka").propagate = False
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except (TidegaugeError, Occupied, Died, NotOurs) as problem:
-        typer.echo(f"tidegauge: {problem}", err=True)
-        raise typer.Exit(1) from None
 
 
 @app.command()
@@ -77,14 +60,14 @@ def up(
     from deploy.local.progress import Progress  # noqa: PLC0415  other commands start quicker without
     from deploy.local.up import Wishes, run  # noqa: PLC0415
 
-    with _explained():
+    with explained():
         run(Wishes(folder, fresh, servers_only, demo), Progress())
 
 
 @app.command()
 def down(folder: Folder = HERE) -> None:
     """Stop the system that runs in this folder; its data stay."""
-    with _explained():
+    with explained():
         stopped = running.down(folder)
     typer.echo("nothing runs in this folder" if stopped is None else f"stopped (process {stopped})")
 
@@ -92,7 +75,7 @@ def down(folder: Folder = HERE) -> None:
 @app.command()
 def env(folder: Folder = HERE) -> None:
     """Print addresses and keys of the running system as shell exports: `eval "$(tidegauge env)"`."""
-    with _explained():
+    with explained():
         typer.echo(running.exports(running.environment(folder)))
 
 
@@ -101,7 +84,7 @@ def migrate(folder: Folder = HERE) -> None:
     """Apply the migrations that Postgres lacks (TIDEGAUGE_POSTGRES, else the system running here)."""
     from deploy.postgres.migrate import migrate as apply  # noqa: PLC0415
 
-    with _explained():
+    with explained():
         _report(asyncio.run(apply(running.address("TIDEGAUGE_POSTGRES", folder, os.environ))), "applied")
 
 
@@ -114,7 +97,7 @@ def topics(
     """Create the topics that Kafka lacks and check the rest (TIDEGAUGE_KAFKA, else the system running here)."""
     from deploy.kafka.topics import create  # noqa: PLC0415
 
-    with _explained():
+    with explained():
         address = running.address("TIDEGAUGE_KAFKA", folder, os.environ)
         _report(asyncio.run(create(address, partitions=partitions, replication=replication)), "created")
 
@@ -157,7 +140,7 @@ def audit(
     """
     from deploy import audit as auditing  # noqa: PLC0415
 
-    with _explained():
+    with explained():
         postgres, kafka = (
             running.address(name, folder, os.environ) for name in ("TIDEGAUGE_POSTGRES", "TIDEGAUGE_KAFKA")
         )
@@ -176,7 +159,7 @@ def create_key(
     folder: Folder = HERE,
 ) -> None:
     """Make a key and print it: this is the only time it can be seen, the database keeps a hash."""
-    with _explained():
+    with explained():
         address = running.address("TIDEGAUGE_POSTGRES", folder, os.environ)
         key = new_key(scope)
         asyncio.run(store(address, tenant, {key: scope}))
@@ -186,7 +169,7 @@ def create_key(
 @tenant_app.command("list")
 def list_tenants(folder: Folder = HERE) -> None:
     """Print all tenants: points a second, points at once, active series, and what is readable of their keys."""
-    with _explained():
+    with explained():
         tenants = asyncio.run(listed(running.address("TIDEGAUGE_POSTGRES", folder, os.environ)))
     typer.echo("\n".join(told(tenants)))
 
@@ -207,7 +190,7 @@ def limit_tenant(
     change = Change(points_per_s, points_burst, max_series)
     if not any(change):
         raise typer.BadParameter("give at least one of --points-per-s, --points-burst, --max-series")
-    with _explained():
+    with explained():
         asyncio.run(limit(running.address("TIDEGAUGE_POSTGRES", folder, os.environ), name, change))
     typer.echo(f"changed {name}")
 

@@ -7,7 +7,9 @@ from typer.testing import CliRunner
 
 from deploy.cli import app
 
-COMMANDS = ("up", "down", "env", "migrate", "topics", "audit", "sink", "key", "tenant", "version")
+COMMANDS = (
+    "up", "down", "env", "migrate", "topics", "audit", "sink", "key", "tenant", "dead-letters", "version",
+)  # fmt: skip
 
 
 def run(*words: str, env: dict[str, str] | None = None) -> tuple[int, str]:
@@ -37,6 +39,8 @@ def test_each_command_has_help(command: str) -> None:
         ("audit",),
         ("key", "create", "--tenant=a", "--scope=read"),
         ("tenant", "list"),
+        ("dead-letters", "list"),
+        ("dead-letters", "replay", "--all"),
     ],
 )
 def test_without_a_system_it_says_how_to_start_one(tmp_path: Path, words: tuple[str, ...]) -> None:

@@ -1,0 +1,145 @@
+"""`tidegauge dead-letters`: what could not be used, shown to an operator and published again when it can be.
+
+A letter is named by where it came from, `topic/partition/offset`. The law: a letter is marked after Kafka has it, so
+what is published twice, after a crash in between, is the same message twice, and counts once.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from deploy.postgres import letters
+from deploy.postgres.letters import Choice, Count, Letter, Place, Stopped
+from shared.errors import Misconfigured
+from shared.runtime.kafka import Message, Sender
+from shared.wire import dead_letter
+from shared.wire.replay import replayed
+
+SHOWN_BYTES = 512
+"""How much of a letter is shown."""
+
+CLIENT_ID = "tidegauge-dead-letters"
+"""How the producer of what is published again is known to Kafka."""
+
+_LINE = 16
+_REASON = 60
+
+
+class Listing(NamedTuple):
+    """What a list shows."""
+
+    letters: Sequence[Letter]
+    counts: Sequence[Count]
+    stopped: Sequence[Stopped]
+
+
+def choice(topic: str | None, code: str | None, since: str) -> Choice:
+    """Which letters are meant; `since` as ISO 8601, empty: all times. Raises `Misconfigured`."""
+    try:
+        instant = datetime.fromisoformat(since) if since else None
+    except ValueError:
+        raise Misconfigured("--since: must be an instant such as 2026-03-01T12:00Z") from None
+    if instant is not None and instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)
+    return Choice(topic, code, instant)
+
+
+async def listing(dsn: str, chosen: Choice, limit: int) -> Listing:
+    """The newest letters, how many there are, and what stands still. Raises `Unavailable`."""
+    async with letters.opened(dsn) as held:
+        found = await letters.listed(held, chosen, limit)
+        return Listing(found, await letters.counted(held, chosen), await letters.stopped(held))
+
+
+async def one(dsn: str, name: str) -> tuple[Letter, bytes]:
+    """A letter with its bytes. Raises `Misconfigured` when there is none of that name, and `Unavailable`."""
+    chosen = Choice(ids=(name,))
+    async with letters.opened(dsn) as held:
+        if found := await letters.page(held, chosen, _FIRST):
+            return found[0]
+        if without := await letters.listed(held, chosen, 1):
+            return without[0], b""
+    raise Misconfigured(f"there is no dead letter {name!r}: `tidegauge dead-letters list` names them")
+
+
+async def replay(postgres: str, kafka: str, chosen: Choice) -> int:
+    """Publish letters again, in the order of their places; how many. Raises `Unavailable`, with some of them done."""
+    sender, done, after = Sender(kafka, CLIENT_ID), 0, _FIRST
+    try:
+        async with letters.opened(postgres) as held:
+            while found := await letters.page(held, chosen, after):
+                await sender.send([_message(letter, value) for letter, value in found])
+                places = [_place(letter) for letter, _ in found]
+                await letters.mark(held, places)
+                done, after = done + len(found), places[-1]
+    finally:
+        await sender.close()
+    return done
+
+
+async def resume(dsn: str, topic: str, partition: int, through: int) -> int:
+    """Let a stopped partition go on; bad messages below the offset returned do not stop it again."""
+    async with letters.opened(dsn) as held:
+        return await letters.resume(held, topic, partition, through)
+
+
+def told(found: Listing) -> Iterator[str]:
+    """The list, line by line."""
+    lines = [("id", "code", "received", "bytes", "replayed", "reason")]
+    lines += [
+        (each.id, each.code, _text(each.received_at), _size(each), _replays(each), each.reason[:_REASON])
+        for each in found.letters
+    ]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    if found.letters:
+        for line in lines:
+            yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+    for count in found.counts:
+        yield f"{count.topic}: {count.code} {count.letters}, {count.replayed} of them replayed"
+    if not found.counts:
+        yield "there are no such dead letters"
+    for stop in found.stopped:
+        yield f"stopped since {_text(stop.since)}: {stop.topic} {stop.partition} at {stop.offset}: {stop.reason}"
+        yield f"  when that is mended: tidegauge dead-letters resume {stop.topic} {stop.partition}"
+
+
+def described(letter: Letter, value: bytes) -> Iterator[str]:
+    """A letter with the beginning of its bytes, line by line."""
+    yield f"origin    {letter.topic}, partition {letter.partition}, offset {letter.offset}"
+    yield f"code      {letter.code}"
+    yield f"reason    {letter.reason}"
+    yield f"received  {_text(letter.received_at)}"
+    yield f"replayed  {_replays(letter)}"
+    yield f"bytes     {_size(letter)}"
+    for at in range(0, min(len(value), SHOWN_BYTES), _LINE):
+        part = value[at : at + _LINE]
+        text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
+        yield f"{at:08x}  {part.hex(' '):{3 * _LINE - 1}}  {text}"
+    if len(value) > SHOWN_BYTES:
+        yield f"… and {len(value) - SHOWN_BYTES:,} more: --raw writes all of them"
+
+
+def _message(letter: Letter, value: bytes) -> Message:
+    told = dead_letter.DeadLetter(*_place(letter), letter.code, letter.reason, None)
+    return Message(letter.topic, letter.partition, replayed(told, value))
+
+
+def _place(letter: Letter) -> Place:
+    return letter.topic, letter.partition, letter.offset
+
+
+_FIRST: Place = ("", -1, -1)
+
+
+def _size(letter: Letter) -> str:
+    return "none" if letter.size is None else f"{letter.size:,}"
+
+
+def _replays(letter: Letter) -> str:
+    if letter.replayed_at is None:
+        return "never"
+    return f"{_text(letter.replayed_at)} ({letter.replays}x)"
+
+
+def _text(instant: datetime) -> str:
+    return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
