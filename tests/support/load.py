@@ -7,6 +7,7 @@ clock. The law: whatever was acknowledged by Kafka is expected in the table, exa
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Iterable
 from typing import Self
 
 import aiokafka
@@ -76,9 +77,9 @@ class Load:
         while not stop.is_set():
             await self.rounds(1, pause_s)
 
-    async def spoil(self, value: bytes) -> None:
-        """Put a record that cannot be decoded into every partition."""
-        for partition in range(len(self._owned)):
+    async def spoil(self, value: bytes, partitions: Iterable[int] | None = None) -> None:
+        """Put a record that cannot be decoded into these partitions, or every one."""
+        for partition in range(len(self._owned)) if partitions is None else partitions:
             placed = await self._producer.send_and_wait(self._topic, value, partition=partition)
             self.poison.add((partition, placed.offset))
 

@@ -162,7 +162,7 @@ class Rig:
     async def caught_up(self, reads: Topic | None = None) -> None:
         """Wait until the checkpoints of a topic stand where its log ends now, or further on."""
         topic = self.prefix + (reads or self.reads).name
-        ends = await self._ends(topic)
+        ends = await self.ends(topic)
 
         async def fact() -> bool:
             at = {row["partition"]: row["next_offset"] for row in await self._states(topic)}
@@ -177,7 +177,7 @@ class Rig:
 
     async def published_dead_letters(self) -> int:
         """Records on the topic of dead letters."""
-        return sum((await self._ends(self.prefix + DEADLETTER.name)).values())
+        return sum((await self.ends(self.prefix + DEADLETTER.name)).values())
 
     async def delete_records(self, before_offset: int) -> None:
         """Take the oldest records of every partition away, as retention does."""
@@ -201,7 +201,8 @@ class Rig:
     async def _states(self, topic: str | None = None) -> list[asyncpg.Record]:
         return await self.sql("SELECT * FROM partition_state WHERE topic = $1", topic or self.topic)
 
-    async def _ends(self, topic: str | None = None) -> dict[int, int]:
+    async def ends(self, topic: str | None = None) -> dict[int, int]:
+        """Where the logs of a topic end, by partition."""
         consumer = aiokafka.AIOKafkaConsumer(bootstrap_servers=self.kafka)
         await consumer.start()
         try:
