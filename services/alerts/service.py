@@ -120,6 +120,9 @@ class PartitionAlerts:
         rows = windows.rows
         found = evaluate.values(rule.comparison, rows, chosen)
         over = evaluate.breaches(rule.comparison, found)
+        if not windows.final:
+            # What was taken back, or may be as increments are, can undo a maximum or a count.
+            over &= ~rows.estimated[chosen]
         on = lifecycle.CLOSED if windows.final else lifecycle.LIVE
         if not windows.final or not (self.alerts or over.any()):
             # A window without a breach ends alerts when it has closed, and nothing else.

@@ -15,6 +15,9 @@ from shared.model.sketch import quantile
 
 Floats = NDArray[np.float64]
 
+NEVER_MS = np.iinfo(np.int64).min
+"""Time of the last value of a row that has none."""
+
 _COMPARE: Mapping[str, Callable[[Floats, float], NDArray[np.bool_]]] = {
     ">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal, "==": np.equal, "!=": np.not_equal,
 }  # fmt: skip
@@ -36,6 +39,8 @@ def _found(comparison: Comparison, rows: Rollups, chosen: NDArray[np.intp]) -> F
         np.divide(rows.sum[chosen], count, out=average, where=count > 0)
         return average
     found: Floats = getattr(rows, comparison.operation)[chosen]
+    if comparison.operation == "last":
+        found = np.where(rows.last_ms[chosen] > NEVER_MS, found, np.nan)
     return found
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from services.alerts.domain.rule import Rule
@@ -199,6 +200,24 @@ def test_what_is_not_finite_never_breaches(operation: str) -> None:
     assert [] == after(
         partition(rule(f"api:response_seconds:{operation}_10s > 5")), [closed([(1, 3, float("inf"))])]
     )
+
+
+def test_a_live_window_that_may_shrink_waits_for_its_close() -> None:
+    """What was taken back can undo a maximum, and increments of running totals are taken back at any time."""
+    shrinking, done = live([(1, 3, 6), (2, 3, 6)]), closed([(1, 3, 6), (2, 3, 4)])
+    for message in (shrinking, done):
+        message.rows.estimated = np.array([True, True])
+
+    assert [] == after(partition(rule()), [shrinking])
+    assert [("firing", "breach", 3)] == after(partition(rule()), [shrinking, done, tick(4)])
+
+
+def test_a_row_without_a_last_value_has_none_to_breach() -> None:
+    """Such as one that holds nothing but what was taken back."""
+    empty = closed([(1, 3, 0)])
+    empty.rows.last_ms = np.array([np.iinfo(np.int64).min])
+
+    assert [] == after(partition(rule("api:response_seconds:last_10s < 5")), [empty])
 
 
 def test_an_episode_keeps_its_labels() -> None:
