@@ -200,6 +200,9 @@ class ServiceHealthBody(BaseModel):
     oldest_commit_s: float | None
     watermark_lag_s: float | None
     quiet: bool = Field(description="Nothing came for a while, so that only ownership could be judged")
+    partitions_stopped: int = Field(
+        description="Stopped because too many messages were bad; `tidegauge dead-letters` shows and resumes them"
+    )
 
 
 class ServicesBody(BaseModel):

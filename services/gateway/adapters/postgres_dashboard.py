@@ -48,8 +48,9 @@ ORDER BY place
 """Each metric of a tenant over some windows, all its series merged; a place stands for a metric, a unit and a kind."""
 
 CHECKPOINTS = """
-SELECT topic, owner <> '' AS owned, extract(epoch FROM clock_timestamp() - updated_at)::double precision, watermark_ms
-FROM partition_state WHERE topic = ANY($1)
+SELECT topic, owner <> '' AS owned, extract(epoch FROM clock_timestamp() - updated_at)::double precision, watermark_ms,
+       stopped_at IS NOT NULL AS stopped
+FROM partition_state LEFT JOIN breaker USING (topic, partition) WHERE topic = ANY($1)
 """
 """Partitions with the age of their last commit by the clock that wrote it."""
 

@@ -39,6 +39,8 @@ class Partition:
     """Age of its last commit."""
     watermark_ms: int | None
     """None: nothing has carried time yet."""
+    stopped: bool = False
+    """Its breaker has stopped it: too many messages were bad."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class ServiceHealth:
     """How far the slowest partition's time is behind."""
     quiet: bool = False
     """Nothing came for a while, so that only ownership could be judged."""
+    partitions_stopped: int = 0
+    """Those whose breaker has stopped them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ def steady(partitions: Sequence[Partition], now_ms: int) -> ServiceHealth:
     health = _measured(partitions, now_ms)
     if not partitions or min(each.idle_s for each in partitions) > STILL_S:
         return health
-    moving = all(each.owned and each.idle_s <= MOVED_S for each in partitions)
+    moving = all(each.owned and each.idle_s <= MOVED_S and not each.stopped for each in partitions)
     behind = health.watermark_lag_s is not None and health.watermark_lag_s > BEHIND_S
     return replace(health, status=OK if moving and not behind else DEGRADED)
 
@@ -85,8 +89,8 @@ def fitful(partitions: Sequence[Partition], now_ms: int) -> ServiceHealth:
     quiet = bool(partitions) and min(each.idle_s for each in partitions) > MOVED_S
     if not health.partitions_owned:
         return replace(health, status=DOWN, quiet=quiet)
-    owned = health.partitions_owned == health.partitions
-    return replace(health, status=OK if owned else DEGRADED, quiet=quiet)
+    able = health.partitions_owned == health.partitions and not health.partitions_stopped
+    return replace(health, status=OK if able else DEGRADED, quiet=quiet)
 
 
 def services(rows: Sequence[Partition], topics: Mapping[str, str], now_ms: int) -> dict[str, ServiceHealth]:
@@ -113,6 +117,7 @@ def _measured(partitions: Sequence[Partition], now_ms: int) -> ServiceHealth:
         status=DOWN,
         partitions=len(partitions),
         partitions_owned=sum(each.owned for each in partitions),
+        partitions_stopped=sum(each.stopped for each in partitions),
         oldest_commit_s=max((each.idle_s for each in partitions), default=None),
         watermark_lag_s=max(0.0, (now_ms - min(watermarks)) / 1000) if watermarks else None,
     )

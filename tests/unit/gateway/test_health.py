@@ -8,11 +8,16 @@ NOW_MS = 1_000_000
 
 
 def row(
-    idle_s: float = 1.0, *, owned: bool = True, behind_s: float | None = 3.0, topic: str = "t"
+    idle_s: float = 1.0,
+    *,
+    owned: bool = True,
+    behind_s: float | None = 3.0,
+    topic: str = "t",
+    stopped: bool = False,
 ) -> Partition:
     """A partition, in good health unless said otherwise."""
     watermark_ms = None if behind_s is None else NOW_MS - int(behind_s * 1000)
-    return Partition(topic, owned, idle_s, watermark_ms)
+    return Partition(topic, owned, idle_s, watermark_ms, stopped)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +26,7 @@ def row(
         pytest.param([row(), row(30.0)], "ok", id="all move"),
         pytest.param([row(), row(31.0)], "degraded", id="one stands still"),
         pytest.param([row(), row(owned=False)], "degraded", id="one has no owner"),
+        pytest.param([row(), row(stopped=True)], "degraded", id="one is stopped"),
         pytest.param([row(45.0), row(59.0)], "degraded", id="none moves, but not for a minute"),
         pytest.param([row(61.0), row(600.0)], "down", id="none moved for a minute"),
         pytest.param([], "down", id="it has never run"),
@@ -40,6 +46,7 @@ def test_a_service_with_ticks_is_judged_by_its_moves(rows: list[Partition], stat
         pytest.param([row(), row(500.0)], "ok", False, id="some move"),
         pytest.param([row(500.0), row(900.0)], "ok", True, id="nothing comes"),
         pytest.param([row(500.0), row(900.0, owned=False)], "degraded", True, id="one has no owner"),
+        pytest.param([row(500.0), row(900.0, stopped=True)], "degraded", True, id="one is stopped"),
         pytest.param([row(500.0, owned=False)], "down", True, id="none has an owner"),
         pytest.param([], "down", False, id="it has never run"),
     ],
