@@ -1,0 +1,218 @@
+"""`tidegauge dead-letters` as an operator types it, beside an aggregator at work."""
+
+import asyncio
+import random
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from deploy.local.stack import Stack
+from shared.model.ledger import Account, Line, total
+from shared.model.point import Points
+from shared.model.series import Series
+from shared.runtime.clock import now_ms
+from shared.runtime.kafka import Message, Sender
+from shared.wire import envelope
+from shared.wire.series import pack, partition_of, series_id
+from tests.support.rig import PARTITIONS, Rig
+from tests.support.wait import until
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
+
+TIDEGAUGE = str(Path(sys.executable).with_name("tidegauge"))
+
+NEWER = 9
+"""A version of the envelope that this aggregator cannot read."""
+
+MESSAGES, POINTS, REFUSED = 5, 3, 2
+"""So many messages of so many points, and what their gateway refused besides."""
+
+_BLOCKED = "SELECT {} FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))"
+"""Sessions that wait for another."""
+
+GARBAGE = b"\xc1 nobody reads this \x00\x01"
+
+
+@pytest_asyncio.fixture
+async def rig(stack: Stack, tmp_path: Path) -> AsyncIterator[Rig]:
+    """Topics and an aggregator of its own."""
+    tenant_id = random.SystemRandom().randrange(1 << 40)
+    prefix = f"t{tenant_id}."
+    made = Rig(stack.kafka, stack.postgres, stack.redis, "aiokafka", prefix, tenant_id, tmp_path)
+    await made.create()
+    await made.worker()
+    yield made
+    await made.remove()
+
+
+async def test_letters_are_listed_and_shown(rig: Rig) -> None:
+    """With their reasons, counts and bytes; filters leave others out."""
+    await publish(rig, [(1, GARBAGE), (1, message(rig, 1)[1])])
+    await rig.caught_up()
+    name = f"{rig.topic}/1/0"
+
+    code, text = await run(rig, "list", "--topic", rig.topic)
+    assert (0, f"{rig.topic}: bad_batch 1, 0 of them replayed") == (code, text.splitlines()[-2])
+    assert f"{rig.topic}: unsupported_version 1, 0 of them replayed" == text.splitlines()[-1]
+    assert name in text.split()
+    assert name not in (await run(rig, "list", "--topic", rig.topic, "--code=unsupported_version"))[1].split()
+    later = await run(rig, "list", "--topic", rig.topic, "--since=2999-01-01")
+    assert (0, "there are no such dead letters\n") == later
+
+    code, text = await run(rig, "show", name)
+    assert (0, "origin    " + f"{rig.topic}, partition 1, offset 0") == (code, text.splitlines()[0])
+    assert "c1 20 6e 6f 62 6f 64 79 20 72 65 61 64 73 20 74  . nobody reads t" in text
+    assert (0, GARBAGE.decode("latin-1")) == await run(rig, "show", "--raw", name)
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("show", "x/1/2"), "there is no dead letter 'x/1/2': `tidegauge dead-letters list` names them"),
+        (("list", "--since=noon"), "--since: must be an instant such as 2026-03-01T12:00Z"),
+        (("resume", "x", "1"), "x 1 is not stopped: `tidegauge dead-letters list` names what is"),
+    ],
+)
+async def test_what_there_is_not_is_said(stack: Stack, words: tuple[str, ...], problem: str) -> None:
+    """One sentence and exit code 1."""
+    assert (1, f"tidegauge: {problem}\n") == await typed(stack.environ, *words)
+
+
+async def test_a_letter_counts_once_however_often_it_is_replayed(rig: Rig) -> None:
+    """By filter, by id and by both; the books close, and say that nothing is dead any more."""
+    names = await buried_and_upgraded(rig)
+
+    assert (0, f"replayed {MESSAGES}\n") == await run(rig, "replay", "--topic", rig.topic)
+    assert (0, "replayed 2\n") == await run(rig, "replay", *names[:2])
+    assert (0, "nothing had to be replayed\n") == await run(rig, "replay", "--topic", rig.topic)
+    _, text = await run(rig, "list", "--topic", rig.topic)
+
+    assert {"counted": MESSAGES * POINTS, "received": MESSAGES * (POINTS + REFUSED)} == await told(rig)
+    assert f"unsupported_version {MESSAGES}, {MESSAGES} of them replayed" in text
+    assert "(2x)" in text
+
+
+async def test_a_replay_that_is_killed_in_the_middle_is_run_again(rig: Rig) -> None:
+    """When everything is in the log again, and nothing is marked."""
+    await buried_and_upgraded(rig)
+    before = sum((await rig.ends()).values())
+    held = await asyncpg.connect(rig.postgres)
+    async with held.transaction():
+        await held.execute("SELECT FROM dead_letter WHERE topic = $1 FOR UPDATE", rig.topic)
+        process = await started(rig.environ(), "replay", "--topic", rig.topic)
+
+        async def is_blocked() -> bool:
+            return bool(await rig.sql(_BLOCKED.format("pid"), held.get_server_pid()))
+
+        await until(is_blocked, "all is published, and about to be marked")
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+        # Postgres would mark them all the same, without anybody who waits for it.
+        await rig.sql(_BLOCKED.format("pg_terminate_backend(pid)"), held.get_server_pid())
+    await held.close()
+    assert before + MESSAGES == sum((await rig.ends()).values())
+
+    assert (0, f"replayed {MESSAGES}\n") == await run(rig, "replay", "--topic", rig.topic)
+    assert {"counted": MESSAGES * POINTS, "received": MESSAGES * (POINTS + REFUSED)} == await told(rig)
+
+
+async def test_what_still_cannot_be_used_is_a_letter_again(rig: Rig) -> None:
+    """Once, with its replay as its origin; after an upgrade both are replayed, and count once."""
+    names = await buried_and_upgraded(rig, upgraded=False)
+
+    await run(rig, "replay", names[0])
+    await rig.caught_up()
+    assert MESSAGES + 1 == len(await rig.dead_letters())
+    await upgrade(rig)
+    assert (0, f"replayed {MESSAGES}\n") == await run(rig, "replay", "--topic", rig.topic)
+    await run(rig, "replay", names[0])
+
+    assert {"counted": MESSAGES * POINTS, "received": MESSAGES * (POINTS + REFUSED)} == await told(rig)
+
+
+def message(rig: Rig, number: int, version: int = NEWER) -> tuple[int, bytes]:
+    """A message of points by its partition."""
+    now = now_ms()
+    packed = pack(Series(rig.tenant_id, "letters", "gauge", "", (("n", str(number)),)))
+    points = Points(np.zeros(POINTS, np.uint16), np.full(POINTS, now), np.ones(POINTS))
+    tally = [
+        Line(rig.tenant_id, "received", POINTS + REFUSED),
+        Line(rig.tenant_id, "rejected:ts_too_old", REFUSED),
+    ]
+    batch = envelope.Batch("gateway-1", number, now, [packed], points, [], tally)
+    fields = msgspec.msgpack.decode(envelope.encode(batch)) | {"v": version}
+    return partition_of(series_id(packed), PARTITIONS), msgspec.msgpack.encode(fields)
+
+
+async def publish(rig: Rig, messages: list[tuple[int, bytes]]) -> None:
+    """Put messages on the topic of points."""
+    sender = Sender(rig.kafka, "test")
+    await sender.send([Message(rig.topic, partition, value) for partition, value in messages])
+    await sender.close()
+
+
+async def buried_and_upgraded(rig: Rig, *, upgraded: bool = True) -> list[str]:
+    """Ids of letters that the aggregator could not read when they came, and can now."""
+    await publish(rig, [message(rig, number + 1) for number in range(MESSAGES)])
+    await rig.caught_up()
+    if upgraded:
+        await upgrade(rig)
+    return [f"{rig.topic}/{partition}/{offset}" for partition, offset in sorted(await rig.dead_letters())]
+
+
+async def upgrade(rig: Rig) -> None:
+    """Let the aggregator read the letters: instead of a newer service, they become what this one can read."""
+    for row in await rig.sql("SELECT * FROM dead_letter WHERE topic = $1", rig.topic):
+        value = msgspec.msgpack.encode(msgspec.msgpack.decode(row["value"]) | {"v": envelope.VERSION})
+        await rig.sql(
+            'UPDATE dead_letter SET value = $4 WHERE (topic, partition, "offset") = ($1, $2, $3)',
+            *(row["topic"], row["partition"], row["offset"], value),
+        )
+
+
+async def told(rig: Rig) -> dict[str, int]:
+    """What the tables and the books say when everything has come through; every minute of them closes."""
+    async with rig.load(1) as load:
+        await load.finish()
+    await rig.caught_up()
+    (points,) = await rig.sql(
+        "SELECT coalesce(sum(count), 0) AS points FROM rollup_10s JOIN series USING (series_id) WHERE tenant_id = $1",
+        rig.tenant_id,
+    )
+    minutes: dict[Any, Counter[str]] = {}
+    for row in await rig.sql("SELECT * FROM ledger_1m WHERE tenant_id = $1", rig.tenant_id):
+        minutes.setdefault(row["minute"], Counter())[row["outcome"]] += row["count"]
+    assert {0} == {Account(minute).difference for minute in minutes.values()}
+    whole = total(map(Account, minutes.values()))
+    assert {"unsupported_version": 0} == whole.by_code("dead_lettered")
+    assert points["points"] == whole.of("counted")
+    return {name: whole.of(name) for name in ("counted", "received")}
+
+
+async def run(rig: Rig, *words: str) -> tuple[int, str]:
+    """Exit code and all that the command prints."""
+    return await typed(rig.environ(), *words)
+
+
+async def typed(environ: Any, *words: str) -> tuple[int, str]:
+    """The same, wherever it looks."""
+    process = await started(environ, *words)
+    text, _ = await process.communicate()
+    return process.returncode or 0, text.decode("latin-1" if "--raw" in words else "utf-8")
+
+
+async def started(environ: Any, *words: str) -> asyncio.subprocess.Process:
+    """The command, under way."""
+    return await asyncio.create_subprocess_exec(
+        TIDEGAUGE, "dead-letters", *words,
+        env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
