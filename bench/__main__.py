@@ -18,7 +18,7 @@ Measure = Callable[[Stack, Path], Awaitable[list[Line]]]
 MEMORY_S = 180.0
 """How long memory is watched within the whole."""
 
-MEMORY_ALONE_S = 600.0
+MEMORY_ALONE_S = 2400.0
 """How long when it is asked for by name."""
 
 MEASURES: dict[tuple[str, ...], Measure] = {

@@ -1,7 +1,8 @@
 """memory: resident size of the four services under 10,000 points and 1,000 events a second, and whether it grows.
 
-MiB, sampled each 10 s. Ten minutes when the figure is asked for by name or `BENCH_MEMORY_S` says how long; three
-within the whole. The law: the value is the largest sum after the warm-up, not a mean; and what went in has come out.
+MiB, sampled each 10 s, for 40 minutes when the figure is asked for by name, three within the whole, or
+`BENCH_MEMORY_S`. Open windows of 15 minutes fill and empty, so growth is told from the peaks of two such spans where
+the run is long enough. The law: the value is the largest sum after the warm-up; and what went in has come out.
 """
 
 import asyncio
@@ -23,6 +24,9 @@ SAMPLE_S = 10.0
 LIMIT_MIB = 600.0
 GROWTH = 0.02
 """Growth from the warm-up to the end, as a share of the whole, that is the allocator's noise."""
+
+PERIOD_S = 900.0
+"""The longest window: state grows until it closes."""
 
 RULES = stand.ROOT / "deploy/rules/default.yml"
 
@@ -91,7 +95,7 @@ def _line(samples: np.ndarray, points: feed.Tally, events: feed.Tally, seconds: 
     warm = samples[len(samples) // 3 :]
     sums, minutes = warm.sum(axis=1), np.arange(len(warm)) * SAMPLE_S / 60
     slopes = [float(np.polyfit(minutes, column, 1)[0]) for column in (*warm.T, sums)]
-    grown = slopes[-1] * float(minutes[-1]) / float(sums.mean())
+    grown = _grown(samples.sum(axis=1), slopes[-1] * float(minutes[-1]))
     goal = f"value < {LIMIT_MIB:g}, grown <= {GROWTH:g}"
     spread = [round(float(sums.min()), 1), round(float(sums.max()), 1)]
     conditions = {
@@ -103,7 +107,19 @@ def _line(samples: np.ndarray, points: feed.Tally, events: feed.Tally, seconds: 
         "events_per_s": round(events.accepted / seconds),
         "series": SERIES,
         "seconds": seconds,
+        "grown_by": "peaks of two windows of 15 minutes"
+        if seconds > 2 * PERIOD_S
+        else "slope after the warm-up",
         "sent_late_s": round(max(points.behind_s, events.behind_s), 2),
     }
     reached = spread[1] < LIMIT_MIB and grown <= GROWTH
     return Line("memory", spread[1], "MiB", None, None, goal, reached, spread, conditions)
+
+
+def _grown(sums: np.ndarray, risen: float) -> float:
+    """Growth as a share of the whole: from one long window to the next, or what the slope gives in a shorter run."""
+    period = round(PERIOD_S / SAMPLE_S)
+    if len(sums) <= 2 * period:
+        return risen / float(sums.mean())
+    before, last = float(sums[-2 * period : -period].max()), float(sums[-period:].max())
+    return last / before - 1
