@@ -84,7 +84,7 @@ def check_bounds(held: Held[Any], earliest: int, end: int) -> int:
     if held.start > end:
         raise Misconfigured(
             f"{held.key.topic}[{held.key.partition}] ends at {end}, but its checkpoint is {held.start}: the topic was "
-            "made anew. Restore it, or delete its rows from partition_state to start from its beginning"
+            "made anew. Restore it, or delete its rows from partition_state, dead_letter and breaker to start anew"
         )
     if held.start < earliest:
         reason = f"records {held.start} to {earliest - 1} were removed by retention before they were read"

@@ -137,9 +137,8 @@ class MemoryCheckpoints:
         """One transaction for all cuts; those whose checkpoint has moved under us are left out and reported."""
         async with _transaction(self._store, self._held) as held:
             won = [cut for cut in sorted(cuts, key=lambda cut: cut.key) if await self._moved(held, cut)]
-            for cut in won:
-                for dead in cut.dead:
-                    held.put((cut.key, dead.offset), dead)
+            for key, dead in [(cut.key, dead) for cut in won for dead in cut.dead]:
+                held.put((key, dead.offset), dead)
             if won:
                 await write(cast(Connection, held), [cut for cut in cuts if cut in won])
             rest = [cut for cut in cuts if cut not in won]
