@@ -41,6 +41,7 @@ from services.gateway.adapters.kafka import KafkaPublisher
 from services.gateway.adapters.postgres import PostgresGrants, PostgresWindows
 from services.gateway.adapters.postgres_alerts import PostgresAlerts
 from services.gateway.adapters.postgres_batches import PostgresBatchCounts
+from services.gateway.adapters.postgres_breakers import StoppedPartitions
 from services.gateway.adapters.postgres_dashboard import PLANNING, PostgresCheckpoints, PostgresSummaries
 from services.gateway.adapters.postgres_funnels import PostgresFunnels
 from services.gateway.adapters.postgres_ledger import PostgresLedger
@@ -98,6 +99,7 @@ class Gateway:
     routes: dict[str, IntakeRoute[Any]]
     rest: FastAPI
     provider: MeterProvider
+    stopped: StoppedPartitions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -137,18 +139,11 @@ async def build(settings: Settings) -> Gateway:
     watch = Watch(refusal, PostgresCheckpoints(pool), {"kafka": kafka, **probes})
     topics = {reader: settings.topic_prefix + topic.name for topic in TOPICS for reader in topic.readers}
     rest.include_router(http_dashboard.health_router(ring, watch, topics))
-    provider = http_health.instruments((points.counts(), events.counts()), load, ring.rosters)
+    stopped = StoppedPartitions(pool, topics.values())
+    provider = http_health.instruments((points.counts(), events.counts()), load, ring.rosters, stopped.counts)
     doors = Doors(ring, _limits(settings), Budget(settings.max_requests, settings.inflight_bytes), load)
-    return Gateway(
-        settings,
-        pool,
-        tables,
-        cache,
-        (points, events),
-        _routes(doors, settings, points, events),
-        rest,
-        provider,
-    )
+    takers = _routes(doors, settings, points, events)
+    return Gateway(settings, pool, tables, cache, (points, events), takers, rest, provider, stopped)
 
 
 def _lane(
@@ -243,6 +238,7 @@ async def run(settings: Settings) -> None:
         timeout_keep_alive=5, timeout_graceful_shutdown=GRACE_S, backlog=1024,
     )  # fmt: skip
     server = Server(config)
+    watching = lifecycle.background(gateway.stopped.watch(), "stopped partitions")
     serving = lifecycle.background(server.serve(), "server")
     _tune_collector()
     await asyncio.wait({asyncio.ensure_future(stopping.wait()), serving}, return_when=asyncio.FIRST_COMPLETED)
@@ -254,6 +250,7 @@ async def run(settings: Settings) -> None:
     for lane in gateway.lanes:
         lane.publisher.stop()
     await asyncio.wait(publishing, timeout=FLUSH_S)
+    watching.cancel()
     gateway.provider.shutdown()
     await gateway.cache.aclose()
     gateway.tables.terminate()

@@ -64,7 +64,9 @@ def router(refusal: Callable[[], str | None], ring: KeyRing, probes: Mapping[str
     return routes
 
 
-def instruments(lanes: Sequence[Lane], load: Load, rosters: Rosters) -> MeterProvider:
+def instruments(
+    lanes: Sequence[Lane], load: Load, rosters: Rosters, stopped: Mapping[str, int]
+) -> MeterProvider:
     """Show the plain counts as instruments; the provider must be shut down at the end."""
     provider = MeterProvider([PrometheusMetricReader()], Resource({"service.name": "tidegauge-gateway"}))
     meter = provider.get_meter("tidegauge.gateway")
@@ -91,17 +93,26 @@ def instruments(lanes: Sequence[Lane], load: Load, rosters: Rosters) -> MeterPro
     }  # fmt: skip
     for name, (callback, description) in counters.items():
         meter.create_observable_counter(name, [callback], description=description)
-    gauges: dict[str, tuple[Callback, str]] = {
+    for name, (callback, description) in _gauges(lanes, load, rosters, stopped).items():
+        meter.create_observable_gauge(name, [callback], description=description)
+    return provider
+
+
+def _gauges(
+    lanes: Sequence[Lane], load: Load, rosters: Rosters, stopped: Mapping[str, int]
+) -> dict[str, tuple[Callback, str]]:
+    return {
         "gateway_open_requests": (lambda _: [Observation(load.requests)], "Requests under way"),
         "gateway_active_series": (lambda _: [Observation(rosters.active())], "Active series of all tenants"),
+        "gateway_stopped_partitions": (
+            lambda _: [Observation(count, {"topic": topic}) for topic, count in stopped.items()],
+            "Partitions that no service reads on, for too many messages were bad",
+        ),
         "gateway_inflight_bytes": (lambda _: [Observation(load.bytes)], "Bytes of their bodies"),
         "gateway_unacked_seconds": (
             _one(lanes, lambda lane: lane.unacked_s()), "Age of the flush that waits for its ack"
         ),
     }  # fmt: skip
-    for name, (callback, description) in gauges.items():
-        meter.create_observable_gauge(name, [callback], description=description)
-    return provider
 
 
 def _one(lanes: Sequence[Lane], value: Callable[[Lane], float]) -> Callback:

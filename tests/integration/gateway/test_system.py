@@ -12,6 +12,7 @@ from deploy.local.stack import Stack
 from shared.wire.topics import EVENTS, METRICS, WINDOWS
 from tests.support.gateway import Gateway
 from tests.support.reader import Reader
+from tests.support.wait import until
 
 pytestmark = pytest.mark.servers
 
@@ -93,6 +94,28 @@ async def test_a_service_that_stands_still_is_down_and_so_is_the_system(
     answer = await mine.ask(PATH)
 
     assert (503, "down", ["ok", "down", "ok", "ok"]) == statuses(answer)
+
+
+async def test_a_stopped_partition_is_told(mine: Reader, gateway: Gateway) -> None:
+    """In the look at the system, which is degraded, and as an instrument."""
+    await committed(mine, gateway, events=2, metrics=2, windows=2)
+    await mine.write("INSERT INTO breaker (topic, partition, stopped_at) VALUES ($1, 3, 7)", (gateway.topic,))
+    answer = await mine.ask(PATH)
+
+    async def is_told() -> bool:
+        async with httpx2.AsyncClient(base_url=gateway.url) as client:
+            lines = (await client.get("/metrics")).text.splitlines()
+        told = [line for line in lines if f'topic="{gateway.topic}"' in line]
+        return [("gateway_stopped_partitions", "1.0")] == [
+            (line.partition("{")[0], line.rpartition(" ")[2]) for line in told
+        ]
+
+    assert (200, "degraded", ["degraded", "ok", "ok", "ok"]) == statuses(answer)
+    assert answer.json()["services"]["aggregator"]["partitions_stopped"] == 1
+    try:
+        await until(is_told, "the instrument shows it")
+    finally:
+        await mine.write("DELETE FROM breaker WHERE topic = $1", (gateway.topic,))
 
 
 async def test_without_redis_the_system_is_degraded(stack: Stack, mine: Reader, gateway: Gateway) -> None:

@@ -1,0 +1,37 @@
+"""Counts the partitions that are stopped because too many of their messages were bad, for `/metrics`.
+
+Spans are seconds. The law: whoever looks at the instruments never waits for Postgres, so the count may be a few seconds
+old; while Postgres is away it stays as it was.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+
+from shared.errors import Unavailable
+from shared.runtime.postgres import Pool, connection
+
+LOOK_EVERY_S = 5.0
+"""Time between two looks."""
+
+_STOPPED = "SELECT topic FROM breaker WHERE stopped_at IS NOT NULL AND topic = ANY($1)"
+
+
+class StoppedPartitions:
+    """How many there are of each topic."""
+
+    def __init__(self, pool: Pool, topics: Iterable[str]) -> None:
+        self._pool = pool
+        self.counts = dict.fromkeys(topics, 0)
+        """By topic."""
+
+    async def watch(self) -> None:
+        """Look for ever."""
+        while True:
+            try:
+                async with connection(self._pool) as held:
+                    found = Counter(row["topic"] for row in await held.fetch(_STOPPED, list(self.counts)))
+                self.counts.update((topic, found[topic]) for topic in self.counts)
+            except Unavailable:
+                pass
+            await asyncio.sleep(LOOK_EVERY_S)
