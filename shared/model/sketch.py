@@ -55,10 +55,10 @@ def quantile(buckets: Buckets, weights: Weights, q: float) -> float | None:
     Buckets that retractions have emptied are passed over.
     """
     weights = np.maximum(weights, 0.0)
-    total = float(weights.sum())
+    reached = np.cumsum(weights)
+    total = float(reached[-1]) if len(reached) else 0.0
     if total <= 0:
         return None
-    reached = np.cumsum(weights)
     at = int(np.searchsorted(reached, q * max(total - 1, 0.0), side="right"))
     at = min(at, int(np.flatnonzero(weights)[-1]))
     return float(values_of(buckets[at : at + 1])[0])
