@@ -112,8 +112,7 @@ def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
 
 def _codes(whose: str, account: Account) -> Iterator[str]:
     for outcome in _CODED:
-        found = account.by_code(outcome)
-        if found:
+        if found := {code: count for code, count in account.by_code(outcome).items() if count}:
             listed = ", ".join(f"{code} {count}" for code, count in sorted(found.items()))
             yield f"{outcome}, {whose}: {listed}"
 

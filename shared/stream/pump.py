@@ -125,7 +125,7 @@ class Pump(Generic[W]):
 
     def rewinds(self) -> list[Key]:
         """Partitions that were resumed since the last call: the runtime must go back to where they stand."""
-        resumed = list(self._resumed)
+        resumed = [key for key in self._resumed if key in self.held]
         self._resumed.clear()
         return resumed
 

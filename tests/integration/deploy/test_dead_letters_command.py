@@ -21,8 +21,9 @@ from shared.model.point import Points
 from shared.model.series import Series
 from shared.runtime.clock import now_ms
 from shared.runtime.kafka import Message, Sender
-from shared.wire import envelope
+from shared.wire import envelope, events
 from shared.wire.series import pack, partition_of, series_id
+from shared.wire.topics import EVENTS, METRICS, Topic
 from tests.support.rig import PARTITIONS, Rig
 from tests.support.wait import until
 
@@ -42,12 +43,29 @@ _BLOCKED = "SELECT {} FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid)
 GARBAGE = b"\xc1 nobody reads this \x00\x01"
 
 
+def build(stack: Stack, folder: Path, service: str, reads: Topic) -> Rig:
+    """A rig under a prefix of its own."""
+    tenant_id = random.SystemRandom().randrange(1 << 40)
+    prefix = f"t{tenant_id}."
+    return Rig(
+        stack.kafka, stack.postgres, stack.redis, "aiokafka", prefix, tenant_id, folder, service, reads
+    )
+
+
 @pytest_asyncio.fixture
 async def rig(stack: Stack, tmp_path: Path) -> AsyncIterator[Rig]:
     """Topics and an aggregator of its own."""
-    tenant_id = random.SystemRandom().randrange(1 << 40)
-    prefix = f"t{tenant_id}."
-    made = Rig(stack.kafka, stack.postgres, stack.redis, "aiokafka", prefix, tenant_id, tmp_path)
+    made = build(stack, tmp_path, "aggregator", METRICS)
+    await made.create()
+    await made.worker()
+    yield made
+    await made.remove()
+
+
+@pytest_asyncio.fixture
+async def intake(stack: Stack, tmp_path: Path) -> AsyncIterator[Rig]:
+    """Topics and an ingest of its own."""
+    made = build(stack, tmp_path, "ingest", EVENTS)
     await made.create()
     await made.worker()
     yield made
@@ -139,6 +157,26 @@ async def test_what_still_cannot_be_used_is_a_letter_again(rig: Rig) -> None:
     assert {"counted": MESSAGES * POINTS, "received": MESSAGES * (POINTS + REFUSED)} == await told(rig)
 
 
+async def test_events_of_a_letter_are_stored_once_however_often_it_is_replayed(intake: Rig) -> None:
+    """Their ids are known; a repeat is one in the books, which close."""
+    happened = [events.Event(intake.tenant_id, f"id-{number}", "click", now_ms()) for number in range(POINTS)]
+    batch = events.Batch(NEWER, now_ms(), happened, [(intake.tenant_id, "received", POINTS)])
+    await publish(intake, [(2, events.encode(batch))])
+    await intake.caught_up()
+    batch.v = events.VERSION
+    await intake.sql("UPDATE dead_letter SET value = $2 WHERE topic = $1", intake.topic, events.encode(batch))
+
+    assert (0, "replayed 1\n") == await run(intake, "replay", "--topic", intake.topic)
+    await intake.caught_up()
+    assert {"counted": POINTS, "received": POINTS} == await booked(intake)
+    assert (0, "replayed 1\n") == await run(intake, "replay", f"{intake.topic}/2/0")
+    await intake.caught_up()
+
+    (stored,) = await intake.sql("SELECT count(*) FROM event WHERE tenant_id = $1", intake.tenant_id)
+    assert stored["count"] == POINTS
+    assert {"counted": POINTS, "received": POINTS} == await booked(intake)
+
+
 def message(rig: Rig, number: int, version: int = NEWER) -> tuple[int, bytes]:
     """A message of points by its partition."""
     now = now_ms()
@@ -188,13 +226,20 @@ async def told(rig: Rig) -> dict[str, int]:
         "SELECT coalesce(sum(count), 0) AS points FROM rollup_10s JOIN series USING (series_id) WHERE tenant_id = $1",
         rig.tenant_id,
     )
+    found = await booked(rig)
+    assert points["points"] == found["counted"]
+    return found
+
+
+async def booked(rig: Rig) -> dict[str, int]:
+    """What the books say of what came in and counted; every minute of them closes."""
     minutes: dict[Any, Counter[str]] = {}
     for row in await rig.sql("SELECT * FROM ledger_1m WHERE tenant_id = $1", rig.tenant_id):
         minutes.setdefault(row["minute"], Counter())[row["outcome"]] += row["count"]
     assert {0} == {Account(minute).difference for minute in minutes.values()}
     whole = total(map(Account, minutes.values()))
-    assert {"unsupported_version": 0} == whole.by_code("dead_lettered")
-    assert points["points"] == whole.of("counted")
+    repeated = whole.of("duplicate")
+    assert {"unsupported_version": -repeated} == whole.by_code("dead_lettered")
     return {name: whole.of(name) for name in ("counted", "received")}
 
 
