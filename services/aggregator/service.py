@@ -14,6 +14,7 @@ import numpy as np
 
 from services.aggregator.domain.counters import Counters
 from services.aggregator.domain.entries import Entries
+from services.aggregator.domain.history import Totals
 from services.aggregator.domain.increments import Kept
 from services.aggregator.domain.receipts import Receipts
 from services.aggregator.domain.repeats import Fresh, Part, Repeats, Verdict
@@ -79,7 +80,9 @@ class Work:
     amended: Parts
     """And rows of open coarse windows that late points have changed since they were kept."""
     totals: Kept | None = None
-    """Running totals that the next ones are compared with."""
+    """Running totals that the next ones are compared with: those since they were kept whole."""
+    whole_totals: Totals | None = None
+    """With that, all of them, to be kept whole since some were forgotten."""
     revised: dict[int, list[Rollups]] = field(default_factory=dict)
     """By resolution, the new state of the rows that late ones change, once the tables have made it."""
     ledger: Counter[Entry] = field(default_factory=Counter)
@@ -210,6 +213,7 @@ class PartitionFold:
         """Hand over what was gathered."""
         watermark_ms = self.watermark_ms or 0
         whole, amended = self._tiers.checkpoint(watermark_ms)
+        whole_totals, totals = self.counters.totals.checkpoint()
         work = Work(
             series=self.series,
             new_series=self._new_series,
@@ -218,7 +222,8 @@ class PartitionFold:
             open=self._tiers.open.all(watermark_ms),
             whole=whole,
             amended=amended,
-            totals=self.counters.totals.kept(),
+            totals=totals,
+            whole_totals=whole_totals,
             ledger=self._receipts.take(),
             batches=self.repeats.take(),
         )
@@ -241,11 +246,10 @@ class PartitionFold:
             self._receipts.keep(used)
             self.counters.keep(used)
 
-    def recall(self, series: Sequence[bytes], kept: Kept) -> None:
+    def recall(self, whole: Totals, series: Sequence[bytes], kept: Kept) -> None:
         """Start from the running totals of a checkpoint, whose slots mean `series`."""
-        slots = self._slots_of(series)
-        of_chain = kept.of_chain | {"slot": slots[kept.of_chain["slot"]]}
-        self.counters.restore(replace(kept, of_chain=of_chain))
+        of_chain = kept.of_chain | {"slot": self._slots_of(series)[kept.of_chain["slot"]]}
+        self.counters.totals.restore(whole, replace(kept, of_chain=of_chain))
 
     def restore(self, opened: Named | None, whole: Mapping[int, Named], amended: Mapping[int, Named]) -> None:
         """Start from the open windows of a checkpoint; coarse ones may have closed since they were kept."""

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from services.aggregator.adapters import totals as wire
 from services.aggregator.domain.entries import INCREMENT, Entries
-from services.aggregator.domain.increments import HORIZON_MS, RunningTotals
+from services.aggregator.domain.history import NOTHING, Totals
+from services.aggregator.domain.increments import HORIZON_MS, Kept, RunningTotals
 
 T0 = 1_732_252_800_000
 SECOND_MS = 1_000
@@ -68,15 +69,17 @@ def entries_of(totals: list[Total]) -> tuple[Entries, np.ndarray]:
     return entries, buckets
 
 
-def restarted(kept: RunningTotals) -> RunningTotals:
-    """A successor that starts from the stored bytes."""
-    stored = kept.kept()
+def restarted(stored: Kept | None, whole: Totals) -> RunningTotals:
+    """A process that starts from stored bytes."""
     if stored is None:
         return RunningTotals()
     series, found = wire.decode(wire.encode([bytes([slot]) for slot in range(4)], stored))
     slots = np.array([packed[0] for packed in series])
     successor = RunningTotals()
-    successor.restore(replace(found, of_chain=found.of_chain | {"slot": slots[found.of_chain["slot"]]}))
+    successor.restore(
+        wire.decode_whole(wire.encode_whole(whole)),
+        replace(found, of_chain=found.of_chain | {"slot": slots[found.of_chain["slot"]]}),
+    )
     return successor
 
 
@@ -87,7 +90,7 @@ def counted(
     arrival = [ts_ms + random.normal(0, delay_ms) for *_, ts_ms, _ in totals]
     arrival[:first] = [-np.inf] * first
     order = [totals[at] for at in np.argsort(arrival)]
-    kept, watermark_ms = RunningTotals(), T0
+    kept, whole, watermark_ms = RunningTotals(), NOTHING, T0
     added: defaultdict[tuple[int, int, float], float] = defaultdict(float)
     fresh: list[Total] = []
     while order:
@@ -102,8 +105,10 @@ def counted(
         watermark_ms = max(watermark_ms, *(ts_ms - 2 * SECOND_MS for *_, ts_ms, _ in message))
         if random.random() < 0.1:
             kept.forget(watermark_ms)
-        if random.random() < 0.1:
-            kept = restarted(kept)
+        if random.random() < 0.2:
+            forgotten, stored = kept.checkpoint()
+            whole = whole if forgotten is None else forgotten
+            kept = restarted(stored, whole) if random.random() < 0.5 else kept
     return {key: weight for key, weight in added.items() if weight}, fresh
 
 

@@ -15,7 +15,7 @@ from services.aggregator.adapters.stream import Aggregation
 from services.aggregator.domain.lateness import bites, revise, rows_to_revise
 from services.aggregator.domain.remembered import words_of
 from services.aggregator.domain.repeats import Fresh, Repeats
-from services.aggregator.service import Named, Work
+from services.aggregator.service import Work
 from shared.model import point
 from shared.model.rollup import RAGGED, ROW_COLUMNS, SPARSE_COLUMNS, Rollups
 from shared.model.series import Series
@@ -106,18 +106,18 @@ class MemoryTables:
                     work.revised[resolution_ms].append(revised)
                     _put(held, frozen(resolution_ms, work.series, revised))
 
-    async def kept(self, held: Transaction, keys: Iterable[Key]) -> dict[Key, dict[int, Named]]:
-        """The coarse windows of these partitions as they were last kept whole, by resolution."""
+    async def kept(self, held: Transaction, keys: Iterable[Key]) -> dict[Key, dict[int, bytes]]:
+        """What was last kept whole of these partitions, by resolution."""
         await held.statement()
         wanted = [
             (key, resolution_ms, (key, "open", resolution_ms, ""))
             for key in keys
-            for resolution_ms in TIERS_MS
+            for resolution_ms in (snapshot.TOTALS, *TIERS_MS)
         ]
-        found: dict[Key, dict[int, Named]] = {key: {} for key, *_ in wanted}
+        found: dict[Key, dict[int, bytes]] = {key: {} for key, *_ in wanted}
         for key, resolution_ms, place in wanted:
             if (packed := held.get(place)) is not None:
-                found[key][resolution_ms] = snapshot.opened(key, packed)
+                found[key][resolution_ms] = packed
         return found
 
 

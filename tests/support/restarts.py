@@ -14,7 +14,7 @@ def restarted(fold: PartitionFold, work: Work, tables: MemoryTables) -> Partitio
     opened = snapshot.decode(key, packed) if packed else snapshot.NOTHING
     successor.restore(opened.open, tables.whole, opened.amended)
     if opened.totals is not None:
-        successor.recall(*opened.totals)
+        successor.recall(tables.totals, *opened.totals)
     return successor
 
 

@@ -12,7 +12,7 @@ import orjson
 
 from services.aggregator.adapters import copy, readback, snapshot
 from services.aggregator.domain.lateness import bites, revise, rows_to_revise
-from services.aggregator.service import Named, Work
+from services.aggregator.service import Work
 from shared.model.rollup import Ints, Rollups
 from shared.model.window import TIERS_MS
 from shared.runtime import crash
@@ -110,13 +110,12 @@ class RollupTables:
             await held.execute(_KEEP, *map(list, zip(*kept, strict=True)))
         await ledger.add(held, {key: work.ledger for key, work in works.items()})
 
-    async def kept(self, held: Connection, keys: Iterable[Key]) -> dict[Key, dict[int, Named]]:
-        """The coarse windows of these partitions as they were last kept whole, by resolution."""
-        found: dict[Key, dict[int, Named]] = {key: {} for key in keys}
+    async def kept(self, held: Connection, keys: Iterable[Key]) -> dict[Key, dict[int, bytes]]:
+        """What was last kept whole of these partitions, by resolution."""
+        found: dict[Key, dict[int, bytes]] = {key: {} for key in keys}
         topics, partitions = [key.topic for key in found], [key.partition for key in found]
         for topic, partition, resolution_ms, packed in await held.fetch(_KEPT, topics, partitions):
-            key = Key(topic, partition)
-            found[key][resolution_ms] = snapshot.opened(key, packed)
+            found[Key(topic, partition)][resolution_ms] = packed
         return found
 
 

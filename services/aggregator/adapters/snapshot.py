@@ -1,12 +1,12 @@
 """The open windows of a partition as bytes: the snapshot in its checkpoint, and beside it each coarse window whole.
 
 A snapshot is zstd of a MessagePack map with a version: `open` holds the base windows, `amended` the rows of coarse
-windows that changed since these were kept, each as a batch of windows, `totals` the running totals. Version 2 had none;
-version 1, a batch of windows alone, is read too; a coarse window is zstd of such a batch. The law: an unknown version
-stops the start and says how to go on.
+windows that changed since these were kept, each as a batch of windows, `totals` what came of running totals since all
+were kept. Version 2 had none; version 1, a batch of windows alone, is read too; what is kept whole is zstd of such a
+batch, or of totals. The law: an unknown version stops the start and says how to go on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -15,6 +15,8 @@ import msgspec
 
 from services.aggregator.adapters import totals
 from services.aggregator.adapters.totals import Recalled
+from services.aggregator.domain.history import NOTHING as NO_TOTALS
+from services.aggregator.domain.history import Totals
 from services.aggregator.service import Named, Work, compact
 from shared.errors import Misconfigured, Rejected
 from shared.model.rollup import Rollups
@@ -24,6 +26,9 @@ from shared.wire import rollups
 
 VERSION = 3
 """Version this code writes."""
+
+TOTALS = 0
+"""Stands for running totals where else the resolution of a coarse window stands."""
 
 _LEVEL = 1
 
@@ -64,15 +69,28 @@ def encode(key: Key, work: Work) -> bytes | None:
 
 
 def whole(key: Key, work: Work) -> Iterator[tuple[int, bytes]]:
-    """The bytes of each coarse window that a checkpoint keeps whole, with its resolution."""
+    """The bytes of each coarse window that a checkpoint keeps whole, with its resolution; and of all running totals."""
     for resolution_ms, rows in work.whole.items():
         yield resolution_ms, _compressed(_packed(key, work, resolution_ms, rows))
+    if work.whole_totals is not None:
+        yield TOTALS, _compressed(totals.encode_whole(work.whole_totals))
 
 
-def opened(key: Key, packed: bytes) -> Named:
-    """A coarse window that was kept whole. Raises `Misconfigured` for a format of another version."""
+class Whole(NamedTuple):
+    """What was kept whole."""
+
+    windows: dict[int, Named]
+    """Coarse windows by resolution."""
+    totals: Totals
+
+
+def opened(key: Key, kept: Mapping[int, bytes]) -> Whole:
+    """What was kept whole, by resolution. Raises `Misconfigured` for a format of another version."""
     with _read(key):
-        return _named(_decompressed(packed))[1]
+        return Whole(
+            {at: _named(_decompressed(packed))[1] for at, packed in kept.items() if at != TOTALS},
+            totals.decode_whole(_decompressed(kept[TOTALS])) if TOTALS in kept else NO_TOTALS,
+        )
 
 
 def _compressed(packed: bytes) -> bytes:

@@ -13,7 +13,7 @@ from services.aggregator.adapters.kafka import WindowTopic
 from services.aggregator.adapters.postgres import RollupTables
 from services.aggregator.adapters.repeats import BatchIds
 from services.aggregator.domain.repeats import Repeats
-from services.aggregator.service import Arrival, Named, PartitionFold, Work
+from services.aggregator.service import Arrival, PartitionFold, Work
 from shared.runtime import crash
 from shared.runtime.postgres import Connection
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
@@ -26,7 +26,7 @@ _seen = msgspec.msgpack.Decoder(dict[str, tuple[int, int]])
 class PartitionStream:
     """One partition: records in, checkpoints out."""
 
-    def __init__(self, key: Key, stored: Stored, whole: Mapping[int, Named], repeats: Repeats) -> None:
+    def __init__(self, key: Key, stored: Stored, whole: Mapping[int, bytes], repeats: Repeats) -> None:
         self.key = key
         self.next_offset = stored.next_offset
         self.state = PartitionFold(
@@ -34,9 +34,10 @@ class PartitionStream:
         )
         self.state.seen = _seen.decode(stored.seen) if stored.seen else {}
         opened = snapshot.decode(key, stored.snapshot) if stored.snapshot else snapshot.NOTHING
-        self.state.restore(opened.open, whole, opened.amended)
+        kept = snapshot.opened(key, whole)
+        self.state.restore(opened.open, kept.windows, opened.amended)
         if opened.totals is not None:
-            self.state.recall(*opened.totals)
+            self.state.recall(kept.totals, *opened.totals)
 
     @property
     def urgent(self) -> bool:

@@ -1,10 +1,12 @@
-"""Running totals as bytes, for the snapshot: a MessagePack map of raw little-endian columns.
+"""Running totals as bytes: a MessagePack map of raw little-endian columns.
 
-Keys are stored as differences, which are small and alike, so that little is left of them once compressed. The law:
-decode after encode is the identity, to the bit.
+What is known of runs, with the totals since all were last kept whole, is a part of each snapshot; all are kept whole
+beside it now and then. Keys are stored as differences, which are small and alike, so that compression leaves little of
+them. The law: decode after encode is the identity, to the bit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import msgspec
@@ -18,10 +20,10 @@ _OF_CHAIN = {"slot": "<i8", "histogram": "?", "middle": "<f8", "begun_ms": "<i8"
 _OF_RUN = {"chain": "<i8", "start_ms": "<i8", "whole": "?", "first_ms": "<i8"}
 
 
-class _Wire(msgspec.Struct, gc=False):
-    floor_ms: int
-    series: list[msgspec.Raw]
-    columns: dict[str, bytes]
+class _Wire(msgspec.Struct):
+    floor_ms: int = 0
+    series: list[msgspec.Raw] = []
+    columns: dict[str, bytes] = {}
 
 
 class Recalled(NamedTuple):
@@ -40,21 +42,48 @@ def encode(series: Sequence[bytes], kept: Kept) -> bytes:
     used, slot = np.unique(kept.of_chain["slot"], return_inverse=True)
     columns = kept.of_chain | kept.of_run | {"slot": slot}
     packed = {name: columns[name].astype(form).tobytes() for name, form in (_OF_CHAIN | _OF_RUN).items()}
-    packed["key"] = np.diff(kept.totals.key, prepend=0).astype("<i8").tobytes()
-    packed["total"] = kept.totals.total.astype("<f8").tobytes()
+    packed |= _packed(kept.totals)
     return _encoder.encode(_Wire(kept.floor_ms, [msgspec.Raw(series[i]) for i in used.tolist()], packed))
 
 
 def decode(packed: bytes) -> Recalled:
     """The running totals of these bytes; raise `Rejected` for other bytes."""
-    try:
+    with _sound():
         wire = _decoder.decode(packed)
         of_chain, of_run = (
             {name: np.frombuffer(wire.columns[name], form).copy() for name, form in forms.items()}
             for forms in (_OF_CHAIN, _OF_RUN)
         )
-        key = np.frombuffer(wire.columns["key"], "<i8").cumsum()
-        total = np.frombuffer(wire.columns["total"], "<f8").copy()
+        kept = Kept(wire.floor_ms, of_chain, of_run, _totals(wire.columns))
+        return Recalled(list(map(bytes, wire.series)), kept)
+
+
+def encode_whole(totals: Totals) -> bytes:
+    """The bytes of totals alone."""
+    return _encoder.encode(_Wire(columns=_packed(totals)))
+
+
+def decode_whole(packed: bytes) -> Totals:
+    """The totals of these bytes; raise `Rejected` for other bytes."""
+    with _sound():
+        return _totals(_decoder.decode(packed).columns)
+
+
+def _packed(totals: Totals) -> dict[str, bytes]:
+    return {
+        "key": np.diff(totals.key, prepend=0).astype("<i8").tobytes(),
+        "total": totals.total.astype("<f8").tobytes(),
+    }
+
+
+def _totals(columns: dict[str, bytes]) -> Totals:
+    key = np.frombuffer(columns["key"], "<i8").cumsum()
+    return Totals(key, np.frombuffer(columns["total"], "<f8").copy())
+
+
+@contextmanager
+def _sound() -> Iterator[None]:
+    try:
+        yield
     except (msgspec.DecodeError, KeyError, ValueError) as error:
         raise Rejected("bad_totals", str(error)) from error
-    return Recalled(list(map(bytes, wire.series)), Kept(wire.floor_ms, of_chain, of_run, Totals(key, total)))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.aggregator.domain.entries import PLAIN, Entries, joined
-from services.aggregator.domain.increments import FORGET_EVERY_MS, Kept, RunningTotals
+from services.aggregator.domain.increments import FORGET_EVERY_MS, RunningTotals
 from shared.model.rollup import Ints
 
 _OTHER, _CUMULATIVE, _HISTOGRAM = 0, 1, 2
@@ -66,7 +66,3 @@ class Counters:
         self._kind = self._kind[slots[slots < len(self._kind)]]
         self._any = bool(self._kind.any())
         self.totals.keep(slots)
-
-    def restore(self, kept: Kept) -> None:
-        """Start from what was stored."""
-        self.totals.restore(kept)

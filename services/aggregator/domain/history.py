@@ -60,15 +60,18 @@ NOTHING = Totals(np.zeros(0, np.int64), np.zeros(0))
 
 
 class History:
-    """All totals of many runs."""
+    """All totals of many runs: those it starts with, and those that came since."""
 
-    def __init__(self, totals: Totals = NOTHING) -> None:
-        self._sorted = totals
+    def __init__(self, totals: Totals = NOTHING, since: Totals = NOTHING) -> None:
+        self._sorted = merged(totals, since)
+        self._since = since
+        self._new_since: list[Totals] = []
         self._new: list[Totals] = []
         self._pending = 0
 
     def add(self, totals: Totals) -> None:
         """Add totals; where there is one with the same key, the larger will stand."""
+        self._new_since.append(totals)
         self._new.append(totals)
         self._pending += len(totals.key)
         if self._pending >= PENDING:
@@ -85,8 +88,15 @@ class History:
         new = _together(self._new)
         return merged(found, new.rows(_among(new.run, runs)).standing())
 
+    def since(self) -> Totals:
+        """Those that came since, ascending."""
+        if self._new_since:
+            self._since = merged(self._since, _together(self._new_since).standing())
+            self._new_since = []
+        return self._since
+
     def all(self) -> Totals:
-        """Every total."""
+        """Every total, ascending."""
         if self._new:
             self._sorted = merged(self._sorted, _together(self._new).standing())
             self._new, self._pending = [], 0

@@ -52,7 +52,7 @@ class Changes(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kept:
-    """All that is to be stored of running totals."""
+    """What is to be stored of running totals at each checkpoint."""
 
     floor_ms: int
     """Totals from before it come too late."""
@@ -61,7 +61,7 @@ class Kept:
     of_run: Columns
     """Columns of runs."""
     totals: Totals
-    """Ascending; each run has one at least."""
+    """Those since all were last kept whole, ascending."""
 
 
 class RunningTotals:
@@ -71,6 +71,8 @@ class RunningTotals:
         self._max_runs, self._max_totals = max_runs, max_totals
         self._runs, self._history = Runs(max_runs), History()
         self._floor_ms = NEVER_MS
+        self._forgot = False
+        """Whether totals were forgotten since all were last kept whole."""
         self.held = 0
         """Totals that are remembered."""
         self.crowded_out = 0
@@ -188,7 +190,7 @@ class RunningTotals:
         if not alive.all():
             moved = runs.keep(alive)
             totals = Totals(keys_of(moved[totals.run], totals.ts_ms), totals.total)
-        self._history, self.held = History(totals), len(totals.key)
+        self._history, self.held, self._forgot = History(totals), len(totals.key), True
 
     def slots(self) -> Ints:
         """The slots of all series with running totals, ascending."""
@@ -198,17 +200,22 @@ class RunningTotals:
         """Renumber the series: slot `slots[i]`, ascending, becomes i."""
         self._runs.renumber(slots)
 
-    def kept(self) -> Kept | None:
-        """All that is to be stored; None: nothing."""
-        return Kept(self._floor_ms, *self._runs.columns(), self._history.all()) if self.held else None
+    def checkpoint(self) -> tuple[Totals | None, Kept | None]:
+        """All totals, to be kept whole, if some were forgotten since the previous call; and what came since that."""
+        whole = self._history.all() if self._forgot else None
+        if whole is not None:
+            self._history, self._forgot = History(whole), False
+        if not self.held:
+            return whole, None
+        return whole, Kept(self._floor_ms, *self._runs.columns(), self._history.since())
 
-    def restore(self, kept: Kept) -> None:
-        """Start from what was stored."""
-        self._floor_ms, self.held = kept.floor_ms, len(kept.totals.key)
-        run = kept.totals.run
-        newest = np.append(run[1:] != run[:-1], True)
-        self._runs.restore(kept.of_chain, kept.of_run, kept.totals.rows(newest))
-        self._history = History(kept.totals)
+    def restore(self, whole: Totals, kept: Kept) -> None:
+        """Start from what was stored: totals that were kept whole, and what came since."""
+        self._history = History(whole, kept.totals)
+        totals = self._history.all()
+        newest = np.append(totals.run[1:] != totals.run[:-1], True)
+        self._runs.restore(kept.of_chain, kept.of_run, totals.rows(newest))
+        self._floor_ms, self.held = kept.floor_ms, len(totals.key)
 
 
 def _entries(points: Entries, histogram: Mask, written: Sequence[Entries]) -> Entries:

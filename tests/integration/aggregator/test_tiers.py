@@ -17,7 +17,7 @@ from shared.runtime import postgres
 from shared.runtime.clock import now_ms
 from shared.stream.processor import Key
 from shared.wire import rollups
-from shared.wire.series import checked, pack, series_id, tenant_of
+from shared.wire.series import checked, kind_of, pack, series_id, tenant_of
 from tests.support.memory_tables import MemoryTables
 
 pytestmark = pytest.mark.servers
@@ -32,16 +32,20 @@ def tenant_id() -> int:
 
 
 class Partition:
-    """A partition with its tables in Postgres, and the same in memory beside it."""
+    """A partition with its tables in Postgres, and beside it the same in memory, made by a fold that never ends."""
 
-    def __init__(self, pool: postgres.Pool, tenant_id: int, series: int) -> None:
+    def __init__(
+        self, pool: postgres.Pool, tenant_id: int, series: int, kinds: tuple[str, ...] = ("gauge",)
+    ) -> None:
         self._pool = pool
         self._tenant_id = tenant_id
         self._key = Key(f"{tenant_id}.telemetry.metrics.v1", 0)
-        named = [pack(Series(tenant_id, "m", "gauge", "", (("n", str(n)),))) for n in range(series)]
+        named = [
+            pack(Series(tenant_id, "m", kinds[n % len(kinds)], "", (("n", str(n)),))) for n in range(series)
+        ]
         self.series = sorted(named, key=series_id)
         self.memory = MemoryTables(self.series, revised_rows=100_000)
-        self.fold = PartitionFold(checked, tenant_of)
+        self.fold, self.twin = (PartitionFold(checked, tenant_of, kind_of) for _ in range(2))
         self.start_ms = start_of(now_ms(), TIERS_MS[-1]) - 2 * HOUR_MS
         self._seq = 0
 
@@ -50,14 +54,16 @@ class Partition:
         self._seq += 1
         given = points or Points(np.zeros(0, np.uint16), np.zeros(0, np.int64), np.zeros(0))
         given = replace(given, ts_ms=given.ts_ms + self.start_ms)
-        self.fold.fold(Arrival("g", self._seq, self.start_ms + at_ms, self.series if points else []), given)
+        arrival = Arrival("g", self._seq, self.start_ms + at_ms, self.series if points else [])
+        for fold in (self.fold, self.twin):
+            fold.fold(arrival, given)
 
     async def commit(self) -> Work:
         """Write what was gathered, here and there."""
         work = self.fold.checkpoint()
         async with postgres.connection(self._pool) as held, held.transaction():
             await RollupTables().save(held, {self._key: work})
-        self.memory.write(work)
+        self.memory.write(self.twin.checkpoint())
         return work
 
     async def restart(self, work: Work) -> None:
@@ -67,8 +73,11 @@ class Partition:
         opened = snapshot.decode(self._key, packed) if packed else snapshot.NOTHING
         async with postgres.connection(self._pool) as held:
             whole = await RollupTables().kept(held, [self._key])
-        self.fold = PartitionFold(checked, tenant_of, watermark_ms=watermark_ms, seen=fold.seen)
-        self.fold.restore(opened.open, whole[self._key], opened.amended)
+        self.fold = PartitionFold(checked, tenant_of, kind_of, watermark_ms=watermark_ms, seen=fold.seen)
+        kept = snapshot.opened(self._key, whole[self._key])
+        self.fold.restore(opened.open, kept.windows, opened.amended)
+        if opened.totals is not None:
+            self.fold.recall(kept.totals, *opened.totals)
 
     async def rows(self, resolution_ms: int) -> Rollups:
         """All rows of a tier by window and series."""
@@ -112,6 +121,22 @@ async def test_restarts_leave_no_trace_in_any_tier(pool: postgres.Pool, tenant_i
         if random.random() < 0.4:
             await partition.restart(await partition.commit())
     partition.feed(HOUR_MS)
+    await partition.commit()
+
+    assert partition.memory.content() == await partition.content()
+
+
+async def test_running_totals_go_on_after_a_restart(pool: postgres.Pool, tenant_id: int) -> None:
+    """Kept whole or since then, late, reset or too late: as if nothing had happened."""
+    random = np.random.default_rng(tenant_id)
+    partition = Partition(pool, tenant_id, 4, ("cumulative", "histogram"))
+    for step in range(80):
+        at_ms = step * 31_000
+        totals = drawn(random, 30, 4, max(0, at_ms - 1_200_000), at_ms + 1)
+        partition.feed(at_ms, replace(totals, value=(totals.value / 100).round() + 2))
+        if random.random() < 0.4:
+            await partition.restart(await partition.commit())
+    partition.feed(2 * HOUR_MS)
     await partition.commit()
 
     assert partition.memory.content() == await partition.content()

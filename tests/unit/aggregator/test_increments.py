@@ -7,6 +7,7 @@ import pytest
 
 from services.aggregator.adapters import totals
 from services.aggregator.domain.entries import INCREMENT, SEEN, TOTAL, Entries
+from services.aggregator.domain.history import NOTHING
 from services.aggregator.domain.increments import (
     CROWDED_SILENT_MS,
     HORIZON_MS,
@@ -55,12 +56,15 @@ def roles(judged: Judged) -> list[int]:
 
 def restored(kept: RunningTotals) -> RunningTotals:
     """A successor that starts from the stored bytes."""
-    stored = kept.kept()
+    whole, stored = kept.checkpoint()
     assert stored is not None
     series, found = totals.decode(totals.encode([bytes([slot]) for slot in range(9)], stored))
     slots = np.array([packed[0] for packed in series])
     successor = RunningTotals()
-    successor.restore(replace(found, of_chain=found.of_chain | {"slot": slots[found.of_chain["slot"]]}))
+    successor.restore(
+        NOTHING if whole is None else totals.decode_whole(totals.encode_whole(whole)),
+        replace(found, of_chain=found.of_chain | {"slot": slots[found.of_chain["slot"]]}),
+    )
     return successor
 
 
@@ -268,6 +272,35 @@ def test_totals_survive_a_restart() -> None:
         found = added(judged(one, (1, 10, 12.0), (2, 12, 3.0, 5), (2, 15, 3.0, 9), (1, 30, 16.0)))
         assert [(1, 20, 6.0, -1.0), (1, 10, 2.0, 1.0), (1, 20, 4.0, 1.0)] == found[:3]
         assert {(1, 30, 0.0, 1.0), (2, 12, 2.0, 1.0), (2, 15, 3.0, 1.0)} == set(found[3:])
+
+
+def test_totals_are_kept_whole_when_some_were_forgotten() -> None:
+    """In between only those that came since are stored anew."""
+    kept = RunningTotals()
+    judged(kept, (0, 0, 1.0), (0, 10, 2.0))
+    first = kept.checkpoint()
+    kept.forget(T0 + 2 * HORIZON_MS)
+    judged(kept, (0, 2 * HORIZON_MS, 3.0))
+    second = kept.checkpoint()
+    judged(kept, (0, 2 * HORIZON_MS + 10, 4.0))
+    third = kept.checkpoint()
+
+    assert [None, [2.0, 3.0], None] == [whole and whole.total.tolist() for whole, _ in (first, second, third)]
+    assert [[1.0, 2.0], [], [4.0]] == [
+        since.totals.total.tolist() for _, since in (first, second, third) if since
+    ]
+
+
+def test_nothing_is_stored_of_totals_that_are_all_forgotten() -> None:
+    """But that there are none."""
+    kept = RunningTotals()
+    judged(kept, (0, 0, 1.0))
+    kept.forget(T0 + 2 * SILENT_MS)
+    whole, since = kept.checkpoint()
+
+    assert whole is not None
+    assert ([], None) == (whole.total.tolist(), since)
+    assert (None, None) == kept.checkpoint()
 
 
 def test_series_may_be_renumbered() -> None:
