@@ -24,6 +24,7 @@ class _Wire(msgspec.Struct):
     floor_ms: int = 0
     series: list[msgspec.Raw] = []
     columns: dict[str, bytes] = {}
+    continued: bool = False
 
 
 class Recalled(NamedTuple):
@@ -43,7 +44,8 @@ def encode(series: Sequence[bytes], kept: Kept) -> bytes:
     columns = kept.of_chain | kept.of_run | {"slot": slot}
     packed = {name: columns[name].astype(form).tobytes() for name, form in (_OF_CHAIN | _OF_RUN).items()}
     packed |= _packed(kept.totals)
-    return _encoder.encode(_Wire(kept.floor_ms, [msgspec.Raw(series[i]) for i in used.tolist()], packed))
+    names = [msgspec.Raw(series[i]) for i in used.tolist()]
+    return _encoder.encode(_Wire(kept.floor_ms, names, packed, kept.continued))
 
 
 def decode(packed: bytes) -> Recalled:
@@ -54,7 +56,7 @@ def decode(packed: bytes) -> Recalled:
             {name: np.frombuffer(wire.columns[name], form).copy() for name, form in forms.items()}
             for forms in (_OF_CHAIN, _OF_RUN)
         )
-        kept = Kept(wire.floor_ms, of_chain, of_run, _totals(wire.columns))
+        kept = Kept(wire.floor_ms, of_chain, of_run, _totals(wire.columns), wire.continued)
         return Recalled(list(map(bytes, wire.series)), kept)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from services.aggregator.domain.entries import INCREMENT, SEEN, TOTAL, Entries, joined
-from services.aggregator.domain.history import Floats, History, Ints, Totals, keys_of, merged
+from services.aggregator.domain.history import NOTHING, Floats, History, Ints, Totals, keys_of, merged
 from services.aggregator.domain.runs import NEVER_MS, Columns, Mask, Owners, Runs
 
 HORIZON_MS = 15 * 60_000
@@ -62,6 +62,8 @@ class Kept:
     """Columns of runs."""
     totals: Totals
     """Those since all were last kept whole, ascending."""
+    continued: bool
+    """Whether they were ever kept whole; else what may lie there is not theirs."""
 
 
 class RunningTotals:
@@ -71,8 +73,8 @@ class RunningTotals:
         self._max_runs, self._max_totals = max_runs, max_totals
         self._runs, self._history = Runs(max_runs), History()
         self._floor_ms = NEVER_MS
-        self._forgot = False
-        """Whether totals were forgotten since all were last kept whole."""
+        self._forgot = self._continued = False
+        """Whether totals were forgotten since all were last kept whole, and whether they ever were."""
         self.held = 0
         """Totals that are remembered."""
         self.crowded_out = 0
@@ -204,14 +206,15 @@ class RunningTotals:
         """All totals, to be kept whole, if some were forgotten since the previous call; and what came since that."""
         whole = self._history.all() if self._forgot else None
         if whole is not None:
-            self._history, self._forgot = History(whole), False
+            self._history, self._forgot, self._continued = History(whole), False, True
         if not self.held:
             return whole, None
-        return whole, Kept(self._floor_ms, *self._runs.columns(), self._history.since())
+        return whole, Kept(self._floor_ms, *self._runs.columns(), self._history.since(), self._continued)
 
     def restore(self, whole: Totals, kept: Kept) -> None:
         """Start from what was stored: totals that were kept whole, and what came since."""
-        self._history = History(whole, kept.totals)
+        self._continued = kept.continued
+        self._history = History(whole if kept.continued else NOTHING, kept.totals)
         totals = self._history.all()
         newest = np.append(totals.run[1:] != totals.run[:-1], True)
         self._runs.restore(kept.of_chain, kept.of_run, totals.rows(newest))

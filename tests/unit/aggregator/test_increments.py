@@ -291,6 +291,21 @@ def test_totals_are_kept_whole_when_some_were_forgotten() -> None:
     ]
 
 
+def test_what_others_kept_whole_is_not_taken_for_ones_own() -> None:
+    """Such as before the offsets were set back: a process begins anew though totals lie there."""
+    old, new = RunningTotals(), RunningTotals()
+    judged(old, (0, 0, 1.0), (0, 10, 2.0))
+    old.forget(T0)
+    judged(new, (0, 5, 7.0))
+    (left, _), (_, since) = old.checkpoint(), new.checkpoint()
+    successor = RunningTotals()
+    assert left is not None
+    assert since is not None
+    successor.restore(left, since)
+
+    assert (1, [(0, 20, 1.0, 1.0)]) == (successor.held, added(judged(successor, (0, 20, 8.0))))
+
+
 def test_nothing_is_stored_of_totals_that_are_all_forgotten() -> None:
     """But that there are none."""
     kept = RunningTotals()
