@@ -18,6 +18,9 @@ _WHAT_TO_DO = (
     "`tidegauge dead-letters resume {topic} {partition}`"
 )
 
+LETTER_BYTES = 1_000
+"""What a dead letter weighs besides its record."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -35,8 +38,15 @@ class Held(Generic[W]):
     breaker: Breaker
     """Stops it when too much is bad."""
     dead: list[DeadLetter] = field(default_factory=list)
+    dead_bytes: int = 0
+    """Roughly what those weigh."""
     cut: Cut[W] | None = None
     """Taken but not known to be committed; it is committed before anything newer."""
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Roughly the memory that only a commit frees."""
+        return self.fold.waiting_bytes + self.dead_bytes
 
     def is_stopped(self) -> bool:
         """Whether no record may be taken."""
@@ -50,6 +60,7 @@ class Held(Generic[W]):
             self.dead.append(
                 DeadLetter(record.offset, refused.code, refused.message, record.value, record.appended_at_ms)
             )
+            self.dead_bytes += LETTER_BYTES + len(record.value or b"")
             _log.warning("dead letter", **self.key._asdict(), offset=record.offset, code=refused.code)
             self.breaker.bad(record.offset)
         else:

@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol
 import structlog
 
 from shared.errors import Unavailable
+from shared.model.bound import Bound
 from shared.runtime import crash
 from shared.runtime.postgres import Connection
 from shared.stream.breaker import Trip
@@ -140,7 +141,15 @@ class Pump(Generic[W]):
     @property
     def full(self) -> bool:
         """Whether so much waits for a commit that no more should be folded."""
-        return sum(held.fold.waiting_bytes for held in self.held.values()) > MAX_WAITING_BYTES
+        return self.waiting_bytes() > MAX_WAITING_BYTES
+
+    def waiting_bytes(self) -> int:
+        """Roughly the memory that only a commit frees; what a commit under way has taken is not in it."""
+        return sum(held.waiting_bytes for held in list(self.held.values()))
+
+    def bounds(self) -> tuple[Bound, ...]:
+        """What waits for a commit."""
+        return (Bound("waiting", "bytes", MAX_WAITING_BYTES, self.waiting_bytes),)
 
     async def room(self) -> None:
         """Wait for the next commit to free memory, or a moment: the caller looks again."""
@@ -185,7 +194,7 @@ class Pump(Generic[W]):
     def _cut(self, held: Held[W]) -> Cut[W]:
         if held.cut is None:
             held.cut = Cut(held.key, held.epoch, held.start, held.next, held.fold.checkpoint(), held.dead)
-            held.dead = []
+            held.dead, held.dead_bytes = [], 0
         return held.cut
 
     def _settle(self, taken: Sequence[Held[W]], done: frozenset[Key]) -> None:

@@ -1,0 +1,55 @@
+"""Shows bounds to Prometheus: how much each holds, how much it may, and what made room or was turned away.
+
+The law: looking costs the work nothing but reading plain numbers, and a process that is not asked to listen does not.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.resources import Resource
+from prometheus_client import start_http_server
+
+from shared.errors import Misconfigured
+from shared.model.bound import Bound
+
+HELD, LIMIT, CROWDED_OUT = "bound_held", "bound_limit", "bound_crowded_out"
+"""Instruments of every service, by the label `bound`."""
+
+
+def observe(meter: Meter, bounds: Sequence[Bound]) -> None:
+    """Give every bound its instruments."""
+    meter.create_observable_gauge(
+        HELD, [_each(bounds, lambda bound: bound.held())], description="What it holds"
+    )
+    meter.create_observable_gauge(
+        LIMIT, [_each(bounds, lambda bound: bound.limit)], description="What it may hold"
+    )
+    meter.create_observable_counter(
+        CROWDED_OUT, [_each(bounds, lambda bound: bound.crowded_out())], description="What had no room"
+    )
+
+
+def serve(service: str, host: str, port: int, bounds: Sequence[Bound]) -> None:
+    """Answer Prometheus at this port from a thread of its own, until the process ends; port 0: not at all.
+
+    Raises `Misconfigured` when it cannot be listened at.
+    """
+    if port:
+        provider = MeterProvider(
+            [PrometheusMetricReader()], Resource({"service.name": f"tidegauge-{service}"})
+        )
+        observe(provider.get_meter(f"tidegauge.{service}"), bounds)
+        try:
+            start_http_server(port, host)
+        except OSError as problem:
+            raise Misconfigured(f"metrics_port {port}: {problem}") from problem
+
+
+def _each(
+    bounds: Sequence[Bound], value: Callable[[Bound], int]
+) -> Callable[[CallbackOptions], Iterable[Observation]]:
+    return lambda _: [
+        Observation(value(bound), {"bound": bound.name, "unit": bound.unit}) for bound in bounds
+    ]
