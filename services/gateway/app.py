@@ -52,6 +52,7 @@ from services.gateway.ports import Bindings, Cargo
 from services.gateway.service import Intake, KeyRing, Load, Probe, Reader, Tally, Watch
 from services.gateway.settings import Settings
 from shared.errors import Unavailable
+from shared.model.bound import Bound
 from shared.runtime import lifecycle, postgres, redis
 from shared.runtime.clock import monotonic_s
 from shared.wire.topics import EVENTS, METRICS, TOPICS, Topic
@@ -85,6 +86,10 @@ class Lane(Generic[C]):
     def counts(self) -> http_health.Lane:
         """What `/metrics` shows of it."""
         return http_health.Lane(self.cargo, self.tally, self.publisher.flow, self.publisher.unacked_s)
+
+    def bound(self) -> Bound:
+        """What waits to be published."""
+        return self.publisher.bound(self.cargo)
 
 
 @dataclass(slots=True)
@@ -140,9 +145,19 @@ async def build(settings: Settings) -> Gateway:
     topics = {reader: settings.topic_prefix + topic.name for topic in TOPICS for reader in topic.readers}
     rest.include_router(http_dashboard.health_router(ring, watch, topics))
     stopped = StoppedPartitions(pool, topics.values())
-    provider = http_health.instruments((points.counts(), events.counts()), load, ring.rosters, stopped.counts)
     doors = Doors(ring, _limits(settings), Budget(settings.max_requests, settings.inflight_bytes), load)
-    takers = _routes(doors, settings, points, events)
+    decoder = native.Decoder(settings.max_points, settings.max_series, ring.rosters)
+    takers = _routes(doors, decoder, events_json.Decoder(settings.max_events), points, events)
+    bounds = (
+        *ring.bounds,
+        *doors.bounds(),
+        decoder.bound(),
+        bindings.bound(),
+        *(lane.bound() for lane in (points, events)),
+    )
+    provider = http_health.instruments(
+        (points.counts(), events.counts()), load, ring.rosters, stopped.counts, bounds
+    )
     return Gateway(settings, pool, tables, cache, (points, events), takers, rest, provider, stopped)
 
 
@@ -170,13 +185,13 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _routes(
-    doors: Doors, settings: Settings, points: Lane[Chunk], events: Lane[EventChunk]
+    doors: Doors,
+    numbers: native.Decoder,
+    happenings: events_json.Decoder,
+    points: Lane[Chunk],
+    events: Lane[EventChunk],
 ) -> dict[str, IntakeRoute[Any]]:
     """The routes that take something in, by their paths."""
-    numbers, happenings = (
-        native.Decoder(settings.max_points, settings.max_series, doors.ring.rosters),
-        events_json.Decoder(settings.max_events),
-    )
     older = Analytics(numbers, happenings)
 
     def of_points(decode: Decode[Chunk], *, beacon: bool) -> IntakeRoute[Chunk]:

@@ -16,6 +16,7 @@ from services.gateway.domain.admission import Rejection
 from services.gateway.domain.cardinality import Rosters, Warned, warnings
 from services.gateway.domain.query import Query, WindowRow, merge
 from services.gateway.domain.quota import Bucket, full
+from services.gateway.domain.recent import Recent, bound_of
 from services.gateway.ports import (
     Bindings,
     Cargo,
@@ -48,8 +49,7 @@ FIRST_S = 3.0
 """How long a request with a new key waits for its grant."""
 
 MAX_KEYS = 10_000
-"""Known keys at once; beyond it the oldest is forgotten."""
-
+"""Known keys at once, and tenants; beyond it the one that was looked up longest ago is forgotten."""
 
 C = TypeVar("C", bound=Cargo)
 
@@ -92,13 +92,16 @@ class Load:
 class KeyRing:
     """Finds grants, remembers them, and goes on with what it remembers while Postgres is away."""
 
-    def __init__(self, grants: Grants) -> None:
+    def __init__(self, grants: Grants, max_keys: int = MAX_KEYS) -> None:
         self._grants = grants
-        self._holders: dict[bytes, Holder] = {}
-        self._buckets: dict[int, Bucket] = {}
+        self._holders: Recent[bytes, Holder] = Recent(max_keys)
+        self._buckets: Recent[int, Bucket] = Recent(max_keys)
         self._lookups: dict[bytes, asyncio.Task[Holder | None]] = {}
         self.rosters = Rosters()
         """The active series of all tenants, under the limits of their grants."""
+        kept = bound_of("keys", self._holders), bound_of("buckets", self._buckets)
+        self.bounds = (*kept, self.rosters.bound())
+        """What it may remember."""
         self.ever_found = False
         """Some key has been looked up with success (an unknown one counts: Postgres answered)."""
 
@@ -155,13 +158,10 @@ class KeyRing:
         self._holders.pop(key_hash, None)
         if grant is None:
             return None
-        bucket = self._buckets.get(grant.tenant_id)
-        if bucket is None:
-            bucket = self._buckets[grant.tenant_id] = full(grant.points_per_s, grant.points_burst, now_s)
+        bucket = self._buckets.get(grant.tenant_id) or full(grant.points_per_s, grant.points_burst, now_s)
+        self._buckets[grant.tenant_id] = bucket
         bucket.retune(grant.points_per_s, grant.points_burst)
         self.rosters.retune(grant.tenant_id, grant.max_series)
-        if len(self._holders) >= MAX_KEYS:
-            del self._holders[next(iter(self._holders))]
         holder = self._holders[key_hash] = Holder(grant, bucket, now_s)
         return holder
 

@@ -19,6 +19,8 @@ from services.gateway.adapters.http_schemas import HealthBody
 from services.gateway.adapters.kafka import Flow
 from services.gateway.domain.cardinality import Rosters
 from services.gateway.service import KeyRing, Load, Probe, Tally
+from shared.model.bound import Bound
+from shared.runtime.instruments import observe
 
 Callback = Callable[[CallbackOptions], list[Observation]]
 """What an instrument asks when it is looked at."""
@@ -65,7 +67,11 @@ def router(refusal: Callable[[], str | None], ring: KeyRing, probes: Mapping[str
 
 
 def instruments(
-    lanes: Sequence[Lane], load: Load, rosters: Rosters, stopped: Mapping[str, int]
+    lanes: Sequence[Lane],
+    load: Load,
+    rosters: Rosters,
+    stopped: Mapping[str, int],
+    bounds: Sequence[Bound] = (),
 ) -> MeterProvider:
     """Show the plain counts as instruments; the provider must be shut down at the end."""
     provider = MeterProvider([PrometheusMetricReader()], Resource({"service.name": "tidegauge-gateway"}))
@@ -95,6 +101,7 @@ def instruments(
         meter.create_observable_counter(name, [callback], description=description)
     for name, (callback, description) in _gauges(lanes, load, rosters, stopped).items():
         meter.create_observable_gauge(name, [callback], description=description)
+    observe(meter, bounds)
     return provider
 
 

@@ -20,6 +20,7 @@ from services.gateway.domain.cardinality import Warned
 from services.gateway.ports import Cargo, Outcome
 from services.gateway.service import Intake, KeyRing, Load, Receipt, Tally
 from shared.errors import Rejected
+from shared.model.bound import Bound
 from shared.runtime.clock import monotonic_s, now_ms
 
 Scope = dict[str, Any]
@@ -94,6 +95,13 @@ class Doors:
     limits: Limits
     budget: Budget
     load: Load
+
+    def bounds(self) -> tuple[Bound, Bound]:
+        """What may be under way in all of them."""
+        return (
+            Bound("requests", "entries", self.budget.requests, lambda: self.load.requests),
+            Bound("bodies", "bytes", self.budget.bytes, lambda: self.load.bytes),
+        )
 
 
 class IntakeRoute(Generic[C]):

@@ -14,6 +14,7 @@ import structlog
 from services.gateway.adapters.producer import Batches, Producer, connect
 from services.gateway.ports import Outcome
 from shared.errors import Unavailable
+from shared.model.bound import Bound
 from shared.runtime.clock import monotonic_s, now_ms
 from shared.runtime.kafka import FAILURES
 from shared.wire.topics import DEFAULT_PARTITIONS
@@ -29,6 +30,9 @@ FULL_ROWS = 1000
 
 NOTE_S = 1.0
 """What was refused waits so long for a message that goes anyway."""
+
+MAX_CHUNKS = 10_000
+"""Requests that wait for a flush, or to be said that all of them was refused; beyond it no more are taken."""
 
 RECONNECT_S = 0.5
 """Pause between attempts to connect."""
@@ -76,11 +80,17 @@ class KafkaPublisher(Generic[C]):
 
     def refusal(self) -> str | None:
         """Why nothing can be taken now, None when it can."""
+        if len(self._chunks) >= MAX_CHUNKS:
+            return "too many requests wait for a flush"
         if self._producer is None:
             return self._down
         if self.unacked_s() > self._stall_s:
             return f"kafka has not answered for {self._stall_s:g} s"
         return None
+
+    def bound(self, cargo: str) -> Bound:
+        """Requests that wait for a flush."""
+        return Bound(f"{cargo}_waiting", "entries", MAX_CHUNKS, lambda: len(self._chunks))
 
     def partitions(self) -> int:
         """Partitions of the topic; the declared number until the broker has told."""
@@ -110,6 +120,8 @@ class KafkaPublisher(Generic[C]):
         if not self._chunks:
             asyncio.get_running_loop().call_later(NOTE_S, self._wake.set)
         self._chunks.append(chunk)
+        if len(self._chunks) >= MAX_CHUNKS // 2:
+            self._wake.set()
 
     async def run(self) -> None:
         """Connect and flush until `stop`; a producer that failed is replaced."""

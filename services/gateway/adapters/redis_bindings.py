@@ -8,6 +8,7 @@ import asyncio
 
 from services.gateway.domain.identity import Identity
 from shared.errors import Unavailable
+from shared.model.bound import Bound
 from shared.runtime.clock import monotonic_s
 from shared.runtime.lifecycle import background
 from shared.runtime.redis import Client, guard
@@ -23,6 +24,9 @@ RETRY_S = 2.0
 
 MOST = 500
 """Bindings of one call."""
+
+MAX_WAITING = 5_000
+"""Bindings that wait for a call; more are let in unasked."""
 
 _BIND = """
 local answers = {}
@@ -55,7 +59,9 @@ end
 class RedisBindings:
     """Bindings of all gateways that share a Redis."""
 
-    def __init__(self, client: Client, prefix: str = "") -> None:
+    def __init__(self, client: Client, prefix: str = "", max_waiting: int = MAX_WAITING) -> None:
+        self._max_waiting = max_waiting
+        self._crowded_out = 0
         self._prefix = f"{prefix}batch:".encode()
         self._bind_all = client.register_script(_BIND)
         self._release_one = client.register_script(_RELEASE)
@@ -67,6 +73,9 @@ class RedisBindings:
         """Whether the key is free or stands for this body; from now on it does. Raises `Unavailable`."""
         if monotonic_s() < self._retry_at_s:
             raise Unavailable("redis", "no answer a moment ago")
+        if len(self._waiting) >= self._max_waiting:
+            self._crowded_out += 1
+            raise Unavailable("redis", "too many bindings wait")
         answer: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((batch, answer))
         if self._asking is None:
@@ -75,6 +84,12 @@ class RedisBindings:
         if found is None:
             raise Unavailable("redis", "no answer in time")
         return found
+
+    def bound(self) -> Bound:
+        """Bindings that wait."""
+        return Bound(
+            "bindings", "entries", self._max_waiting, lambda: len(self._waiting), lambda: self._crowded_out
+        )
 
     async def release(self, batch: Identity) -> None:
         """Take back one binding: nothing of the batch came into the log. Raises `Unavailable`."""

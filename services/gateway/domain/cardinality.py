@@ -7,7 +7,9 @@ in stays in while points come; no one else enters beyond the limit; totals by me
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from services.gateway.domain.recent import Recent, bound_of
 from shared.errors import Rejected
+from shared.model.bound import Bound
 from shared.model.series import Series
 
 DEFAULT_LIMIT = 10_000
@@ -29,6 +31,9 @@ SUMMABLE = frozenset({"gauge", "delta"})
 """Kinds whose points of many series may be counted into one; running totals of two series are no total."""
 
 CODE = "series_limit"
+
+MAX_TENANTS = 10_000
+"""Tenants whose rosters are kept; beyond it the one whose limit was asked for longest ago is judged anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +117,9 @@ class Roster:
 class Rosters:
     """The rosters of all tenants that have sent something."""
 
-    def __init__(self) -> None:
-        self._limits: dict[int, int] = {}
-        self._rosters: dict[int, Roster] = {}
+    def __init__(self, max_tenants: int = MAX_TENANTS) -> None:
+        self._limits: Recent[int, int] = Recent(max_tenants)
+        self._rosters: Recent[int, Roster] = Recent(max_tenants)
 
     def at(self, tenant_id: int, now_ms: int) -> Roster:
         """The roster of a tenant as it is now."""
@@ -128,7 +133,12 @@ class Rosters:
         """Follow a tenant's limit."""
         self._limits[tenant_id] = limit
         if (roster := self._rosters.get(tenant_id)) is not None:
+            self._rosters[tenant_id] = roster
             roster.retune(limit)
+
+    def bound(self) -> Bound:
+        """Tenants with a roster."""
+        return bound_of("rosters", self._rosters)
 
     def active(self) -> int:
         """Active series of all tenants, overflow series among them."""

@@ -66,6 +66,16 @@ def test_what_is_remembered_of_a_tenant_is_bounded() -> None:
     assert (20, 11) == (len(catalogue), len(catalogue.packed))
 
 
+def test_made_up_units_leave_nothing_behind() -> None:
+    """Only a series that was taken is remembered with its unit."""
+    decoder = limited(10)
+    rows = [{"name": "a", "value": 1, "ts": NOW, "unit": "\n" * (at + 1)} for at in range(900)]
+
+    decoded = decoder.decode(json.dumps({"points": rows}).encode(), 1, NOW)
+
+    assert (900, {}) == (len(decoded.rejected), decoded.catalogue.spellings(1, NOW).pages)
+
+
 def test_room_is_found_when_others_fell_silent() -> None:
     """After two spans the series of then are forgotten, and who speaks now is in."""
     decoder = limited(2)

@@ -5,9 +5,10 @@ equal series; a full interner is never emptied but replaced, for points under wa
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import repeat
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
@@ -22,6 +23,8 @@ from shared.wire import series as wire
 
 Page = dict[tuple[str, bytes], int]
 """(name, fingerprint of the raw labels) -> number, for one tenant, kind and unit."""
+
+_NO_PAGE: Mapping[tuple[str, bytes], int] = MappingProxyType({})
 
 SEED = int.from_bytes(os.urandom(8))
 """Nobody outside can find two label texts with one fingerprint of 128 bits."""
@@ -51,9 +54,14 @@ class Spellings:
     overflows: set[int] = field(default_factory=set)
     """The numbers of overflow series among theirs."""
 
-    def page(self, kind: str, unit: str) -> Page:
-        """The numbers of the tenant's series of one kind and unit."""
-        return self.pages.setdefault((kind, unit), {})
+    def page(self, kind: str, unit: str) -> Mapping[tuple[str, bytes], int]:
+        """The numbers of the tenant's series of one kind and unit; made up ones leave no page behind."""
+        return self.pages.get((kind, unit), _NO_PAGE)
+
+    def remember(self, series: tuple[str, str], spelling: tuple[str, bytes], number: int) -> None:
+        """This spelling of (kind, unit) means the series of this number."""
+        self.pages.setdefault(series, {})[spelling] = number
+        self.count += 1
 
     def overflowed(self, numbers: NDArray[np.integer]) -> int:
         """How many of these are numbers of overflow series."""
@@ -77,9 +85,14 @@ class Interner:
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def size(self) -> int:
+        """Series or spellings, whichever are more."""
+        return max(self._count, len(self.packed))
+
     def full(self) -> bool:
         """Whether it is time for a new one."""
-        return max(self._count, len(self.packed)) >= self._capacity
+        return self.size >= self._capacity
 
     def spellings(self, tenant_id: int, now_ms: int) -> Spellings:
         """What is remembered of a tenant; nothing at first, and when its series are to be judged anew."""
@@ -102,8 +115,7 @@ class Interner:
         if placed is not asked:
             known.overflows.add(number)
         if known.count < SPELLINGS * known.roster.limit:
-            known.page(kind, unit)[name, next(fingerprints((raw,)))] = number
-            known.count += 1
+            known.remember(series, (name, next(fingerprints((raw,)))), number)
             self._count += 1
         return number
 

@@ -19,6 +19,7 @@ from services.gateway.adapters.decoders.point_body import Body, PlainBody, Point
 from services.gateway.domain.admission import Rejection, refusals, without
 from services.gateway.domain.cardinality import Rosters
 from shared.errors import Rejected
+from shared.model.bound import Bound
 from shared.model.point import Points
 
 GAUGE = [("gauge", "")]
@@ -56,6 +57,13 @@ class Decoder:
         self._max_series = max_series
         self._rosters = rosters or Rosters()
         self._interner = Interner(max_series, self._rosters)
+        self._forgotten = 0
+
+    def bound(self) -> Bound:
+        """Series and spellings that are remembered; those of a full memory are forgotten together."""
+        return Bound(
+            "series", "entries", self._max_series, lambda: self._interner.size, lambda: self._forgotten
+        )
 
     def nothing(self) -> Decoded:
         """A request without points."""
@@ -65,6 +73,7 @@ class Decoder:
     def decode(self, body: bytes, tenant_id: int, received_at_ms: int) -> Decoded:
         """The columns of a body; raise `Rejected` when there is nothing to take point by point."""
         if self._interner.full():
+            self._forgotten += self._interner.size
             self._interner = Interner(self._max_series, self._rosters)
         try:
             rows = _plain.decode(body).points

@@ -1,0 +1,108 @@
+"""What the gateway remembers for a while: never more than it may, and what made room is counted."""
+
+import asyncio
+
+import pytest
+
+from services.gateway.adapters.event_batches import EventBatches, EventChunk
+from services.gateway.adapters.kafka import MAX_CHUNKS, KafkaPublisher
+from services.gateway.adapters.redis_bindings import RedisBindings
+from services.gateway.domain.cardinality import Rosters
+from services.gateway.domain.identity import Identity
+from services.gateway.domain.receipts import admitted
+from services.gateway.domain.recent import Recent
+from services.gateway.ports import Grant
+from services.gateway.service import KeyRing
+from shared.errors import Unavailable
+from shared.runtime import redis
+
+BELOW_AT_ABOVE = pytest.mark.parametrize(
+    ("count", "crowded_out"),
+    [pytest.param(2, 0, id="below"), pytest.param(3, 0, id="at"), pytest.param(4, 1, id="above")],
+)
+
+
+class EveryKey:
+    """Knows every key; each belongs to a tenant of its own."""
+
+    async def find(self, key_hash: bytes) -> Grant | None:
+        """What the key gives."""
+        return Grant(key_hash[0], "write", 10.0, 20.0)
+
+
+@BELOW_AT_ABOVE
+def test_beyond_its_bound_a_memory_forgets_the_oldest(count: int, crowded_out: int) -> None:
+    """Below and at the bound all entries are there; above it the one that was set longest ago is not."""
+    memory: Recent[int, str] = Recent(3)
+
+    for key in range(count):
+        memory[key] = str(key)
+
+    assert list(range(crowded_out, count)) == list(memory)
+    assert crowded_out == memory.crowded_out
+
+
+def test_what_is_set_again_is_the_newest() -> None:
+    """It does not make room for the next one, and takes none of its own."""
+    memory: Recent[str, int] = Recent(2)
+    memory["a"] = memory["b"] = 1
+
+    memory["a"] = 2
+    memory["c"] = 3
+
+    assert ({"a": 2, "c": 3}, 1) == (memory, memory.crowded_out)
+
+
+@BELOW_AT_ABOVE
+async def test_keys_buckets_and_rosters_are_bounded(count: int, crowded_out: int) -> None:
+    """A key that was forgotten is looked up again when it comes."""
+    ring = KeyRing(EveryKey(), max_keys=3)
+
+    for tenant_id in range(count):
+        await ring.find(bytes([tenant_id]), 0.0)
+    keys, buckets, _ = ring.bounds
+
+    assert (min(count, 3), crowded_out) == (keys.held(), keys.crowded_out())
+    assert (min(count, 3), crowded_out) == (buckets.held(), buckets.crowded_out())
+    assert [None] * crowded_out == [ring.known(bytes([one]), 0.0) for one in range(crowded_out)]
+
+
+@BELOW_AT_ABOVE
+def test_rosters_of_tenants_are_bounded(count: int, crowded_out: int) -> None:
+    """A tenant whose roster was forgotten is judged anew."""
+    rosters = Rosters(max_tenants=3)
+
+    for tenant_id in range(count):
+        rosters.at(tenant_id, 0)
+    bound = rosters.bound()
+
+    assert (min(count, 3), 3, crowded_out) == (bound.held(), bound.limit, bound.crowded_out())
+
+
+@BELOW_AT_ABOVE
+async def test_bindings_beyond_the_bound_are_let_in_unasked(count: int, crowded_out: int) -> None:
+    """The aggregator tells repeats apart all the same."""
+    bindings = RedisBindings(redis.client("redis://127.0.0.1:9"), max_waiting=3)
+
+    # Tasks begin in order, and the one that asks Redis after all of them.
+    asked = [asyncio.create_task(bindings.bind(Identity(bytes(16), at))) for at in range(count)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    bound = bindings.bound()
+
+    assert [Unavailable] * count == [type(answer) for answer in answers]
+    assert (0, 3, crowded_out) == (bound.held(), bound.limit, bound.crowded_out())
+
+
+async def test_a_publisher_takes_no_more_requests_than_may_wait() -> None:
+    """Requests that were refused as a whole wait to be said for the ledger, and are bounded too."""
+    publisher = KafkaPublisher("", "topic", EventBatches, deadline_ms=1000, stall_ms=1000)
+    refused = EventChunk([], 0, admitted(1, 0, []))
+    for _ in range(MAX_CHUNKS - 1):
+        publisher.note(refused)
+    below = publisher.refusal()
+
+    publisher.note(refused)
+
+    assert "the producer has not started" == below
+    assert "too many requests wait for a flush" == publisher.refusal()
+    assert MAX_CHUNKS == publisher.bound("points").held()
