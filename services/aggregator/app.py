@@ -9,7 +9,7 @@ import socket
 
 import structlog
 
-from services.aggregator.adapters import repeats
+from services.aggregator.adapters import bounds, repeats
 from services.aggregator.adapters.kafka import WindowTopic
 from services.aggregator.adapters.ledger import LedgerWatch
 from services.aggregator.adapters.postgres import UPKEEP, RollupTables
@@ -19,7 +19,8 @@ from services.aggregator.ports import LiveWindow, LiveWindows
 from services.aggregator.service import Work
 from services.aggregator.settings import Settings
 from shared.errors import Unavailable
-from shared.runtime import postgres, redis, upkeep
+from shared.model.bound import Bound
+from shared.runtime import instruments, postgres, redis, upkeep
 from shared.runtime.clock import monotonic_s, now_ms
 from shared.runtime.kafka import Sender
 from shared.runtime.lifecycle import background, stop_event
@@ -62,16 +63,26 @@ async def run(settings: Settings) -> None:
     group = Group(
         settings.kafka, settings.topic_prefix + GROUP, (settings.topic_prefix + METRICS.name,), owner
     )
+    instruments.serve("aggregator", settings.metrics_host, settings.metrics_port, _bounds(pump))
     await runtimes.run(settings.runtime, pump, group, stopping)
     await asyncio.gather(sender.close(), live_sender.close(), ledger_sender.close(), client.aclose())
     pool.terminate()
 
 
+def _bounds(pump: Pump[Work]) -> tuple[Bound, ...]:
+    """Everything here that may grow."""
+    return *pump.bounds(), *bounds.bounds(lambda: [stream.state for stream in _streams(pump)])
+
+
+def _streams(pump: Pump[Work]) -> list[PartitionStream]:
+    folds = [held.fold for held in list(pump.held.values())]
+    return [fold for fold in folds if isinstance(fold, PartitionStream)]
+
+
 async def _show(pump: Pump[Work], places: tuple[LiveWindows, ...], every_s: float) -> None:
     while True:
         await asyncio.sleep(every_s)
-        folds = [held.fold for held in pump.held.values()]
-        windows = [window for fold in folds if isinstance(fold, PartitionStream) for window in _live(fold)]
+        windows = [window for stream in _streams(pump) for window in _live(stream)]
         if windows:
             await asyncio.gather(*(_shown(place, windows) for place in places))
 

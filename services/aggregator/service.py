@@ -21,6 +21,7 @@ from services.aggregator.domain.repeats import Fresh, Part, Repeats, Verdict
 from services.aggregator.domain.tiers import Parts, Tiers
 from services.aggregator.domain.watermark import advance
 from services.aggregator.domain.windows import closed_rows, is_closed
+from shared.errors import Rejected
 from shared.model.ledger import CONFLICT, COUNTED, DUPLICATE, STALE_TOTAL, Entry, Line, minute_of
 from shared.model.point import Points
 from shared.model.rollup import Ints, Rollups, concatenate
@@ -31,6 +32,13 @@ FORGET_PRODUCER_MS = 8 * 24 * 3600 * 1000
 SPARE_SERIES = 10_000
 """Series kept although no open window holds them, before the fold forgets them all."""
 
+MAX_SERIES = 1_000_000
+"""Series of a partition at once; a message that brings one more is a dead letter, and too many of those stop it."""
+
+MAX_PRODUCERS = 100_000
+"""Producers of a partition that are remembered; beyond it those make room that were silent longest."""
+
+_LINE_BYTES = 200
 _ROW_BYTES = 400
 _PART_BYTES = 4_000
 _ID_BYTES = 200
@@ -112,6 +120,10 @@ class PartitionFold:
     """Which batches have counted."""
     counters: Counters = field(init=False)
     """What running totals are compared with."""
+    max_series: int = MAX_SERIES
+    max_producers: int = MAX_PRODUCERS
+    crowded_out: int = 0
+    """Producers that made room."""
     duplicates: int = 0
     """Messages dropped as repeats."""
     series: list[bytes] = field(default_factory=list)
@@ -135,7 +147,7 @@ class PartitionFold:
             return
         entries = self._entries(arrival, points)
         verdict = self.repeats.judge(arrival.batches, arrival.received_at_ms, len(points))
-        self.waiting_bytes += _ID_BYTES * len(arrival.batches)
+        self.waiting_bytes += _ID_BYTES * len(arrival.batches) + _LINE_BYTES * len(arrival.tally or ())
         self.seen[arrival.producer] = (arrival.seq, arrival.received_at_ms)
         latest_ms = int(points.ts_ms.max()) if len(points) else arrival.received_at_ms
         moved_ms = advance(self.watermark_ms, latest_ms, arrival.received_at_ms)
@@ -175,6 +187,8 @@ class PartitionFold:
             for packed in arrival.series:
                 if packed not in self._slots:
                     self.check_series(packed)
+            if len(self.series) + len(set(arrival.series) - self._slots.keys()) > self.max_series:
+                raise Rejected("too_many_series", f"more than {self.max_series} series in one partition")
             known = [self._slot(packed) for packed in arrival.series]
         slot = np.array(known, np.intp)[points.slot]
         # A zero has no sign: which of the two were the smaller would depend on the order.
@@ -236,6 +250,9 @@ class PartitionFold:
         if self.watermark_ms is not None:
             oldest_ms = self.watermark_ms - FORGET_PRODUCER_MS
             self.seen = {who: at for who, at in self.seen.items() if at[1] >= oldest_ms}
+        if (over := len(self.seen) - self.max_producers) > 0:
+            self.seen = dict(sorted(self.seen.items(), key=lambda one: one[1][1])[over:])
+            self.crowded_out += over
         if len(self.series) <= SPARE_SERIES:
             return
         used = np.union1d(self._tiers.slots(), self.counters.totals.slots())

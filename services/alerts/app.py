@@ -6,7 +6,7 @@ Spans are seconds. The law: rules are sound before anything connects; no receive
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from services.alerts.adapters.delivery import Delivery
 from services.alerts.adapters.outbox import Outbox
@@ -14,10 +14,12 @@ from services.alerts.adapters.postgres import UPKEEP, AlertTables
 from services.alerts.adapters.receivers.topic import AlertTopic
 from services.alerts.adapters.receivers.webhook import Webhook
 from services.alerts.adapters.reload import RuleFile
-from services.alerts.adapters.stream import Alerting, DeadLetters
+from services.alerts.adapters.stream import Alerting, DeadLetters, PartitionStream
 from services.alerts.ports import Receiver
+from services.alerts.service import MAX_ALERTS, MAX_KNOWN, PartitionAlerts, Work
 from services.alerts.settings import Settings, webhooks
-from shared.runtime import postgres, upkeep
+from shared.model.bound import Bound
+from shared.runtime import instruments, postgres, upkeep
 from shared.runtime.kafka import Sender
 from shared.runtime.lifecycle import background, stop_event
 from shared.stream import runtimes
@@ -49,11 +51,37 @@ async def run(settings: Settings) -> None:
     await upkeep.begin(pool, UPKEEP, stopping)
     running = [background(delivery.run(), f"receiver {delivery.receiver.name}") for delivery in deliveries]
     group = Group(settings.kafka, settings.topic_prefix + GROUP, (topic,), owner)
-    await runtimes.run(settings.runtime, Pump(alerting, Ownership(pool, owner)), group, stopping)
+    pump = Pump(alerting, Ownership(pool, owner))
+    instruments.serve(
+        "alerts", settings.metrics_host, settings.metrics_port, (*pump.bounds(), *_bounds(pump))
+    )
+    await runtimes.run(settings.runtime, pump, group, stopping)
     following.cancel()
     await _finish(deliveries, running)
     await asyncio.gather(sender.close(), *(delivery.close() for delivery in deliveries))
     pool.terminate()
+
+
+def _bounds(pump: Pump[Work]) -> tuple[Bound, ...]:
+    """What the fullest partition remembers, and what all had no room for."""
+
+    def states() -> list[PartitionAlerts]:
+        folds = [held.fold for held in list(pump.held.values())]
+        return [fold.state for fold in folds if isinstance(fold, PartitionStream)]
+
+    def fullest(held: Callable[[PartitionAlerts], int]) -> Callable[[], int]:
+        return lambda: max(map(held, states()), default=0)
+
+    return (
+        Bound("known_series", "entries", MAX_KNOWN, fullest(lambda state: state.known)),
+        Bound(
+            "alerts",
+            "entries",
+            MAX_ALERTS,
+            fullest(lambda state: len(state.alerts)),
+            lambda: sum(state.crowded_out for state in states()),
+        ),
+    )
 
 
 def _receivers(settings: Settings, owner: str) -> list[Receiver]:

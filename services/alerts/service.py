@@ -21,6 +21,9 @@ from shared.model.window import BASE_MS
 MAX_KNOWN = 200_000
 """Series remembered at once; beyond it the memory starts anew."""
 
+MAX_ALERTS = 100_000
+"""Alerts of a partition at once; beyond it no new one begins until others have ended."""
+
 _CHANGE_BYTES = 2_000
 
 Key = tuple[str, int]
@@ -68,11 +71,20 @@ class PartitionAlerts:
     time_ms: int | None = None
     """Watermark of the latest tick: all windows that end by then have been seen."""
     alerts: dict[Key, Alert] = field(default_factory=dict)
+    max_alerts: int = MAX_ALERTS
+    max_known: int = MAX_KNOWN
+    crowded_out: int = 0
+    """Windows whose breach found no room for an alert."""
     _edition: int = -1
     _rules: list[Rule] = field(default_factory=list)
     _known: dict[bytes, tuple[Subject, tuple[int, ...]]] = field(default_factory=dict)
     _transitions: list[Transition] = field(default_factory=list)
     _changed: dict[Key, Alert] = field(default_factory=dict)
+
+    @property
+    def known(self) -> int:
+        """Series that are remembered."""
+        return len(self._known)
 
     def restore(self, alerts: Iterable[Alert]) -> None:
         """Go on from these."""
@@ -92,7 +104,7 @@ class PartitionAlerts:
         matching = tuple(
             n for n, rule in enumerate(self._rules) if rule.comparison.metric == described.metric
         )
-        if len(self._known) >= MAX_KNOWN:
+        if len(self._known) >= self.max_known:
             self._known.clear()
         self._known[packed] = described.subject, matching
         return self._known[packed]
@@ -130,7 +142,7 @@ class PartitionAlerts:
         for row, value, breach in zip(chosen.tolist(), found.tolist(), over.tolist(), strict=True):
             subject = known[rows.slot[row]][0]
             alert = self.alerts.get((rule.key, subject.series_id))
-            if not breach and alert is None:
+            if alert is None and not self._may_begin(breach=breach):
                 continue
             grounds = Grounds(
                 int(rows.start_ms[row]),
@@ -141,6 +153,11 @@ class PartitionAlerts:
                 on,
             )
             self._move(rule, subject, grounds, breach=breach)
+
+    def _may_begin(self, *, breach: bool) -> bool:
+        room = len(self.alerts) < self.max_alerts
+        self.crowded_out += breach and not room
+        return breach and room
 
     def _move(self, rule: Rule, subject: Subject, grounds: Grounds, *, breach: bool) -> None:
         key = rule.key, subject.series_id

@@ -11,7 +11,7 @@ from services.ingest.adapters.kafka import DerivedTopic
 from services.ingest.adapters.postgres import UPKEEP, EventTables
 from services.ingest.adapters.stream import Ingestion
 from services.ingest.settings import Settings
-from shared.runtime import postgres, upkeep
+from shared.runtime import instruments, postgres, upkeep
 from shared.runtime.kafka import Sender
 from shared.runtime.lifecycle import stop_event
 from shared.stream import runtimes
@@ -37,6 +37,7 @@ async def run(settings: Settings) -> None:
     await upkeep.begin(pool, UPKEEP, stopping)
     prefix = settings.topic_prefix
     group = Group(settings.kafka, prefix + GROUP, (prefix + EVENTS.name,), owner)
+    instruments.serve("ingest", settings.metrics_host, settings.metrics_port, pump.bounds())
     await runtimes.run(settings.runtime, pump, group, stopping)
     await sender.close()
     pool.terminate()

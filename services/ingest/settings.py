@@ -3,6 +3,8 @@
 Units stand in the names. The law: a value out of range is refused at start, by name.
 """
 
+from typing import Annotated
+
 import msgspec
 
 from shared.stream.runtimes import Runtime
@@ -21,6 +23,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Put before every topic and the consumer group; lets two systems share servers."""
     pool_size: int = 3
     """Connections to Postgres, 2 to 20: commits, look-ups, upkeep."""
+    metrics_host: str = "127.0.0.1"
+    """Address at which Prometheus may ask; in a container 0.0.0.0."""
+    metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    """Port there; 0: nobody may ask."""
 
     def __post_init__(self) -> None:
         """Refuse what is out of range."""

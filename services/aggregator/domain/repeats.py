@@ -57,6 +57,11 @@ class Repeats:
         """Ids that made room before their time."""
 
     @property
+    def held(self) -> int:
+        """Ids that are remembered."""
+        return self._memory.count - self._memory.oldest
+
+    @property
     def waiting(self) -> int:
         """New ids that wait to be stored."""
         return len(self._fresh.ids)

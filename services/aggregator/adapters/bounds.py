@@ -1,0 +1,47 @@
+"""What the partitions of a worker remember, as bounds: the fullest of them, and what all had no room for.
+
+The law: it only looks; a partition that is given away takes its counts with it.
+"""
+
+from collections.abc import Callable, Iterable
+
+from services.aggregator.domain.increments import MAX_RUNS, MAX_TOTALS
+from services.aggregator.domain.repeats import MAX_IDS
+from services.aggregator.service import MAX_PRODUCERS, MAX_SERIES, PartitionFold
+from shared.model.bound import Bound
+
+Folds = Callable[[], Iterable[PartitionFold]]
+"""The folds of the partitions that are held now."""
+
+Count = Callable[[PartitionFold], int]
+
+
+def bounds(folds: Folds) -> tuple[Bound, ...]:
+    """Everything that a fold remembers beyond a commit."""
+    return (
+        _fullest(folds, "fold_series", MAX_SERIES, lambda fold: len(fold.series)),
+        _fullest(
+            folds, "producers", MAX_PRODUCERS, lambda fold: len(fold.seen), lambda fold: fold.crowded_out
+        ),
+        _fullest(
+            folds, "batch_ids", MAX_IDS, lambda fold: fold.repeats.held, lambda fold: fold.repeats.crowded_out
+        ),
+        _fullest(
+            folds,
+            "runs",
+            MAX_RUNS,
+            lambda fold: fold.counters.totals.runs,
+            lambda fold: fold.counters.totals.crowded_out,
+        ),
+        _fullest(folds, "running_totals", MAX_TOTALS, lambda fold: fold.counters.totals.held),
+    )
+
+
+def _nothing(_: PartitionFold) -> int:
+    return 0
+
+
+def _fullest(folds: Folds, name: str, limit: int, held: Count, lost: Count = _nothing) -> Bound:
+    return Bound(
+        name, "entries", limit, lambda: max(map(held, folds()), default=0), lambda: sum(map(lost, folds()))
+    )
