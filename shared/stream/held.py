@@ -97,7 +97,8 @@ def check_bounds(held: Held[Any], earliest: int, end: int) -> int:
             f"{held.key.topic}[{held.key.partition}] ends at {end}, but its checkpoint is {held.start}: the topic was "
             "made anew. Restore it, or delete its rows from partition_state, dead_letter and breaker to start anew"
         )
-    if held.start < earliest:
+    # One that is stopped stays where it is: its verdict hangs on that, and it reports the gap once it is resumed.
+    if held.start < earliest and not held.is_stopped():
         reason = f"records {held.start} to {earliest - 1} were removed by retention before they were read"
         held.dead.append(DeadLetter(held.start, RETENTION_GAP, reason, None))
         _log.error(

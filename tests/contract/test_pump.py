@@ -208,6 +208,22 @@ async def test_lost_records_are_reported(pool: postgres.Pool, key: Key) -> None:
     assert ["retention_gap"] == [dead.code for dead in held.dead]
 
 
+async def test_what_retention_takes_of_a_stopped_partition_does_not_resume_it(
+    pool: postgres.Pool, key: Key
+) -> None:
+    """It stands where it stood, whoever owns it; the gap is reported once it goes on."""
+    pump, _ = await pumping(pool, key)
+    pump.take(key, records(" " * 100))
+    await pump.commit()
+    successor, _ = await pumping(pool, key, "b")
+    held = successor.held[key]
+
+    assert (100, []) == (check_bounds(held, earliest=5_000, end=6_000), held.dead)
+    assert held.is_stopped()
+    held.let_through(100)
+    assert (5_000, 1) == (check_bounds(held, earliest=5_000, end=6_000), len(held.dead))
+
+
 async def test_a_topic_made_anew_is_not_read(pool: postgres.Pool, key: Key) -> None:
     """A checkpoint past the end of the log stops the start and says what to do."""
     pump, _ = await pumping(pool, key)
