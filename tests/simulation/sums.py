@@ -106,10 +106,11 @@ class Summing:
             for at, total in work.closed.items():
                 held.put(at, (total, 0))
             work.revised.clear()
-            await held.statement()
+            places = list(dict.fromkeys(at for at, _ in work.late))
+            found = dict(zip(places, await held.fetch(places), strict=True))
             for at, value in work.late:
-                total, revision = held.get(at) or (0.0, 0)
-                work.revised[at] = total + value, revision + 1
+                total, revision = found[at] or (0.0, 0)
+                found[at] = work.revised[at] = total + value, revision + 1
                 held.put(at, work.revised[at])
 
     async def publish(self, cuts: Sequence[Cut[Work]]) -> None:

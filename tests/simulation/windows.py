@@ -101,8 +101,7 @@ class MemoryTables:
             work.revised = {resolution_ms: [] for resolution_ms in work.late}
             for resolution_ms, late in work.late.items():
                 for bite in bites(late, REVISED_ROWS):
-                    await held.statement()
-                    revised = revise(_stored(held, resolution_ms, work.series, bite), bite)
+                    revised = revise(await _stored(held, resolution_ms, work.series, bite), bite)
                     work.revised[resolution_ms].append(revised)
                     _put(held, frozen(resolution_ms, work.series, revised))
 
@@ -146,11 +145,13 @@ def _put(held: Transaction, rows: Mapping[Place, tuple[Any, ...]]) -> None:
             held.put(place, content)
 
 
-def _stored(held: Transaction, resolution_ms: int, series: Sequence[bytes], late: Rollups) -> Rollups | None:
+async def _stored(
+    held: Transaction, resolution_ms: int, series: Sequence[bytes], late: Rollups
+) -> Rollups | None:
     start_ms, slot = rows_to_revise(late)
     wanted = list(zip(slot.tolist(), start_ms.tolist(), strict=True))
-    found = [(place, held.get((resolution_ms, series[place[0]], place[1]))) for place in wanted]
-    known = [(place, content) for place, content in found if content is not None]
+    found = await held.fetch([(resolution_ms, series[slot], start_ms) for slot, start_ms in wanted])
+    known = [one for one in zip(wanted, found, strict=True) if one[1] is not None]
     return thawed(*zip(*known, strict=True)) if known else None
 
 

@@ -45,6 +45,10 @@ class Transaction:
         """Go to the store and back, once. Raises `Unavailable`, also when the transaction is no more."""
         await self.store.network.call(lambda: self.store.touch(self))
 
+    async def fetch(self, places: Sequence[Hashable]) -> list[Any]:
+        """The rows as they are when the store is asked: an answer that is read late is as old as that."""
+        return cast(list[Any], await self.store.network.call(lambda: self.store.fetch(self, places)))
+
     async def lock(self, key: Key) -> None:
         """Wait for everybody else who has locked this. Raises `Unavailable`."""
         await self.store.network.call(lambda: self.store.lock(self, key))
@@ -70,6 +74,11 @@ class MemoryStore:
         if one.idle is not None:
             one.idle.cancel()
         one.idle = self.network.later(IDLE_S, self.undo, one)
+
+    def fetch(self, one: Transaction, places: Sequence[Hashable]) -> list[Any]:
+        """The rows as this transaction sees them now."""
+        self.touch(one)
+        return [one.get(place) for place in places]
 
     def lock(self, one: Transaction, key: Key) -> asyncio.Future[None] | None:
         """Give the lock now or, when another has it, in time."""
