@@ -9,7 +9,17 @@ import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import aggregator, alert_latency, gateway, ingest, late_burst, latency, memory, sketches
+from bench import (
+    aggregator,
+    alert_latency,
+    gateway,
+    ingest,
+    late_burst,
+    latency,
+    memory,
+    series_million,
+    sketches,
+)
 from bench.figure import Invalid, Line, say
 from deploy.local.stack import Stack
 
@@ -28,6 +38,7 @@ MEASURES: dict[tuple[str, ...], Measure] = {
     ("latency_live", "latency_closed"): latency.measure,
     ("latency_alert",): alert_latency.measure,
     ("late_burst",): late_burst.measure,
+    ("series_million",): series_million.measure,
     ("sketch_error",): sketches.measure,
     ("memory",): functools.partial(memory.measure, seconds=MEMORY_S),
 }

@@ -77,9 +77,8 @@ async def _weighed(whose: str, series: int) -> dict[str, float]:
         raise Invalid(f"{whose} ended with {process.returncode}")
     told: dict[str, float] = json.loads(out)
     say(f"  {whose}: {told}")
-    if told["windows"] != series * len(TIERS_MS) or told["points"] != series * POINTS_A_WINDOW * len(
-        TIERS_MS
-    ):
+    points = series * POINTS_A_WINDOW * POINTS[whose]
+    if (told["windows"], told["points"]) != (series * len(TIERS_MS), points):
         raise Invalid(f"{whose}: {told} of {series} series")
     return told
 
