@@ -6,7 +6,7 @@ answered point in the log.
 
 import asyncio
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -148,17 +148,17 @@ async def build(settings: Settings) -> Gateway:
     doors = Doors(ring, _limits(settings), Budget(settings.max_requests, settings.inflight_bytes), load)
     decoder = native.Decoder(settings.max_points, settings.max_series, ring.rosters)
     takers = _routes(doors, decoder, events_json.Decoder(settings.max_events), points, events)
-    bounds = (
-        *ring.bounds,
-        *doors.bounds(),
-        decoder.bound(),
-        bindings.bound(),
-        *(lane.bound() for lane in (points, events)),
-    )
-    provider = http_health.instruments(
-        (points.counts(), events.counts()), load, ring.rosters, stopped.counts, bounds
-    )
+    remembered = (*ring.bounds, decoder.bound(), bindings.bound())
+    provider = _instruments((points, events), doors, stopped.counts, remembered)
     return Gateway(settings, pool, tables, cache, (points, events), takers, rest, provider, stopped)
+
+
+def _instruments(
+    lanes: tuple[Lane[Any], ...], doors: Doors, stopped: Mapping[str, int], remembered: tuple[Bound, ...]
+) -> MeterProvider:
+    bounds = (*remembered, *doors.bounds(), *(lane.bound() for lane in lanes))
+    counts = [lane.counts() for lane in lanes]
+    return http_health.instruments(counts, doors.load, doors.ring.rosters, stopped, bounds)
 
 
 def _lane(

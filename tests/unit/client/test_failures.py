@@ -171,6 +171,32 @@ def test_a_full_queue_drops_the_oldest(client: Make, receiver: Receiver) -> None
     assert [0, 8, 9, 10] == [point["value"] for point in receiver.points]
 
 
+@pytest.mark.parametrize(
+    ("waiting", "dropped"),
+    [
+        pytest.param(2, {}, id="below"),
+        pytest.param(3, {}, id="at"),
+        pytest.param(4, {"queue_full": 1}, id="above"),
+    ],
+)
+def test_a_queue_holds_as_many_as_it_may(
+    client: Make, receiver: Receiver, waiting: int, dropped: dict[str, int]
+) -> None:
+    """Beside the one that is under way."""
+    release = Event()
+    telemetry = client(batch_items=1, max_queue=3)
+    receiver.answer(TELEMETRY, Reply(202, held=release))
+    telemetry.point("load", 0)
+    assert receiver.arrived.wait(30)
+
+    for value in range(waiting):
+        telemetry.point("load", value)
+    full = telemetry.stats
+    release.set()
+
+    assert Stats(queued=1 + min(waiting, 3), dropped=dropped) == full
+
+
 def test_a_stuck_lane_does_not_hold_the_other(client: Make, receiver: Receiver) -> None:
     """Events go out while a request with points hangs."""
     release = Event()

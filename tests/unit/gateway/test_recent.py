@@ -1,9 +1,11 @@
 """What the gateway remembers for a while: never more than it may, and what made room is counted."""
 
 import asyncio
+import json
 
 import pytest
 
+from services.gateway.adapters.decoders.native import Decoder
 from services.gateway.adapters.event_batches import EventBatches, EventChunk
 from services.gateway.adapters.kafka import MAX_CHUNKS, KafkaPublisher
 from services.gateway.adapters.redis_bindings import RedisBindings
@@ -106,3 +108,17 @@ async def test_a_publisher_takes_no_more_requests_than_may_wait() -> None:
     assert "the producer has not started" == below
     assert "too many requests wait for a flush" == publisher.refusal()
     assert MAX_CHUNKS == publisher.bound("points").held()
+
+
+@pytest.mark.parametrize(
+    ("count", "forgotten"),
+    [pytest.param(2, 0, id="below"), pytest.param(3, 3, id="at"), pytest.param(4, 4, id="above")],
+)
+def test_a_full_memory_of_series_is_forgotten_as_a_whole(count: int, forgotten: int) -> None:
+    """With the next request, so that what came at once is served."""
+    decoder = Decoder(1000, 3)
+    for names in (range(count), range(1)):
+        points = [{"name": f"m{name}", "value": 1, "ts": 1_760_000_000_000} for name in names]
+        decoder.decode(json.dumps({"points": points}).encode(), 1, 1_760_000_000_000)
+
+    assert (forgotten, 1 if forgotten else count) == (decoder.bound().crowded_out(), decoder.bound().held())
