@@ -1,6 +1,7 @@
 """Law of the rows: they are functions of the set of points, in whatever order and batches these came."""
 
-from collections import defaultdict
+import os
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import fields
 from itertools import pairwise
@@ -12,17 +13,29 @@ from hypothesis import strategies as st
 
 from services.aggregator.domain.cells import NEVER_MS
 from services.aggregator.domain.increments import HORIZON_MS
+from services.aggregator.domain.watermark import DISORDER_MS
 from services.aggregator.service import Arrival, PartitionFold
 from shared.model import distinct, sketch
 from shared.model.point import Points
-from shared.model.rollup import Rollups
-from shared.model.window import TIERS_MS, start_of
+from shared.model.rollup import Ints, Rollups
+from shared.model.window import TIERS_MS, start_of, starts_of
+from shared.wire.batch_ids import BATCH_ID_BYTES
+from shared.wire.envelope import Part
 from tests.support.memory_tables import MemoryTables
 from tests.support.restarts import kind_of, restarted
 
 T0 = 1_732_252_800_000
 OF_THE_ORDER = {"revision", "late_count", "watermark_ms"}
 """Columns that say how the rows came about."""
+
+ORDERS = int(os.environ.get("TIDEGAUGE_ORDERS", "6"))
+"""Orders of the many points; `make orders` wants 100."""
+
+PARTS = 2
+"""Shares of the orders, each a test; each holds the first order as well, so that all are compared."""
+
+LARGEST = (400, 1_000, 2_000, 4_000, 10_000, 60_000)
+"""Points of the largest message of an order."""
 
 
 def drawn(seed: int, rows: int, series: list[bytes], span_ms: int) -> Points:
@@ -53,25 +66,31 @@ def drawn(seed: int, rows: int, series: list[bytes], span_ms: int) -> Points:
     )
 
 
-def tables_of(points: Points, series: list[bytes], seed: int, largest: int) -> dict[int, Rollups]:
-    """The rows of all tiers when the points come in an order, batches, repeats and commits of this seed."""
+def batches_of(points: Points, seed: int, largest: int) -> list[Ints]:
+    """The rows of each message, when the points come in an order of this seed: from nearly right to none at all."""
     random = np.random.default_rng(seed)
     rows = len(points)
-    # From nearly in order to none at all.
     order = np.argsort(points.ts_ms + random.normal(0, random.choice([1e3, 1e5, 1e9]), rows))
     ends = np.cumsum(random.integers(1, largest + 1, rows))
+    return np.split(order, ends[ends < rows])
+
+
+def tables_of(points: Points, series: list[bytes], seed: int, largest: int) -> dict[int, Rollups]:
+    """The rows of all tiers when messages come again by number and by batch id, with commits and restarts of a seed."""
+    random = np.random.default_rng([seed, 1])
+    batches = batches_of(points, seed, largest)
     fold, tables = PartitionFold(bytes, len, kind_of), MemoryTables(series, revised_rows=largest)
     now_ms = int(points.ts_ms.max())
-    batches = np.split(order, ends[ends < rows])
     for seq, batch in enumerate(batches):
-        for _ in range(int(random.integers(1, 3))):
-            fold.fold(Arrival("gateway", seq, now_ms, series), points.rows(batch))
+        named = [Part(seq.to_bytes(BATCH_ID_BYTES, "big"), seq, 0, len(batch))]
+        for producer in ("gateway", "gateway", "another")[: int(random.integers(1, 4))]:
+            fold.fold(Arrival(producer, seq, now_ms, series, batches=named), points.rows(batch))
         if random.random() < 8 / len(batches):
             work = fold.checkpoint()
             tables.write(work)
             fold = restarted(fold, work, tables) if random.random() < 0.5 else fold
     nothing = points.rows(np.zeros(0, np.int64))
-    fold.fold(Arrival("gateway", rows, now_ms + 2 * TIERS_MS[-1], []), nothing)
+    fold.fold(Arrival("gateway", len(batches), now_ms + 2 * TIERS_MS[-1], []), nothing)
     tables.write(fold.checkpoint())
     return tables.rows
 
@@ -210,6 +229,41 @@ def rows_of(tables: dict[int, Rollups]) -> dict[tuple[int, int, int], tuple[obje
     return found
 
 
+Late = Counter[tuple[int, int, int]]
+"""By resolution, start and slot."""
+
+
+def lateness(points: Points, batches: list[Ints]) -> tuple[Late, Late]:
+    """Messages and points that came to each row after its close: the watermark before them had passed its end."""
+    order = np.concatenate(batches)
+    number = np.repeat(np.arange(len(batches)), [len(batch) for batch in batches])
+    reached_ms = np.maximum.accumulate([points.ts_ms[batch].max() for batch in batches]) - DISORDER_MS
+    # The first message has nothing before it: its own watermark counts.
+    before_ms = np.concatenate((reached_ms[:1], reached_ms[:-1]))[number]
+    messages, late = Late(), Late()
+    for tier in TIERS_MS:
+        start_ms = starts_of(points.ts_ms[order], tier)
+        closed = start_ms + tier <= before_ms
+        came = [column[closed].tolist() for column in (start_ms, points.slot[order], number)]
+        late.update((tier, start, slot) for start, slot, _ in zip(*came, strict=True))
+        messages.update((tier, start, slot) for start, slot, _ in set(zip(*came, strict=True)))
+    return messages, late
+
+
+def wrong_lateness(tables: dict[int, Rollups], expected: tuple[Late, Late], series: list[bytes]) -> list[str]:
+    """Rows that do not say what came late, a line each; late totals may revise rows of other moments as well."""
+    messages, late = expected
+    wrong = []
+    for tier, rows in tables.items():
+        columns = (rows.start_ms, rows.slot, rows.revision, rows.late_count)
+        for start, slot, revision, count in zip(*(column.tolist() for column in columns), strict=True):
+            row = tier, start, slot
+            exact = kind_of(series[slot]) == "gauge"
+            if count != late[row] or revision < messages[row] or (exact and revision != messages[row]):
+                wrong.append(f"{row}: {revision} revisions, {count} late; not {messages[row]}, {late[row]}")
+    return wrong
+
+
 def close_to(row: tuple[object, ...]) -> tuple[object, ...]:
     """A row whose bounds need not be equal to the last bit."""
     return tuple(pytest.approx(value, rel=1e-12) if i in {2, 3} else value for i, value in enumerate(row))
@@ -223,21 +277,28 @@ def test_rows_do_not_depend_on_the_order(seed: int, other: int, rows: int) -> No
     points = drawn(seed, rows, series, 40 * 60_000)
 
     found = tables_of(points, series, seed, largest=5)
+    late = lateness(points, batches_of(points, seed, largest=5))
 
     assert columns(found) == columns(tables_of(points, series, other, largest=9))
     assert rows_of(found) == {key: close_to(row.row()) for key, row in oracle(points, series).items()}
+    assert [] == wrong_lateness(found, late, series)
 
 
-def test_rows_of_many_points_are_those_of_a_plain_count() -> None:
-    """200,000 points in six orders, with late ones, retractions, repeats and running totals, give the same bytes."""
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_rows_of_many_points_are_those_of_a_plain_count(part: int) -> None:
+    """200,000 points in many orders, with late ones, retractions, repeats and running totals, give the same bytes.
+
+    What came late is counted as each order has it.
+    """
     series = [bytes([place]) for place in (*range(32), *range(0x60, 0x80))]
     points = drawn(5, 200_000, series, 45 * 60_000)
+    first = tables_of(points, series, 0, LARGEST[0])
+    expected = columns(first)
 
-    found = [
-        tables_of(points, series, seed, largest)
-        for seed, largest in enumerate((400, 1_000, 2_000, 4_000, 10_000, 60_000))
-    ]
-
-    assert all(columns(found[0]) == columns(other) for other in found[1:])
-    expected = oracle(points, series)
-    assert rows_of(found[0]) == {key: close_to(row.row()) for key, row in expected.items()}
+    assert rows_of(first) == {key: close_to(row.row()) for key, row in oracle(points, series).items()}
+    for seed in range(part, ORDERS, PARTS):
+        largest = LARGEST[seed % len(LARGEST)]
+        found = tables_of(points, series, seed, largest)
+        assert expected == columns(found), seed
+        assert [] == wrong_lateness(found, lateness(points, batches_of(points, seed, largest)), series)[:10]
