@@ -17,6 +17,7 @@ from bench import (
     late_burst,
     latency,
     memory,
+    recovery,
     series_million,
     sketches,
 )
@@ -37,6 +38,7 @@ MEASURES: dict[tuple[str, ...], Measure] = {
     ("ingest_events",): ingest.measure,
     ("latency_live", "latency_closed"): latency.measure,
     ("latency_alert",): alert_latency.measure,
+    ("recovery",): recovery.measure,
     ("late_burst",): late_burst.measure,
     ("series_million",): series_million.measure,
     ("sketch_error",): sketches.measure,

@@ -116,6 +116,11 @@ class Process:
         self._child = child
         self._root = psutil.Process(child.pid)
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._child.pid
+
     def _tree(self) -> list[psutil.Process]:
         if not self._child.alive:
             raise Invalid(str(self._child.obituary()))
@@ -129,6 +134,10 @@ class Process:
     def resident_bytes(self) -> int:
         """Resident memory of the process and its children."""
         return int(sum(self._each(lambda process: process.memory_info().rss)))
+
+    def kill(self) -> None:
+        """End it without warning."""
+        self._child.kill()
 
     def _each(self, figure: Callable[[psutil.Process], float]) -> Iterator[float]:
         """The figure of each process; one that ends while we look has none of its own any more."""
