@@ -1,7 +1,7 @@
 # Everything a newcomer needs. Each target makes .venv by itself and is quick the second time.
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test check fmt lint bench chaos crashes simulate
+.PHONY: help env run test check fmt lint bench chaos crashes orders simulate
 MAKEFLAGS += --no-print-directory
 IN := .venv/bin
 
@@ -20,7 +20,7 @@ endif
 
 test: lint ## everything that CI runs, against real servers
 	@$(IN)/python -m deploy.local.jars
-	@$(IN)/pytest -n 3 --ignore=tests/chaos $(ARGS)
+	@$(IN)/pytest -n 3 $(ARGS)
 
 check: lint ## format, lint, types, import contracts, house and unit tests: under a minute
 	@$(IN)/pytest -q tests/house tests/unit tests/properties
@@ -39,15 +39,16 @@ bench: env ## measure: one JSON line a figure; FIGURE=gateway_100 for one
 	@$(IN)/python -m deploy.local.jars
 	@$(IN)/python -m bench $(FIGURE)
 
-chaos: env ## kill and freeze processes, five times with different seeds
+chaos: env ## thirty runs of two minutes in which anything may be killed or frozen; TIDEGAUGE_SEED=7 for one of them
 	@$(IN)/python -m deploy.local.jars
-	@for seed in 1 2 3 4 5; do \
-	  echo "seed $$seed"; TIDEGAUGE_SEED=$$seed $(IN)/pytest $(wildcard tests/chaos) tests/contract || exit 1; \
-	done
+	@TIDEGAUGE_CHAOS_RUNS=30 $(IN)/pytest -p no:randomly tests/chaos $(ARGS)
 
 crashes: env ## end and freeze a worker at every named point of fold and commit, at its 1st, 2nd and 10th passage
 	@$(IN)/python -m deploy.local.jars
-	@TIDEGAUGE_CRASHES=all $(IN)/pytest tests/contract/test_crash_points.py
+	@TIDEGAUGE_CRASHES=all $(IN)/pytest -n 3 tests/contract/test_crash_points.py $(ARGS)
+
+orders: env ## 200,000 points in 100 orders and batchings: the same rows to the last byte
+	@TIDEGAUGE_ORDERS=100 $(IN)/pytest -n 2 tests/properties/test_order.py $(ARGS)
 
 simulate: env ## the pump and the aggregator in 20,000 worlds that go wrong by seed; ARGS="--seed 17" for one
 	@$(IN)/python -m tests.simulation $(ARGS)

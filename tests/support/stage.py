@@ -1,0 +1,161 @@
+"""A system with two aggregators and two gateways, and what it takes to strike any of its processes.
+
+Spans are seconds. Gateways and workers that end themselves are started again, as any supervisor would. The law: when a
+strike is over, whoever was struck runs.
+"""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+import asyncpg
+import httpx2
+
+from deploy import tenants
+from deploy.kafka import topics
+from deploy.local.stack import Stack
+from shared.runtime.clock import monotonic_s
+from shared.wire.topics import TOPICS
+from tests.support.clients import Clients
+from tests.support.gateway import free_port
+from tests.support.rig import Worker
+from tests.support.strikes import SERVERS, SERVICES, Strike
+from tests.support.wait import until
+
+PARTITIONS = 4
+TABLES = {10_000: "rollup_10s", 60_000: "rollup_1m", 900_000: "rollup_15m"}
+
+
+class Stage:
+    """The running system."""
+
+    def __init__(self, stack: Stack, folder: Path) -> None:
+        self._stack, self._folder = stack, folder
+        self._prefix = f"chaos-{free_port()}."
+        self._ports = {name: free_port() for name in SERVICES if name.startswith("gateway")}
+        self._workers: dict[str, Worker] = {}
+        self._struck = {name: asyncio.Lock() for name in (*SERVICES, *SERVERS)}
+        self.key = ""
+        """Of the tenant whose points they are."""
+        self.exits: set[int] = set()
+        """How processes ended by themselves."""
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where the gateways listen."""
+        return tuple(f"http://127.0.0.1:{port}" for port in self._ports.values())
+
+    async def __aenter__(self) -> Self:
+        mine = [replace(topic, name=self._prefix + topic.name) for topic in TOPICS]
+        await topics.create(self._stack.kafka, mine, PARTITIONS)
+        self.key = tenants.new_key("admin")
+        await tenants.store(self._stack.postgres, self._prefix, {self.key: "admin"})
+        await asyncio.gather(*map(self._start, SERVICES))
+        await self.answers()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.gather(*(worker.remove() for worker in self._workers.values()))
+
+    async def _start(self, name: str) -> None:
+        environ = self._stack.environ | {
+            "TIDEGAUGE_TOPIC_PREFIX": self._prefix,
+            "GATEWAY_PORT": str(self._ports.get(name, 0)),
+        }
+        worker = Worker(name.partition("-")[0], environ, self._folder / f"{name}.log")
+        self._workers[name] = await worker.start()
+
+    async def suffer(self, planned: Sequence[Strike]) -> None:
+        """Let the strikes happen when they are due, and see them over."""
+        begin_s = monotonic_s()
+        async with asyncio.TaskGroup() as group:
+            for strike in planned:
+                await asyncio.sleep(max(0.0, begin_s + strike.at_s - monotonic_s()))
+                group.create_task(self._strike(strike))
+
+    async def _strike(self, strike: Strike) -> None:
+        # A server that is slow to come back is struck again only when it is there.
+        async with self._struck[strike.whom]:
+            await self._carry_out(strike)
+
+    async def _carry_out(self, strike: Strike) -> None:
+        if strike.whom in SERVERS:
+            await asyncio.to_thread(self._down, strike)
+            await asyncio.sleep(strike.away_s)
+            await asyncio.to_thread(self._up, strike)
+        elif strike.frozen:
+            # Whoever has just ended itself, and is being started again, is not there to be frozen.
+            with suppress(ProcessLookupError):
+                self._workers[strike.whom].signal(signal.SIGSTOP)
+                await asyncio.sleep(strike.away_s)
+                self._workers[strike.whom].signal(signal.SIGCONT)
+        else:
+            await self._kill(strike)
+
+    async def _kill(self, strike: Strike) -> None:
+        worker = self._workers[strike.whom]
+        await worker.remove()
+        self.exits |= set(worker.exits)
+        await asyncio.sleep(strike.away_s)
+        await self._start(strike.whom)
+
+    def _down(self, strike: Strike) -> None:
+        server = self._stack.servers[strike.whom]
+        server.freeze() if strike.frozen else server.kill()
+
+    def _up(self, strike: Strike) -> None:
+        server = self._stack.servers[strike.whom]
+        server.thaw() if strike.frozen else server.start()
+        server.wait_ready()
+
+    async def answers(self) -> None:
+        """Wait until both gateways are ready."""
+        await until(self._is_ready, "both gateways answer", 60)
+
+    async def _is_ready(self) -> bool:
+        try:
+            async with httpx2.AsyncClient(timeout=5) as client:
+                found = [(await client.get(f"{url}/health/ready")).status_code for url in self.urls]
+        except httpx2.TransportError:
+            return False
+        return set(found) == {200}
+
+    async def counted(self, clients: Clients) -> None:
+        """Wait until as many points are in the finest table as were sent, and until the account is closed."""
+        self.exits |= {code for worker in self._workers.values() for code in worker.exits}
+        await until(lambda: self._holds(clients.points), f"{clients.points} points are in the table", 120)
+        await until(self._is_closed, "the ledger closes", 60)
+
+    async def _holds(self, points: int) -> bool:
+        rows = await self._sql(
+            "SELECT sum(count) AS points FROM rollup_10s JOIN series USING (series_id) JOIN tenant USING (tenant_id) "
+            "WHERE name = $1 AND metric = 'chaos.sent'",
+            self._prefix,
+        )
+        return bool(rows[0]["points"] == points)
+
+    async def _is_closed(self) -> bool:
+        async with httpx2.AsyncClient(base_url=self.urls[0], headers={"x-api-key": self.key}) as client:
+            total = (await client.get("/v1/ledger")).json()["total"]
+        return bool(total["difference"] == 0)
+
+    async def windows(self, resolution_ms: int) -> dict[tuple[int, int], int]:
+        """(Start, number of the series) -> sum of all windows of a tier."""
+        rows = await self._sql(
+            "SELECT extract(epoch FROM window_start) * 1000 AS start_ms, labels->>'series' AS series, sum "
+            f"FROM {TABLES[resolution_ms]} JOIN series USING (series_id) JOIN tenant USING (tenant_id) "
+            "WHERE name = $1 AND metric = 'chaos.sent'",
+            self._prefix,
+        )
+        return {(int(row["start_ms"]), int(row["series"])): int(row["sum"]) for row in rows}
+
+    async def _sql(self, query: str, *args: object) -> list[asyncpg.Record]:
+        held = await asyncpg.connect(self._stack.postgres, timeout=5)
+        try:
+            return list(await held.fetch(query, *args))
+        finally:
+            await held.close()
