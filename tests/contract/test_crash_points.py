@@ -20,8 +20,11 @@ SEED = int(os.environ.get("TIDEGAUGE_SEED", "1"))
 ALL = os.environ.get("TIDEGAUGE_CRASHES") == "all"
 """Every blow, as `make crashes` wants it; else each point by each way once, its passage chosen by the seed."""
 
-LANES = 4
-"""Systems side by side: half of a blow is waiting."""
+PARTS = 6
+"""Shares of the blows, each a test, so that several processes of pytest take them."""
+
+LANES = 2
+"""Systems side by side in a share: half of a blow is waiting."""
 
 PASSAGES = (1, 2, 10)
 WAYS = ("exit", "freeze")
@@ -37,10 +40,13 @@ def blows() -> list[Blow]:
 
 
 @pytest.mark.timeout(1800)
-async def test_a_crash_at_any_point_loses_and_doubles_nothing(stack: Stack, tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_a_crash_at_any_point_loses_and_doubles_nothing(
+    stack: Stack, tmp_path: Path, part: int
+) -> None:
     """At the first, second or tenth passage; a point that is not reached fails."""
     forks.preload("aggregator")
-    left = blows()
+    left = blows()[part::PARTS]
     async with asyncio.TaskGroup() as group:
         for number in range(LANES):
             group.create_task(_strike(stack, tmp_path / str(number), left))
