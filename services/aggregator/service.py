@@ -184,10 +184,10 @@ class PartitionFold:
         """What the message adds: its points, with slots of this partition."""
         known = list(map(self._slots.get, arrival.series))
         if None in known:
-            for packed in arrival.series:
-                if packed not in self._slots:
-                    self.check_series(packed)
-            if len(self.series) + len(set(arrival.series) - self._slots.keys()) > self.max_series:
+            new = [packed for packed in dict.fromkeys(arrival.series) if packed not in self._slots]
+            for packed in new:
+                self.check_series(packed)
+            if len(self.series) + len(new) > self.max_series:
                 raise Rejected("too_many_series", f"more than {self.max_series} series in one partition")
             known = [self._slot(packed) for packed in arrival.series]
         slot = np.array(known, np.intp)[points.slot]
