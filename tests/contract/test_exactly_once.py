@@ -66,18 +66,21 @@ async def test_starts_from_the_stored_offsets(rig: Rig, load: Load) -> None:
     assert dict.fromkeys(range(PARTITIONS), 2) == await rig.epochs()
 
 
-async def test_worker_joins_and_leaves(rig: Rig, load: Load) -> None:
-    """Partitions move to a worker that joins and back from one that leaves."""
+async def test_workers_join_and_leave(rig: Rig, load: Load) -> None:
+    """From one to two to three and back to one: partitions move to those who join and from those who leave."""
     first = await rig.worker()
     await rig.owned_by(first)
     async with under_load(load):
         second = await rig.worker()
         await rig.owned_by(first, second)
-        first.signal(signal.SIGTERM)
-        await rig.owned_by(second)
+        third = await rig.worker()
+        await rig.owned_by(first, second, third)
+        for leaving in (first, second):
+            leaving.signal(signal.SIGTERM)
+        await rig.owned_by(third)
 
     await rig.exact(load)
-    assert await first.ended(TERMINATE_S) == 0
+    assert [0, 0] == [await leaving.ended(TERMINATE_S) for leaving in (first, second)]
 
 
 async def test_worker_is_killed(rig: Rig, load: Load) -> None:
