@@ -41,6 +41,11 @@ class Transaction:
         """Write a row."""
         self.writes[key] = row
 
+    def wake(self) -> None:
+        """It does not idle any more."""
+        if self.idle is not None:
+            self.idle.cancel()
+
     async def statement(self) -> None:
         """Go to the store and back, once. Raises `Unavailable`, also when the transaction is no more."""
         await self.store.network.call(lambda: self.store.touch(self))
@@ -71,8 +76,7 @@ class MemoryStore:
         if not one.open:
             raise Unavailable("store", "the transaction is no more")
         self._open[one] = None
-        if one.idle is not None:
-            one.idle.cancel()
+        one.wake()
         one.idle = self.network.later(IDLE_S, self.undo, one)
 
     def fetch(self, one: Transaction, places: Sequence[Hashable]) -> list[Any]:
@@ -100,8 +104,7 @@ class MemoryStore:
         """Forget what is not committed and give the locks to those who wait."""
         one.open = False
         self._open.pop(one, None)
-        if one.idle is not None:
-            one.idle.cancel()
+        one.wake()
         self._locks = {key: holder for key, holder in self._locks.items() if holder is not one}
         waiting, self._waiting = self._waiting, []
         for other, key, answer in waiting:
