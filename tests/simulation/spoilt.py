@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from services.aggregator.adapters.snapshot import TOTALS
 from services.aggregator.adapters.stream import PartitionStream
 from services.aggregator.domain.increments import RunningTotals
 from shared.stream.processor import Cut, Key, Record, Stored
@@ -37,7 +38,7 @@ class PassesOverHoles(Pump[Any]):
         """Without a look at the offsets between."""
         for record in records:
             if (held := self.held.get(key)) is not None and record.offset >= held.next:
-                self._fold(held, record)
+                held.take(record)
         return True
 
 
@@ -70,6 +71,14 @@ class SavesOnceMore(Sums):
         return self._Processor(sender)
 
 
+class PublishesFirst(Pump[Any]):
+    """Publishes what is not yet saved."""
+
+    async def _write(self, held: Any, cuts: Sequence[Cut[Any]]) -> None:
+        await self._processor.publish(cuts)
+        await self._processor.save(held, cuts)
+
+
 class PublishesSome(Sums):
     """Of several partitions that are committed together it publishes one."""
 
@@ -87,7 +96,11 @@ class ForgetsCoarseWindows(Windows):
 
     class _Tables(MemoryTables):
         async def kept(self, held: Transaction, keys: Iterable[Key]) -> dict[Key, dict[int, Any]]:
-            return {key: {} for key in keys}
+            found = await super().kept(held, keys)
+            return {
+                key: {tier: packed for tier, packed in kept.items() if tier == TOTALS}
+                for key, kept in found.items()
+            }
 
     def processor(self, sender: MemorySender) -> Aggregating:
         """A process of it."""
@@ -115,6 +128,7 @@ SPOILT = {
     "holes": Parts(Sums(), pump=PassesOverHoles),
     "forgotten producers": Parts(ForgetsProducers()),
     "saved once more": Parts(SavesOnceMore()),
+    "published first": Parts(Windows(), pump=PublishesFirst),
     "published in part": Parts(PublishesSome()),
     "forgotten coarse windows": Parts(ForgetsCoarseWindows()),
     "forgotten totals": Parts(ForgetsTotals()),
