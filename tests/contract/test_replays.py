@@ -44,7 +44,7 @@ AGES_MS = (0, 700, 2_500, 25_000, 130_000, 1_200_000)
 TABLES = ("rollup_10s", "rollup_1m", "rollup_15m")
 STATES = ("partition_state", "open_window", "batch_id", "ledger_1m", "breaker")
 
-CRASHES = ((2, "late_saved:2:exit"), (3, "published:3:exit"), (3, "committed:2:exit"), (1, "folded:50:exit"))
+CRASHES = ((2, "late_saved:2:exit"), (3, "published:1:exit"), (3, "committed:1:exit"), (1, "folded:50:exit"))
 """How many workers share the partitions, and where the first of them ends."""
 
 Log = list[list[bytes]]
