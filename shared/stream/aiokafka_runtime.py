@@ -71,6 +71,8 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ship
             key = Key(tp.topic, tp.partition)
             if not self._pump.take(key, [Record(m.offset, m.timestamp, m.value) for m in messages]):
                 self._consumer.seek(tp, self._pump.held[key].next)
+        # While records are at hand `getmany` never waits: heartbeats, commits and the watchdog would starve.
+        await asyncio.sleep(0)
         while self._pump.full and not stopping.is_set():
             await self._pump.room()
 
