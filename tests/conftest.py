@@ -23,3 +23,9 @@ async def pool(stack: Stack) -> AsyncIterator[postgres.Pool]:
     made = await postgres.pool(stack.postgres, 4)
     yield made
     await made.close()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests come first, so that nobody waits for them at the end."""
+    items.sort(key=lambda item: "chaos" not in item.keywords)

@@ -25,9 +25,9 @@ INSERT INTO series (series_id, tenant_id, metric, kind, unit, labels) VALUES
 
 ROWS = """
 INSERT INTO {} (window_start, series_id, revision, late_count, count, sum, watermark, sketch_bucket, sketch_weight,
-                distinct_sketch)
+                distinct_sketch, extremes_estimated)
 SELECT date_trunc('minute', now()) - interval '2 minutes', series_id, 1, 1, 2, 8, now(), '{{12000, 12050}}', '{{1, 1}}',
-       '\\x000701010502'
+       '\\x000701010502', true
 FROM generate_series(1, 4) AS series_id
 """
 

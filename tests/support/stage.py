@@ -19,7 +19,7 @@ from deploy import tenants
 from deploy.kafka import topics
 from deploy.local.stack import Stack
 from shared.runtime.clock import monotonic_s
-from shared.wire.topics import TOPICS
+from shared.wire.topics import METRICS, TOPICS
 from tests.support.clients import Clients
 from tests.support.gateway import free_port
 from tests.support.rig import Worker
@@ -41,6 +41,8 @@ class Stage:
         self._struck = {name: asyncio.Lock() for name in (*SERVICES, *SERVERS)}
         self.key = ""
         """Of the tenant whose points they are."""
+        self.story: list[str] = []
+        """The strikes that are over."""
         self.exits: set[int] = set()
         """How processes ended by themselves."""
 
@@ -80,7 +82,9 @@ class Stage:
     async def _strike(self, strike: Strike) -> None:
         # A server that is slow to come back is struck again only when it is there.
         async with self._struck[strike.whom]:
+            begin_s = monotonic_s()
             await self._carry_out(strike)
+            self.story.append(f"{strike}; there again after {monotonic_s() - begin_s:.1f} s")
 
     async def _carry_out(self, strike: Strike) -> None:
         if strike.whom in SERVERS:
@@ -142,6 +146,14 @@ class Stage:
         async with httpx2.AsyncClient(base_url=self.urls[0], headers={"x-api-key": self.key}) as client:
             total = (await client.get("/v1/ledger")).json()["total"]
         return bool(total["difference"] == 0)
+
+    async def watermark_ms(self) -> int:
+        """Up to when all windows have closed."""
+        rows = await self._sql(
+            "SELECT min(watermark_ms) AS least FROM partition_state WHERE topic = $1",
+            self._prefix + METRICS.name,
+        )
+        return int(rows[0]["least"])
 
     async def windows(self, resolution_ms: int) -> dict[tuple[int, int], int]:
         """(Start, number of the series) -> sum of all windows of a tier."""
