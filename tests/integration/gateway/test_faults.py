@@ -34,6 +34,18 @@ def outcome(answer: httpx2.Response) -> tuple[int, str]:
     return answer.status_code, answer.json().get("outcome", "")
 
 
+async def taken(gateway: Gateway, first: int) -> int:
+    """Post a point, and others until one is accepted: a broker that wakes may lose its lease once more. Its value."""
+    posted: list[int] = []
+
+    async def accepted() -> bool:
+        posted.append(first + len(posted))
+        return (await gateway.post(points(posted[-1:]))).status_code == 202
+
+    await until(accepted, "points are taken again")
+    return posted[-1]
+
+
 async def test_a_frozen_kafka_is_answered_within_bounds_and_forgotten_after(
     stack: Stack, impatient: Gateway
 ) -> None:
@@ -48,15 +60,15 @@ async def test_a_frozen_kafka_is_answered_within_bounds_and_forgotten_after(
         ready = await impatient.status("/health/ready")
 
     await impatient.answers()
-    after = await impatient.post(points([4]))
+    accepted = await taken(impatient, 1000)
     values = Counter(await impatient.values())
 
     # A tick may have been under way when Kafka froze; then the first request waited behind it and was given back.
     assert outcome(first) in {(503, "unknown"), (503, "not_accepted")}
     assert {(503, "not_accepted")} == {outcome(answer) for answer in at_once}
-    assert (503, 202) == (ready, after.status_code)
+    assert ready == 503
     assert (True, True) == (waited_s < 6, refused_s < 6)
-    assert (1, 0, 1) == (values[1], values[3], values[4])
+    assert (1, 0, 1) == (values[1], values[3], values[accepted])
     assert values[2] <= 1
 
 
