@@ -6,18 +6,22 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import aiokafka
 import asyncpg
 import psutil
 import pytest
 
+from deploy.kafka import topics
 from deploy.local import kafka, postgres, redis
 from deploy.local.folder import ROOT, Occupied, StateFolder
 from deploy.local.process import MARK, Died
 from deploy.local.server import NotOurs
 from deploy.local.stack import Stack
 from shared.errors import Misconfigured, Unavailable
+from shared.wire.topics import METRICS
 
 pytestmark = pytest.mark.servers
 
@@ -69,6 +73,16 @@ def sql(dsn: str, statement: str) -> object:
             await connection.close()
 
     return asyncio.run(ask())
+
+
+async def write_to_each(bootstrap: str, names: list[str], partitions: int) -> None:
+    """A message into every partition."""
+    producer = aiokafka.AIOKafkaProducer(bootstrap_servers=bootstrap)
+    await producer.start()
+    for name in names:
+        sent = [await producer.send(name, b"message", partition=at) for at in range(partitions)]
+        await asyncio.gather(*sent)
+    await producer.stop()
 
 
 def test_copies_live_side_by_side(stack: Stack, small: Stack, tmp_path: Path) -> None:
@@ -125,6 +139,20 @@ def test_a_killed_server_starts_again(small: Stack, name: str) -> None:
     server.wait_ready()
 
     assert server.pid != before
+
+
+def test_a_killed_kafka_with_many_partitions_starts_again(stack: Stack, tmp_path: Path) -> None:
+    """Its small heap holds the recovery of 1,200 logs as well."""
+    others = {name: stack.environ[name] for name in ("TIDEGAUGE_POSTGRES", "TIDEGAUGE_REDIS")}
+    many = [replace(METRICS, name=f"topic-{at}") for at in range(300)]
+    with Stack.up(tmp_path, environ=others) as own:
+        asyncio.run(topics.create(own.kafka, many, 4))
+        asyncio.run(write_to_each(own.kafka, [topic.name for topic in many], 4))
+        own.servers["kafka"].kill()
+        own.servers["kafka"].start()
+        own.servers["kafka"].wait_ready()
+
+        assert asyncio.run(topics.create(own.kafka, many, 4)) == []
 
 
 def test_a_given_server_is_used_and_left_running(stack: Stack, tmp_path: Path) -> None:
