@@ -22,6 +22,11 @@ PORT = 9099
 MAX_BODY_BYTES = 1 << 20
 """Largest payload that is read."""
 
+DISCARDED_BYTES = 16 << 20
+"""Largest payload that is too large and yet sure to be answered."""
+
+CHUNK_BYTES = 1 << 16
+
 SILENCE_S = 10.0
 """How long a connection may be silent."""
 
@@ -102,16 +107,30 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Print the alerts of a payload; 400 for anything else."""
         try:
-            payload = _decode(self.rfile.read(_size(self.headers.get("Content-Length", ""))))
+            size = _size(self.headers.get("Content-Length", ""))
+            payload = _decode(self.rfile.read(size))
+        except OverflowError as problem:
+            self._refuse(problem)
+            self._discard()
+            return
         except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as problem:
-            say(f"not an alert: {printable(str(problem))[:SHOWN]}")
-            self._answer(HTTPStatus.BAD_REQUEST, "not Alertmanager's payload, version 4")
+            self._refuse(problem)
             return
         key = self.headers.get("Idempotency-Key", "")
         repeat = self.server.seen(key)
         for alert in payload.alerts:
             say(line(alert, key, repeat=repeat, colour=sys.stdout.isatty()))
         self._answer(HTTPStatus.OK, "heard")
+
+    def _refuse(self, problem: Exception) -> None:
+        say(f"not an alert: {printable(str(problem))[:SHOWN]}")
+        self._answer(HTTPStatus.BAD_REQUEST, "not Alertmanager's payload, version 4")
+
+    def _discard(self) -> None:
+        """Let the peer send what it has: it may not listen to the answer before."""
+        left = DISCARDED_BYTES
+        while left > 0 and (come := len(self.rfile.read1(CHUNK_BYTES))):
+            left -= come
 
     def _answer(self, status: HTTPStatus, text: str) -> None:
         self.close_connection = True
@@ -130,8 +149,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _size(text: str) -> int:
-    if not text.isdecimal() or int(text) > MAX_BODY_BYTES:
-        raise ValueError(f"Content-Length: must be given, at most {MAX_BODY_BYTES}")
+    problem = f"Content-Length: must be given, at most {MAX_BODY_BYTES}"
+    if not text.isdecimal():
+        raise ValueError(problem)
+    if len(text) > len(str(MAX_BODY_BYTES)) or int(text) > MAX_BODY_BYTES:
+        raise OverflowError(problem)
     return int(text)
 
 

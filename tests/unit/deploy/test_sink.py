@@ -55,7 +55,8 @@ def test_it_prints_a_line_an_alert_and_knows_repeats(port: int, capsys: pytest.C
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b'{"alerts": 1}', b"\xff", b"[" * 100_000, b" " * ((1 << 20) + 1)]
+    "body",
+    [b"", b"{", b"[]", b'{"alerts": 1}', b"\xff", b"[" * 100_000, b" " * ((1 << 20) + 1), b" " * (8 << 20)],
 )
 def test_it_lives_on_whatever_comes(body: bytes, port: int, capsys: pytest.CaptureFixture[str]) -> None:
     """400 and a line that says so; the next alert is printed."""
