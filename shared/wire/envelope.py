@@ -1,8 +1,9 @@
 """The batch of points on `telemetry.metrics.v1`, written by producers and read by the aggregator.
 
-A MessagePack map. Columns are raw little-endian arrays: `slot` uint16, `ts_ms` and `start_ms` int64, `value` and
-`weight` float64, `distinct` uint64; the last three are empty when no row needs them. Times are milliseconds UTC. The
-law: what decodes is sound, so a fold needs no checks; all else is `Rejected`.
+A MessagePack map. `series` holds the bytes of each; columns are raw little-endian arrays: `slot` uint16, `ts_ms` and
+`start_ms` int64, `value` and `weight` float64, `distinct` uint64; the last three are empty when no row needs them.
+Times are milliseconds UTC. The law: what decodes is sound, so a fold needs no checks but of series that it has never
+seen; all else is `Rejected`.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from shared.wire.batch_ids import BATCH_ID_BYTES
 from shared.wire.tally import Tally, read
 from shared.wire.topics import RETENTION_MS
 
-VERSION = 1
+VERSION = 2
 """Version this code writes and the only one it reads."""
 
 MAX_ROWS = 20_000
@@ -56,7 +57,7 @@ class _Wire(msgspec.Struct, gc=False, omit_defaults=True):
     producer: str
     seq: int
     received_at_ms: int
-    series: list[msgspec.Raw] = []
+    series: list[bytes] = []
     batches: list[Part] = []
     slot: bytes = b""
     ts_ms: bytes = b""
@@ -104,7 +105,7 @@ def encode(batch: Batch) -> bytes:
             producer=batch.producer,
             seq=batch.seq,
             received_at_ms=batch.received_at_ms,
-            series=[msgspec.Raw(packed) for packed in batch.series],
+            series=batch.series,
             batches=batch.batches,
             tally=None if batch.tally is None else list(batch.tally),
             slot=points.slot.astype("<u2", copy=False).tobytes(),
@@ -149,7 +150,7 @@ def decode(value: bytes | None, appended_at_ms: int) -> Batch:
         wire.producer,
         wire.seq,
         wire.received_at_ms,
-        list(map(bytes, wire.series)),
+        wire.series,
         points,
         wire.batches,
         read(wire.tally),

@@ -327,7 +327,7 @@ async def test_foreign_records_become_one_dead_letter_each(watch: Watch) -> None
     )
 
     assert list(
-        zip(placed, ["bad_windows"] * 3 + ["foreign_windows", "bad_windows", "bad_windows"], strict=True)
+        zip(placed, ["bad_windows"] * 3 + ["foreign_windows", "bad_series", "bad_windows"], strict=True)
     ) == [tuple(row) for row in codes]
 
 

@@ -62,7 +62,7 @@ Spoil = Callable[[dict[str, Any]], object]
 @pytest.mark.parametrize(
     ("spoil", "code", "field"),
     [
-        (lambda m: m.update(v=2), "unsupported_version", "v"),
+        (lambda m: m.update(v=1), "unsupported_version", "v"),
         (lambda m: m.pop("seq"), "bad_batch", "seq"),
         (lambda m: m.update(slot=b"\x00\x00\x02\x00"), "bad_batch", "slot"),
         (lambda m: m.update(slot=b"\x00"), "bad_batch", "slot"),
