@@ -1,8 +1,9 @@
 """Rollups as bytes: one columnar MessagePack map for `telemetry.windows.v1`, the live windows in Redis and snapshots.
 
-Columns are raw little-endian arrays under the names of `Rollups`; `series` holds the packed series that `slot` points
-into; columns that say nothing are absent. Times are milliseconds UTC. The law: decode after encode is the identity, to
-the bit, and what decodes is sound but for the series, whose bytes are anybody's until `series.checked` has seen them.
+Columns are raw little-endian arrays under the names of `Rollups`; `series` holds the bytes of the series that `slot`
+points into; columns that say nothing are absent, and weights that all are whole and small have two bytes each. Times
+are milliseconds UTC. The law: decode after encode is the identity, to the bit, and what decodes is sound but for the
+series, whose bytes are anybody's until `series.checked` has seen them.
 """
 
 from dataclasses import dataclass
@@ -10,20 +11,21 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.errors import Rejected
 from shared.model.rollup import RAGGED, ROW_COLUMNS, SPARSE_COLUMNS, Rollups
 from shared.model.window import BASE_MS, TIERS_MS
 
-VERSION = 1
+VERSION = 2
 """Version this code writes and the only one it reads."""
 
 _DTYPES = dict.fromkeys(("count", "sum", "min", "max", "last", "weight"), "<f8") | {
-    "bucket": "<i2", "estimated": "u1", "register": "<u2", "rank": "u1",
+    "bucket": "<i2", "estimated": "u1", "register": "<u2", "rank": "u1", "small_weight": "<u2",
 }  # fmt: skip
 _LATER = ("estimated", "distinct_at", "register", "rank")
 """Columns that are absent when they say nothing."""
-_COLUMNS = tuple(name for name in ROW_COLUMNS + SPARSE_COLUMNS if name not in _LATER)
+_COLUMNS = tuple(name for name in ROW_COLUMNS + SPARSE_COLUMNS if name not in {*_LATER, "weight"})
 
 
 class _Wire(msgspec.Struct, gc=False, omit_defaults=True):
@@ -32,7 +34,7 @@ class _Wire(msgspec.Struct, gc=False, omit_defaults=True):
     final: bool
     next_offset: int
     watermark_ms: int
-    series: list[msgspec.Raw]
+    series: list[bytes]
     columns: dict[str, bytes]
     resolution_ms: int = BASE_MS
 
@@ -63,7 +65,9 @@ _decoder = msgspec.msgpack.Decoder(_Wire)
 
 def tick(partition: int, next_offset: int, watermark_ms: int) -> Windows:
     """Final windows without rows: all that end at or before the watermark have been published."""
-    return Windows(partition, True, next_offset, watermark_ms, [], _rows(dict.fromkeys(_COLUMNS, b"")))
+    return Windows(
+        partition, True, next_offset, watermark_ms, [], _rows(dict.fromkeys((*_COLUMNS, "weight"), b""))
+    )
 
 
 def encode(windows: Windows) -> bytes:
@@ -74,7 +78,8 @@ def encode(windows: Windows) -> bytes:
         name: getattr(rows, name).astype(_DTYPES.get(name, "<i8"), copy=False).tobytes()
         for name in (*_COLUMNS, *later)
     }
-    series = [msgspec.Raw(packed) for packed in windows.series]
+    name = "small_weight" if _are_small(rows.weight) else "weight"
+    columns[name] = rows.weight.astype(_DTYPES[name], copy=False).tobytes()
     return _encoder.encode(
         _Wire(
             VERSION,
@@ -82,10 +87,16 @@ def encode(windows: Windows) -> bytes:
             windows.final,
             windows.next_offset,
             windows.watermark_ms,
-            series,
+            windows.series,
             columns,
             windows.resolution_ms,
         )
+    )
+
+
+def _are_small(weight: NDArray[np.float64]) -> bool:
+    return bool(
+        len(weight) and weight.min() >= 0 and weight.max() < 1 << 16 and (np.trunc(weight) == weight).all()
     )
 
 
@@ -100,10 +111,9 @@ def decode(value: bytes | None) -> Windows:
         rows = _rows(wire.columns)
     except (msgspec.DecodeError, UnicodeDecodeError, KeyError, ValueError) as error:
         raise Rejected("bad_windows", str(error)) from error
-    series = list(map(bytes, wire.series))
-    _check(rows, len(series))
+    _check(rows, len(wire.series))
     return Windows(
-        wire.partition, wire.final, wire.next_offset, wire.watermark_ms, series, rows, wire.resolution_ms
+        wire.partition, wire.final, wire.next_offset, wire.watermark_ms, wire.series, rows, wire.resolution_ms
     )
 
 
@@ -113,6 +123,8 @@ def _rows(packed: dict[str, bytes]) -> Rollups:
     }
     for name in _LATER:
         columns[name] = np.frombuffer(packed.get(name, b""), _DTYPES.get(name, "<i8"))
+    name = "small_weight" if "small_weight" in packed else "weight"
+    columns["weight"] = np.frombuffer(packed[name], _DTYPES[name]).astype(np.float64, copy=False)
     rows = len(columns["slot"])
     columns["estimated"] = columns["estimated"] != 0 if "estimated" in packed else np.zeros(rows, np.bool_)
     for at in RAGGED:

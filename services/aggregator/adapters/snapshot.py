@@ -2,8 +2,8 @@
 
 A snapshot is zstd of a MessagePack map with a version: `open` holds the base windows, `amended` the rows of coarse
 windows that changed since these were kept, each as a batch of windows, `totals` what came of running totals since all
-were kept. Version 2 had none; version 1, a batch of windows alone, is read too; what is kept whole is zstd of such a
-batch, or of totals. The law: an unknown version stops the start and says how to go on.
+were kept; what is kept whole is zstd of such a batch, or of totals. The law: another version stops the start and says
+how to go on.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,8 +24,8 @@ from shared.model.window import BASE_MS
 from shared.stream.processor import Key
 from shared.wire import rollups
 
-VERSION = 3
-"""Version this code writes."""
+VERSION = 4
+"""Version this code writes and the only one it reads."""
 
 TOTALS = 0
 """Stands for running totals where else the resolution of a coarse window stands."""
@@ -125,11 +125,10 @@ def _read(key: Key) -> Iterator[None]:
 
 def _opened(packed: bytes) -> Opened:
     wire = _decoder.decode(packed)
-    if not 1 <= wire.v <= VERSION:
-        raise Rejected("unsupported_version", f"v: {wire.v} is not 1 to {VERSION}")
-    opened = packed if wire.v == 1 else wire.open
+    if wire.v != VERSION:
+        raise Rejected("unsupported_version", f"v: {wire.v} is not {VERSION}")
     return Opened(
-        _named(opened)[1] if opened else None,
+        _named(wire.open)[1] if wire.open else None,
         dict(map(_named, wire.amended)),
         totals.decode(wire.totals) if wire.totals else None,
     )

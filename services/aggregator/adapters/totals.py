@@ -22,7 +22,7 @@ _OF_RUN = {"chain": "<i8", "start_ms": "<i8", "whole": "?", "first_ms": "<i8"}
 
 class _Wire(msgspec.Struct):
     floor_ms: int = 0
-    series: list[msgspec.Raw] = []
+    series: list[bytes] = []
     columns: dict[str, bytes] = {}
     continued: bool = False
 
@@ -44,7 +44,7 @@ def encode(series: Sequence[bytes], kept: Kept) -> bytes:
     columns = kept.of_chain | kept.of_run | {"slot": slot}
     packed = {name: columns[name].astype(form).tobytes() for name, form in (_OF_CHAIN | _OF_RUN).items()}
     packed |= _packed(kept.totals)
-    names = [msgspec.Raw(series[i]) for i in used.tolist()]
+    names = [series[i] for i in used.tolist()]
     return _encoder.encode(_Wire(kept.floor_ms, names, packed, kept.continued))
 
 
@@ -57,7 +57,7 @@ def decode(packed: bytes) -> Recalled:
             for forms in (_OF_CHAIN, _OF_RUN)
         )
         kept = Kept(wire.floor_ms, of_chain, of_run, _totals(wire.columns), wire.continued)
-        return Recalled(list(map(bytes, wire.series)), kept)
+        return Recalled(wire.series, kept)
 
 
 def encode_whole(totals: Totals) -> bytes:

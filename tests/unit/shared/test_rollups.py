@@ -23,7 +23,8 @@ def fields(rows: int = 2) -> dict[str, Any]:
     columns |= {"sketch_at": np.arange(rows + 1).tobytes(), "weight": floats}
     columns["bucket"] = np.zeros(rows, np.int16).tobytes()
     return {
-        "v": 1, "partition": 0, "final": True, "next_offset": 1, "watermark_ms": 2, "series": [1], "columns": columns
+        "v": rollups.VERSION, "partition": 0, "final": True, "next_offset": 1, "watermark_ms": 2, "series": [b"\x01"],
+        "columns": columns
     }  # fmt: skip
 
 
@@ -47,6 +48,28 @@ def test_a_tick_has_no_rows_and_comes_back() -> None:
 
 
 @pytest.mark.parametrize(
+    ("weights", "longest"),
+    [
+        pytest.param([1.0, 65535.0], 4, id="small"),
+        pytest.param([1.0, 65536.0], 16, id="large"),
+        pytest.param([0.5, 1.0], 16, id="fractions"),
+        pytest.param([-1.0, 1.0], 16, id="taken back"),
+        pytest.param([1e300, 1.0], 16, id="huge"),
+    ],
+)
+def test_weights_come_back_however_they_are_written(weights: list[float], longest: int) -> None:
+    """Small ones in two bytes each."""
+    sound = rollups.decode(msgspec.msgpack.encode(fields()))
+    sound.rollups.weight = np.array(weights)
+
+    written = rollups.encode(sound)
+
+    assert weights == rollups.decode(written).rollups.weight.tolist()
+    columns = msgspec.msgpack.decode(written)["columns"]
+    assert longest == len(columns.get("small_weight", columns.get("weight")))
+
+
+@pytest.mark.parametrize(
     ("spoil", "field"),
     [
         pytest.param(spoilt("slot", [0, 1]), "slot", id="slot past the series"),
@@ -58,7 +81,7 @@ def test_a_tick_has_no_rows_and_comes_back() -> None:
         pytest.param(spoilt("sketch_at", [0, 1, 3]), "sketch_at", id="division past the sketches"),
         pytest.param(spoilt("weight", [1.0]), "weight", id="weights missing"),
         pytest.param(lambda wire: wire["columns"].pop("sum"), "sum", id="column missing"),
-        pytest.param(lambda wire: wire.update(v=2), "v", id="other version"),
+        pytest.param(lambda wire: wire.update(v=1), "v", id="other version"),
         pytest.param(lambda wire: wire.update(series="x"), "series", id="wrong type"),
     ],
 )
