@@ -5,6 +5,7 @@ The law: weights are summed one by one in the order of the log, so it does not m
 ranks are maxima, for which no order matters.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -39,27 +40,29 @@ class SketchRows(NamedTuple):
 
 
 class Sketches:
-    """The sketches of cells under construction."""
+    """The sketches of cells under construction.
 
-    __slots__ = ("_keys", "_new_keys", "_new_weights", "_pending", "_small", "_weights")
+    As long as all weights are whole and small, an entry is one number: its key, and its weight in the low bits.
+    """
+
+    __slots__ = ("_keys", "_new", "_packed", "_pending", "_weights")
 
     def __init__(self) -> None:
+        self._packed: Keys | None = np.zeros(0, np.int64)
         self._keys: Keys = np.zeros(0, np.int64)
         self._weights: Floats = np.zeros(0)
-        self._new_keys: list[Keys] = []
-        self._new_weights: list[Floats | None] = []
+        self._new: list[tuple[Keys, Floats | None]] = []
         self._pending = 0
-        self._small = True
 
     def add(self, cell: Index, bucket: NDArray[np.int16], weight: Floats | None) -> None:
         """Add weight i (None: 1 each) to a bucket of cell i, in order."""
         if not len(cell):
             return
-        self._new_keys.append(_bucket_keys(cell, bucket))
-        self._new_weights.append(weight)
-        self._small = self._small and (weight is None or _are_small(weight))
+        if weight is not None and self._packed is not None and not _are_small(weight):
+            self._unpack()
+        self._new.append((_bucket_keys(cell, bucket), weight))
         self._pending += len(cell)
-        if self._pending >= max(PENDING, len(self._keys)):
+        if self._pending >= max(PENDING, len(self._keys if self._packed is None else self._packed)):
             self._compact()
 
     def merge(self, cells: Index, rows: SketchRows) -> None:
@@ -67,28 +70,40 @@ class Sketches:
         self.add(np.repeat(cells, np.diff(rows.at)), rows.bucket, rows.weight)
 
     def _compact(self) -> None:
-        if not self._new_keys:
+        if not self._new:
             return
-        pairs = zip(self._new_keys, self._new_weights, strict=True)
-        weights = [np.ones(len(keys)) if weight is None else weight for keys, weight in pairs]
-        keys, added = np.concatenate((self._keys, *self._new_keys)), np.concatenate((self._weights, *weights))
-        if self._small and (not len(self._weights) or self._weights.max() < _SMALL):
-            self._keys, self._weights = _counted(keys, added)
+        if self._packed is None:
+            self._keys, self._weights = _summed(self._keys, self._weights, self._new)
         else:
-            self._small = False
-            self._keys, self._weights = _summed(keys, added)
-        self._new_keys, self._new_weights, self._pending = [], [], 0
+            self._keys, weights = _counted(self._packed, self._new)
+            if weights.max() < _SMALL:
+                self._packed = (self._keys << _SMALL_BITS) | weights
+                self._keys = np.zeros(0, np.int64)
+            else:
+                self._packed, self._weights = None, weights.astype(np.float64)
+        self._new, self._pending = [], 0
+
+    def _unpack(self) -> None:
+        """From now on weights are floats beside their keys."""
+        self._compact()
+        if self._packed is not None:
+            self._keys, self._weights = _unpacked(self._packed)
+            self._packed = None
 
     def rows(self, cells: Index) -> SketchRows:
         """The sketches of these cells, which are ascending, without the buckets that retractions have emptied."""
         self._compact()
-        at, spans = _spans(self._keys, cells, _BUCKET_BITS)
-        weights = self._weights[spans]
+        if self._packed is None:
+            at, spans = _spans(self._keys, cells, _BUCKET_BITS)
+            keys, weights = self._keys[spans], self._weights[spans]
+        else:
+            at, spans = _spans(self._packed, cells, _BUCKET_BITS + _SMALL_BITS)
+            keys, weights = _unpacked(self._packed[spans])
         if len(weights) and not weights.all():
             kept = weights != 0
             at = np.concatenate(([0], np.cumsum(kept)))[at]
-            spans, weights = spans[kept], weights[kept]
-        bucket = (self._keys[spans] & ((1 << _BUCKET_BITS) - 1)) - _BUCKET_BIAS
+            keys, weights = keys[kept], weights[kept]
+        bucket = (keys & ((1 << _BUCKET_BITS) - 1)) - _BUCKET_BIAS
         return SketchRows(at, bucket.astype(np.int16), weights)
 
 
@@ -114,21 +129,30 @@ def _are_small(weights: Floats) -> bool:
     return bool(weights.min() >= 0 and weights.max() < _SMALL and (np.trunc(weights) == weights).all())
 
 
-def _counted(keys: Keys, weights: Floats) -> tuple[Keys, Floats]:
-    """Sum small weights of equal keys: sorted together in one number, which is the quickest way."""
-    packed = keys << _SMALL_BITS
-    packed += weights.astype(np.int64)
+def _unpacked(packed: Keys) -> tuple[Keys, Floats]:
+    """Keys and weights."""
+    return packed >> _SMALL_BITS, (packed & ((1 << _SMALL_BITS) - 1)).astype(np.float64)
+
+
+def _counted(packed: Keys, new: Sequence[tuple[Keys, Floats | None]]) -> tuple[Keys, Keys]:
+    """Sum small weights of equal keys: sorted together in one number, which is the quickest way. Keys and weights."""
+    packed = np.concatenate((packed, *(keys << _SMALL_BITS | _whole(weights) for keys, weights in new)))
     packed.sort()
     keys = packed >> _SMALL_BITS
     first = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
     packed &= (1 << _SMALL_BITS) - 1
-    return keys[first], np.add.reduceat(packed, first).astype(np.float64)
+    return keys[first], np.add.reduceat(packed, first)
 
 
-def _summed(keys: Keys, weights: Floats) -> tuple[Keys, Floats]:
+def _whole(weights: Floats | None) -> Keys | int:
+    return 1 if weights is None else weights.astype(np.int64)
+
+
+def _summed(keys: Keys, weights: Floats, new: Sequence[tuple[Keys, Floats | None]]) -> tuple[Keys, Floats]:
     """Sum equal keys in order: sums of fractions come out as if added one by one."""
-    found, at = np.unique(keys, return_inverse=True)
-    sums = np.bincount(at, weights, len(found))
+    added = [np.ones(len(more)) if each is None else each for more, each in new]
+    found, at = np.unique(np.concatenate((keys, *(more for more, _ in new))), return_inverse=True)
+    sums = np.bincount(at, np.concatenate((weights, *added)), len(found))
     return found, sums.astype(np.float64, copy=False)
 
 
