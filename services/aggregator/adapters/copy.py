@@ -1,39 +1,45 @@
-"""Rollups as a stream for `COPY incoming FROM STDIN (FORMAT binary)`.
+"""Rollups as a stream for `COPY ... FROM STDIN (FORMAT binary)`, of the staging table or of a table of rollups.
 
 Source: PostgreSQL manual, COPY, "Binary Format", and the send formats of its types; asyncpg's own encoder takes 25 us
-a row for the two arrays of a sketch, this 2. The law: field
-order is that of `COLUMNS`, and only a distinct count may be null.
+a row for the two arrays of a sketch, this 2. The law: field order is that of `COLUMNS`, and only a distinct count may
+be null.
 """
 
+from collections.abc import AsyncIterator, Iterable
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.aggregator.domain.cells import NEVER_MS
 from shared.model.rollup import Rollups
 from shared.wire import distinct
 
-COLUMNS = """
-    window_start timestamptz, series_id bigint, revision integer, late_count bigint, count double precision,
-    sum double precision, min double precision, max double precision, last double precision, last_ms bigint,
-    watermark timestamptz, extremes_estimated boolean, distinct_sketch bytea, sketch_bucket smallint[],
-    sketch_weight double precision[]
-"""
-"""Columns of the staging table; extremes that no point has set are infinite, `last_ms` is then the smallest bigint."""
+COLUMNS = {
+    "window_start": "timestamptz", "series_id": "bigint", "revision": "integer", "late_count": "bigint",
+    "count": "double precision", "sum": "double precision", "min": "double precision", "max": "double precision",
+    "last": "double precision", "last_at": "timestamptz", "watermark": "timestamptz",
+    "extremes_estimated": "boolean", "distinct_sketch": "bytea", "sketch_bucket": "smallint[]",
+    "sketch_weight": "double precision[]",
+}  # fmt: skip
+"""Columns and their types; extremes and times that no point has set are infinite."""
+
+Part: TypeAlias = tuple[Rollups, NDArray[np.int64]]
+"""Rows, and the id of each row's series."""
 
 _SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _END = b"\xff\xff"
 _EPOCH_MS = 946_684_800_000
 """Postgres counts microseconds from 2000."""
 
-_FIELDS = 15
 _NULL = -1
 _INT2_OID = 21
 _FLOAT8_OID = 701
 
 _SCALARS = (
     ("window_start", ">i8"), ("series_id", ">i8"), ("revision", ">i4"), ("late_count", ">i8"), ("count", ">f8"),
-    ("sum", ">f8"), ("min", ">f8"), ("max", ">f8"), ("last", ">f8"), ("last_ms", ">i8"), ("watermark", ">i8"),
+    ("sum", ">f8"), ("min", ">f8"), ("max", ">f8"), ("last", ">f8"), ("last_at", ">i8"), ("watermark", ">i8"),
     ("estimated", "u1"),
 )  # fmt: skip
 _ARRAY = [
@@ -55,14 +61,21 @@ _BUCKET_ITEM = np.dtype([("bytes", ">i4"), ("item", ">i2")])
 _WEIGHT_ITEM = np.dtype([("bytes", ">i4"), ("item", ">f8")])
 
 
-def stream(rows: Rollups, series_ids: NDArray[np.int64]) -> bytes:
-    """The whole stream for these rows; `series_ids` has the id of each row's series."""
+async def stream(parts: Iterable[Part]) -> AsyncIterator[bytes]:
+    """The whole stream for the rows of these parts, part by part."""
+    yield _SIGNATURE
+    for rows, series_ids in parts:
+        yield _tuples(rows, series_ids)
+    yield _END
+
+
+def _tuples(rows: Rollups, series_ids: NDArray[np.int64]) -> bytes:
     packed = _packed(rows)
     heads = memoryview(_heads(rows, series_ids, packed).tobytes())
     weights = memoryview(_array_header(np.diff(rows.sketch_at), _FLOAT8_OID, _WEIGHT_ITEM).tobytes())
     bucket_items = memoryview(_items(rows.bucket, _BUCKET_ITEM))
     weight_items = memoryview(_items(rows.weight, _WEIGHT_ITEM))
-    chunks: list[bytes | memoryview] = [_SIGNATURE]
+    chunks: list[bytes | memoryview] = []
     head, middle, bucket, weight = (form.itemsize for form in (_ROW, _WEIGHTS, _BUCKET_ITEM, _WEIGHT_ITEM))
     for row, (begin, end) in enumerate(pairwise(rows.sketch_at.tolist())):
         first = row * head
@@ -75,7 +88,6 @@ def stream(rows: Rollups, series_ids: NDArray[np.int64]) -> bytes:
             weights[row * middle : (row + 1) * middle],
             weight_items[begin * weight : end * weight],
         )
-    chunks.append(_END)
     return b"".join(chunks)
 
 
@@ -91,13 +103,15 @@ def _packed(rows: Rollups) -> dict[int, bytes]:
 def _heads(rows: Rollups, series_ids: NDArray[np.int64], packed: dict[int, bytes]) -> NDArray[np.void]:
     whole = np.zeros(len(rows), _ROW)
     heads = whole["head"]
-    heads["fields"] = _FIELDS
+    heads["fields"] = len(COLUMNS)
     for name, form in _SCALARS:
         heads[f"{name}_bytes"] = np.dtype(form).itemsize
     heads["window_start"] = (rows.start_ms - _EPOCH_MS) * 1000
     heads["watermark"] = (rows.watermark_ms - _EPOCH_MS) * 1000
+    # The smallest number is Postgres's word for minus infinity.
+    heads["last_at"] = np.where(rows.last_ms > NEVER_MS, (rows.last_ms - _EPOCH_MS) * 1000, NEVER_MS)
     heads["series_id"] = series_ids
-    for name in ("revision", "late_count", "count", "sum", "min", "max", "last", "last_ms", "estimated"):
+    for name in ("revision", "late_count", "count", "sum", "min", "max", "last", "estimated"):
         heads[name] = getattr(rows, name)
     heads["distinct_bytes"] = _NULL
     heads["distinct_bytes"][list(packed)] = [len(value) for value in packed.values()]

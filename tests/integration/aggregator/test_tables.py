@@ -110,6 +110,24 @@ async def test_late_points_revise_the_row(pool: postgres.Pool, tenant_id: int, b
     assert [1.0] * 4 == row["sketch_weight"]
 
 
+async def test_a_row_closed_once_more_changes_nothing(pool: postgres.Pool, tenant_id: int) -> None:
+    """As when offsets were set back: what was revised since stays as it is."""
+    log, again = Log(pool, tenant_id), Log(pool, tenant_id)
+    again.start_ms = log.start_ms
+    for each in (log, again):
+        each.feed(5_000, (1_000, 1.0))
+        each.feed(12_000)
+    await log.save()
+    log.feed(13_000, (500, 2.0))
+    await log.save()
+    before = await log.row()
+
+    await again.save()
+
+    assert (1, 2.0) == (before["revision"], before["count"])
+    assert before == await log.row()
+
+
 async def test_row_of_retractions_has_no_extremes(pool: postgres.Pool, tenant_id: int) -> None:
     """What no point has set is null, and a late point sets it, extremes as bounds."""
     log = Log(pool, tenant_id)
