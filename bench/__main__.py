@@ -12,6 +12,7 @@ from pathlib import Path
 from bench import (
     aggregator,
     alert_latency,
+    fold,
     gateway,
     ingest,
     late_burst,
@@ -20,6 +21,8 @@ from bench import (
     recovery,
     series_million,
     sketches,
+    stores,
+    workers,
 )
 from bench.figure import Invalid, Line, say
 from deploy.local.stack import Stack
@@ -42,6 +45,11 @@ MEASURES: dict[tuple[str, ...], Measure] = {
     ("late_burst",): late_burst.measure,
     ("series_million",): series_million.measure,
     ("sketch_error",): sketches.measure,
+    ("fold",): fold.measure,
+    ("two_workers",): workers.measure_workers,
+    ("telemetry_cost",): workers.measure_telemetry,
+    ("postgres_copy",): stores.measure_postgres,
+    ("redis_live",): stores.measure_redis,
     ("memory",): functools.partial(memory.measure, seconds=MEMORY_S),
 }
 """Figures -> what measures them; a measure may give two."""

@@ -61,7 +61,7 @@ async def _round(stack: Stack, folder: Path, prefix: str, runtime: str, load: pr
             environ = {**room.environ, "AGGREGATOR_RUNTIME": runtime}
             with stand.started(["services.aggregator"], folder, environ) as process:
                 cpu_s, wall_s, resident = await rounds.consumed(process, connection, topic, ends)
-            await _verify(connection, load)
+            await verify(connection, load)
         finally:
             await connection.close()
     rate = load.points / cpu_s
@@ -72,7 +72,8 @@ async def _round(stack: Stack, folder: Path, prefix: str, runtime: str, load: pr
     return rate
 
 
-async def _verify(connection: asyncpg.Connection, load: preload.Load) -> None:
+async def verify(connection: asyncpg.Connection, load: preload.Load) -> None:
+    """Raise `Invalid` unless every tier holds all that was sent."""
     for table in TABLES:
         found = await connection.fetchrow(
             "SELECT count(*) AS rows, sum(count) AS points, sum(late_count) AS late, sum(sum) AS total, "
