@@ -1,8 +1,7 @@
 """What the gateway writes to the log when nobody posts, and how it ends."""
 
 import asyncio
-from collections import defaultdict
-from itertools import pairwise
+from collections import Counter, defaultdict
 
 import pytest
 
@@ -24,15 +23,14 @@ async def test_idle_partitions_get_ticks_and_busy_ones_points_in_order(gateway: 
 
     await until(ticked, "two ticks a partition", 10)
     seqs = defaultdict(list)
-    received = defaultdict(list)
+    heard = Counter[int]()
     for partition, batch in await gateway.batches():
         seqs[partition, batch.producer].append(batch.seq)
         if batch.received_at_ms >= began_ms:
-            received[partition].append(batch.received_at_ms)
+            heard[partition] += 1
 
-    assert PARTITIONS == len(received)
+    assert [True] * PARTITIONS == [count >= 2 for count in heard.values()]
     assert all(found == list(range(1, len(found) + 1)) for found in seqs.values())
-    assert all(late - early < 4000 for times in received.values() for early, late in pairwise(times))
 
 
 async def test_sigterm_finishes_what_was_begun(leaving: Gateway) -> None:
