@@ -39,9 +39,9 @@ bench: env ## measure: one JSON line a figure; FIGURE=gateway_100 for one
 	@$(IN)/python -m deploy.local.jars
 	@$(IN)/python -m bench $(FIGURE)
 
-chaos: env ## thirty runs of two minutes in which anything may be killed or frozen; TIDEGAUGE_SEED=7 for one of them
+chaos: env ## thirty runs of two minutes, three at a time, in which anything may be killed or frozen; TIDEGAUGE_SEED=7 for one of them
 	@$(IN)/python -m deploy.local.jars
-	@TIDEGAUGE_CHAOS_RUNS=30 $(IN)/pytest -p no:randomly tests/chaos $(ARGS)
+	@TIDEGAUGE_CHAOS_RUNS=30 $(IN)/pytest -n 3 -p no:randomly tests/chaos $(ARGS)
 
 crashes: env ## end and freeze a worker at every named point of fold and commit, at its 1st, 2nd and 10th passage
 	@$(IN)/python -m deploy.local.jars
