@@ -1,7 +1,7 @@
 """postgres_copy, redis_live: what a closed and a shown series-window cost, against the plainest way to write them.
 
 Microseconds of CPU a series-window: of the session in Postgres, and of the client of Redis. Ten thousand series,
-windows of 50 points each. The law: both sides write the same rows, and what is written can be read back.
+windows of 50 points each. The law: both sides write the same rows, and what we have written is read back.
 """
 
 import resource
@@ -28,6 +28,7 @@ from shared.model.window import BASE_MS, TIERS_MS, start_of
 from shared.runtime import redis
 from shared.runtime.clock import now_ms
 from shared.stream.processor import Key
+from shared.wire import live
 from shared.wire import series as wire
 
 SERIES, POINTS_A_WINDOW, POINTS_A_MESSAGE = 10_000, 50, 1_000
@@ -154,6 +155,7 @@ async def measure_redis(stack: Stack, folder: Path) -> list[Line]:
                 before = _own_us()
                 await keys.show(windows)
                 costs.append((_own_us() - before) / rows)
+                await _shown(client, room.prefix, windows, rows)
                 before = _own_us()
                 _hashes(stack.redis, room.prefix, windows)
                 peers.append((_own_us() - before) / rows)
@@ -161,6 +163,13 @@ async def measure_redis(stack: Stack, folder: Path) -> list[Line]:
         finally:
             await client.aclose()
     return [_line("redis_live", costs, peers, rows_shown=rows)]
+
+
+async def _shown(client: redis.Client, prefix: str, windows: list[LiveWindow], rows: int) -> None:
+    found = await client.mget([live.key(prefix, window.partition, window.start_ms) for window in windows])
+    held = sum(len(live.decode(value).rollups) for value in found)
+    if held != rows:
+        raise Invalid(f"{rows} rows shown, {held} read back")
 
 
 def _hashes(address: str, prefix: str, windows: list[LiveWindow]) -> None:
