@@ -152,7 +152,7 @@ def _size(text: str) -> int:
     problem = f"Content-Length: must be given, at most {MAX_BODY_BYTES}"
     if not text.isdecimal():
         raise ValueError(problem)
-    if len(text) > len(str(MAX_BODY_BYTES)) or int(text) > MAX_BODY_BYTES:
+    if int(text) > MAX_BODY_BYTES:
         raise OverflowError(problem)
     return int(text)
 

@@ -42,6 +42,13 @@ def _indices(magnitude: NDArray[np.float64]) -> Buckets:
     return scaled.astype(np.int16)
 
 
+def are_small(weights: Weights, limit: int) -> bool:
+    """Whether there are weights, and all are whole and from 0 to below `limit`."""
+    return bool(
+        len(weights) and weights.min() >= 0 and weights.max() < limit and (np.trunc(weights) == weights).all()
+    )
+
+
 def values_of(buckets: Buckets) -> NDArray[np.float64]:
     """Value that stands for each bucket: within `ACCURACY` of all values in it."""
     index = np.abs(buckets.astype(np.float64)) - _OFFSET

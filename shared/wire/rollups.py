@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from shared.errors import Rejected
+from shared.model import sketch
 from shared.model.rollup import RAGGED, ROW_COLUMNS, SPARSE_COLUMNS, Rollups
 from shared.model.window import BASE_MS, TIERS_MS
 
@@ -78,7 +78,7 @@ def encode(windows: Windows) -> bytes:
         name: getattr(rows, name).astype(_DTYPES.get(name, "<i8"), copy=False).tobytes()
         for name in (*_COLUMNS, *later)
     }
-    name = "small_weight" if _are_small(rows.weight) else "weight"
+    name = "small_weight" if sketch.are_small(rows.weight, 1 << 16) else "weight"
     columns[name] = rows.weight.astype(_DTYPES[name], copy=False).tobytes()
     return _encoder.encode(
         _Wire(
@@ -91,12 +91,6 @@ def encode(windows: Windows) -> bytes:
             columns,
             windows.resolution_ms,
         )
-    )
-
-
-def _are_small(weight: NDArray[np.float64]) -> bool:
-    return bool(
-        len(weight) and weight.min() >= 0 and weight.max() < 1 << 16 and (np.trunc(weight) == weight).all()
     )
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.model import distinct
+from shared.model import distinct, sketch
 
 Index = NDArray[np.integer]
 Floats = NDArray[np.float64]
@@ -27,7 +27,7 @@ _REGISTER_BITS = 12
 _RANK_BITS = 6
 
 _SMALL_BITS = 22
-_SMALL = float(1 << _SMALL_BITS)
+_SMALL = 1 << _SMALL_BITS
 """Whole weights below it fit beside their key into 63 bits: 24 of a cell, 16 of a bucket."""
 
 
@@ -58,7 +58,7 @@ class Sketches:
         """Add weight i (None: 1 each) to a bucket of cell i, in order."""
         if not len(cell):
             return
-        if weight is not None and self._packed is not None and not _are_small(weight):
+        if weight is not None and self._packed is not None and not sketch.are_small(weight, _SMALL):
             self._unpack()
         self._new.append((_bucket_keys(cell, bucket), weight))
         self._pending += len(cell)
@@ -75,12 +75,11 @@ class Sketches:
         if self._packed is None:
             self._keys, self._weights = _summed(self._keys, self._weights, self._new)
         else:
-            self._keys, weights = _counted(self._packed, self._new)
+            keys, weights = _counted(self._packed, self._new)
             if weights.max() < _SMALL:
-                self._packed = (self._keys << _SMALL_BITS) | weights
-                self._keys = np.zeros(0, np.int64)
+                self._packed = keys << _SMALL_BITS | weights
             else:
-                self._packed, self._weights = None, weights.astype(np.float64)
+                self._packed, self._keys, self._weights = None, keys, weights.astype(np.float64)
         self._new, self._pending = [], 0
 
     def _unpack(self) -> None:
@@ -122,11 +121,6 @@ def _spans(keys: Keys, cells: Index, bits: int) -> tuple[NDArray[np.int64], NDAr
     sizes = np.searchsorted(keys, low + (1 << bits)) - begin
     at = np.concatenate(([0], np.cumsum(sizes)))
     return at, np.repeat(begin - at[:-1], sizes) + np.arange(at[-1])
-
-
-def _are_small(weights: Floats) -> bool:
-    """Whether these weights are whole and so small that they may be summed in any grouping."""
-    return bool(weights.min() >= 0 and weights.max() < _SMALL and (np.trunc(weights) == weights).all())
 
 
 def _unpacked(packed: Keys) -> tuple[Keys, Floats]:
