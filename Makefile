@@ -45,7 +45,7 @@ chaos: env ## thirty runs of two minutes, three at a time, in which anything may
 
 crashes: env ## end and freeze a worker at every named point of fold and commit, at its 1st, 2nd and 10th passage
 	@$(IN)/python -m deploy.local.jars
-	@TIDEGAUGE_CRASHES=all $(IN)/pytest -n 3 tests/contract/test_crash_points.py $(ARGS)
+	@TIDEGAUGE_CRASHES=all $(IN)/pytest -n 3 tests/contract/test_failpoints.py $(ARGS)
 
 orders: env ## 200,000 points in 100 orders and batchings: the same rows to the last byte
 	@TIDEGAUGE_ORDERS=100 $(IN)/pytest -n 2 tests/properties/test_order.py $(ARGS)

@@ -8,12 +8,12 @@ import uvloop
 from services.alerts import app
 from services.alerts.settings import Settings
 from shared.errors import Misconfigured
-from shared.runtime import crash, logging, settings
+from shared.runtime import failpoint, logging, settings
 
 if __name__ == "__main__":
     logging.configure("alerts")
     try:
-        crash.arm(os.environ.get(crash.VARIABLE, ""))
+        failpoint.arm(os.environ.get(failpoint.VARIABLE, ""))
         uvloop.run(app.run(settings.load(Settings, "ALERTS", os.environ)))
     except Misconfigured as problem:
         sys.exit(f"alerts: {problem}")

@@ -14,7 +14,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import KafkaError
 
-from shared.runtime import crash
+from shared.runtime import failpoint
 from shared.runtime.lifecycle import background, die
 from shared.stream import group as timing
 from shared.stream.group import Group
@@ -66,7 +66,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ship
             self._consumer.seek(aiokafka.TopicPartition(*key), self._pump.held[key].next)
         fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
         if fetched:
-            crash.point("fetched")
+            failpoint.hit("fetched")
         for tp, messages in fetched.items():
             key = Key(tp.topic, tp.partition)
             if not self._pump.take(key, [Record(m.offset, m.timestamp, m.value) for m in messages]):
@@ -78,9 +78,9 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ship
 
     async def on_partitions_revoked(self, revoked: Iterable[aiokafka.TopicPartition]) -> None:
         """Forget everything: an assignment always comes next, and is acquired anew."""
-        crash.point("revoked")
+        failpoint.hit("revoked")
         self._pump.forget()
-        crash.point("forgotten")
+        failpoint.hit("forgotten")
 
     async def on_partitions_assigned(self, assigned: Iterable[aiokafka.TopicPartition]) -> None:
         """Own what is assigned, or end the process."""
@@ -94,15 +94,15 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ship
 
     async def acquire(self, assigned: list[aiokafka.TopicPartition]) -> None:
         """Own these partitions, seek to their checkpoints and fold them from now on."""
-        crash.point("assigned")
+        failpoint.hit("assigned")
         acquired = await self._pump.acquire(Key(tp.topic, tp.partition) for tp in assigned)
-        crash.point("acquired")
+        failpoint.hit("acquired")
         earliest = await self._consumer.beginning_offsets(assigned)
         ends = await self._consumer.end_offsets(assigned)
         for tp in assigned:
             held = acquired[Key(tp.topic, tp.partition)]
             self._consumer.seek(tp, check_bounds(held, earliest[tp], ends[tp]))
-        crash.point("sought")
+        failpoint.hit("sought")
         self._pump.install(acquired)
 
     def mirror(self, offsets: dict[Key, int]) -> None:
@@ -113,7 +113,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ship
     async def _tell_kafka(self, offsets: dict[Key, int]) -> None:
         try:
             await self._consumer.commit({aiokafka.TopicPartition(*key): at for key, at in offsets.items()})
-            crash.point("mirrored")
+            failpoint.hit("mirrored")
         except (KafkaError, ValueError) as problem:
             _log.info("offsets not mirrored", problem=repr(problem))
 

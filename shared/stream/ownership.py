@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from shared.runtime import crash
+from shared.runtime import failpoint
 from shared.runtime.postgres import Connection, Pool, connection
 from shared.stream import ledger, stops
 from shared.stream.breaker import Trip
@@ -89,9 +89,9 @@ class Ownership:
                 rows = await held.fetch(_ACQUIRE, topics, partitions, self.owner)
             stored = {Key(topic, partition): Stored(*rest) for topic, partition, *rest in rows}
             stored = await stops.recall(held, stored)
-            crash.point("raised")
+            failpoint.hit("raised")
             folds = await restore(held, stored)
-            crash.point("restored")
+            failpoint.hit("restored")
         return stored, folds
 
     async def commit(self, cuts: Sequence[Cut[Any]], write: Write) -> Outcome:
@@ -101,18 +101,18 @@ class Ownership:
         was committed is recognised by its checkpoint.
         """
         async with connection(self._pool) as held, held.transaction():
-            crash.point("begun")
+            failpoint.hit("begun")
             moved = await _move(held, cuts)
-            crash.point("moved")
+            failpoint.hit("moved")
             won = [cut for cut in cuts if cut.key in moved]
             if won:
                 await _bury(held, won)
                 await ledger.add(held, {cut.key: ledger.buried_in(cut) for cut in won if cut.dead})
-                crash.point("buried")
+                failpoint.hit("buried")
                 await write(held, won)
             rest = [cut for cut in cuts if cut.key not in moved]
             known = await _committed_before(held, rest) if rest else frozenset()
-        crash.point("committed")
+        failpoint.hit("committed")
         return Outcome(moved | known, frozenset(cut.key for cut in rest) - known)
 
     async def stopped(self, trips: Mapping[Key, Trip]) -> dict[Key, int]:

@@ -13,7 +13,7 @@ import structlog
 
 from shared.errors import Unavailable
 from shared.model.bound import Bound
-from shared.runtime import crash
+from shared.runtime import failpoint
 from shared.runtime.postgres import Connection
 from shared.stream.breaker import Trip
 from shared.stream.held import Held, held_from
@@ -76,7 +76,7 @@ class Pump(Generic[W]):
         """From now on fold these partitions, and no others."""
         self.forget()
         self.held = dict(acquired)
-        crash.point("installed")
+        failpoint.hit("installed")
         _log.info("partitions acquired", partitions=len(acquired), topics=sorted({k.topic for k in acquired}))
         for held in acquired.values():
             held.say_stopped()
@@ -104,7 +104,7 @@ class Pump(Generic[W]):
                 self._holes.add(key)
                 return False
             held.take(record)
-            crash.point("folded")
+            failpoint.hit("folded")
             self._holes.discard(key)
             if held.is_stopped():
                 break
@@ -164,23 +164,23 @@ class Pump(Generic[W]):
             cuts = [self._cut(held) for held in taken]
             if not cuts:
                 return {}
-            crash.point("cut")
+            failpoint.hit("cut")
             outcome = await self._ownership.commit(cuts, self._write)
             done = [cut for cut in cuts if cut.key in outcome.done]
             self._settle(taken, outcome.done)
             await self._processor.settled(done)
-            crash.point("settled")
+            failpoint.hit("settled")
             return {cut.key: cut.end for cut in done}
 
     async def _write(self, held: Connection, cuts: Sequence[Cut[W]]) -> None:
         await self._processor.save(held, cuts)
-        crash.point("saved")
+        failpoint.hit("saved")
         await self._processor.publish(cuts)
-        crash.point("published")
+        failpoint.hit("published")
 
     async def drain(self) -> dict[Key, int]:
         """Commit once more before leaving the group, then forget; what cannot be committed is left to the log."""
-        crash.point("stopping")
+        failpoint.hit("stopping")
         try:
             async with asyncio.timeout(DRAIN_S):
                 return await self.commit()
@@ -188,7 +188,7 @@ class Pump(Generic[W]):
             _log.warning("last commit failed; the log will be replayed", problem=repr(problem))
             return {}
         finally:
-            crash.point("drained")
+            failpoint.hit("drained")
             self.forget()
 
     def _cut(self, held: Held[W]) -> Cut[W]:

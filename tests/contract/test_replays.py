@@ -21,7 +21,7 @@ from services.aggregator.app import GROUP
 from shared.model.point import Points
 from shared.model.series import Series
 from shared.runtime.clock import now_ms
-from shared.runtime.crash import EXIT_CRASHED, VARIABLE
+from shared.runtime.failpoint import EXIT_CRASHED, VARIABLE
 from shared.wire import envelope
 from shared.wire.series import pack, partition_of, series_id
 from tests.support.rig import PARTITIONS, Rig, Worker

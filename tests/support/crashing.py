@@ -16,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from services.aggregator.app import GROUP
-from shared.runtime.crash import EXIT_CRASHED, VARIABLE
+from shared.runtime.failpoint import EXIT_CRASHED, VARIABLE
 from shared.runtime.lifecycle import EXIT_GIVEN_UP
 from tests.support.forks import Fork
 from tests.support.load import Load

@@ -17,7 +17,7 @@ from services.aggregator.domain.lateness import bites, revise, rows_to_revise
 from services.aggregator.service import Work
 from shared.model.rollup import Ints, Rollups
 from shared.model.window import TIERS_MS
-from shared.runtime import crash
+from shared.runtime import failpoint
 from shared.runtime.postgres import Connection
 from shared.stream import ledger
 from shared.stream.processor import Key
@@ -92,7 +92,7 @@ class RollupTables:
     async def save(self, held: Connection, works: Mapping[Key, Work]) -> None:
         """Write what the works hold: closed windows first, then the rows that late points revise."""
         await _save_series(held, works)
-        crash.point("series_saved")
+        failpoint.hit("series_saved")
         await held.execute(_STAGE)
         for resolution_ms, table in TABLES.items():
             closed = [
@@ -102,12 +102,12 @@ class RollupTables:
             ]
             if closed:
                 await _write_closed(held, table, closed)
-        crash.point("closed_saved")
+        failpoint.hit("closed_saved")
         if any(work.late for work in works.values()):
             await held.execute(_BY_KEY)
         for work in works.values():
             await _save_late(held, work)
-        crash.point("late_saved")
+        failpoint.hit("late_saved")
         kept = [(*key, *part) for key, work in works.items() for part in snapshot.whole(key, work)]
         if kept:
             await held.execute(_KEEP, *map(list, zip(*kept, strict=True)))

@@ -14,7 +14,7 @@ from services.aggregator.adapters.postgres import RollupTables
 from services.aggregator.adapters.repeats import BatchIds
 from services.aggregator.domain.repeats import Repeats
 from services.aggregator.service import Arrival, PartitionFold, Work
-from shared.runtime import crash
+from shared.runtime import failpoint
 from shared.runtime.postgres import Connection
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
 from shared.wire import envelope
@@ -52,7 +52,7 @@ class PartitionStream:
     def fold(self, record: Record) -> None:
         """Decode and fold one record."""
         batch = envelope.decode(record.value, record.appended_at_ms)
-        crash.point("decoded")
+        failpoint.hit("decoded")
         arrival = Arrival(
             batch.producer, batch.seq, batch.received_at_ms, batch.series, batch.tally, batch.batches
         )

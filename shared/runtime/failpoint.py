@@ -1,6 +1,6 @@
 """Named places at which a test ends or freezes this process: the tables come out right wherever that happens.
 
-`TIDEGAUGE_CRASH=committed:2:exit` ends it, without any cleaning up, at the second passage of `committed`; with `freeze`
+`TIDEGAUGE_FAILPOINT=committed:2:exit` ends it, without cleaning up, at its second passage of `committed`; with `freeze`
 it stands still there until somebody sends SIGCONT. The law: unarmed, a point is one look at an attribute.
 """
 
@@ -13,7 +13,7 @@ import structlog
 
 from shared.errors import Misconfigured
 
-VARIABLE = "TIDEGAUGE_CRASH"
+VARIABLE = "TIDEGAUGE_FAILPOINT"
 """Environment variable that arms one point: `name:passage:exit` or `name:passage:freeze`."""
 
 EXIT_CRASHED = 86
@@ -72,7 +72,7 @@ def arm(wanted: str) -> None:
     _armed.name, _armed.passages, _armed.how = said[1], int(said[2]), said[3]
 
 
-def point(name: str) -> None:
+def hit(name: str) -> None:
     """Go on, unless it is here that this process is to end or to freeze."""
     if _armed.name == name:
         _pass()
@@ -82,7 +82,7 @@ def _pass() -> None:
     _armed.passages -= 1
     if _armed.passages:
         return
-    structlog.get_logger(__name__).critical("crash point", point=_armed.name, how=_armed.how)
+    structlog.get_logger(__name__).critical("failpoint", point=_armed.name, how=_armed.how)
     _armed.name = ""
     if _armed.how == "exit":
         os._exit(EXIT_CRASHED)

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from shared.errors import Misconfigured
-from shared.runtime import crash
+from shared.runtime import failpoint
 
 ROOT = Path(__file__).parents[3]
 
 PASSES = """
 import sys
-from shared.runtime import crash
-crash.arm(sys.argv[1])
+from shared.runtime import failpoint
+failpoint.arm(sys.argv[1])
 for name in ("folded", "cut", "folded", "cut", "folded"):
-    crash.point(name)
+    failpoint.hit(name)
     print(name, flush=True)
 """
 
@@ -35,9 +35,9 @@ def test_every_point_stands_at_one_place_and_is_listed() -> None:
     sources = [
         path.read_text() for folder in ("shared", "services") for path in (ROOT / folder).rglob("*.py")
     ]
-    passed = Counter(name for text in sources for name in re.findall(r'crash\.point\("(\w+)"\)', text))
+    passed = Counter(name for text in sources for name in re.findall(r'failpoint\.hit\("(\w+)"\)', text))
 
-    assert dict.fromkeys(crash.POINTS, 1) == passed
+    assert dict.fromkeys(failpoint.POINTS, 1) == passed
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_every_point_stands_at_one_place_and_is_listed() -> None:
 def test_what_cannot_be_armed_is_refused(armed: str, said: str) -> None:
     """By name, with the names that there are."""
     with pytest.raises(Misconfigured, match=said):
-        crash.arm(armed)
+        failpoint.arm(armed)
 
 
 def test_unarmed_points_are_passed() -> None:
@@ -69,7 +69,7 @@ def test_a_process_ends_at_its_passage() -> None:
     with started("folded:2:exit") as process:
         said, _ = process.communicate(timeout=20)
 
-    assert crash.EXIT_CRASHED == process.returncode
+    assert failpoint.EXIT_CRASHED == process.returncode
     assert said.startswith(b"folded\ncut\n")
     assert said.count(b"\nfolded\n") == 0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.stack import Stack
-from shared.runtime.crash import POINTS
+from shared.runtime.failpoint import POINTS
 from tests.support import forks
 from tests.support.crashing import Blow, Lane
 from tests.support.rig import Rig
