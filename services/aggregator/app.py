@@ -12,7 +12,7 @@ import structlog
 from services.aggregator.adapters import bounds, repeats
 from services.aggregator.adapters.kafka import WindowTopic
 from services.aggregator.adapters.ledger import LedgerWatch
-from services.aggregator.adapters.postgres import UPKEEP, RollupTables
+from services.aggregator.adapters.postgres import MAINTENANCE, RollupTables
 from services.aggregator.adapters.redis import LiveKeys
 from services.aggregator.adapters.stream import Aggregation, PartitionStream
 from services.aggregator.ports import LiveWindow, LiveWindows
@@ -20,7 +20,7 @@ from services.aggregator.service import Work
 from services.aggregator.settings import Settings
 from shared.errors import Unavailable
 from shared.model.bound import Bound
-from shared.runtime import instruments, postgres, redis, upkeep
+from shared.runtime import instruments, maintenance, postgres, redis
 from shared.runtime.clock import monotonic_s, now_ms
 from shared.runtime.kafka import Sender
 from shared.runtime.lifecycle import background, stop_event
@@ -52,7 +52,7 @@ async def run(settings: Settings) -> None:
     client = redis.client(settings.redis)
     topic = WindowTopic(sender, settings.topic_prefix)
     pump = Pump(Aggregation(RollupTables(), repeats.BatchIds(), topic), Ownership(pool, owner))
-    await upkeep.begin(pool, (*UPKEEP, *repeats.UPKEEP), stopping)
+    await maintenance.begin(pool, (*MAINTENANCE, *repeats.MAINTENANCE), stopping)
     keys = LiveKeys(client, settings.topic_prefix)
     live_sender = Sender(settings.kafka, f"{owner}-live")
     live_topic = WindowTopic(live_sender, settings.topic_prefix)

@@ -26,7 +26,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     live_every_ms: int = 1000
     """Time between two publications of the open windows, 100 to 60000."""
     pool_size: int = 3
-    """Connections to Postgres, 2 to 20: commits, acquisitions, upkeep."""
+    """Connections to Postgres, 2 to 20: commits, acquisitions, maintenance."""
     metrics_host: str = "127.0.0.1"
     """Address at which Prometheus may ask; in a container 0.0.0.0."""
     metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0

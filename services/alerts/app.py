@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from services.alerts.adapters.delivery import Delivery
 from services.alerts.adapters.outbox import Outbox
-from services.alerts.adapters.postgres import UPKEEP, AlertTables
+from services.alerts.adapters.postgres import MAINTENANCE, AlertTables
 from services.alerts.adapters.receivers.topic import AlertTopic
 from services.alerts.adapters.receivers.webhook import Webhook
 from services.alerts.adapters.reload import RuleFile
@@ -19,7 +19,7 @@ from services.alerts.ports import Receiver
 from services.alerts.service import MAX_ALERTS, MAX_KNOWN, PartitionAlerts, Work
 from services.alerts.settings import Settings, webhooks
 from shared.model.bound import Bound
-from shared.runtime import instruments, postgres, upkeep
+from shared.runtime import instruments, maintenance, postgres
 from shared.runtime.kafka import Sender
 from shared.runtime.lifecycle import background, stop_event
 from shared.stream import runtimes
@@ -48,7 +48,7 @@ async def run(settings: Settings) -> None:
     sender = Sender(settings.kafka, owner)
     dead = DeadLetters(sender, settings.topic_prefix)
     alerting = Alerting(file.book, AlertTables(receivers), dead, lambda: _wake(deliveries))
-    await upkeep.begin(pool, UPKEEP, stopping)
+    await maintenance.begin(pool, MAINTENANCE, stopping)
     running = [background(delivery.run(), f"receiver {delivery.receiver.name}") for delivery in deliveries]
     group = Group(settings.kafka, settings.topic_prefix + GROUP, (topic,), owner)
     pump = Pump(alerting, Ownership(pool, owner))

@@ -33,7 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     external_url: str = ""
     """Address under which people reach the gateway; stands in what receivers are told."""
     pool_size: Annotated[int, msgspec.Meta(ge=3, le=20)] = 5
-    """Connections to Postgres, 3 to 20: commits, acquisitions, upkeep and one or more for the outbox."""
+    """Connections to Postgres, 3 to 20: commits, acquisitions, maintenance and one or more for the outbox."""
     metrics_host: str = "127.0.0.1"
     """Address at which Prometheus may ask; in a container 0.0.0.0."""
     metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0

@@ -1,4 +1,4 @@
-"""Wires ingest: the pump drives the intake, upkeep keeps its tables.
+"""Wires ingest: the pump drives the intake, maintenance keeps its tables.
 
 Every statement of ingest finds its rows by key, and plans are made once a connection, often while a partition of today
 is still empty. The law: no plan may depend on that, so the planner is told to use the keys.
@@ -8,10 +8,10 @@ import os
 import socket
 
 from services.ingest.adapters.kafka import DerivedTopic
-from services.ingest.adapters.postgres import UPKEEP, EventTables
+from services.ingest.adapters.postgres import MAINTENANCE, EventTables
 from services.ingest.adapters.stream import Ingestion
 from services.ingest.settings import Settings
-from shared.runtime import instruments, postgres, upkeep
+from shared.runtime import instruments, maintenance, postgres
 from shared.runtime.kafka import Sender
 from shared.runtime.lifecycle import stop_event
 from shared.stream import runtimes
@@ -34,7 +34,7 @@ async def run(settings: Settings) -> None:
     sender = Sender(settings.kafka, owner)
     topic = DerivedTopic(sender, settings.topic_prefix)
     pump = Pump(Ingestion(EventTables(), topic), Ownership(pool, owner))
-    await upkeep.begin(pool, UPKEEP, stopping)
+    await maintenance.begin(pool, MAINTENANCE, stopping)
     prefix = settings.topic_prefix
     group = Group(settings.kafka, prefix + GROUP, (prefix + EVENTS.name,), owner)
     instruments.serve("ingest", settings.metrics_host, settings.metrics_port, pump.bounds())

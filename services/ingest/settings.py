@@ -22,7 +22,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     topic_prefix: str = ""
     """Put before every topic and the consumer group; lets two systems share servers."""
     pool_size: int = 3
-    """Connections to Postgres, 2 to 20: commits, look-ups, upkeep."""
+    """Connections to Postgres, 2 to 20: commits, look-ups, maintenance."""
     metrics_host: str = "127.0.0.1"
     """Address at which Prometheus may ask; in a container 0.0.0.0."""
     metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0

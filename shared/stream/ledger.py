@@ -14,7 +14,9 @@ from shared.runtime.postgres import Connection
 from shared.stream.processor import Cut, Key
 from shared.wire.tally import salvaged
 
-UPKEEP = ("SELECT ensure_partitions('ledger_1m', interval '1 day', interval '1 day', interval '30 days')",)
+MAINTENANCE = (
+    "SELECT ensure_partitions('ledger_1m', interval '1 day', interval '1 day', interval '30 days')",
+)
 """Keeps partitions ahead of time and drops those past retention."""
 
 _ADD = """

@@ -82,7 +82,7 @@ JOIN {table} r ON r.series_id = wanted.series_id AND r.window_start = to_timesta
 """
 )
 
-UPKEEP = ("SELECT keep_rollups()", *ledger.UPKEEP)
+MAINTENANCE = ("SELECT keep_rollups()", *ledger.MAINTENANCE)
 """Keeps partitions of all tiers ahead of time and forgets what is past retention."""
 
 

@@ -16,7 +16,7 @@ from shared.stream.processor import Key
 from shared.wire.batch_ids import BATCH_ID_BYTES, MARK_BYTES, NOTE
 
 FORGOTTEN = 1_000
-"""Rows of each partition that one statement of the upkeep deletes."""
+"""Rows of each partition that one statement of the maintenance deletes."""
 
 _SAVE = """
 INSERT INTO batch_id (topic, partition, received_at, next_offset, marks, ids, notes)
@@ -42,7 +42,7 @@ DELETE FROM batch_id WHERE (topic, partition, received_at, next_offset) IN (
         ORDER BY b.received_at LIMIT {FORGOTTEN} FOR UPDATE SKIP LOCKED) old)
 """  # noqa: S608 # the number is a constant of this module
 
-UPKEEP = (_FORGET,) * 10
+MAINTENANCE = (_FORGET,) * 10
 """Forgets what lies a day of log time behind the newest of its partition; never by the clock, for the log may rest."""
 
 

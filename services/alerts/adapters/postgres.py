@@ -93,7 +93,7 @@ DELETE FROM alert_instance WHERE (rule, series_id) IN (
 )
 """
 
-UPKEEP = (_OLD_NOTIFICATIONS,) * _BITES + (_OLD_EVENTS, _OLD_ALERTS) * _BITES
+MAINTENANCE = (_OLD_NOTIFICATIONS,) * _BITES + (_OLD_EVENTS, _OLD_ALERTS) * _BITES
 """Removes what is past retention, in bites that no commit has to wait for. What is a week old was given up long ago."""
 
 

@@ -22,7 +22,7 @@ IDS = 20_000
 """Ids of one statement."""
 
 FORGOTTEN = 10_000
-"""Entries of funnels that one statement of the upkeep deletes."""
+"""Entries of funnels that one statement of the maintenance deletes."""
 
 # asyncpg asks of each element of an array whether it is an array itself, which costs more than the query. Ids hold no
 # line ends.
@@ -51,10 +51,10 @@ DELETE FROM funnel_entry WHERE (tenant_id, funnel, session_id) IN (
     ORDER BY updated_at LIMIT {FORGOTTEN} FOR UPDATE SKIP LOCKED)
 """  # noqa: S608 # the number is a constant of this module
 
-UPKEEP = (
+MAINTENANCE = (
     "SELECT ensure_partitions('event', interval '1 day', interval '1 day', interval '30 days')",
     "SELECT ensure_partitions('event_id', interval '1 day', interval '1 day', interval '9 days')",
-    *ledger.UPKEEP,
+    *ledger.MAINTENANCE,
     *[_FORGET] * 20,
 )
 """Keeps partitions ahead of time, drops those past retention, and forgets sessions 90 days after their last step."""

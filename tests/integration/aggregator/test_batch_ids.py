@@ -4,9 +4,9 @@ from random import SystemRandom
 
 import pytest
 
-from services.aggregator.adapters.repeats import UPKEEP, BatchIds
+from services.aggregator.adapters.repeats import MAINTENANCE, BatchIds
 from services.aggregator.domain.repeats import REMEMBERED_S, Fresh, Part, Repeats
-from shared.runtime import postgres, upkeep
+from shared.runtime import maintenance, postgres
 from shared.stream.processor import Key
 
 T0_S = 1_760_000_000
@@ -96,7 +96,7 @@ async def test_rows_are_kept_for_a_day_of_the_log(
     for at, after_s in enumerate((0, age_s)):
         await save(pool, key, at, Fresh([part(at)[0]], [1], [1], [T0_S + after_s]))
 
-    await upkeep.keep(pool, UPKEEP)
+    await maintenance.keep(pool, MAINTENANCE)
 
     async with postgres.connection(pool) as held:
         assert kept == await held.fetchval("SELECT count(*) FROM batch_id WHERE topic = $1", key.topic)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.alerts.adapters.postgres import UPKEEP, AlertTables
+from services.alerts.adapters.postgres import MAINTENANCE, AlertTables
 from services.alerts.adapters.receivers.topic import AlertTopic
 from services.alerts.adapters.receivers.webhook import Webhook
 from services.alerts.domain.lifecycle import Alert
@@ -14,7 +14,7 @@ from services.alerts.domain.rule import Rule
 from services.alerts.service import Described, PartitionAlerts, Work
 from shared.errors import Misconfigured
 from shared.model.window import BASE_MS
-from shared.runtime import upkeep
+from shared.runtime import maintenance
 from shared.runtime.kafka import Sender
 from shared.runtime.postgres import Pool
 from shared.stream.processor import Checkpoint, Cut, Key, Stored
@@ -169,7 +169,7 @@ async def test_what_is_past_retention_goes(pool: Pool) -> None:
     await pool.execute(
         "UPDATE alert_instance SET updated_at = now() - interval '401 days' WHERE topic = $1", key.topic
     )
-    await upkeep.keep(pool, UPKEEP)
+    await maintenance.keep(pool, MAINTENANCE)
     left = await pool.fetch("SELECT DISTINCT receiver FROM notification WHERE topic = $1", key.topic)
     alerts = await pool.fetch("SELECT rule, series_id, state FROM alert_instance WHERE topic = $1", key.topic)
     events = await pool.fetchval(

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from services.ingest.adapters.postgres import IDS, UPKEEP, EventIds, EventTables
+from services.ingest.adapters.postgres import IDS, MAINTENANCE, EventIds, EventTables
 from services.ingest.adapters.stream import PartitionStream
 from services.ingest.service import Work, judge
-from shared.runtime import postgres, upkeep
+from shared.runtime import maintenance, postgres
 from shared.runtime.clock import now_ms
 from shared.stream.processor import Key, Record
 from shared.wire import events
@@ -207,7 +207,7 @@ async def test_upkeep_forgets_old_sessions(table: Table, pool: postgres.Pool) ->
             "WHERE tenant_id = $1 AND session_id = 'old'",
             table.tenant_id,
         )
-    await upkeep.keep(pool, UPKEEP)
+    await maintenance.keep(pool, MAINTENANCE)
     rows = await table.rows("SELECT session_id FROM funnel_entry WHERE tenant_id = $1")
     tomorrow = f"{table.at(-86_400_000):%Y%m%dt0000}"
     made = await table.rows(

@@ -1,4 +1,4 @@
-"""Upkeep of tables: partitions ahead of time, and an end to rows past retention.
+"""Maintenance of tables: partitions ahead of time, and an end to rows past retention.
 
 Each service names the statements that keep its own tables; any number of workers may run them at once. Spans are
 seconds. The law: a worker takes no work before its tables were kept once, and a missed look does no harm.
@@ -37,7 +37,7 @@ async def begin(pool: Pool, statements: Sequence[str], stopping: asyncio.Event) 
             _log.warning("waiting for Postgres", problem=str(problem))
             await asyncio.sleep(_RETRY_S)
         else:
-            background(_go_on(pool, statements), "upkeep")
+            background(_go_on(pool, statements), "maintenance")
             return
 
 
@@ -47,4 +47,4 @@ async def _go_on(pool: Pool, statements: Sequence[str]) -> None:
         try:
             await keep(pool, statements)
         except Unavailable as problem:
-            _log.warning("upkeep put off", problem=str(problem))
+            _log.warning("maintenance put off", problem=str(problem))
