@@ -122,7 +122,7 @@ class PartitionFold:
     """What running totals are compared with."""
     max_series: int = MAX_SERIES
     max_producers: int = MAX_PRODUCERS
-    crowded_out: int = 0
+    evicted: int = 0
     """Producers that made room."""
     duplicates: int = 0
     """Messages dropped as repeats."""
@@ -252,7 +252,7 @@ class PartitionFold:
             self.seen = {who: at for who, at in self.seen.items() if at[1] >= oldest_ms}
         if (over := len(self.seen) - self.max_producers) > 0:
             self.seen = dict(sorted(self.seen.items(), key=lambda one: one[1][1])[over:])
-            self.crowded_out += over
+            self.evicted += over
         if len(self.series) <= SPARE_SERIES:
             return
         used = np.union1d(self._tiers.slots(), self.counters.totals.slots())

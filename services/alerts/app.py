@@ -79,7 +79,7 @@ def _bounds(pump: Pump[Work]) -> tuple[Bound, ...]:
             "entries",
             MAX_ALERTS,
             fullest(lambda state: len(state.alerts)),
-            lambda: sum(state.crowded_out for state in states()),
+            lambda: sum(state.evicted for state in states()),
         ),
     )
 

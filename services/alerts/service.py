@@ -73,7 +73,7 @@ class PartitionAlerts:
     alerts: dict[Key, Alert] = field(default_factory=dict)
     max_alerts: int = MAX_ALERTS
     max_known: int = MAX_KNOWN
-    crowded_out: int = 0
+    evicted: int = 0
     """Windows whose breach found no room for an alert."""
     _edition: int = -1
     _rules: list[Rule] = field(default_factory=list)
@@ -156,7 +156,7 @@ class PartitionAlerts:
 
     def _may_begin(self, *, breach: bool) -> bool:
         room = len(self.alerts) < self.max_alerts
-        self.crowded_out += breach and not room
+        self.evicted += breach and not room
         return breach and room
 
     def _move(self, rule: Rule, subject: Subject, grounds: Grounds, *, breach: bool) -> None:

@@ -23,5 +23,5 @@ class Bound:
     limit: int
     held: Callable[[], int]
     """How much it holds now; where there are several of a kind, the fullest."""
-    crowded_out: Callable[[], int] = _none
+    evicted: Callable[[], int] = _none
     """How much has made room, or was turned away, at the limit."""

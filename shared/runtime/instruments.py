@@ -14,7 +14,7 @@ from prometheus_client import start_http_server
 from shared.errors import Misconfigured
 from shared.model.bound import Bound
 
-HELD, LIMIT, CROWDED_OUT = "bound_held", "bound_limit", "bound_crowded_out"
+HELD, LIMIT, EVICTED = "bound_held", "bound_limit", "bound_evicted"
 """Instruments of every service, by the label `bound`."""
 
 
@@ -27,7 +27,7 @@ def observe(meter: Meter, bounds: Sequence[Bound]) -> None:
         LIMIT, [_each(bounds, lambda bound: bound.limit)], description="What it may hold"
     )
     meter.create_observable_counter(
-        CROWDED_OUT, [_each(bounds, lambda bound: bound.crowded_out())], description="What had no room"
+        EVICTED, [_each(bounds, lambda bound: bound.evicted())], description="What had no room"
     )
 
 

@@ -20,18 +20,16 @@ def bounds(folds: Folds) -> tuple[Bound, ...]:
     """Everything that a fold remembers beyond a commit."""
     return (
         _fullest(folds, "fold_series", MAX_SERIES, lambda fold: len(fold.series)),
+        _fullest(folds, "producers", MAX_PRODUCERS, lambda fold: len(fold.seen), lambda fold: fold.evicted),
         _fullest(
-            folds, "producers", MAX_PRODUCERS, lambda fold: len(fold.seen), lambda fold: fold.crowded_out
-        ),
-        _fullest(
-            folds, "batch_ids", MAX_IDS, lambda fold: fold.repeats.held, lambda fold: fold.repeats.crowded_out
+            folds, "batch_ids", MAX_IDS, lambda fold: fold.repeats.held, lambda fold: fold.repeats.evicted
         ),
         _fullest(
             folds,
             "runs",
             MAX_RUNS,
             lambda fold: fold.counters.totals.runs,
-            lambda fold: fold.counters.totals.crowded_out,
+            lambda fold: fold.counters.totals.evicted,
         ),
         _fullest(folds, "running_totals", MAX_TOTALS, lambda fold: fold.counters.totals.held),
     )

@@ -77,7 +77,7 @@ class RunningTotals:
         """Whether totals were forgotten since all were last kept whole, and whether they ever were."""
         self.held = 0
         """Totals that are remembered."""
-        self.crowded_out = 0
+        self.evicted = 0
         """Totals that counted nothing, for no more runs were remembered."""
 
     @property
@@ -94,7 +94,7 @@ class RunningTotals:
         owners, total = _read(points, histogram)
         run, completed = self._runs.of(owners, horizon_ms)
         known = run >= 0
-        self.crowded_out += len(known) - int(known.sum())
+        self.evicted += len(known) - int(known.sum())
         totals = Totals(keys_of(run, points.ts_ms), total).rows(known)
         written = [entries for changes in self._take(totals, completed) for entries in self._written(changes)]
         entries = _entries(points, histogram, written)

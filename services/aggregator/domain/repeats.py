@@ -53,7 +53,7 @@ class Repeats:
         self._seconds: deque[tuple[int, int]] = deque()
         """(second of log time, number of its first id), ascending."""
         self._fresh = Fresh([], [], [], [])
-        self.crowded_out = 0
+        self.evicted = 0
         """Ids that made room before their time."""
 
     @property
@@ -110,7 +110,7 @@ class Repeats:
             self._seconds.popleft()
         of_age = max(self._seconds[0][1], self._memory.oldest)
         oldest = max(of_age, self._memory.count - self._max_ids)
-        self.crowded_out += oldest - of_age
+        self.evicted += oldest - of_age
         self._memory.forget(oldest)
 
     def take(self) -> Fresh:

@@ -61,7 +61,7 @@ class RedisBindings:
 
     def __init__(self, client: Client, prefix: str = "", max_waiting: int = MAX_WAITING) -> None:
         self._max_waiting = max_waiting
-        self._crowded_out = 0
+        self._evicted = 0
         self._prefix = f"{prefix}batch:".encode()
         self._bind_all = client.register_script(_BIND)
         self._release_one = client.register_script(_RELEASE)
@@ -74,7 +74,7 @@ class RedisBindings:
         if monotonic_s() < self._retry_at_s:
             raise Unavailable("redis", "no answer a moment ago")
         if len(self._waiting) >= self._max_waiting:
-            self._crowded_out += 1
+            self._evicted += 1
             raise Unavailable("redis", "too many bindings wait")
         answer: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((batch, answer))
@@ -88,7 +88,7 @@ class RedisBindings:
     def bound(self) -> Bound:
         """Bindings that wait."""
         return Bound(
-            "bindings", "entries", self._max_waiting, lambda: len(self._waiting), lambda: self._crowded_out
+            "bindings", "entries", self._max_waiting, lambda: len(self._waiting), lambda: self._evicted
         )
 
     async def release(self, batch: Identity) -> None:

@@ -18,7 +18,7 @@ class Recent(dict[K, V]):
         super().__init__()
         self.most = most
         """How many it may hold."""
-        self.crowded_out = 0
+        self.evicted = 0
         """Entries that made room."""
 
     def __setitem__(self, key: K, value: V) -> None:
@@ -26,7 +26,7 @@ class Recent(dict[K, V]):
         self.pop(key, None)
         if len(self) >= self.most:
             del self[next(iter(self))]
-            self.crowded_out += 1
+            self.evicted += 1
         super().__setitem__(key, value)
 
 
@@ -37,5 +37,5 @@ def bound_of(name: str, *memories: Recent[Any, Any]) -> Bound:
         "entries",
         memories[0].most,
         lambda: max(map(len, memories)),
-        lambda: sum(memory.crowded_out for memory in memories),
+        lambda: sum(memory.evicted for memory in memories),
     )

@@ -58,7 +58,7 @@ def test_producers_that_were_silent_longest_make_room(count: int, forgotten: int
     kept.checkpoint()
 
     assert [str(at) for at in range(forgotten, count)] == sorted(kept.seen)
-    assert forgotten == kept.crowded_out
+    assert forgotten == kept.evicted
 
 
 def test_what_a_message_says_of_itself_weighs_until_the_commit() -> None:
@@ -82,6 +82,6 @@ def test_the_fullest_partition_is_shown() -> None:
     for each in (small, large):
         each.checkpoint()
 
-    shown = {bound.name: (bound.held(), bound.crowded_out()) for bound in bounds(lambda: [small, large])}
+    shown = {bound.name: (bound.held(), bound.evicted()) for bound in bounds(lambda: [small, large])}
 
     assert ((2, 0), (1, 2)) == (shown["fold_series"], shown["producers"])

@@ -234,7 +234,7 @@ def test_runs_beyond_the_bound_count_nothing(runs: int) -> None:
     found = judged(kept, *((slot, 10, 6.0) for slot in range(runs)))
 
     assert [(slot, 10, 1.0, 1.0) for slot in range(min(3, runs))] == added(found)
-    assert (2 * max(0, runs - 3), min(3, runs)) == (kept.crowded_out, kept.runs)
+    assert (2 * max(0, runs - 3), min(3, runs)) == (kept.evicted, kept.runs)
     assert [TOTAL] * runs == roles(found)[:runs]
 
 

@@ -91,23 +91,23 @@ def test_the_oldest_ids_make_room_for_newer_ones(newest: int) -> None:
     for name in (1, 2, 3):
         kept(repeats, 0, part(name))
     full = [kept(repeats, 0, part(name)) for name in (1, 2, 3)]
-    before = repeats.crowded_out
+    before = repeats.evicted
 
     kept(repeats, 0, part(4))
 
     assert [[False]] * 3 == full
-    assert (0, 1) == (before, repeats.crowded_out)
+    assert (0, 1) == (before, repeats.evicted)
     assert [[False], [False], [True]] == [kept(repeats, 0, part(name)) for name in (2, 4, 1)]
 
 
-def test_ids_that_are_too_old_do_not_count_as_crowded_out() -> None:
+def test_ids_that_are_too_old_do_not_count_as_evicted() -> None:
     """They had their time."""
     repeats = Repeats(max_ids=2)
     kept(repeats, 0, part(1), part(2, first=1), rows=2)
 
     kept(repeats, SPAN_MS + 1000, part(3), part(4, first=1), rows=2)
 
-    assert 0 == repeats.crowded_out
+    assert 0 == repeats.evicted
 
 
 def test_new_ids_are_handed_over_once() -> None:

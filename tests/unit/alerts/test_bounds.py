@@ -24,7 +24,7 @@ def test_no_more_alerts_begin_than_there_is_room_for(count: int, without: int) -
 
     bounded.fold(alerting.closed([(series, 1, 6.0) for series in range(count)]))
 
-    assert (count - without, without) == (len(bounded.alerts), bounded.crowded_out)
+    assert (count - without, without) == (len(bounded.alerts), bounded.evicted)
 
 
 def test_an_alert_begins_when_others_have_made_room() -> None:

@@ -19,7 +19,7 @@ from shared.errors import Unavailable
 from shared.runtime import redis
 
 BELOW_AT_ABOVE = pytest.mark.parametrize(
-    ("count", "crowded_out"),
+    ("count", "evicted"),
     [pytest.param(2, 0, id="below"), pytest.param(3, 0, id="at"), pytest.param(4, 1, id="above")],
 )
 
@@ -33,15 +33,15 @@ class EveryKey:
 
 
 @BELOW_AT_ABOVE
-def test_beyond_its_bound_a_memory_forgets_the_oldest(count: int, crowded_out: int) -> None:
+def test_beyond_its_bound_a_memory_forgets_the_oldest(count: int, evicted: int) -> None:
     """Below and at the bound all entries are there; above it the one that was set longest ago is not."""
     memory: Recent[int, str] = Recent(3)
 
     for key in range(count):
         memory[key] = str(key)
 
-    assert list(range(crowded_out, count)) == list(memory)
-    assert crowded_out == memory.crowded_out
+    assert list(range(evicted, count)) == list(memory)
+    assert evicted == memory.evicted
 
 
 def test_what_is_set_again_is_the_newest() -> None:
@@ -52,11 +52,11 @@ def test_what_is_set_again_is_the_newest() -> None:
     memory["a"] = 2
     memory["c"] = 3
 
-    assert ({"a": 2, "c": 3}, 1) == (memory, memory.crowded_out)
+    assert ({"a": 2, "c": 3}, 1) == (memory, memory.evicted)
 
 
 @BELOW_AT_ABOVE
-async def test_keys_buckets_and_rosters_are_bounded(count: int, crowded_out: int) -> None:
+async def test_keys_buckets_and_rosters_are_bounded(count: int, evicted: int) -> None:
     """A key that was forgotten is looked up again when it comes."""
     ring = KeyRing(EveryKey(), max_keys=3)
 
@@ -64,13 +64,13 @@ async def test_keys_buckets_and_rosters_are_bounded(count: int, crowded_out: int
         await ring.find(bytes([tenant_id]), 0.0)
     keys, buckets, _ = ring.bounds
 
-    assert (min(count, 3), crowded_out) == (keys.held(), keys.crowded_out())
-    assert (min(count, 3), crowded_out) == (buckets.held(), buckets.crowded_out())
-    assert [None] * crowded_out == [ring.known(bytes([one]), 0.0) for one in range(crowded_out)]
+    assert (min(count, 3), evicted) == (keys.held(), keys.evicted())
+    assert (min(count, 3), evicted) == (buckets.held(), buckets.evicted())
+    assert [None] * evicted == [ring.known(bytes([one]), 0.0) for one in range(evicted)]
 
 
 @BELOW_AT_ABOVE
-def test_rosters_of_tenants_are_bounded(count: int, crowded_out: int) -> None:
+def test_rosters_of_tenants_are_bounded(count: int, evicted: int) -> None:
     """A tenant whose roster was forgotten is judged anew."""
     rosters = Rosters(max_tenants=3)
 
@@ -78,11 +78,11 @@ def test_rosters_of_tenants_are_bounded(count: int, crowded_out: int) -> None:
         rosters.at(tenant_id, 0)
     bound = rosters.bound()
 
-    assert (min(count, 3), 3, crowded_out) == (bound.held(), bound.limit, bound.crowded_out())
+    assert (min(count, 3), 3, evicted) == (bound.held(), bound.limit, bound.evicted())
 
 
 @BELOW_AT_ABOVE
-async def test_bindings_beyond_the_bound_are_let_in_unasked(count: int, crowded_out: int) -> None:
+async def test_bindings_beyond_the_bound_are_let_in_unasked(count: int, evicted: int) -> None:
     """The aggregator tells repeats apart all the same."""
     bindings = RedisBindings(redis.client("redis://127.0.0.1:9"), max_waiting=3)
 
@@ -92,7 +92,7 @@ async def test_bindings_beyond_the_bound_are_let_in_unasked(count: int, crowded_
     bound = bindings.bound()
 
     assert [Unavailable] * count == [type(answer) for answer in answers]
-    assert (0, 3, crowded_out) == (bound.held(), bound.limit, bound.crowded_out())
+    assert (0, 3, evicted) == (bound.held(), bound.limit, bound.evicted())
 
 
 async def test_a_publisher_takes_no_more_requests_than_may_wait() -> None:
@@ -121,4 +121,4 @@ def test_a_full_memory_of_series_is_forgotten_as_a_whole(count: int, forgotten: 
         points = [{"name": f"m{name}", "value": 1, "ts": 1_760_000_000_000} for name in names]
         decoder.decode(json.dumps({"points": points}).encode(), 1, 1_760_000_000_000)
 
-    assert (forgotten, 1 if forgotten else count) == (decoder.bound().crowded_out(), decoder.bound().held())
+    assert (forgotten, 1 if forgotten else count) == (decoder.bound().evicted(), decoder.bound().held())

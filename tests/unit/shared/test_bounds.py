@@ -62,7 +62,7 @@ def test_prometheus_sees_every_bound() -> None:
         text = answer.read().decode()
 
     shown = {line.split("{")[0]: line.split()[-1] for line in text.splitlines() if 'bound="pigeons"' in line}
-    assert {"bound_held": "7.0", "bound_limit": "12.0", "bound_crowded_out_total": "3.0"} == shown
+    assert {"bound_held": "7.0", "bound_limit": "12.0", "bound_evicted_total": "3.0"} == shown
 
 
 def test_a_port_in_use_is_named() -> None:
