@@ -84,11 +84,11 @@ async def _loaded(
 
 async def _stored(room: stand.Room, events: int) -> bool:
     """Whether so many events are in the table."""
-    held = await asyncpg.connect(room.postgres)
+    conn = await asyncpg.connect(room.postgres)
     try:
-        return bool(await held.fetchval("SELECT count(*) = $1 FROM event", events))
+        return bool(await conn.fetchval("SELECT count(*) = $1 FROM event", events))
     finally:
-        await held.close()
+        await conn.close()
 
 
 def _line(samples: np.ndarray, points: feed.Tally, events: feed.Tally, seconds: float) -> Line:

@@ -93,12 +93,12 @@ async def measure_postgres(stack: Stack, folder: Path) -> list[Line]:
     return [_line("postgres_copy", costs, peers, rows_a_commit=rows)]
 
 
-async def _saved(held: Any, works: Mapping[Key, Work]) -> float:
+async def _saved(conn: Any, works: Mapping[Key, Work]) -> float:
     """Microseconds of the session for what a commit writes: rows, new series, open windows, ledger."""
-    before = await _session_us(held)
-    async with held.transaction():
-        await RollupTables().save(held, works)
-    return await _session_us(held) - before
+    before = await _session_us(conn)
+    async with conn.transaction():
+        await RollupTables().save(conn, works)
+    return await _session_us(conn) - before
 
 
 async def _copied(own: Any, peer: Any, works: Mapping[Key, Work]) -> float:
@@ -126,9 +126,9 @@ def _spans(works: Mapping[Key, Work]) -> Iterator[tuple[str, int, int]]:
             yield table, int(min(map(np.min, closed))), int(max(map(np.max, closed)))
 
 
-async def _session_us(held: Any) -> float:
+async def _session_us(conn: Any) -> float:
     """CPU that the session's process has used."""
-    pid = await held.fetchval("SELECT pg_backend_pid()")
+    pid = await conn.fetchval("SELECT pg_backend_pid()")
     # Nanoseconds on the CPU; the usual figures come in ticks of 10 ms.
     used = Path(f"/proc/{pid}/schedstat").read_text()  # noqa: ASYNC240  # no disk
     return int(used.split()[0]) / 1000
@@ -167,9 +167,9 @@ async def measure_redis(stack: Stack, folder: Path) -> list[Line]:
 
 async def _shown(client: redis.Client, prefix: str, windows: list[LiveWindow], rows: int) -> None:
     found = await client.mget([live.key(prefix, window.partition, window.start_ms) for window in windows])
-    held = sum(len(live.decode(value).rollups) for value in found)
-    if held != rows:
-        raise Invalid(f"{rows} rows shown, {held} read back")
+    conn = sum(len(live.decode(value).rollups) for value in found)
+    if conn != rows:
+        raise Invalid(f"{rows} rows shown, {conn} read back")
 
 
 def _hashes(address: str, prefix: str, windows: list[LiveWindow]) -> None:

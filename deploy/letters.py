@@ -46,18 +46,18 @@ def choice(topic: str | None, code: str | None, since: str) -> Choice:
 
 async def listing(dsn: str, chosen: Choice, limit: int) -> Listing:
     """The newest letters, how many there are, and what stands still. Raises `Unavailable`."""
-    async with letters.opened(dsn) as held:
-        found = await letters.listed(held, chosen, limit)
-        return Listing(found, await letters.counted(held, chosen), await letters.stopped(held))
+    async with letters.opened(dsn) as conn:
+        found = await letters.listed(conn, chosen, limit)
+        return Listing(found, await letters.counted(conn, chosen), await letters.stopped(conn))
 
 
 async def one(dsn: str, name: str) -> tuple[Letter, bytes]:
     """A letter with its bytes. Raises `Misconfigured` when there is none of that name, and `Unavailable`."""
     chosen = Choice(ids=(name,))
-    async with letters.opened(dsn) as held:
-        if found := await letters.page(held, chosen, _FIRST):
+    async with letters.opened(dsn) as conn:
+        if found := await letters.page(conn, chosen, _FIRST):
             return found[0]
-        if without := await letters.listed(held, chosen, 1):
+        if without := await letters.listed(conn, chosen, 1):
             return without[0], b""
     raise Misconfigured(f"there is no dead letter {name!r}: `tidegauge dead-letters list` names them")
 
@@ -66,11 +66,11 @@ async def replay(postgres: str, kafka: str, chosen: Choice) -> int:
     """Publish letters again, in the order of their places; how many. Raises `Unavailable`, with some of them done."""
     sender, done, after = Sender(kafka, CLIENT_ID), 0, _FIRST
     try:
-        async with letters.opened(postgres) as held:
-            while found := await letters.page(held, chosen, after):
+        async with letters.opened(postgres) as conn:
+            while found := await letters.page(conn, chosen, after):
                 await sender.send([_message(letter, value) for letter, value in found])
                 places = [_place(letter) for letter, _ in found]
-                await letters.mark(held, places)
+                await letters.mark(conn, places)
                 done, after = done + len(found), places[-1]
     finally:
         await sender.close()
@@ -79,8 +79,8 @@ async def replay(postgres: str, kafka: str, chosen: Choice) -> int:
 
 async def resume(dsn: str, topic: str, partition: int, through: int) -> int:
     """Let a stopped partition go on; bad messages below the offset returned do not stop it again."""
-    async with letters.opened(dsn) as held:
-        return await letters.resume(held, topic, partition, through)
+    async with letters.opened(dsn) as conn:
+        return await letters.resume(conn, topic, partition, through)
 
 
 def told(found: Listing) -> Iterator[str]:

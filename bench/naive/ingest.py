@@ -44,13 +44,13 @@ started: list[float] = []
 async def store(stream: Any) -> None:
     """Store each event, and send a point for each that was new."""
     seen = 0
-    held = await asyncpg.connect(os.environ["BENCH_POSTGRES"])
+    conn = await asyncpg.connect(os.environ["BENCH_POSTGRES"])
     async for event in stream:
         if not started:
             started.append(time.process_time())
         ts = datetime.fromtimestamp(event["ts_ms"] / 1000, UTC)
         body = orjson.dumps(event["properties"]).decode()
-        done = await held.execute(
+        done = await conn.execute(
             _INSERT,
             event["event_id"],
             ts,

@@ -51,7 +51,7 @@ class StateFolder:
         return None
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Hold the folder; `Occupied` says who else does and how to stop that one."""
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / "lock").open("a+") as file:

@@ -62,13 +62,13 @@ class Stack:
         environ: Mapping[str, str] = os.environ,
     ) -> Iterator["Stack"]:
         """Servers that answer; `durable=False` is for tests: saved data may go with the machine."""
-        with cls.held(folder, durable=durable, say=say, environ=environ) as stack:
+        with cls.locked(folder, durable=durable, say=say, environ=environ) as stack:
             stack.start()
             yield stack
 
     @classmethod
     @contextmanager
-    def held(
+    def locked(
         cls,
         folder: Path,
         *,
@@ -79,7 +79,7 @@ class Stack:
     ) -> Iterator["Stack"]:
         """The folder is ours, leftovers are gone, ports are chosen; nothing runs yet. Stops all at the end."""
         state = StateFolder(folder)
-        with state.held():
+        with state.lock():
             if left := state.end_leftovers():
                 say(f"ended what a previous run left: {', '.join(left)}")
             if fresh:

@@ -90,9 +90,9 @@ class Wishes:
 
 def run(wishes: Wishes, progress: Progress) -> None:
     """Run the system until Ctrl-C or SIGTERM."""
-    held = Stack.held(wishes.folder, durable=True, fresh=wishes.fresh, say=progress.say)
+    locked = Stack.locked(wishes.folder, durable=True, fresh=wishes.fresh, say=progress.say)
     try:
-        with interruptible() as interrupt, held as stack:
+        with interruptible() as interrupt, locked as stack:
             fleet = Fleet(stack.folder, progress.say)
             interrupt.force += [fleet.kill, stack.kill]
             try:

@@ -110,37 +110,37 @@ class Question:
 async def read(dsn: str, question: Question) -> Books:
     """Read everything at one instant; raise `Unavailable`, or `Misconfigured` for an unknown tenant."""
     with guard():
-        held = await asyncpg.connect(dsn, timeout=CONNECT_S, command_timeout=STATEMENT_S)
+        conn = await asyncpg.connect(dsn, timeout=CONNECT_S, command_timeout=STATEMENT_S)
         try:
-            async with held.transaction(isolation="repeatable_read", readonly=True):
-                await _check(held, question)
+            async with conn.transaction(isolation="repeatable_read", readonly=True):
+                await _check(conn, question)
                 topics = list(question.topics.values())
-                checkpoints = await held.fetch(_CHECKPOINTS, topics)
+                checkpoints = await conn.fetch(_CHECKPOINTS, topics)
                 return Books(
-                    await _minutes(held, question, topics),
+                    await _minutes(conn, question, topics),
                     {(row["topic"], row["partition"]): row["next_offset"] for row in checkpoints},
-                    await _tiers(held, question, checkpoints),
+                    await _tiers(conn, question, checkpoints),
                 )
         finally:
-            held.terminate()
+            conn.terminate()
 
 
-async def _check(held: Any, question: Question) -> None:
+async def _check(conn: Any, question: Question) -> None:
     if question.tenant is None:
         return
-    if not await held.fetchval("SELECT count(*) FROM tenant WHERE name = $1", question.tenant):
+    if not await conn.fetchval("SELECT count(*) FROM tenant WHERE name = $1", question.tenant):
         raise Misconfigured(f"there is no tenant {question.tenant!r}")
 
 
-async def _minutes(held: Any, question: Question, topics: list[str]) -> list[Minute]:
+async def _minutes(conn: Any, question: Question, topics: list[str]) -> list[Minute]:
     span = _at(question.from_ms), _at(question.to_ms)
     found: dict[tuple[str, str, int], dict[str, int]] = {}
-    for topic, name, minute_ms, outcome, count in await held.fetch(_MINUTES, *span, topics, question.tenant):
+    for topic, name, minute_ms, outcome, count in await conn.fetch(_MINUTES, *span, topics, question.tenant):
         found.setdefault((topic, name or "(none)", minute_ms), {})[outcome] = count
     return [Minute(*key, Account(counts)) for key, counts in found.items()]
 
 
-async def _tiers(held: Any, question: Question, checkpoints: Sequence[Any]) -> list[Tier]:
+async def _tiers(conn: Any, question: Question, checkpoints: Sequence[Any]) -> list[Tier]:
     topic = question.topics["points"]
     watermarks = [row["watermark_ms"] or 0 for row in checkpoints if row["topic"] == topic] or [0]
     found = []
@@ -151,14 +151,14 @@ async def _tiers(held: Any, question: Question, checkpoints: Sequence[Any]) -> l
         end_ms = min(question.to_ms, *watermarks)
         end_ms -= end_ms % length_ms
         if first_ms < end_ms:
-            found.append(await _tier(held, (fine, coarse, length_ms), (first_ms, end_ms), question))
+            found.append(await _tier(conn, (fine, coarse, length_ms), (first_ms, end_ms), question))
     return found
 
 
-async def _tier(held: Any, tier: tuple[str, str, int], span: tuple[int, int], question: Question) -> Tier:
+async def _tier(conn: Any, tier: tuple[str, str, int], span: tuple[int, int], question: Question) -> Tier:
     fine, coarse, length_ms = tier
     query = _TIER.format(fine=fine, coarse=coarse)
-    rows = await held.fetch(query, *map(_at, span), question.tenant, timedelta(milliseconds=length_ms))
+    rows = await conn.fetch(query, *map(_at, span), question.tenant, timedelta(milliseconds=length_ms))
     apart = [
         Apart(
             int(row["window_start"].timestamp() * 1000), row["metric"], row["tenant"],

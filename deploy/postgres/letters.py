@@ -119,42 +119,42 @@ class Stopped(NamedTuple):
 async def opened(dsn: str) -> AsyncIterator[Connection]:
     """A connection; raises `Unavailable`."""
     with guard():
-        held = await asyncpg.connect(dsn, timeout=CONNECT_S, command_timeout=6 * CONNECT_S)
+        conn = await asyncpg.connect(dsn, timeout=CONNECT_S, command_timeout=6 * CONNECT_S)
         try:
-            yield held
+            yield conn
         finally:
-            held.terminate()
+            conn.terminate()
 
 
-async def listed(held: Connection, choice: Choice, limit: int) -> list[Letter]:
+async def listed(conn: Connection, choice: Choice, limit: int) -> list[Letter]:
     """The newest ones of the choice."""
-    return [Letter(*row) for row in await held.fetch(_LISTED, *_arguments(choice), limit)]
+    return [Letter(*row) for row in await conn.fetch(_LISTED, *_arguments(choice), limit)]
 
 
-async def counted(held: Connection, choice: Choice) -> list[Count]:
+async def counted(conn: Connection, choice: Choice) -> list[Count]:
     """How many there are, by topic and code."""
-    return [Count(*row) for row in await held.fetch(_COUNTED, *_arguments(choice))]
+    return [Count(*row) for row in await conn.fetch(_COUNTED, *_arguments(choice))]
 
 
-async def page(held: Connection, choice: Choice, after: Place) -> list[tuple[Letter, bytes]]:
+async def page(conn: Connection, choice: Choice, after: Place) -> list[tuple[Letter, bytes]]:
     """The next few that have bytes, in the order of their places."""
-    rows = await held.fetch(_PAGE, *_arguments(choice), *after, PAGE)
+    rows = await conn.fetch(_PAGE, *_arguments(choice), *after, PAGE)
     return [(Letter(*row[:-1]), row[-1]) for row in map(tuple, rows)]
 
 
-async def mark(held: Connection, places: Sequence[Place]) -> None:
+async def mark(conn: Connection, places: Sequence[Place]) -> None:
     """Note that these were published again."""
-    await held.execute(_MARK, *map(list, zip(*places, strict=True)))
+    await conn.execute(_MARK, *map(list, zip(*places, strict=True)))
 
 
-async def stopped(held: Connection) -> list[Stopped]:
+async def stopped(conn: Connection) -> list[Stopped]:
     """The partitions that stand still."""
-    return [Stopped(*row) for row in await held.fetch(_STOPPED)]
+    return [Stopped(*row) for row in await conn.fetch(_STOPPED)]
 
 
-async def resume(held: Connection, topic: str, partition: int, through: int) -> int:
+async def resume(conn: Connection, topic: str, partition: int, through: int) -> int:
     """Let a partition go on; up to where bad messages do not stop it. Raises `Misconfigured` unless it is stopped."""
-    let_through: int | None = await held.fetchval(_RESUME, topic, partition, through)
+    let_through: int | None = await conn.fetchval(_RESUME, topic, partition, through)
     if let_through is None:
         raise Misconfigured(
             f"{topic} {partition} is not stopped: `tidegauge dead-letters list` names what is"

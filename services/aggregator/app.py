@@ -75,7 +75,7 @@ def _bounds(pump: Pump[Work]) -> tuple[Bound, ...]:
 
 
 def _streams(pump: Pump[Work]) -> list[PartitionStream]:
-    folds = [held.fold for held in list(pump.held.values())]
+    folds = [owned.fold for owned in list(pump.owned.values())]
     return [fold for fold in folds if isinstance(fold, PartitionStream)]
 
 
@@ -88,11 +88,11 @@ async def _show(pump: Pump[Work], places: tuple[LiveWindows, ...], every_s: floa
 
 
 async def _watch(pump: Pump[Work], watch: LedgerWatch, first: Key) -> None:
-    """Watch while the first partition is held, so that one worker does."""
+    """Watch while the first partition is owned, so that one worker does."""
     looked_s: float | None = None
     while True:
         await asyncio.sleep(TELL_S)
-        if first not in pump.held:
+        if first not in pump.owned:
             looked_s = None
             continue
         try:

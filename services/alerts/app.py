@@ -66,11 +66,11 @@ def _bounds(pump: Pump[Work]) -> tuple[Bound, ...]:
     """What the fullest partition remembers, and what all had no room for."""
 
     def states() -> list[PartitionAlerts]:
-        folds = [held.fold for held in list(pump.held.values())]
+        folds = [owned.fold for owned in list(pump.owned.values())]
         return [fold.state for fold in folds if isinstance(fold, PartitionStream)]
 
-    def fullest(held: Callable[[PartitionAlerts], int]) -> Callable[[], int]:
-        return lambda: max(map(held, states()), default=0)
+    def fullest(owned: Callable[[PartitionAlerts], int]) -> Callable[[], int]:
+        return lambda: max(map(owned, states()), default=0)
 
     return (
         Bound("known_series", "entries", MAX_KNOWN, fullest(lambda state: state.known)),

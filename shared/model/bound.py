@@ -1,6 +1,6 @@
 """A bound: how much something that grows with traffic, tenants, time or failures may hold, and how much it holds.
 
-Entries or bytes, as `unit` says. The law: what is asked costs nothing until somebody looks, and `held` never exceeds
+Entries or bytes, as `unit` says. The law: what is asked costs nothing until somebody looks, and `used` never exceeds
 `limit` by more than what comes at once.
 """
 
@@ -21,7 +21,7 @@ class Bound:
     unit: str
     """`entries` or `bytes`."""
     limit: int
-    held: Callable[[], int]
+    used: Callable[[], int]
     """How much it holds now; where there are several of a kind, the fullest."""
     evicted: Callable[[], int] = _none
     """How much has made room, or was turned away, at the limit."""

@@ -36,8 +36,8 @@ def merge(registers: Registers, ranks: Ranks) -> tuple[Registers, Ranks]:
     """The highest rank of each register, whatever counts they come from; registers ascending."""
     dense = np.zeros(REGISTERS, np.uint8)
     np.maximum.at(dense, registers, ranks)
-    held = np.flatnonzero(dense).astype(np.uint16)
-    return held, dense[held]
+    used = np.flatnonzero(dense).astype(np.uint16)
+    return used, dense[used]
 
 
 def estimate(ranks: Ranks) -> float:

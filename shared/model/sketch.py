@@ -84,11 +84,11 @@ def extremes(at: NDArray[np.int64], buckets: Buckets, weights: Weights) -> tuple
     """
     rows = len(at) - 1
     low, high = np.full(rows, np.inf), np.full(rows, -np.inf)
-    held = np.flatnonzero(weights > 0)
-    row = np.repeat(np.arange(rows), np.diff(at))[held]
+    used = np.flatnonzero(weights > 0)
+    row = np.repeat(np.arange(rows), np.diff(at))[used]
     # Of several assignments to one place the last stands.
-    low[row[::-1]] = _edges(buckets[held[::-1]], upper=False)
-    high[row] = _edges(buckets[held], upper=True)
+    low[row[::-1]] = _edges(buckets[used[::-1]], upper=False)
+    high[row] = _edges(buckets[used], upper=True)
     return low, high
 
 

@@ -14,14 +14,14 @@ from prometheus_client import start_http_server
 from shared.errors import Misconfigured
 from shared.model.bound import Bound
 
-HELD, LIMIT, EVICTED = "bound_held", "bound_limit", "bound_evicted"
+USED, LIMIT, EVICTED = "bound_used", "bound_limit", "bound_evicted"
 """Instruments of every service, by the label `bound`."""
 
 
 def observe(meter: Meter, bounds: Sequence[Bound]) -> None:
     """Give every bound its instruments."""
     meter.create_observable_gauge(
-        HELD, [_each(bounds, lambda bound: bound.held())], description="What it holds"
+        USED, [_each(bounds, lambda bound: bound.used())], description="How much of it is used"
     )
     meter.create_observable_gauge(
         LIMIT, [_each(bounds, lambda bound: bound.limit)], description="What it may hold"

@@ -23,9 +23,9 @@ _log = structlog.get_logger(__name__)
 
 async def keep(pool: Pool, statements: Sequence[str]) -> None:
     """Run the statements once. Raises `Unavailable`."""
-    async with connection(pool) as held:
+    async with connection(pool) as conn:
         for statement in statements:
-            await held.execute(statement)
+            await conn.execute(statement)
 
 
 async def begin(pool: Pool, statements: Sequence[str], stopping: asyncio.Event) -> None:

@@ -81,15 +81,15 @@ async def pool(dsn: str, size: int, **settings: str) -> Pool:
 async def connection(pool: Pool) -> AsyncIterator[Connection]:
     """A connection of the pool under all limits; errors of an absent server come out as `Unavailable`."""
     with guard():
-        async with pool.acquire(timeout=CONNECT_S) as held:
-            yield held
+        async with pool.acquire(timeout=CONNECT_S) as conn:
+            yield conn
 
 
 async def reachable(pool: Pool) -> bool:
     """Whether Postgres answers a trivial query within two seconds."""
     try:
-        async with asyncio.timeout(2), connection(pool) as held:
-            await held.fetchval("SELECT 1")
+        async with asyncio.timeout(2), connection(pool) as conn:
+            await conn.fetchval("SELECT 1")
     except (Unavailable, TimeoutError):
         return False
     return True

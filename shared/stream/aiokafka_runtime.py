@@ -18,7 +18,7 @@ from shared.runtime import failpoint
 from shared.runtime.lifecycle import background, die
 from shared.stream import group as timing
 from shared.stream.group import Group
-from shared.stream.held import check_bounds
+from shared.stream.owned import check_bounds
 from shared.stream.processor import Key, Record
 from shared.stream.pump import Pump
 from shared.stream.watchdog import Watchdog
@@ -63,14 +63,14 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ship
     async def turn(self, stopping: asyncio.Event) -> None:
         """Fold what a fetch brings; under back-pressure, wait until there is room."""
         for key in self._pump.rewinds():
-            self._consumer.seek(aiokafka.TopicPartition(*key), self._pump.held[key].next)
+            self._consumer.seek(aiokafka.TopicPartition(*key), self._pump.owned[key].next)
         fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
         if fetched:
             failpoint.hit("fetched")
         for tp, messages in fetched.items():
             key = Key(tp.topic, tp.partition)
             if not self._pump.take(key, [Record(m.offset, m.timestamp, m.value) for m in messages]):
-                self._consumer.seek(tp, self._pump.held[key].next)
+                self._consumer.seek(tp, self._pump.owned[key].next)
         # While records are at hand `getmany` never waits: heartbeats, commits and the watchdog would starve.
         await asyncio.sleep(0)
         while self._pump.full and not stopping.is_set():
@@ -100,8 +100,8 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ship
         earliest = await self._consumer.beginning_offsets(assigned)
         ends = await self._consumer.end_offsets(assigned)
         for tp in assigned:
-            held = acquired[Key(tp.topic, tp.partition)]
-            self._consumer.seek(tp, check_bounds(held, earliest[tp], ends[tp]))
+            owned = acquired[Key(tp.topic, tp.partition)]
+            self._consumer.seek(tp, check_bounds(owned, earliest[tp], ends[tp]))
         failpoint.hit("sought")
         self._pump.install(acquired)
 

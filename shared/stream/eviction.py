@@ -28,9 +28,9 @@ _log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def evicting(pool: Pool, held: Connection) -> AsyncIterator[None]:
+async def evicting(pool: Pool, conn: Connection) -> AsyncIterator[None]:
     """Within the block, whoever blocks this connection for long is ended; those who wait as it does are not."""
-    task = asyncio.create_task(_evict(pool, held.get_server_pid()))
+    task = asyncio.create_task(_evict(pool, conn.get_server_pid()))
     try:
         yield
     finally:

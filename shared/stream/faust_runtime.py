@@ -21,7 +21,7 @@ from shared.runtime.clock import monotonic_s
 from shared.runtime.lifecycle import background, die
 from shared.stream import group as timing
 from shared.stream.group import Group
-from shared.stream.held import Held, check_bounds
+from shared.stream.owned import OwnedPartition, check_bounds
 from shared.stream.processor import Key, Record
 from shared.stream.pump import Pump
 from shared.stream.watchdog import Watchdog
@@ -91,7 +91,7 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]  # Faust's drivers are n
             if self.seek_due:
                 await self._acquire(self.assignments)
             else:
-                await self.rewind(list(self.pump.held))
+                await self.rewind(list(self.pump.owned))
 
     async def _acquire(self, number: int) -> None:
         try:
@@ -112,7 +112,9 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]  # Faust's drivers are n
             self.pump.install(acquired)
             self.seek_due = False
 
-    async def _starts(self, assigned: Mapping[Key, Any], acquired: Mapping[Key, Held[Any]]) -> dict[Any, int]:
+    async def _starts(
+        self, assigned: Mapping[Key, Any], acquired: Mapping[Key, OwnedPartition[Any]]
+    ) -> dict[Any, int]:
         tps = list(assigned.values())
         earliest = await self.earliest_offsets(*tps)
         ends = await self.highwaters(*tps)
@@ -125,12 +127,12 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]  # Faust's drivers are n
             key
             for key in keys
             if key in assigned
-            and key in self.pump.held
+            and key in self.pump.owned
             and now_s - self._rewound_s.get(key, -every_s) >= every_s
         ]
         self._rewound_s.update(dict.fromkeys(due, now_s))
         if due:
-            await self.seek_wait({assigned[key]: self.pump.held[key].next for key in due})
+            await self.seek_wait({assigned[key]: self.pump.owned[key].next for key in due})
 
 
 async def run(pump: Pump[Any], group: Group, stopping: asyncio.Event) -> None:

@@ -26,7 +26,7 @@ ON CONFLICT (minute, tenant_id, topic, partition, outcome) DO UPDATE SET count =
 """
 
 
-async def add(held: Connection, counts: Mapping[Key, Mapping[Entry, int]]) -> None:
+async def add(conn: Connection, counts: Mapping[Key, Mapping[Entry, int]]) -> None:
     """Add what each partition has counted since its previous checkpoint."""
     rows = [
         (datetime.fromtimestamp(minute_ms / 1000, UTC), tenant_id, *key, outcome, number)
@@ -35,7 +35,7 @@ async def add(held: Connection, counts: Mapping[Key, Mapping[Entry, int]]) -> No
         if number
     ]
     if rows:
-        await held.execute(_ADD, *map(list, zip(*rows, strict=True)))
+        await conn.execute(_ADD, *map(list, zip(*rows, strict=True)))
 
 
 def buried_in(cut: Cut[Any]) -> Counter[Entry]:

@@ -84,13 +84,13 @@ class Ownership:
     async def acquire(self, keys: Sequence[Key], restore: Restore[F]) -> tuple[dict[Key, Stored], F]:
         """Take ownership and read the checkpoints; waits a while for a predecessor's open transaction, then ends it."""
         topics, partitions = [key.topic for key in keys], [key.partition for key in keys]
-        async with connection(self._pool) as held, held.transaction():
-            async with evicting(self._pool, held):
-                rows = await held.fetch(_ACQUIRE, topics, partitions, self.owner)
+        async with connection(self._pool) as conn, conn.transaction():
+            async with evicting(self._pool, conn):
+                rows = await conn.fetch(_ACQUIRE, topics, partitions, self.owner)
             stored = {Key(topic, partition): Stored(*rest) for topic, partition, *rest in rows}
-            stored = await stops.recall(held, stored)
+            stored = await stops.recall(conn, stored)
             failpoint.hit("raised")
-            folds = await restore(held, stored)
+            folds = await restore(conn, stored)
             failpoint.hit("restored")
         return stored, folds
 
@@ -100,30 +100,30 @@ class Ownership:
         Raises `Unavailable` when the result is unknown: calling again with the same cuts is then safe, for what
         was committed is recognised by its checkpoint.
         """
-        async with connection(self._pool) as held, held.transaction():
+        async with connection(self._pool) as conn, conn.transaction():
             failpoint.hit("begun")
-            moved = await _move(held, cuts)
+            moved = await _move(conn, cuts)
             failpoint.hit("moved")
             won = [cut for cut in cuts if cut.key in moved]
             if won:
-                await _bury(held, won)
-                await ledger.add(held, {cut.key: ledger.buried_in(cut) for cut in won if cut.dead})
+                await _bury(conn, won)
+                await ledger.add(conn, {cut.key: ledger.buried_in(cut) for cut in won if cut.dead})
                 failpoint.hit("buried")
-                await write(held, won)
+                await write(conn, won)
             rest = [cut for cut in cuts if cut.key not in moved]
-            known = await _committed_before(held, rest) if rest else frozenset()
+            known = await _committed_before(conn, rest) if rest else frozenset()
         failpoint.hit("committed")
         return Outcome(moved | known, frozenset(cut.key for cut in rest) - known)
 
     async def stopped(self, trips: Mapping[Key, Trip]) -> dict[Key, int]:
         """Tell that partitions are stopped; up to which offset an operator lets each through. Raises `Unavailable`."""
-        async with connection(self._pool) as held:
-            return await stops.tell(held, trips)
+        async with connection(self._pool) as conn:
+            return await stops.tell(conn, trips)
 
 
-async def _move(held: Connection, cuts: Sequence[Cut[Any]]) -> frozenset[Key]:
+async def _move(conn: Connection, cuts: Sequence[Cut[Any]]) -> frozenset[Key]:
     columns = zip(*map(_columns, cuts), strict=True)
-    return frozenset(Key(*row) for row in await held.fetch(_MOVE, *map(list, columns)))
+    return frozenset(Key(*row) for row in await conn.fetch(_MOVE, *map(list, columns)))
 
 
 def _columns(cut: Cut[Any]) -> tuple[Any, ...]:
@@ -131,15 +131,15 @@ def _columns(cut: Cut[Any]) -> tuple[Any, ...]:
     return (*cut.key, cut.epoch, cut.start, cut.end, state.watermark_ms, state.seen, state.snapshot)
 
 
-async def _committed_before(held: Connection, cuts: Sequence[Cut[Any]]) -> frozenset[Key]:
+async def _committed_before(conn: Connection, cuts: Sequence[Cut[Any]]) -> frozenset[Key]:
     columns = zip(*((*cut.key, cut.epoch, cut.end) for cut in cuts), strict=True)
-    return frozenset(Key(*row) for row in await held.fetch(_COMMITTED, *map(list, columns)))
+    return frozenset(Key(*row) for row in await conn.fetch(_COMMITTED, *map(list, columns)))
 
 
-async def _bury(held: Connection, cuts: Sequence[Cut[Any]]) -> None:
+async def _bury(conn: Connection, cuts: Sequence[Cut[Any]]) -> None:
     letters = [
         (*cut.key, dead.offset, dead.code, dead.reason, dead.value) for cut in cuts for dead in cut.dead
     ]
     if letters:
         # One statement, for between those of `executemany` Postgres sees no idle transaction that it could end.
-        await held.execute(_DEAD_LETTER, *map(list, zip(*letters, strict=True)))
+        await conn.execute(_DEAD_LETTER, *map(list, zip(*letters, strict=True)))

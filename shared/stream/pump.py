@@ -16,7 +16,7 @@ from shared.model.bound import Bound
 from shared.runtime import failpoint
 from shared.runtime.postgres import Connection
 from shared.stream.breaker import Trip
-from shared.stream.held import Held, held_from
+from shared.stream.owned import OwnedPartition, owned_from
 from shared.stream.ownership import F, Outcome, Restore, Write
 from shared.stream.processor import Cut, Key, Processor, Record, Stored, W
 
@@ -62,28 +62,28 @@ class Pump(Generic[W]):
         self._lock = asyncio.Lock()
         self._due = asyncio.Event()
         self._room = asyncio.Event()
-        self.held: dict[Key, Held[W]] = {}
+        self.owned: dict[Key, OwnedPartition[W]] = {}
         self._fenced: set[Key] = set()
         self._holes: set[Key] = set()
         self._resumed: set[Key] = set()
 
-    async def acquire(self, keys: Iterable[Key]) -> dict[Key, Held[W]]:
+    async def acquire(self, keys: Iterable[Key]) -> dict[Key, OwnedPartition[W]]:
         """Own these partitions and restore their folds; nothing is folded before `install`."""
         stored, folds = await self._ownership.acquire(sorted(keys), self._processor.restore)
-        return {key: held_from(key, at, folds[key]) for key, at in stored.items()}
+        return {key: owned_from(key, at, folds[key]) for key, at in stored.items()}
 
-    def install(self, acquired: Mapping[Key, Held[W]]) -> None:
+    def install(self, acquired: Mapping[Key, OwnedPartition[W]]) -> None:
         """From now on fold these partitions, and no others."""
         self.forget()
-        self.held = dict(acquired)
+        self.owned = dict(acquired)
         failpoint.hit("installed")
         _log.info("partitions acquired", partitions=len(acquired), topics=sorted({k.topic for k in acquired}))
-        for held in acquired.values():
-            held.say_stopped()
+        for owned in acquired.values():
+            owned.say_stopped()
 
     def forget(self) -> None:
         """Drop all partitions with everything that is not committed."""
-        self.held = {}
+        self.owned = {}
         self._fenced.clear()
         self._holes.clear()
         self._resumed.clear()
@@ -92,41 +92,43 @@ class Pump(Generic[W]):
     def take(self, key: Key, records: Sequence[Record]) -> bool:
         """Fold records of one partition; False when some before them are missing: the runtime must rewind.
 
-        Of a partition that is stopped, or not held, nothing is taken.
+        Of a partition that is stopped, or not owned, nothing is taken.
         """
-        held = self.held.get(key)
-        if held is None or held.is_stopped():
+        owned = self.owned.get(key)
+        if owned is None or owned.is_stopped():
             return True
         for record in records:
-            if record.offset < held.next:
+            if record.offset < owned.next:
                 continue
-            if record.offset > held.next:
+            if record.offset > owned.next:
                 self._holes.add(key)
                 return False
-            held.take(record)
+            owned.take(record)
             failpoint.hit("folded")
             self._holes.discard(key)
-            if held.is_stopped():
+            if owned.is_stopped():
                 break
-        if held.fold.urgent or held.is_stopped():
+        if owned.fold.urgent or owned.is_stopped():
             self._due.set()
         return True
 
     async def resume(self) -> None:
         """Tell which partitions are stopped, and go on with those that an operator resumes. Raises `Unavailable`."""
-        trips = {key: held.breaker.trip for key, held in self.held.items() if held.breaker.trip is not None}
+        trips = {
+            key: owned.breaker.trip for key, owned in self.owned.items() if owned.breaker.trip is not None
+        }
         if not trips:
             return
         for key, let_through in (await self._ownership.stopped(trips)).items():
-            held = self.held.get(key)
+            owned = self.owned.get(key)
             trip = trips[key]
-            if held is not None and held.breaker.trip == trip and let_through >= trip.offset:
-                held.let_through(let_through)
+            if owned is not None and owned.breaker.trip == trip and let_through >= trip.offset:
+                owned.let_through(let_through)
                 self._resumed.add(key)
 
     def rewinds(self) -> list[Key]:
         """Partitions that were resumed since the last call: the runtime must go back to where they stand."""
-        resumed = [key for key in self._resumed if key in self.held]
+        resumed = [key for key in self._resumed if key in self.owned]
         self._resumed.clear()
         return resumed
 
@@ -145,7 +147,7 @@ class Pump(Generic[W]):
 
     def waiting_bytes(self) -> int:
         """Roughly the memory that only a commit frees; what a commit under way has taken is not in it."""
-        return sum(held.waiting_bytes for held in list(self.held.values()))
+        return sum(owned.waiting_bytes for owned in list(self.owned.values()))
 
     def bounds(self) -> tuple[Bound, ...]:
         """What waits for a commit."""
@@ -160,8 +162,8 @@ class Pump(Generic[W]):
     async def commit(self) -> dict[Key, int]:
         """Commit what was folded; the committed partitions with their next offsets. Raises `Unavailable`."""
         async with self._lock:
-            taken = [held for held in self.held.values() if held.cut or held.next > held.start]
-            cuts = [self._cut(held) for held in taken]
+            taken = [owned for owned in self.owned.values() if owned.cut or owned.next > owned.start]
+            cuts = [self._cut(owned) for owned in taken]
             if not cuts:
                 return {}
             failpoint.hit("cut")
@@ -172,8 +174,8 @@ class Pump(Generic[W]):
             failpoint.hit("settled")
             return {cut.key: cut.end for cut in done}
 
-    async def _write(self, held: Connection, cuts: Sequence[Cut[W]]) -> None:
-        await self._processor.save(held, cuts)
+    async def _write(self, conn: Connection, cuts: Sequence[Cut[W]]) -> None:
+        await self._processor.save(conn, cuts)
         failpoint.hit("saved")
         await self._processor.publish(cuts)
         failpoint.hit("published")
@@ -191,20 +193,24 @@ class Pump(Generic[W]):
             failpoint.hit("drained")
             self.forget()
 
-    def _cut(self, held: Held[W]) -> Cut[W]:
-        if held.cut is None:
-            held.cut = Cut(held.key, held.epoch, held.start, held.next, held.fold.checkpoint(), held.dead)
-            held.dead, held.dead_bytes = [], 0
-        return held.cut
+    def _cut(self, owned: OwnedPartition[W]) -> Cut[W]:
+        if owned.cut is None:
+            owned.cut = Cut(
+                owned.key, owned.epoch, owned.start, owned.next, owned.fold.checkpoint(), owned.dead
+            )
+            owned.dead, owned.dead_bytes = [], 0
+        return owned.cut
 
-    def _settle(self, taken: Sequence[Held[W]], done: frozenset[Key]) -> None:
-        for held in taken:
-            if held.key in done and held.cut is not None:
-                held.start, held.cut = held.cut.end, None
-            elif self.held.get(held.key) is held:
-                del self.held[held.key]
-                self._fenced.add(held.key)
-                _log.warning("fenced", topic=held.key.topic, partition=held.key.partition, epoch=held.epoch)
+    def _settle(self, taken: Sequence[OwnedPartition[W]], done: frozenset[Key]) -> None:
+        for owned in taken:
+            if owned.key in done and owned.cut is not None:
+                owned.start, owned.cut = owned.cut.end, None
+            elif self.owned.get(owned.key) is owned:
+                del self.owned[owned.key]
+                self._fenced.add(owned.key)
+                _log.warning(
+                    "fenced", topic=owned.key.topic, partition=owned.key.partition, epoch=owned.epoch
+                )
         self._room.set()
 
     async def run_commits(self, mirror: Callable[[dict[Key, int]], Any]) -> None:

@@ -35,10 +35,10 @@ JOIN unnest($1::text[], $2::integer[]) AS stopped (topic, partition) USING (topi
 """
 
 
-async def recall(held: Connection, stored: Mapping[Key, Stored]) -> dict[Key, Stored]:
+async def recall(conn: Connection, stored: Mapping[Key, Stored]) -> dict[Key, Stored]:
     """The checkpoints with what their breakers start from."""
     columns = zip(*((*key, at.next_offset) for key, at in stored.items()), strict=True)
-    rows = await held.fetch(_BEFORE, *map(list, columns), RETENTION_GAP, WINDOW) if stored else []
+    rows = await conn.fetch(_BEFORE, *map(list, columns), RETENTION_GAP, WINDOW) if stored else []
     return {
         key: replace(stored[key], let_through=let_through, bad=tuple(bad))
         for topic, partition, let_through, bad in rows
@@ -46,10 +46,10 @@ async def recall(held: Connection, stored: Mapping[Key, Stored]) -> dict[Key, St
     }
 
 
-async def tell(held: Connection, trips: Mapping[Key, Trip]) -> dict[Key, int]:
+async def tell(conn: Connection, trips: Mapping[Key, Trip]) -> dict[Key, int]:
     """Tell that these partitions are stopped; up to which offset an operator lets each of them through."""
     rows = [(*key, *trip) for key, trip in trips.items()]
     columns = list(map(list, zip(*rows, strict=True)))
-    await held.execute(_TELL, *columns)
-    found = await held.fetch(_LET_THROUGH, *columns[:2])
+    await conn.execute(_TELL, *columns)
+    found = await conn.fetch(_LET_THROUGH, *columns[:2])
     return {Key(topic, partition): let_through for topic, partition, let_through in found}

@@ -272,7 +272,7 @@ async def test_a_receiver_that_hangs_delays_neither_others_nor_a_stop(watch: Wat
     """The pager hears everything, and a worker that is told to stop does not wait for an answer that never comes."""
     never = Event()
     with Webhook() as stuck:
-        stuck.otherwise = lambda _: Reply(held=never)
+        stuck.otherwise = lambda _: Reply(release=never)
         named = f"stuck={stuck.url},{watch.rig.settings['ALERTS_WEBHOOKS']}"
         watch.rig.settings = {**watch.rig.settings, "ALERTS_WEBHOOKS": named}
         worker = await watch.rig.worker()

@@ -71,10 +71,10 @@ async def test_a_key_is_held_while_one_of_its_attempts_may_be_in_the_log(binding
     for _ in range(2):
         await bindings.release(mine)
 
-    held = await bindings.bind(batch(6, mine.batch_id))
+    free = await bindings.bind(batch(6, mine.batch_id))
     await bindings.release(mine)
 
-    assert (False, True) == (held, await bindings.bind(batch(6, mine.batch_id)))
+    assert (False, True) == (free, await bindings.bind(batch(6, mine.batch_id)))
 
 
 async def test_a_release_is_of_its_own_body(bindings: Bindings) -> None:

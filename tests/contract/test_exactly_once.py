@@ -113,16 +113,16 @@ async def test_commit_of_the_loser_is_refused(rig: Rig, load: Load) -> None:
     """A commit that waits while another owner takes the epoch writes nothing, and the worker acquires anew."""
     worker = await rig.worker()
     await rig.owned_by(worker)
-    held = await asyncpg.connect(rig.postgres)
-    async with held.transaction():
-        await held.execute("SELECT FROM partition_state WHERE topic = $1 FOR UPDATE", rig.topic)
+    conn = await asyncpg.connect(rig.postgres)
+    async with conn.transaction():
+        await conn.execute("SELECT FROM partition_state WHERE topic = $1 FOR UPDATE", rig.topic)
         await load.rounds(10)
         await load.finish()
-        await _blocked(held)
-        await held.execute(
+        await _blocked(conn)
+        await conn.execute(
             "UPDATE partition_state SET epoch = epoch + 1, owner = 'x-0' WHERE topic = $1", rig.topic
         )
-    await held.close()
+    await conn.close()
 
     await rig.exact(load)
     assert EXIT_GIVEN_UP in worker.exits
@@ -259,10 +259,10 @@ async def slow(rig: Rig) -> AsyncIterator[None]:
     await rig.sql(f"DROP FUNCTION {name} CASCADE")
 
 
-async def _blocked(held: asyncpg.Connection) -> None:
+async def _blocked(conn: asyncpg.Connection) -> None:
     """Wait until another session waits for a lock."""
 
     async def fact() -> bool:
-        return bool(await held.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        return bool(await conn.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
 
     await until(fact, "a session waits for a lock")

@@ -154,10 +154,10 @@ async def test_commit_of_the_loser_is_refused(rig: Rig, load: EventLoad) -> None
     """A commit that waits while another owner takes the epoch writes nothing; its points are there already."""
     worker = await rig.worker()
     await rig.owned_by(worker)
-    async with _locked(rig) as held:
+    async with _locked(rig) as conn:
         await load.rounds(10)
         await _blocked(rig)
-        await held.execute(
+        await conn.execute(
             "UPDATE partition_state SET epoch = epoch + 1, owner = 'x-0' WHERE topic = $1", rig.topic
         )
 
@@ -207,13 +207,13 @@ async def test_postgres_is_killed_and_comes_back(rig: Rig, load: EventLoad, stac
 @contextlib.asynccontextmanager
 async def _locked(rig: Rig) -> AsyncIterator[asyncpg.Connection]:
     """No commit of the service under test gets through as long as the block."""
-    held = await asyncpg.connect(rig.postgres)
+    conn = await asyncpg.connect(rig.postgres)
     try:
-        async with held.transaction():
-            await held.execute("SELECT FROM partition_state WHERE topic = $1 FOR UPDATE", rig.topic)
-            yield held
+        async with conn.transaction():
+            await conn.execute("SELECT FROM partition_state WHERE topic = $1 FOR UPDATE", rig.topic)
+            yield conn
     finally:
-        await held.close()
+        await conn.close()
 
 
 async def _blocked(rig: Rig) -> None:

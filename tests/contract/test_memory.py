@@ -30,14 +30,14 @@ def tenant_id() -> int:
 
 
 @pytest_asyncio.fixture
-async def held(pool: postgres.Pool) -> AsyncIterator[Connection]:
+async def conn(pool: postgres.Pool) -> AsyncIterator[Connection]:
     """A connection."""
-    async with postgres.connection(pool) as held:
-        yield held
+    async with postgres.connection(pool) as conn:
+        yield conn
 
 
 @pytest.fixture(params=["fake", "table"])
-def memory(request: pytest.FixtureRequest, held: Connection) -> Made:
+def memory(request: pytest.FixtureRequest, conn: Connection) -> Made:
     """Both memories."""
 
     async def fake(days: list[tuple[Id, int]]) -> Memory:
@@ -48,8 +48,8 @@ def memory(request: pytest.FixtureRequest, held: Connection) -> Made:
 
     async def table(days: list[tuple[Id, int]]) -> Memory:
         rows = [(*one, datetime.fromtimestamp(day_ms / 1000, UTC)) for one, day_ms in days]
-        await held.executemany("INSERT INTO event_id VALUES ($1, $2, $3)", rows)
-        return EventIds(held)
+        await conn.executemany("INSERT INTO event_id VALUES ($1, $2, $3)", rows)
+        return EventIds(conn)
 
     return {"fake": fake, "table": table}[request.param]
 

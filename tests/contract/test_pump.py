@@ -13,7 +13,7 @@ from deploy.postgres.letters import resume
 from shared.errors import Misconfigured, Rejected, Unavailable
 from shared.runtime import postgres
 from shared.runtime.postgres import Connection
-from shared.stream.held import check_bounds
+from shared.stream.owned import check_bounds
 from shared.stream.ownership import Ownership
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
 from shared.stream.pump import Pump
@@ -100,7 +100,7 @@ async def test_a_hole_stops_the_fold(pool: postgres.Pool, key: Key) -> None:
     pump.take(key, records("ab"))
 
     assert not pump.take(key, records("d", 3))
-    assert (pump.held[key].next, pump.hole() is None) == (2, False)
+    assert (pump.owned[key].next, pump.hole() is None) == (2, False)
 
     assert pump.take(key, records("cd", 2))
     assert pump.hole() is None
@@ -126,7 +126,7 @@ async def test_commit_of_a_former_owner_writes_nothing(pool: postgres.Pool, key:
     await pumping(pool, key, "b")
 
     assert {} == await pump.commit()
-    assert ([], [], {}) == (journal.saved, journal.published, pump.held)
+    assert ([], [], {}) == (journal.saved, journal.published, pump.owned)
     assert pump.fenced() is not None
 
 
@@ -167,8 +167,8 @@ async def test_a_predecessor_that_stands_still_is_ended(pool: postgres.Pool, key
 
 async def _is_locked(pool: postgres.Pool, key: Key) -> bool:
     query = "SELECT FROM partition_state WHERE (topic, partition) = ($1, $2) FOR UPDATE SKIP LOCKED"
-    async with postgres.connection(pool) as held:
-        return not await held.fetch(query, *key)
+    async with postgres.connection(pool) as conn:
+        return not await conn.fetch(query, *key)
 
 
 async def test_commit_that_failed_keeps_its_cut(pool: postgres.Pool, key: Key) -> None:
@@ -190,8 +190,8 @@ async def test_refused_record_is_kept_with_its_reason(pool: postgres.Pool, key: 
     pump, journal = await pumping(pool, key)
     pump.take(key, records("a b"))
     await pump.commit()
-    async with postgres.connection(pool) as held:
-        rows = await held.fetch(
+    async with postgres.connection(pool) as conn:
+        rows = await conn.fetch(
             'SELECT "offset", code, reason, value FROM dead_letter WHERE topic = $1', key.topic
         )
 
@@ -202,10 +202,10 @@ async def test_refused_record_is_kept_with_its_reason(pool: postgres.Pool, key: 
 async def test_lost_records_are_reported(pool: postgres.Pool, key: Key) -> None:
     """What retention removed before it was read becomes a dead letter, and the fold goes on after it."""
     pump, _ = await pumping(pool, key)
-    held = pump.held[key]
+    owned = pump.owned[key]
 
-    assert check_bounds(held, earliest=7, end=9) == 7
-    assert ["retention_gap"] == [dead.code for dead in held.dead]
+    assert check_bounds(owned, earliest=7, end=9) == 7
+    assert ["retention_gap"] == [dead.code for dead in owned.dead]
 
 
 async def test_what_retention_takes_of_a_stopped_partition_does_not_resume_it(
@@ -216,12 +216,12 @@ async def test_what_retention_takes_of_a_stopped_partition_does_not_resume_it(
     pump.take(key, records(" " * 100))
     await pump.commit()
     successor, _ = await pumping(pool, key, "b")
-    held = successor.held[key]
+    owned = successor.owned[key]
 
-    assert (100, []) == (check_bounds(held, earliest=5_000, end=6_000), held.dead)
-    assert held.is_stopped()
-    held.let_through(100)
-    assert (5_000, 1) == (check_bounds(held, earliest=5_000, end=6_000), len(held.dead))
+    assert (100, []) == (check_bounds(owned, earliest=5_000, end=6_000), owned.dead)
+    assert owned.is_stopped()
+    owned.let_through(100)
+    assert (5_000, 1) == (check_bounds(owned, earliest=5_000, end=6_000), len(owned.dead))
 
 
 async def test_a_topic_made_anew_is_not_read(pool: postgres.Pool, key: Key) -> None:
@@ -231,7 +231,7 @@ async def test_a_topic_made_anew_is_not_read(pool: postgres.Pool, key: Key) -> N
     await pump.commit()
 
     with pytest.raises(Misconfigured, match="made anew"):
-        check_bounds(pump.held[key], earliest=0, end=2)
+        check_bounds(pump.owned[key], earliest=0, end=2)
 
 
 async def test_a_partition_is_stopped_until_it_is_resumed(pool: postgres.Pool, key: Key) -> None:
@@ -245,11 +245,11 @@ async def test_a_partition_is_stopped_until_it_is_resumed(pool: postgres.Pool, k
     await successor.resume()
     assert ({}, []) == (await successor.commit(), successor.rewinds())
 
-    async with postgres.connection(pool) as held:
-        rows = await held.fetch("SELECT stopped_at, reason FROM breaker WHERE topic = $1", key.topic)
-        letters = await held.fetchval("SELECT count(*) FROM dead_letter WHERE topic = $1", key.topic)
+    async with postgres.connection(pool) as conn:
+        rows = await conn.fetch("SELECT stopped_at, reason FROM breaker WHERE topic = $1", key.topic)
+        letters = await conn.fetchval("SELECT count(*) FROM dead_letter WHERE topic = $1", key.topic)
         assert ([(101, "100 bad messages in a row")], 100) == ([tuple(row) for row in rows], letters)
-        assert 101 == await resume(cast(Operator, held), *key, 0)
+        assert 101 == await resume(cast(Operator, conn), *key, 0)
     await successor.resume()
     assert [key] == successor.rewinds()
     successor.take(key, records(" " * 30 + "b", 101))
@@ -264,8 +264,8 @@ async def test_what_an_operator_let_through_stays_let_through(pool: postgres.Poo
     pump.take(key, records(" " * 100))
     await pump.commit()
     await pump.resume()
-    async with postgres.connection(pool) as held:
-        assert 400 == await resume(cast(Operator, held), *key, 400)
+    async with postgres.connection(pool) as conn:
+        assert 400 == await resume(cast(Operator, conn), *key, 400)
     successor, _ = await pumping(pool, key, "b")
     successor.take(key, records(" " * 400, 100))
 

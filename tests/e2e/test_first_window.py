@@ -29,8 +29,8 @@ PREFIXES = ("TIDEGAUGE_", "GATEWAY_", "INGEST_", "AGGREGATOR_", "ALERTS_", "SINK
 ASK = (
     "import asyncio, asyncpg, os, sys\n"
     "async def ask():\n"
-    "    held = await asyncpg.connect(os.environ['TIDEGAUGE_POSTGRES'])\n"
-    "    print(await held.fetchval(sys.argv[1]))\n"
+    "    conn = await asyncpg.connect(os.environ['TIDEGAUGE_POSTGRES'])\n"
+    "    print(await conn.fetchval(sys.argv[1]))\n"
     "asyncio.run(ask())"
 )
 """Asks Postgres one thing."""

@@ -23,7 +23,7 @@ BOUNDS = {
 
 @pytest.mark.parametrize("service", BOUNDS)
 async def test_a_worker_shows_what_it_may_hold(stack: Stack, tmp_path: Path, service: str) -> None:
-    """Each bound has its limit, and what is held of it, which is nothing at first."""
+    """Each bound has its limit, and how much of it is used, which is nothing at first."""
     port = free_port()
     environ = stack.environ | {
         "TIDEGAUGE_TOPIC_PREFIX": f"b{secrets.token_hex(4)}.",
@@ -44,10 +44,10 @@ async def test_a_worker_shows_what_it_may_hold(stack: Stack, tmp_path: Path, ser
     await until(answers, "the worker answers Prometheus", 30)
     await worker.remove()
 
-    held = {
+    used = {
         line.split('bound="')[1].split('"')[0]: line.split()[-1]
         for line in shown
-        if line.startswith("bound_held")
+        if line.startswith("bound_used")
     }
-    assert dict.fromkeys(BOUNDS[service], "0.0") == held
+    assert dict.fromkeys(BOUNDS[service], "0.0") == used
     assert len(BOUNDS[service]) == sum(line.startswith("bound_limit{") for line in shown)

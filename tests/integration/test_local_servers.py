@@ -112,7 +112,7 @@ def test_data_stay_until_they_are_forgotten(tmp_path: Path, environ: dict[str, s
         assert sql(second.postgres, "SELECT count(*) FROM kept") == 1
     assert first.environ == second.environ
 
-    with Stack.held(tmp_path, durable=True, fresh=True, environ=environ) as third:
+    with Stack.locked(tmp_path, durable=True, fresh=True, environ=environ) as third:
         third.start()
         assert sql(third.postgres, "SELECT to_regclass('kept')") is None
 
@@ -213,7 +213,7 @@ def test_leftovers_are_ended_and_strangers_are_not(tmp_path: Path, environ: dict
     said: list[str] = []
 
     with sleeping(mine) as leftover, sleeping({}) as stranger:
-        with Stack.held(tmp_path, durable=False, say=said.append, environ=environ):
+        with Stack.locked(tmp_path, durable=False, say=said.append, environ=environ):
             pass
 
         assert leftover.poll() is not None

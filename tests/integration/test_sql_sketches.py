@@ -20,10 +20,10 @@ QUANTILES = (0.0, 0.01, 0.25, 0.5, 0.9, 0.95, 0.99, 0.999, 1.0)
 @pytest_asyncio.fixture
 async def connection(stack: Stack) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     """A connection with a table of rows that are sketches."""
-    held = await asyncpg.connect(stack.postgres)
-    await held.execute("CREATE TEMP TABLE held (n int, bucket smallint[], weight float8[], seen bytea)")
-    yield held
-    await held.close()
+    conn = await asyncpg.connect(stack.postgres)
+    await conn.execute("CREATE TEMP TABLE held (n int, bucket smallint[], weight float8[], seen bytea)")
+    yield conn
+    await conn.close()
 
 
 def drawn(seed: int) -> list[tuple[sketch.Buckets, sketch.Weights]]:

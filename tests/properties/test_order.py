@@ -139,8 +139,8 @@ class Expected:
     def row(self) -> tuple[object, ...]:
         """What is to be found in the tables."""
         buckets = sorted((bucket, weight) for bucket, weight in self.sketch.items() if weight)
-        held = [bucket for bucket, weight in buckets if weight > 0]
-        low, high = (self.low, self.high) if not self.estimated else bounds(held)
+        filled = [bucket for bucket, weight in buckets if weight > 0]
+        low, high = (self.low, self.high) if not self.estimated else bounds(filled)
         return (
             self.count, self.sum, low, high, self.last, self.last_ms, self.estimated, buckets,
             sorted(self.registers.items()),

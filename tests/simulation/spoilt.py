@@ -37,8 +37,8 @@ class PassesOverHoles(Pump[Any]):
     def take(self, key: Key, records: Sequence[Record]) -> bool:
         """Without a look at the offsets between."""
         for record in records:
-            if (held := self.held.get(key)) is not None and record.offset >= held.next:
-                held.take(record)
+            if (owned := self.owned.get(key)) is not None and record.offset >= owned.next:
+                owned.take(record)
         return True
 
 
@@ -46,8 +46,8 @@ class ForgetsProducers(Sums):
     """Its checkpoint does not hold who was heard."""
 
     class _Processor(Summing):
-        async def restore(self, held: Any, stored: Mapping[Key, Stored]) -> dict[Key, SumFold]:
-            folds = await super().restore(held, stored)
+        async def restore(self, conn: Any, stored: Mapping[Key, Stored]) -> dict[Key, SumFold]:
+            folds = await super().restore(conn, stored)
             for fold in folds.values():
                 fold._state.seen = {}
             return folds
@@ -61,8 +61,8 @@ class SavesOnceMore(Sums):
     """A transaction that is made again does what is late twice."""
 
     class _Processor(Summing):
-        async def save(self, held: Transaction, cuts: Sequence[Cut[Work]]) -> None:
-            await super().save(held, cuts)
+        async def save(self, conn: Transaction, cuts: Sequence[Cut[Work]]) -> None:
+            await super().save(conn, cuts)
             for cut in cuts:
                 cut.checkpoint.work.late.extend(cut.checkpoint.work.late)
 
@@ -74,9 +74,9 @@ class SavesOnceMore(Sums):
 class PublishesFirst(Pump[Any]):
     """Publishes what is not yet saved."""
 
-    async def _write(self, held: Any, cuts: Sequence[Cut[Any]]) -> None:
+    async def _write(self, conn: Any, cuts: Sequence[Cut[Any]]) -> None:
         await self._processor.publish(cuts)
-        await self._processor.save(held, cuts)
+        await self._processor.save(conn, cuts)
 
 
 class PublishesSome(Sums):
@@ -95,8 +95,8 @@ class ForgetsCoarseWindows(Windows):
     """An acquired partition knows nothing of its open coarse windows."""
 
     class _Tables(MemoryTables):
-        async def kept(self, held: Transaction, keys: Iterable[Key]) -> dict[Key, dict[int, Any]]:
-            found = await super().kept(held, keys)
+        async def kept(self, conn: Transaction, keys: Iterable[Key]) -> dict[Key, dict[int, Any]]:
+            found = await super().kept(conn, keys)
             return {
                 key: {tier: packed for tier, packed in kept.items() if tier == TOTALS}
                 for key, kept in found.items()

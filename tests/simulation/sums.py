@@ -94,24 +94,24 @@ class Summing:
     def __init__(self, sender: MemorySender) -> None:
         self._sender = sender
 
-    async def restore(self, held: Any, stored: Mapping[Key, Stored]) -> dict[Key, SumFold]:
+    async def restore(self, conn: Any, stored: Mapping[Key, Stored]) -> dict[Key, SumFold]:
         """The folds as their checkpoints left them."""
         return {key: SumFold(at) for key, at in stored.items()}
 
-    async def save(self, held: Transaction, cuts: Sequence[Cut[Work]]) -> None:
+    async def save(self, conn: Transaction, cuts: Sequence[Cut[Work]]) -> None:
         """Closed windows first, then what is late."""
         for cut in cuts:
             work = cut.checkpoint.work
-            await held.statement()
+            await conn.statement()
             for at, total in work.closed.items():
-                held.put(at, (total, 0))
+                conn.put(at, (total, 0))
             work.revised.clear()
             places = list(dict.fromkeys(at for at, _ in work.late))
-            found = dict(zip(places, await held.fetch(places), strict=True))
+            found = dict(zip(places, await conn.fetch(places), strict=True))
             for at, value in work.late:
                 total, revision = found[at] or (0.0, 0)
                 found[at] = work.revised[at] = total + value, revision + 1
-                held.put(at, work.revised[at])
+                conn.put(at, work.revised[at])
 
     async def publish(self, cuts: Sequence[Cut[Work]]) -> None:
         """Closed and revised windows, then a tick."""

@@ -90,24 +90,24 @@ def _column(name: str, bits: list[int]) -> Any:
 class MemoryTables:
     """The tables of rollups, inside the store's transaction."""
 
-    async def save(self, held: Transaction, works: Mapping[Key, Work]) -> None:
+    async def save(self, conn: Transaction, works: Mapping[Key, Work]) -> None:
         """Closed windows first, then the rows that late ones revise."""
         for key, work in works.items():
-            await held.statement()
+            await conn.statement()
             for resolution_ms, packed in snapshot.whole(key, work):
-                held.put((key, "open", resolution_ms, ""), packed)
+                conn.put((key, "open", resolution_ms, ""), packed)
             for resolution_ms, closed in work.closed.items():
-                _put(held, frozen(resolution_ms, work.series, closed))
+                _put(conn, frozen(resolution_ms, work.series, closed))
             work.revised = {resolution_ms: [] for resolution_ms in work.late}
             for resolution_ms, late in work.late.items():
                 for bite in bites(late, REVISED_ROWS):
-                    revised = revise(await _stored(held, resolution_ms, work.series, bite), bite)
+                    revised = revise(await _stored(conn, resolution_ms, work.series, bite), bite)
                     work.revised[resolution_ms].append(revised)
-                    _put(held, frozen(resolution_ms, work.series, revised))
+                    _put(conn, frozen(resolution_ms, work.series, revised))
 
-    async def kept(self, held: Transaction, keys: Iterable[Key]) -> dict[Key, dict[int, bytes]]:
+    async def kept(self, conn: Transaction, keys: Iterable[Key]) -> dict[Key, dict[int, bytes]]:
         """What was last kept whole of these partitions, by resolution."""
-        await held.statement()
+        await conn.statement()
         wanted = [
             (key, resolution_ms, (key, "open", resolution_ms, ""))
             for key in keys
@@ -115,7 +115,7 @@ class MemoryTables:
         ]
         found: dict[Key, dict[int, bytes]] = {key: {} for key, *_ in wanted}
         for key, resolution_ms, place in wanted:
-            if (packed := held.get(place)) is not None:
+            if (packed := conn.get(place)) is not None:
                 found[key][resolution_ms] = packed
         return found
 
@@ -123,34 +123,34 @@ class MemoryTables:
 class MemoryBatchIds:
     """The table of batch ids, inside the store's transaction."""
 
-    async def save(self, held: Transaction, fresh: Mapping[Key, tuple[int, Fresh]]) -> None:
+    async def save(self, conn: Transaction, fresh: Mapping[Key, tuple[int, Fresh]]) -> None:
         """Add the new ones of each partition."""
         for key, (_, new) in fresh.items():
-            before = held.get((key, "batches")) or NO_BATCHES
-            held.put((key, "batches"), Fresh(*(old + more for old, more in zip(before, new, strict=True))))
+            before = conn.get((key, "batches")) or NO_BATCHES
+            conn.put((key, "batches"), Fresh(*(old + more for old, more in zip(before, new, strict=True))))
 
-    async def restore(self, held: Transaction, keys: Iterable[Key]) -> dict[Key, Repeats]:
+    async def restore(self, conn: Transaction, keys: Iterable[Key]) -> dict[Key, Repeats]:
         """The memories as their checkpoints left them."""
         found = {key: Repeats() for key in keys}
         for key, memory in found.items():
-            ids, body, _, received_s = held.get((key, "batches")) or NO_BATCHES
+            ids, body, _, received_s = conn.get((key, "batches")) or NO_BATCHES
             memory.restore(words_of(b"".join(ids)), np.array(body, np.uint64), np.array(received_s, np.int64))
         return found
 
 
-def _put(held: Transaction, rows: Mapping[Place, tuple[Any, ...]]) -> None:
+def _put(conn: Transaction, rows: Mapping[Place, tuple[Any, ...]]) -> None:
     for place, content in rows.items():
-        stored = held.get(place)
+        stored = conn.get(place)
         if stored is None or stored[REVISION] < content[REVISION]:
-            held.put(place, content)
+            conn.put(place, content)
 
 
 async def _stored(
-    held: Transaction, resolution_ms: int, series: Sequence[bytes], late: Rollups
+    conn: Transaction, resolution_ms: int, series: Sequence[bytes], late: Rollups
 ) -> Rollups | None:
     start_ms, slot = rows_to_revise(late)
     wanted = list(zip(slot.tolist(), start_ms.tolist(), strict=True))
-    found = await held.fetch([(resolution_ms, series[slot], start_ms) for slot, start_ms in wanted])
+    found = await conn.fetch([(resolution_ms, series[slot], start_ms) for slot, start_ms in wanted])
     known = [one for one in zip(wanted, found, strict=True) if one[1] is not None]
     return thawed(*zip(*known, strict=True)) if known else None
 

@@ -9,20 +9,20 @@ class FakeBindings:
 
     def __init__(self, *, up: bool = True) -> None:
         self.up = up
-        self._held: dict[bytes, tuple[int, int]] = {}
+        self._conns: dict[bytes, tuple[int, int]] = {}
 
     async def bind(self, batch: Identity) -> bool:
         """Whether the key is free or stands for this body; from now on it does."""
         if not self.up:
             raise Unavailable("redis", "away")
-        body, attempts = self._held.get(batch.batch_id, (batch.body, 0))
+        body, attempts = self._conns.get(batch.batch_id, (batch.body, 0))
         if body != batch.body:
             return False
-        self._held[batch.batch_id] = body, attempts + 1
+        self._conns[batch.batch_id] = body, attempts + 1
         return True
 
     async def release(self, batch: Identity) -> None:
         """Take back one binding."""
-        body, attempts = self._held.pop(batch.batch_id, (0, 0))
+        body, attempts = self._conns.pop(batch.batch_id, (0, 0))
         if attempts and (body != batch.body or attempts > 1):
-            self._held[batch.batch_id] = body, attempts - (body == batch.body)
+            self._conns[batch.batch_id] = body, attempts - (body == batch.body)

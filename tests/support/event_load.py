@@ -162,13 +162,13 @@ class EventLoad:
 
 async def wrong_events(postgres: str, load: EventLoad, tenant_id: int) -> list[str]:
     """What is wrong with the tables, a line each: empty when every event is there and counted exactly once."""
-    held = await asyncpg.connect(postgres)
+    conn = await asyncpg.connect(postgres)
     try:
         found = [
-            Counter(map(tuple, await held.fetch(query, tenant_id))) for query in (_EVENTS, _CELLS, _FUNNELS)
+            Counter(map(tuple, await conn.fetch(query, tenant_id))) for query in (_EVENTS, _CELLS, _FUNNELS)
         ]
     finally:
-        await held.close()
+        await conn.close()
     wanted = [Counter(rows(load)) for rows in (_events, _cells, _funnels)]
     return [
         f"{name} {row}: {have[row]} times, not {want[row]}"

@@ -156,18 +156,18 @@ async def prepare(kafka: str, postgres: str, topic: str) -> None:
     mine = [replace(each, name=prefix + each.name) for each in (METRICS, EVENTS)]
     await topics.create(kafka, mine, PARTITIONS)
     await migrate(postgres)
-    held = await asyncpg.connect(postgres)
+    conn = await asyncpg.connect(postgres)
     try:
-        wide = await held.fetchval(_TENANT, "gateway-wide", 1e9, 1e9)
-        slow = await held.fetchval(_TENANT, "gateway-slow", 1.0, 5.0)
+        wide = await conn.fetchval(_TENANT, "gateway-wide", 1e9, 1e9)
+        slow = await conn.fetchval(_TENANT, "gateway-slow", 1.0, 5.0)
         for key, scope, tenant in (
             ("write", "write", wide), ("read", "read", wide), ("admin", "admin", wide),
             ("slow", "write", slow), ("revoked", "write", wide),
         ):  # fmt: skip
-            await held.execute(_KEY, hashlib.sha256(key.encode()).digest(), tenant, scope, key)
-        await held.execute("UPDATE api_key SET revoked_at = now() WHERE prefix = 'revoked'")
+            await conn.execute(_KEY, hashlib.sha256(key.encode()).digest(), tenant, scope, key)
+        await conn.execute("UPDATE api_key SET revoked_at = now() WHERE prefix = 'revoked'")
     finally:
-        await held.close()
+        await conn.close()
 
 
 def gateway(addresses: tuple[str, str, str], prefix: str, folder: Path, **settings: object) -> Gateway:

@@ -131,15 +131,15 @@ class Load:
 
 async def wrong_rows(postgres: str, load: Load, tenant_id: int) -> list[str]:
     """What is wrong with the table, a line each: empty when every point is there exactly once."""
-    held = await asyncpg.connect(postgres)
+    conn = await asyncpg.connect(postgres)
     try:
-        rows = await held.fetch(
+        rows = await conn.fetch(
             "SELECT series_id, (extract(epoch FROM window_start) * 1000)::bigint AS start, count, sum "
             "FROM rollup_10s JOIN series USING (series_id) WHERE tenant_id = $1",
             tenant_id,
         )
     finally:
-        await held.close()
+        await conn.close()
     found = {(r["series_id"], r["start"]): (r["count"], r["sum"]) for r in rows}
     expected = {key: (float(n), float((4**n - 1) // 3)) for key, n in load.expected.items() if n}
     return [

@@ -30,21 +30,21 @@ class Reader:
 
     async def write(self, statement: str, *rows: tuple[Any, ...]) -> None:
         """Run a statement once for each row of arguments."""
-        held = await asyncpg.connect(self.postgres)
+        conn = await asyncpg.connect(self.postgres)
         try:
-            await held.executemany(statement, rows or [()])
+            await conn.executemany(statement, rows or [()])
         finally:
-            await held.close()
+            await conn.close()
 
 
 async def reader(postgres: str, gateway: Gateway) -> Reader:
     """A new tenant with a read key."""
     name = f"reader-{uuid4().hex}"
-    held = await asyncpg.connect(postgres)
+    conn = await asyncpg.connect(postgres)
     try:
-        tenant = await held.fetchval("INSERT INTO tenant (name) VALUES ($1) RETURNING tenant_id", name)
+        tenant = await conn.fetchval("INSERT INTO tenant (name) VALUES ($1) RETURNING tenant_id", name)
         key_hash = hashlib.sha256(name.encode()).digest()
-        await held.execute("INSERT INTO api_key VALUES ($1, $2, 'read', '')", key_hash, tenant)
+        await conn.execute("INSERT INTO api_key VALUES ($1, $2, 'read', '')", key_hash, tenant)
     finally:
-        await held.close()
+        await conn.close()
     return Reader(postgres, gateway.url, tenant, name)

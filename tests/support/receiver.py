@@ -25,7 +25,7 @@ class Reply:
     body: dict[str, Any] | None = None
     """None: all items accepted."""
     headers: dict[str, str] = field(default_factory=dict)
-    held: Event | None = None
+    release: Event | None = None
     """Answered only once this is set."""
     hang_up: bool = False
     """No answer: the connection is closed."""
@@ -120,8 +120,8 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             self._reply(replies.popleft() if replies else Reply(202), len(received.items))
 
         def _reply(self, reply: Reply, items: int) -> None:
-            if reply.held is not None:
-                reply.held.wait(LIMIT_S)
+            if reply.release is not None:
+                reply.release.wait(LIMIT_S)
             self.close_connection = reply.hang_up
             if reply.hang_up:
                 return

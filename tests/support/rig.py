@@ -192,11 +192,11 @@ class Rig:
 
     async def sql(self, query: str, *args: object) -> list[asyncpg.Record]:
         """Rows of a query on a connection of its own."""
-        held = await asyncpg.connect(self.postgres, timeout=5)
+        conn = await asyncpg.connect(self.postgres, timeout=5)
         try:
-            return list(await held.fetch(query, *args))
+            return list(await conn.fetch(query, *args))
         finally:
-            await held.close()
+            await conn.close()
 
     async def _states(self, topic: str | None = None) -> list[asyncpg.Record]:
         return await self.sql("SELECT * FROM partition_state WHERE topic = $1", topic or self.topic)

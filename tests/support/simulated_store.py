@@ -132,67 +132,69 @@ class MemoryCheckpoints:
     def __init__(self, store: MemoryStore, owner: str) -> None:
         self._store = store
         self._owner = owner
-        self._held: dict[Transaction, None] = {}
+        self._transactions: dict[Transaction, None] = {}
 
     async def acquire(self, keys: Sequence[Key], restore: Restore[F]) -> tuple[dict[Key, Stored], F]:
         """Take ownership and read the checkpoints; waits for a predecessor's open transaction."""
-        async with _transaction(self._store, self._held) as held:
+        async with _transaction(self._store, self._transactions) as conn:
             stored = {}
             for key in keys:
-                await held.lock(key)
-                before = _at(held, key)
+                await conn.lock(key)
+                before = _at(conn, key)
                 stored[key] = Stored(before.epoch + 1, *_rest(before))
-                held.put(key, (stored[key], self._owner))
-            return stored, await restore(cast(Connection, held), stored)
+                conn.put(key, (stored[key], self._owner))
+            return stored, await restore(cast(Connection, conn), stored)
 
     async def commit(self, cuts: Sequence[Cut[Any]], write: Write) -> Outcome:
         """One transaction for all cuts; those whose checkpoint has moved under us are left out and reported."""
-        async with _transaction(self._store, self._held) as held:
-            won = [cut for cut in sorted(cuts, key=lambda cut: cut.key) if await self._moved(held, cut)]
+        async with _transaction(self._store, self._transactions) as conn:
+            won = [cut for cut in sorted(cuts, key=lambda cut: cut.key) if await self._moved(conn, cut)]
             for key, dead in [(cut.key, dead) for cut in won for dead in cut.dead]:
-                held.put((key, dead.offset), dead)
+                conn.put((key, dead.offset), dead)
             if won:
-                await write(cast(Connection, held), [cut for cut in cuts if cut in won])
+                await write(cast(Connection, conn), [cut for cut in cuts if cut in won])
             rest = [cut for cut in cuts if cut not in won]
-            known = frozenset(cut.key for cut in rest if self.committed_before(held, cut))
+            known = frozenset(cut.key for cut in rest if self.committed_before(conn, cut))
         return Outcome(frozenset(cut.key for cut in won) | known, frozenset(cut.key for cut in rest) - known)
 
     async def stopped(self, trips: Mapping[Key, Trip]) -> dict[Key, int]:
         """Nobody is told, and nobody resumes."""
         return {}
 
-    async def _moved(self, held: Transaction, cut: Cut[Any]) -> bool:
-        await held.statement()
-        if not self.mine(_at(held, cut.key), cut):
+    async def _moved(self, conn: Transaction, cut: Cut[Any]) -> bool:
+        await conn.statement()
+        if not self.mine(_at(conn, cut.key), cut):
             return False
-        await held.lock(cut.key)
-        if not self.mine(at := _at(held, cut.key), cut):
+        await conn.lock(cut.key)
+        if not self.mine(at := _at(conn, cut.key), cut):
             return False
         state = cut.checkpoint
         moved = Stored(at.epoch, cut.end, state.watermark_ms, state.seen, state.snapshot)
-        held.put(cut.key, (moved, self._owner))
+        conn.put(cut.key, (moved, self._owner))
         return True
 
     def mine(self, at: Stored, cut: Cut[Any]) -> bool:
         """The fence: whether this cut may go on from there."""
         return (at.epoch, at.next_offset) == (cut.epoch, cut.start)
 
-    def committed_before(self, held: Transaction, cut: Cut[Any]) -> bool:
+    def committed_before(self, conn: Transaction, cut: Cut[Any]) -> bool:
         """Whether an earlier transaction, whose answer was lost, has done it."""
-        at = _at(held, cut.key)
+        at = _at(conn, cut.key)
         return (at.epoch, at.next_offset) == (cut.epoch, cut.end)
 
     def hang_up(self) -> None:
         """The process has ended: what it has open is undone."""
-        for one in self._held:
+        for one in self._transactions:
             self._store.undo(one)
 
 
 @asynccontextmanager
-async def _transaction(store: MemoryStore, held: dict[Transaction, None]) -> AsyncIterator[Transaction]:
+async def _transaction(
+    store: MemoryStore, transactions: dict[Transaction, None]
+) -> AsyncIterator[Transaction]:
     """One transaction; it stands among those that a process holds as long as it is open."""
     one = Transaction(store)
-    held[one] = None
+    transactions[one] = None
     try:
         await one.statement()
         yield one
@@ -201,11 +203,11 @@ async def _transaction(store: MemoryStore, held: dict[Transaction, None]) -> Asy
         store.network.later(store.network.way_s(), store.undo, one)
         raise
     finally:
-        held.pop(one, None)
+        transactions.pop(one, None)
 
 
-def _at(held: Transaction, key: Key) -> Stored:
-    row = cast(Owned | None, held.get(key))
+def _at(conn: Transaction, key: Key) -> Stored:
+    row = cast(Owned | None, conn.get(key))
     return Stored(0, 0, None, b"", None) if row is None else row[0]
 
 

@@ -166,8 +166,8 @@ class Stage:
         return {(int(row["start_ms"]), int(row["series"])): int(row["sum"]) for row in rows}
 
     async def _sql(self, query: str, *args: object) -> list[asyncpg.Record]:
-        held = await asyncpg.connect(self._stack.postgres, timeout=5)
+        conn = await asyncpg.connect(self._stack.postgres, timeout=5)
         try:
-            return list(await held.fetch(query, *args))
+            return list(await conn.fetch(query, *args))
         finally:
-            await held.close()
+            await conn.close()

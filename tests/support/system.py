@@ -88,11 +88,11 @@ class System:
 
     async def sql(self, query: str, *args: object) -> list[asyncpg.Record]:
         """Rows of a query on a connection of its own."""
-        held = await asyncpg.connect(self.stack.postgres, timeout=5)
+        conn = await asyncpg.connect(self.stack.postgres, timeout=5)
         try:
-            return list(await held.fetch(query, *args))
+            return list(await conn.fetch(query, *args))
         finally:
-            await held.close()
+            await conn.close()
 
     async def told(self) -> list[dict[str, Any]]:
         """Every transition on the topic of alerts."""

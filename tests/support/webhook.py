@@ -27,7 +27,7 @@ class Reply:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b"{}"
-    held: Event | None = None
+    release: Event | None = None
     """Answered only once this is set."""
     held_body: Event | None = None
     """Its headers are sent at once, its body only once this is set."""
@@ -121,8 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(self.webhook.reply_to(told))
 
     def _answer(self, reply: Reply) -> None:
-        if reply.held is not None:
-            reply.held.wait(LIMIT_S)
+        if reply.release is not None:
+            reply.release.wait(LIMIT_S)
         self.close_connection = reply.hang_up
         if reply.hang_up:
             return

@@ -81,9 +81,9 @@ class Transport:
     def forget(self) -> None:
         """In a forked child: leave the parent's connection alone."""
         _inherited.append(self._connection)
-        if (held := self._connection.sock) is not None:
+        if (sock := self._connection.sock) is not None:
             with suppress(OSError):
-                os.close(held.detach())
+                os.close(sock.detach())
         self._connection = self._made()
 
     def _made(self) -> HTTPConnection:

@@ -11,7 +11,7 @@ from services.aggregator.service import MAX_PRODUCERS, MAX_SERIES, PartitionFold
 from shared.model.bound import Bound
 
 Folds = Callable[[], Iterable[PartitionFold]]
-"""The folds of the partitions that are held now."""
+"""The folds of the partitions that are owned now."""
 
 Count = Callable[[PartitionFold], int]
 
@@ -22,7 +22,7 @@ def bounds(folds: Folds) -> tuple[Bound, ...]:
         _fullest(folds, "fold_series", MAX_SERIES, lambda fold: len(fold.series)),
         _fullest(folds, "producers", MAX_PRODUCERS, lambda fold: len(fold.seen), lambda fold: fold.evicted),
         _fullest(
-            folds, "batch_ids", MAX_IDS, lambda fold: fold.repeats.held, lambda fold: fold.repeats.evicted
+            folds, "batch_ids", MAX_IDS, lambda fold: fold.repeats.size, lambda fold: fold.repeats.evicted
         ),
         _fullest(
             folds,
@@ -31,7 +31,7 @@ def bounds(folds: Folds) -> tuple[Bound, ...]:
             lambda fold: fold.counters.totals.runs,
             lambda fold: fold.counters.totals.evicted,
         ),
-        _fullest(folds, "running_totals", MAX_TOTALS, lambda fold: fold.counters.totals.held),
+        _fullest(folds, "running_totals", MAX_TOTALS, lambda fold: fold.counters.totals.size),
     )
 
 
@@ -39,7 +39,7 @@ def _nothing(_: PartitionFold) -> int:
     return 0
 
 
-def _fullest(folds: Folds, name: str, limit: int, held: Count, lost: Count = _nothing) -> Bound:
+def _fullest(folds: Folds, name: str, limit: int, count: Count, lost: Count = _nothing) -> Bound:
     return Bound(
-        name, "entries", limit, lambda: max(map(held, folds()), default=0), lambda: sum(map(lost, folds()))
+        name, "entries", limit, lambda: max(map(count, folds()), default=0), lambda: sum(map(lost, folds()))
     )

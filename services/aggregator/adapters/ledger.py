@@ -43,8 +43,8 @@ class LedgerWatch:
 
     async def look(self) -> Mapping[Series, int]:
         """What does not close now, by the series that tells it. Raises `Unavailable`."""
-        async with connection(self._pool) as held:
-            rows = await held.fetch(_DIFFERENCES, list(self._cargoes))
+        async with connection(self._pool) as conn:
+            rows = await conn.fetch(_DIFFERENCES, list(self._cargoes))
         self._differences = {
             Series(tenant_id, METRIC, "gauge", "", (("cargo", self._cargoes[topic]),)): difference
             for tenant_id, topic, difference in rows

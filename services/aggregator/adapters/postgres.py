@@ -89,11 +89,11 @@ MAINTENANCE = ("SELECT keep_rollups()", *ledger.MAINTENANCE)
 class RollupTables:
     """The tables `series`, `rollup_*`, `open_window` and `ledger_1m`."""
 
-    async def save(self, held: Connection, works: Mapping[Key, Work]) -> None:
+    async def save(self, conn: Connection, works: Mapping[Key, Work]) -> None:
         """Write what the works hold: closed windows first, then the rows that late points revise."""
-        await _save_series(held, works)
+        await _save_series(conn, works)
         failpoint.hit("series_saved")
-        await held.execute(_STAGE)
+        await conn.execute(_STAGE)
         for resolution_ms, table in TABLES.items():
             closed = [
                 (work.closed[resolution_ms], ids_of(work.series, work.closed[resolution_ms].slot))
@@ -101,41 +101,41 @@ class RollupTables:
                 if resolution_ms in work.closed
             ]
             if closed:
-                await _write_closed(held, table, closed)
+                await _write_closed(conn, table, closed)
         failpoint.hit("closed_saved")
         if any(work.late for work in works.values()):
-            await held.execute(_BY_KEY)
+            await conn.execute(_BY_KEY)
         for work in works.values():
-            await _save_late(held, work)
+            await _save_late(conn, work)
         failpoint.hit("late_saved")
         kept = [(*key, *part) for key, work in works.items() for part in snapshot.whole(key, work)]
         if kept:
-            await held.execute(_KEEP, *map(list, zip(*kept, strict=True)))
-        await ledger.add(held, {key: work.ledger for key, work in works.items()})
+            await conn.execute(_KEEP, *map(list, zip(*kept, strict=True)))
+        await ledger.add(conn, {key: work.ledger for key, work in works.items()})
 
-    async def kept(self, held: Connection, keys: Iterable[Key]) -> dict[Key, dict[int, bytes]]:
+    async def kept(self, conn: Connection, keys: Iterable[Key]) -> dict[Key, dict[int, bytes]]:
         """What was last kept whole of these partitions, by resolution."""
         found: dict[Key, dict[int, bytes]] = {key: {} for key in keys}
         topics, partitions = [key.topic for key in found], [key.partition for key in found]
-        for topic, partition, resolution_ms, packed in await held.fetch(_KEPT, topics, partitions):
+        for topic, partition, resolution_ms, packed in await conn.fetch(_KEPT, topics, partitions):
             found[Key(topic, partition)][resolution_ms] = packed
         return found
 
 
-async def _save_late(held: Connection, work: Work) -> None:
+async def _save_late(conn: Connection, work: Work) -> None:
     work.revised = {resolution_ms: [] for resolution_ms in work.late}
     for resolution_ms, late in work.late.items():
         for bite in bites(late, REVISED_ROWS):
-            revised = await _revise(held, TABLES[resolution_ms], work.series, bite)
+            revised = await _revise(conn, TABLES[resolution_ms], work.series, bite)
             work.revised[resolution_ms].append(revised)
 
 
-async def _save_series(held: Connection, works: Mapping[Key, Work]) -> None:
+async def _save_series(conn: Connection, works: Mapping[Key, Work]) -> None:
     packed = [packed for work in works.values() for packed in work.new_series]
     if not packed:
         return
     known = {series_id(p): unpack(p) for p in packed}
-    await held.execute(
+    await conn.execute(
         _SERIES,
         list(known),
         [s.tenant_id for s in known.values()],
@@ -146,14 +146,14 @@ async def _save_series(held: Connection, works: Mapping[Key, Work]) -> None:
     )
 
 
-async def _write_closed(held: Connection, table: str, closed: Sequence[copy.Part]) -> None:
+async def _write_closed(conn: Connection, table: str, closed: Sequence[copy.Part]) -> None:
     """Rows that are new go straight into their table, for half the cost; when a log is read once more some are not."""
     if all(_lacks_nothing(rows) for rows, _ in closed):
         with suppress(UniqueViolationError):
-            async with held.transaction():
-                await _copy(held, table, closed)
+            async with conn.transaction():
+                await _copy(conn, table, closed)
             return
-    await _merge(held, table, closed)
+    await _merge(conn, table, closed)
 
 
 def _lacks_nothing(rows: Rollups) -> bool:
@@ -162,24 +162,24 @@ def _lacks_nothing(rows: Rollups) -> bool:
     return bool(known.all())
 
 
-async def _merge(held: Connection, table: str, parts: Sequence[copy.Part]) -> None:
-    await _copy(held, "incoming", parts)
-    await held.execute(_MERGE.format(table=table))
-    await held.execute("TRUNCATE incoming")
+async def _merge(conn: Connection, table: str, parts: Sequence[copy.Part]) -> None:
+    await _copy(conn, "incoming", parts)
+    await conn.execute(_MERGE.format(table=table))
+    await conn.execute("TRUNCATE incoming")
 
 
-async def _copy(held: Connection, table: str, parts: Sequence[copy.Part]) -> None:
-    await held.copy_to_table(table, source=copy.stream(parts), columns=list(copy.COLUMNS), format="binary")
+async def _copy(conn: Connection, table: str, parts: Sequence[copy.Part]) -> None:
+    await conn.copy_to_table(table, source=copy.stream(parts), columns=list(copy.COLUMNS), format="binary")
 
 
-async def _revise(held: Connection, table: str, series: Sequence[bytes], late: Rollups) -> Rollups:
+async def _revise(conn: Connection, table: str, series: Sequence[bytes], late: Rollups) -> Rollups:
     """Merge late rows with their stored ones, those closed by this very transaction included."""
     start_ms, slot = rows_to_revise(late)
     wanted = {"start_s": _listed(start_ms // 1000), "series_id": _listed(ids_of(series, slot))}
-    stored = await readback.read(held, _REVISED.format(table=table, **wanted))
+    stored = await readback.read(conn, _REVISED.format(table=table, **wanted))
     stored.rollups.slot = slot[stored.place - 1]
     revised = revise(stored.rollups, late)
-    await _merge(held, table, [(revised, ids_of(series, revised.slot))])
+    await _merge(conn, table, [(revised, ids_of(series, revised.slot))])
     return revised
 
 

@@ -57,14 +57,14 @@ def selected(place: str) -> str:
     return _SELECTED.format(place)
 
 
-async def read(held: Connection, query: str) -> Stored:
+async def read(conn: Connection, query: str) -> Stored:
     """The rows of a query that selects what `selected` says."""
     chunks: list[bytes] = []
 
     async def keep(chunk: bytes) -> None:
         chunks.append(chunk)
 
-    await held.copy_from_query(query, output=keep, format="binary")
+    await conn.copy_from_query(query, output=keep, format="binary")
     return parsed(b"".join(chunks))
 
 

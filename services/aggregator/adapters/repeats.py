@@ -49,7 +49,7 @@ MAINTENANCE = (_FORGET,) * 10
 class BatchIds:
     """The table `batch_id`."""
 
-    async def save(self, held: Connection, fresh: Mapping[Key, tuple[int, Fresh]]) -> None:
+    async def save(self, conn: Connection, fresh: Mapping[Key, tuple[int, Fresh]]) -> None:
         """Write the new ids of each partition, given with the offset behind them."""
         rows = [
             (*key, datetime.fromtimestamp(new.received_s[-1], UTC), next_offset, *_packed(new))
@@ -57,13 +57,13 @@ class BatchIds:
             if new.ids
         ]
         if rows:
-            await held.execute(_SAVE, *map(list, zip(*rows, strict=True)))
+            await conn.execute(_SAVE, *map(list, zip(*rows, strict=True)))
 
-    async def restore(self, held: Connection, keys: Iterable[Key]) -> dict[Key, Repeats]:
+    async def restore(self, conn: Connection, keys: Iterable[Key]) -> dict[Key, Repeats]:
         """The memories of these partitions as their checkpoints left them."""
         found = {}
         for key in keys:
-            rows = await held.fetch(_KEPT, *key, REMEMBERED_S)
+            rows = await conn.fetch(_KEPT, *key, REMEMBERED_S)
             notes = np.frombuffer(b"".join(row["notes"] for row in rows), NOTE)
             found[key] = Repeats()
             found[key].restore(

@@ -75,7 +75,7 @@ class RunningTotals:
         self._floor_ms = NEVER_MS
         self._forgot = self._continued = False
         """Whether totals were forgotten since all were last kept whole, and whether they ever were."""
-        self.held = 0
+        self.size = 0
         """Totals that are remembered."""
         self.evicted = 0
         """Totals that counted nothing, for no more runs were remembered."""
@@ -98,7 +98,7 @@ class RunningTotals:
         totals = Totals(keys_of(run, points.ts_ms), total).rows(known)
         written = [entries for changes in self._take(totals, completed) for entries in self._written(changes)]
         entries = _entries(points, histogram, written)
-        if self.held > self._max_totals:
+        if self.size > self._max_totals:
             self._crowd(horizon_ms)
         return Judged(entries, stale)
 
@@ -126,7 +126,7 @@ class RunningTotals:
         # The last of each run is assigned last.
         runs.newest_ms[run], runs.newest[run] = ts_ms, totals.total
         self._history.add(totals)
-        self.held += len(run)
+        self.size += len(run)
         return Changes(totals, np.full(len(run), np.nan), now)
 
     def _amend(self, totals: Totals, completed: Ints) -> Changes:
@@ -140,7 +140,7 @@ class RunningTotals:
         np.minimum.at(runs.first_ms, new.run, new.ts_ms)
         runs.newest[new.run] = new.total
         self._history.add(totals)
-        self.held += len(new.key) - len(old.key)
+        self.size += len(new.key) - len(old.key)
         changed = (before != now) & ~(np.isnan(before) & np.isnan(now))
         return Changes(new.rows(changed), before[changed], now[changed])
 
@@ -168,7 +168,7 @@ class RunningTotals:
 
     def forget(self, watermark_ms: int) -> None:
         """Forget what no total within the horizon will be compared with. To be called when the log says so."""
-        if self.held:
+        if self.size:
             self._forget(max(watermark_ms - HORIZON_MS, self._floor_ms), watermark_ms)
 
     def _crowd(self, horizon_ms: int) -> None:
@@ -192,7 +192,7 @@ class RunningTotals:
         if not alive.all():
             moved = runs.keep(alive)
             totals = Totals(keys_of(moved[totals.run], totals.ts_ms), totals.total)
-        self._history, self.held, self._forgot = History(totals), len(totals.key), True
+        self._history, self.size, self._forgot = History(totals), len(totals.key), True
 
     def slots(self) -> Ints:
         """The slots of all series with running totals, ascending."""
@@ -207,7 +207,7 @@ class RunningTotals:
         whole = self._history.all() if self._forgot else None
         if whole is not None:
             self._history, self._forgot, self._continued = History(whole), False, True
-        if not self.held:
+        if not self.size:
             return whole, None
         return whole, Kept(self._floor_ms, *self._runs.columns(), self._history.since(), self._continued)
 
@@ -218,7 +218,7 @@ class RunningTotals:
         totals = self._history.all()
         newest = np.append(totals.run[1:] != totals.run[:-1], True)
         self._runs.restore(kept.of_chain, kept.of_run, totals.rows(newest))
-        self._floor_ms, self.held = kept.floor_ms, len(totals.key)
+        self._floor_ms, self.size = kept.floor_ms, len(totals.key)
 
 
 def _entries(points: Entries, histogram: Mask, written: Sequence[Entries]) -> Entries:

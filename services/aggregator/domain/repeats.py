@@ -57,7 +57,7 @@ class Repeats:
         """Ids that made room before their time."""
 
     @property
-    def held(self) -> int:
+    def size(self) -> int:
         """Ids that are remembered."""
         return self._memory.count - self._memory.oldest
 

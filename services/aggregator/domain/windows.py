@@ -139,6 +139,6 @@ def cells_of(rollups: Rollups, series: int) -> Cells:
 
 def kept(cells: Cells, slots: Ints) -> Cells:
     """The cells of these slots, renumbered: slot `slots[i]`, ascending, becomes i."""
-    held = slots[slots < len(cells.touched)]
-    rows = rollups_of(0, cells, 0, held[cells.touched[held]])
+    touched = slots[slots < len(cells.touched)]
+    rows = rollups_of(0, cells, 0, touched[cells.touched[touched]])
     return cells_of(replace(rows, slot=np.searchsorted(slots, rows.slot)), len(slots))

@@ -78,8 +78,8 @@ class Outbox:
     async def claim(self, receiver: str, limit: int) -> list[Notification]:
         """Up to `limit` notifications that are due, for us alone until their lease ends. Raises `Unavailable`."""
         until_s = monotonic_s() + self._lease_s
-        async with connection(self._pool) as held:
-            rows = await held.fetch(_CLAIM, self._topic, receiver, limit, self._lease_s)
+        async with connection(self._pool) as conn:
+            rows = await conn.fetch(_CLAIM, self._topic, receiver, limit, self._lease_s)
         return [
             Notification(row["notification_id"], row["attempts"], row["key"], row["body"], until_s)
             for row in rows
@@ -93,8 +93,8 @@ class Outbox:
             *((n.notification_id, n.attempts, a.outcome, a.problem, a.least_s) for n, a in told), strict=True
         )
         pauses = [pause_s(notification.attempts) for notification, _ in told]
-        async with connection(self._pool) as held:
-            rows = await held.fetch(_SETTLE, *map(list, columns), GIVE_UP_S, pauses)
+        async with connection(self._pool) as conn:
+            rows = await conn.fetch(_SETTLE, *map(list, columns), GIVE_UP_S, pauses)
         return [Settled(**row) for row in rows]
 
 

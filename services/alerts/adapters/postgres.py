@@ -103,15 +103,15 @@ class AlertTables:
     def __init__(self, receivers: Sequence[Receiver]) -> None:
         self._receivers = receivers
 
-    async def restore(self, held: Connection, stored: Mapping[Key, Stored]) -> dict[Key, list[Alert]]:
+    async def restore(self, conn: Connection, stored: Mapping[Key, Stored]) -> dict[Key, list[Alert]]:
         """The alerts of these partitions; their rules are as they were, until the fold adopts the present ones."""
         alerts: dict[Key, list[Alert]] = {key: [] for key in stored}
         places = [(*key, (at.watermark_ms or 0) - BASE_MS) for key, at in stored.items()]
-        for row in await held.fetch(_RESTORE, *_columns(places)) if places else ():
+        for row in await conn.fetch(_RESTORE, *_columns(places)) if places else ():
             alerts[Key(row["topic"], row["partition"])].append(_restored(row))
         return alerts
 
-    async def save(self, held: Connection, cuts: Sequence[Cut[Work]]) -> None:
+    async def save(self, conn: Connection, cuts: Sequence[Cut[Work]]) -> None:
         """Write alerts as they stand, transitions, and what is to be told of them."""
         # By their key: a foreign record may have brought one series into two partitions.
         alerts = {
@@ -122,11 +122,11 @@ class AlertTables:
             row for topic, change in changes if change.transition in TOLD for row in self._told(topic, change)
         ]
         if alerts:
-            await held.execute(_ALERTS, *_columns([alerts[key] for key in sorted(alerts)]))
+            await conn.execute(_ALERTS, *_columns([alerts[key] for key in sorted(alerts)]))
         if changes:
-            await held.execute(_EVENTS, *_columns([_event(change) for _, change in changes]))
+            await conn.execute(_EVENTS, *_columns([_event(change) for _, change in changes]))
         if told:
-            await held.execute(_NOTIFICATIONS, *_columns(told))
+            await conn.execute(_NOTIFICATIONS, *_columns(told))
 
     def _told(self, topic: str, change: Transition) -> Iterator[tuple[Any, ...]]:
         for receiver in self._receivers:

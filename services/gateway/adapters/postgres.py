@@ -47,8 +47,8 @@ class PostgresGrants:
 
     async def find(self, key_hash: bytes) -> Grant | None:
         """What the key with this SHA-256 gives, None for an unknown or revoked one."""
-        async with connection(self._pool) as held:
-            row = await held.fetchrow(FIND, key_hash)
+        async with connection(self._pool) as conn:
+            row = await conn.fetchrow(FIND, key_hash)
         return None if row is None else Grant(*row)
 
 
@@ -61,8 +61,8 @@ class PostgresWindows:
     async def closed(self, query: Query) -> Sequence[WindowRow]:
         """Up to `limit + 1` rows in order."""
         labels = orjson.dumps(dict(query.labels)).decode()
-        async with connection(self._pool) as held:
-            rows = await held.fetch(
+        async with connection(self._pool) as conn:
+            rows = await conn.fetch(
                 CLOSED.format(table=TABLES[query.resolution_ms]),
                 query.tenant_id,
                 query.metric,

@@ -50,14 +50,14 @@ class PostgresAlerts:
         self, tenant_id: int, states: Sequence[str], resolved_since_ms: int, limit: int
     ) -> Sequence[Alert]:
         """Up to `limit` alerts in these states, newest first; of the resolved ones only the recent."""
-        async with connection(self._pool) as held:
-            rows = await held.fetch(LISTED, tenant_id, states, resolved_since_ms, limit)
+        async with connection(self._pool) as conn:
+            rows = await conn.fetch(LISTED, tenant_id, states, resolved_since_ms, limit)
         return [_alert(row) for row in rows]
 
     async def history(self, tenant_id: int, fingerprint: str) -> History | None:
         """An alert with its transitions, None for an unknown one."""
-        async with connection(self._pool) as held:
-            rows = await held.fetch(HISTORY, tenant_id, fingerprint, MAX_TRANSITIONS + 1)
+        async with connection(self._pool) as conn:
+            rows = await conn.fetch(HISTORY, tenant_id, fingerprint, MAX_TRANSITIONS + 1)
         if not rows:
             return None
         known = [Transition(*(row[name] for name in _GROUNDS)) for row in rows if row["transition"]]

@@ -27,8 +27,8 @@ class PostgresBatchCounts:
     async def counted(self, batch_id: bytes) -> Counted | None:
         """What became of a batch; None: nothing of it has counted within a day. Raises `Unavailable`."""
         stem = batch_id[:STEM_BYTES]
-        async with connection(self._pool) as held:
-            rows = await held.fetch(HOLDING, self._topic, stem[:MARK_BYTES], stem)
+        async with connection(self._pool) as conn:
+            rows = await conn.fetch(HOLDING, self._topic, stem[:MARK_BYTES], stem)
         found = [(partition, _notes_of(stem, ids, notes)) for partition, ids, notes in rows]
         found = [(partition, notes) for partition, notes in found if len(notes)]
         if not found:

@@ -29,8 +29,8 @@ class StoppedPartitions:
         """Look for ever."""
         while True:
             try:
-                async with connection(self._pool) as held:
-                    found = Counter(row["topic"] for row in await held.fetch(_STOPPED, list(self.counts)))
+                async with connection(self._pool) as conn:
+                    found = Counter(row["topic"] for row in await conn.fetch(_STOPPED, list(self.counts)))
                 self.counts.update((topic, found[topic]) for topic in self.counts)
             except Unavailable:
                 pass

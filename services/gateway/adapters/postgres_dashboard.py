@@ -64,8 +64,8 @@ class PostgresSummaries:
     async def summaries(self, tenant_id: int, span: Span, limit: int) -> Sequence[Summary]:
         """Up to `limit` metrics by name; `Unavailable` when they are too many to be merged in time."""
         starts = [at(start_ms) for start_ms in span.starts]
-        async with connection(self._pool) as held:
-            rows = await held.fetch(SUMMED, tenant_id, starts, limit)
+        async with connection(self._pool) as conn:
+            rows = await conn.fetch(SUMMED, tenant_id, starts, limit)
         return [_summary(row) for row in rows]
 
 
@@ -77,8 +77,8 @@ class PostgresCheckpoints:
 
     async def partitions(self, topics: Sequence[str]) -> Sequence[Partition]:
         """Every partition of the topics that was ever acquired."""
-        async with connection(self._pool) as held:
-            rows = await held.fetch(CHECKPOINTS, topics)
+        async with connection(self._pool) as conn:
+            rows = await conn.fetch(CHECKPOINTS, topics)
         return [Partition(*row) for row in rows]
 
 

@@ -33,8 +33,8 @@ class PostgresFunnels:
 
     async def reach(self, tenant_id: int, funnel: Funnel, from_ms: int, to_ms: int) -> Reach:
         """How far the sessions came that entered in the range."""
-        async with connection(self._pool) as held:
-            rows = await held.fetch(REACHED, tenant_id, funnel.name, at(from_ms), at(to_ms))
+        async with connection(self._pool) as conn:
+            rows = await conn.fetch(REACHED, tenant_id, funnel.name, at(from_ms), at(to_ms))
         sessions: dict[int | None, int] = {row["step"]: row["sessions"] for row in rows}
         medians = {row["step"]: row["median_ms"] for row in rows}
         steps = range(1, len(funnel.steps) + 1)

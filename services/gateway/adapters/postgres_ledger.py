@@ -41,9 +41,9 @@ class PostgresLedger:
     async def statement(self, tenant_id: int, cargo: str, span: Minutes) -> Statement:
         """What became of what a tenant sent."""
         topic, last_ms = self._topics[cargo], span.to_ms - MINUTE_MS
-        async with connection(self._pool) as held:
-            complete_until_ms = await held.fetchval(COMPLETE, topic)
-            rows = await held.fetch(MINUTES, tenant_id, topic, at(span.from_ms), at(last_ms), MINUTE)
+        async with connection(self._pool) as conn:
+            complete_until_ms = await conn.fetchval(COMPLETE, topic)
+            rows = await conn.fetch(MINUTES, tenant_id, topic, at(span.from_ms), at(last_ms), MINUTE)
         minutes: dict[int, dict[str, int]] = {}
         for minute, outcome, count in rows:
             minutes.setdefault(ms_of(minute), {})[outcome] = count

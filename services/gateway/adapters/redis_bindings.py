@@ -31,11 +31,11 @@ MAX_WAITING = 5_000
 _BIND = """
 local answers = {}
 for i, key in ipairs(KEYS) do
-    local body, held = ARGV[i + 1], redis.call('GET', key)
-    if held and string.sub(held, 1, 8) ~= body then
+    local body, stored = ARGV[i + 1], redis.call('GET', key)
+    if stored and string.sub(stored, 1, 8) ~= body then
         answers[i] = 0
     else
-        local attempts = held and tonumber(string.sub(held, 9)) or 0
+        local attempts = stored and tonumber(string.sub(stored, 9)) or 0
         redis.call('SET', key, body .. (attempts + 1), 'PX', ARGV[1])
         answers[i] = 1
     end
@@ -44,9 +44,9 @@ return answers
 """
 
 _RELEASE = """
-local held = redis.call('GET', KEYS[1])
-if held and string.sub(held, 1, 8) == ARGV[1] then
-    local attempts = tonumber(string.sub(held, 9)) - 1
+local stored = redis.call('GET', KEYS[1])
+if stored and string.sub(stored, 1, 8) == ARGV[1] then
+    local attempts = tonumber(string.sub(stored, 9)) - 1
     if attempts < 1 then
         redis.call('DEL', KEYS[1])
     else

@@ -65,8 +65,8 @@ _Found: TypeAlias = list[tuple[Arrival[Event], list[Event]]]
 class EventIds:
     """The table `event_id` as the transaction that moves the checkpoints finds it."""
 
-    def __init__(self, held: Connection) -> None:
-        self._held = held
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
 
     async def known(self, ids: Sequence[Id], since_ms: int) -> dict[Id, int]:
         """Those of the ids that were appended on the day `since_ms` or later, each with its latest day.
@@ -75,7 +75,7 @@ class EventIds:
         """
         found: dict[Id, int] = {}
         for some in _bites(ids):
-            rows = await self._held.fetch(_KNOWN, *_columns(some), _instant(since_ms))
+            rows = await self._conn.fetch(_KNOWN, *_columns(some), _instant(since_ms))
             found.update(((tenant_id, event_id), day_ms) for tenant_id, event_id, day_ms in rows)
         return found
 
@@ -83,21 +83,21 @@ class EventIds:
 class EventTables:
     """The tables `event_id`, `event`, `funnel_entry` and `ledger_1m`."""
 
-    async def save(self, held: Connection, works: Mapping[Key, Work[Event]]) -> None:
+    async def save(self, conn: Connection, works: Mapping[Key, Work[Event]]) -> None:
         """Write what is new in these checkpoints, inside the transaction that moves them."""
         found = [pair for work in works.values() for pair in work.judged()]
-        if taken := await _remember(held, found):
+        if taken := await _remember(conn, found):
             found = [
                 (arrival, [event for event in new if (event.tenant_id, event.event_id) not in taken])
                 for arrival, new in found
             ]
         for stream in copy.streams((arrival.received_at_ms, new) for arrival, new in found):
-            await held.copy_to_table("event", columns=copy.COLUMNS, source=BytesIO(stream), format="binary")
-        await postgres_funnels.save(held, chain.from_iterable(new for _, new in found))
-        await ledger.add(held, {key: booked(work, taken) for key, work in works.items()})
+            await conn.copy_to_table("event", columns=copy.COLUMNS, source=BytesIO(stream), format="binary")
+        await postgres_funnels.save(conn, chain.from_iterable(new for _, new in found))
+        await ledger.add(conn, {key: booked(work, taken) for key, work in works.items()})
 
 
-async def _remember(held: Connection, found: _Found) -> set[Id]:
+async def _remember(conn: Connection, found: _Found) -> set[Id]:
     """Store the ids; those that somebody else has stored meanwhile."""
     by_day: dict[int, list[Id]] = {}
     for arrival, new in found:
@@ -105,7 +105,7 @@ async def _remember(held: Connection, found: _Found) -> set[Id]:
     taken: set[Id] = set()
     for day_ms in sorted(by_day):
         for ids in _bites(by_day[day_ms]):
-            rows = await held.fetch(_REMEMBER, *_columns(ids), _instant(day_ms))
+            rows = await conn.fetch(_REMEMBER, *_columns(ids), _instant(day_ms))
             taken.update((tenant_id, event_id) for tenant_id, event_id in rows)
     return taken
 

@@ -41,7 +41,7 @@ class _Entry(NamedTuple):
     session_id: str
 
 
-async def save(held: Connection, events: Iterable[Event]) -> None:
+async def save(conn: Connection, events: Iterable[Event]) -> None:
     """Add the steps among these events, which are new, to their sessions."""
     sent: dict[_Entry, set[Occurrence]] = {}
     for event in events:
@@ -50,10 +50,10 @@ async def save(held: Connection, events: Iterable[Event]) -> None:
             sent.setdefault(entry, set()).add(occurrence)
     if not sent:
         return
-    for *entry, steps, times in await held.fetch(_STORED, *map(list, zip(*sent, strict=True))):
+    for *entry, steps, times in await conn.fetch(_STORED, *map(list, zip(*sent, strict=True))):
         stored = (Occurrence(_ms(at), step) for step, at in zip(steps, times, strict=True))
         sent[_Entry(*entry)].update(stored)
-    await held.executemany(_STORE, [_row(entry, sent[entry]) for entry in sorted(sent)])
+    await conn.executemany(_STORE, [_row(entry, sent[entry]) for entry in sorted(sent)])
 
 
 def _step(event: Event) -> tuple[_Entry, Occurrence]:

@@ -31,14 +31,14 @@ def known(memory: Repeats, after_s: int, name: int) -> bool:
 
 async def save(pool: postgres.Pool, key: Key, next_offset: int, fresh: Fresh) -> None:
     """Commit these ids."""
-    async with postgres.connection(pool) as held, held.transaction():
-        await BatchIds().save(held, {key: (next_offset, fresh)})
+    async with postgres.connection(pool) as conn, conn.transaction():
+        await BatchIds().save(conn, {key: (next_offset, fresh)})
 
 
 async def restored(pool: postgres.Pool, key: Key) -> Repeats:
     """The memory as the next owner finds it."""
-    async with postgres.connection(pool) as held:
-        return (await BatchIds().restore(held, [key]))[key]
+    async with postgres.connection(pool) as conn:
+        return (await BatchIds().restore(conn, [key]))[key]
 
 
 async def test_a_memory_survives_its_owner(pool: postgres.Pool, key: Key) -> None:
@@ -64,8 +64,8 @@ async def test_a_partition_without_batches_remembers_none(pool: postgres.Pool, k
     await save(pool, key, 10, Repeats().take())
 
     assert not known(await restored(pool, key), 0, 1)
-    async with postgres.connection(pool) as held:
-        assert 0 == await held.fetchval("SELECT count(*) FROM batch_id WHERE topic = $1", key.topic)
+    async with postgres.connection(pool) as conn:
+        assert 0 == await conn.fetchval("SELECT count(*) FROM batch_id WHERE topic = $1", key.topic)
 
 
 async def test_only_what_is_remembered_is_read_back(pool: postgres.Pool, key: Key) -> None:
@@ -87,8 +87,8 @@ async def test_rows_are_kept_for_a_day_of_the_log(
     pool: postgres.Pool, key: Key, age_s: int, kept: int
 ) -> None:
     """However long ago that day was: a log that rests makes nothing older."""
-    async with postgres.connection(pool) as held:
-        await held.execute(
+    async with postgres.connection(pool) as conn:
+        await conn.execute(
             "INSERT INTO partition_state (topic, partition, epoch, owner, next_offset, seen) "
             "VALUES ($1, $2, 1, 'me', 0, '')",
             *key,
@@ -98,6 +98,6 @@ async def test_rows_are_kept_for_a_day_of_the_log(
 
     await maintenance.keep(pool, MAINTENANCE)
 
-    async with postgres.connection(pool) as held:
-        assert kept == await held.fetchval("SELECT count(*) FROM batch_id WHERE topic = $1", key.topic)
-        await held.execute("DELETE FROM partition_state WHERE topic = $1", key.topic)
+    async with postgres.connection(pool) as conn:
+        assert kept == await conn.fetchval("SELECT count(*) FROM batch_id WHERE topic = $1", key.topic)
+        await conn.execute("DELETE FROM partition_state WHERE topic = $1", key.topic)

@@ -50,13 +50,13 @@ class Log:
 
     async def save(self) -> None:
         """Write what has been gathered."""
-        async with postgres.connection(self._pool) as held, held.transaction():
-            await RollupTables().save(held, {Key("points", 0): self._fold.checkpoint()})
+        async with postgres.connection(self._pool) as conn, conn.transaction():
+            await RollupTables().save(conn, {Key("points", 0): self._fold.checkpoint()})
 
     async def row(self) -> dict[str, Any]:
         """The only row of the tenant."""
-        async with postgres.connection(self._pool) as held:
-            rows = await held.fetch(
+        async with postgres.connection(self._pool) as conn:
+            rows = await conn.fetch(
                 "SELECT r.*, s.metric, s.labels::text, (extract(epoch FROM window_start) * 1000)::bigint AS start_ms, "
                 "(extract(epoch FROM last_at) * 1000)::bigint AS last_ms, "
                 "(extract(epoch FROM watermark) * 1000)::bigint AS watermark_ms "

@@ -61,8 +61,8 @@ class Partition:
     async def commit(self) -> Work:
         """Write what was gathered, here and there."""
         work = self.fold.checkpoint()
-        async with postgres.connection(self._pool) as held, held.transaction():
-            await RollupTables().save(held, {self._key: work})
+        async with postgres.connection(self._pool) as conn, conn.transaction():
+            await RollupTables().save(conn, {self._key: work})
         self.memory.write(self.twin.checkpoint())
         return work
 
@@ -71,8 +71,8 @@ class Partition:
         fold, watermark_ms = self.fold, self.fold.watermark_ms or 0
         packed = snapshot.encode(self._key, work)
         opened = snapshot.decode(self._key, packed) if packed else snapshot.NOTHING
-        async with postgres.connection(self._pool) as held:
-            whole = await RollupTables().kept(held, [self._key])
+        async with postgres.connection(self._pool) as conn:
+            whole = await RollupTables().kept(conn, [self._key])
         self.fold = PartitionFold(checked, tenant_of, kind_of, watermark_ms=watermark_ms, seen=fold.seen)
         kept = snapshot.opened(self._key, whole[self._key])
         self.fold.restore(opened.open, kept.windows, opened.amended)
@@ -83,8 +83,8 @@ class Partition:
         """All rows of a tier by window and series."""
         query = "SELECT " + readback.selected("0") + f" FROM {TABLES[resolution_ms]} r "
         query += f"JOIN series s USING (series_id) WHERE s.tenant_id = {self._tenant_id} ORDER BY 5, 4"
-        async with postgres.connection(self._pool) as held:
-            stored = await readback.read(held, query)
+        async with postgres.connection(self._pool) as conn:
+            stored = await readback.read(conn, query)
         places = np.array([series_id(packed) for packed in self.series])
         stored.rollups.slot = np.searchsorted(places, stored.series_id)
         return stored.rollups
@@ -168,23 +168,23 @@ async def test_rows_of_the_finest_tier_are_forgotten_behind_the_slowest_watermar
         "sketch_weight) SELECT to_timestamp($1::bigint / 1000), 0, 0, 0, 1, 1, now(), '{}', '{}'"
     )
     now = now_ms()
-    async with postgres.connection(pool) as held:
-        undone = held.transaction()
+    async with postgres.connection(pool) as conn:
+        undone = conn.transaction()
         await undone.start()
-        await held.execute("DELETE FROM partition_state")
-        await held.execute(
+        await conn.execute("DELETE FROM partition_state")
+        await conn.execute(
             "INSERT INTO partition_state (topic, partition, epoch, owner, next_offset, watermark_ms, seen) "
             "VALUES ('telemetry.metrics.v1', 0, 1, '', 0, $1, '')",
             now - 24 * HOUR_MS,
         )
         for hours in (48, 25):
-            await held.execute(insert, now - hours * HOUR_MS)
-        await held.execute("SELECT keep_rollups()")
-        kept = await held.fetchval(
+            await conn.execute(insert, now - hours * HOUR_MS)
+        await conn.execute("SELECT keep_rollups()")
+        kept = await conn.fetchval(
             "SELECT array_agg(extract(epoch FROM now() - window_start)::integer / 3600) FROM rollup_10s "
             "WHERE series_id = 0 AND window_start < now() - interval '20 hours'"
         )
-        await held.execute(insert, now - 48 * HOUR_MS)
+        await conn.execute(insert, now - 48 * HOUR_MS)
         await undone.rollback()
 
     assert [25] == kept

@@ -157,7 +157,7 @@ async def test_is_tried_again(
 @pytest.mark.parametrize(
     "hanging",
     [
-        pytest.param(lambda never: Reply(500, held=never), id="nothing comes"),
+        pytest.param(lambda never: Reply(500, release=never), id="nothing comes"),
         pytest.param(lambda never: Reply(500, held_body=never), id="no body comes"),
     ],
 )
@@ -250,7 +250,7 @@ async def test_a_receiver_that_hangs_delays_nobody(
     """Each receiver has its own way; within one, several are told at once."""
     with Webhook() as stuck:
         never = Event()
-        stuck.otherwise = lambda _: Reply(held=never)
+        stuck.otherwise = lambda _: Reply(release=never)
         slow = WebhookReceiver("stuck", stuck.url, limit_s=10.0)
         office.deliver(slow)
         office.deliver(call)
@@ -283,10 +283,10 @@ async def test_a_claim_that_nobody_settles_lapses(
     await office.put("pager", "firing", "resolved")
     (claimed,) = await Outbox(office.pool, office.topic, lease_s=2.0).claim("pager", 8)
     office.deliver(call)
-    held = office.told(webhook)
+    conn = office.told(webhook)
     await office.becomes("resolved", "delivered 1")
 
-    assert (office.topic + "firing", []) == (claimed.key, held)
+    assert (office.topic + "firing", []) == (claimed.key, conn)
     assert ["firing", "resolved"] == office.told(webhook)
     assert "delivered 2" == await office.state("firing")
 

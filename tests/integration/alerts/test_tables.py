@@ -56,16 +56,16 @@ def cut(key: Key, work: Work, time: int) -> Cut[Work]:
 async def save(pool: Pool, key: Key, state: PartitionAlerts, time: int) -> None:
     """Write what the fold has gathered, as the pump does."""
     topic, pager = AlertTopic(Sender("127.0.0.1:9", "test")), Webhook("pager", "http://127.0.0.1:9")
-    async with pool.acquire() as held, held.transaction():
-        await AlertTables((topic, pager)).save(held, [cut(key, state.checkpoint(), time)])
+    async with pool.acquire() as conn, conn.transaction():
+        await AlertTables((topic, pager)).save(conn, [cut(key, state.checkpoint(), time)])
     await pager.close()
 
 
 async def restored(pool: Pool, key: Key, time: int | None) -> list[Alert]:
     """What a new owner finds."""
     watermark_ms = None if time is None else time * BASE_MS
-    async with pool.acquire() as held:
-        found = await AlertTables([]).restore(held, {key: Stored(2, 1, watermark_ms, b"", None)})
+    async with pool.acquire() as conn:
+        found = await AlertTables([]).restore(conn, {key: Stored(2, 1, watermark_ms, b"", None)})
     return list(found[key])
 
 
@@ -131,9 +131,9 @@ async def test_a_series_in_two_partitions_harms_nobody(pool: Pool) -> None:
     state = judged(key, rule())
     state.fold(closed([(1, 100, 9.0)]))
     work = state.checkpoint()
-    async with pool.acquire() as held, held.transaction():
+    async with pool.acquire() as conn, conn.transaction():
         cuts = [cut(key, work, 101), cut(Key(key.topic, 4), work, 101)]
-        await AlertTables([]).save(held, cuts)
+        await AlertTables([]).save(conn, cuts)
 
     assert 1 == await pool.fetchval("SELECT count(*) FROM alert_instance WHERE topic = $1", key.topic)
 

@@ -123,20 +123,20 @@ async def test_a_replay_that_is_killed_in_the_middle_is_run_again(rig: Rig) -> N
     """When everything is in the log again, and nothing is marked."""
     await buried_and_upgraded(rig)
     before = sum((await rig.ends()).values())
-    held = await asyncpg.connect(rig.postgres)
-    async with held.transaction():
-        await held.execute("SELECT FROM dead_letter WHERE topic = $1 FOR UPDATE", rig.topic)
+    conn = await asyncpg.connect(rig.postgres)
+    async with conn.transaction():
+        await conn.execute("SELECT FROM dead_letter WHERE topic = $1 FOR UPDATE", rig.topic)
         process = await started(rig.environ(), "replay", "--topic", rig.topic)
 
         async def is_blocked() -> bool:
-            return bool(await rig.sql(_BLOCKED.format("pid"), held.get_server_pid()))
+            return bool(await rig.sql(_BLOCKED.format("pid"), conn.get_server_pid()))
 
         await until(is_blocked, "all is published, and about to be marked")
         process.send_signal(signal.SIGKILL)
         await process.wait()
         # Postgres would mark them all the same, without anybody who waits for it.
-        await rig.sql(_BLOCKED.format("pg_terminate_backend(pid)"), held.get_server_pid())
-    await held.close()
+        await rig.sql(_BLOCKED.format("pg_terminate_backend(pid)"), conn.get_server_pid())
+    await conn.close()
     assert before + MESSAGES == sum((await rig.ends()).values())
 
     assert (0, f"replayed {MESSAGES}\n") == await run(rig, "replay", "--topic", rig.topic)

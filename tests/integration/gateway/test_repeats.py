@@ -141,14 +141,14 @@ async def test_a_batch_is_asked_for_by_its_key(
     own, second = id_of_key("points", mine.tenant_id, name.encode()), now_ms() // 1000
     unlike = own[:3] + bytes(13)
     ids = BatchIds()
-    async with postgres.connection(pool) as held:
+    async with postgres.connection(pool) as conn:
         for partition, fresh in (
             (0, Fresh([unlike, own, part_id(own, 1)], [1, 1, 1], [1000, 7, 5], [second, second, second + 9])),
             (2, Fresh([part_id(own, 0)], [1], [3], [second + 4])),
             (3, Fresh([unlike], [1], [1000], [second])),
         ):
-            await ids.save(held, {Key(gateway.topic, partition): (second + partition, fresh)})
-        await ids.save(held, {Key("another", 0): (second, Fresh([own], [1], [1000], [second]))})
+            await ids.save(conn, {Key(gateway.topic, partition): (second + partition, fresh)})
+        await ids.save(conn, {Key("another", 0): (second, Fresh([own], [1], [1000], [second]))})
 
     found, hidden, unknown, wrong = [
         await one.ask("/v1/batches/" + quote(each, safe=""))

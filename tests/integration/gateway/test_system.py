@@ -150,15 +150,15 @@ async def test_without_postgres_the_system_is_down_and_says_so(
 
 async def test_a_dashboard_that_takes_too_long_is_given_up(stack: Stack, mine: Reader) -> None:
     """A statement has a limit on the server's side; meanwhile a new key is looked up, and the system is seen."""
-    held = await asyncpg.connect(stack.postgres)
+    conn = await asyncpg.connect(stack.postgres)
     try:
-        async with held.transaction():
-            await held.execute("LOCK TABLE rollup_10s IN ACCESS EXCLUSIVE MODE")
+        async with conn.transaction():
+            await conn.execute("LOCK TABLE rollup_10s IN ACCESS EXCLUSIVE MODE")
             asking = [asyncio.create_task(mine.ask(DASHBOARD)) for _ in range(4)]
             alive = await mine.ask(PATH, "admin")
             answers = await asyncio.gather(*asking)
     finally:
-        await held.close()
+        await conn.close()
 
     assert {(503, "5")} == {(each.status_code, each.headers["retry-after"]) for each in answers}
     assert "up" == alive.json()["dependencies"]["postgres"]

@@ -30,13 +30,13 @@ INSERT INTO rollup_10s VALUES ($1, $2, 1, 2, 4, 10, 1, 4, 4, $1, $1, '{12000,120
 async def close_window(stack: Stack, owner: Series, labels: str, start_ms: int) -> None:
     """Write a closed window as the aggregator does."""
     packed = series.pack(owner)
-    held = await asyncpg.connect(stack.postgres)
+    conn = await asyncpg.connect(stack.postgres)
     try:
         key = series.series_id(packed)
-        await held.execute(_SERIES, key, owner.tenant_id, owner.metric, owner.kind, owner.unit, labels)
-        await held.execute(_ROLLUP, datetime.fromtimestamp(start_ms / 1000, UTC), key)
+        await conn.execute(_SERIES, key, owner.tenant_id, owner.metric, owner.kind, owner.unit, labels)
+        await conn.execute(_ROLLUP, datetime.fromtimestamp(start_ms / 1000, UTC), key)
     finally:
-        await held.close()
+        await conn.close()
 
 
 async def show_live(stack: Stack, gateway: Gateway, owner: Series, start_ms: int) -> None:
@@ -66,12 +66,12 @@ async def ask(gateway: Gateway, key: str = "read", **params: Any) -> httpx2.Resp
 
 async def tenant(stack: Stack) -> int:
     """The tenant of the read key."""
-    held = await asyncpg.connect(stack.postgres)
+    conn = await asyncpg.connect(stack.postgres)
     try:
-        found: int = await held.fetchval("SELECT tenant_id FROM tenant WHERE name = 'gateway-wide'")
+        found: int = await conn.fetchval("SELECT tenant_id FROM tenant WHERE name = 'gateway-wide'")
         return found
     finally:
-        await held.close()
+        await conn.close()
 
 
 async def test_closed_and_live_windows_are_one_answer(stack: Stack, gateway: Gateway) -> None:
@@ -109,13 +109,13 @@ async def test_windows_of_a_coarser_tier_are_asked_for_by_their_length(
     owner = Series(await tenant(stack), "coarse", "delta", "s", ())
     start_ms = start_of(now_ms(), 60_000) - 120_000
     await close_window(stack, owner, "{}", start_ms)
-    held = await asyncpg.connect(stack.postgres)
-    await held.execute(
+    conn = await asyncpg.connect(stack.postgres)
+    await conn.execute(
         "INSERT INTO rollup_1m SELECT window_start, series_id, 0, 0, 8, 20, 1, 4, 4, window_start, watermark, "
         "sketch_bucket, sketch_weight, true FROM rollup_10s WHERE series_id = $1",
         series.series_id(series.pack(owner)),
     )
-    await held.close()
+    await conn.close()
 
     (found,) = (await ask(gateway, metric="coarse", resolution="1m")).json()["windows"]
 

@@ -109,11 +109,11 @@ def test_what_decodes_is_stored_and_counted(run: Any, logged: list[list[dict[str
     work = folded(tenant_id, logged).checkpoint().work
 
     async def stored(pool: postgres.Pool) -> dict[str, Any]:
-        async with postgres.connection(pool) as held:
-            async with held.transaction():
-                await judge([work], EventIds(held))
-                await EventTables().save(held, {Key("events", 0): work})
-            rows = await held.fetch(
+        async with postgres.connection(pool) as conn:
+            async with conn.transaction():
+                await judge([work], EventIds(conn))
+                await EventTables().save(conn, {Key("events", 0): work})
+            rows = await conn.fetch(
                 "SELECT event_id, properties::text AS body FROM event WHERE tenant_id = $1", tenant_id
             )
         assert len(rows) == len({row["event_id"] for row in rows})

@@ -47,14 +47,14 @@ class Table:
             value = events.encode(events.Batch(1, self.now_ms, batch))
             stream.fold(Record(self._offset, self.now_ms, value))
         work = stream.checkpoint().work
-        async with postgres.connection(self._pool) as held:
-            await judge([work], EventIds(held))
+        async with postgres.connection(self._pool) as conn:
+            await judge([work], EventIds(conn))
         return work
 
     async def save(self, *works: Work[Event]) -> None:
         """Write checkpoints in one transaction."""
-        async with postgres.connection(self._pool) as held, held.transaction():
-            await self._tables.save(held, {Key("events", at): work for at, work in enumerate(works)})
+        async with postgres.connection(self._pool) as conn, conn.transaction():
+            await self._tables.save(conn, {Key("events", at): work for at, work in enumerate(works)})
 
     async def take(self, *batches: list[Event]) -> None:
         """Fold, judge and write."""
@@ -62,8 +62,8 @@ class Table:
 
     async def rows(self, query: str) -> list[dict[str, Any]]:
         """Rows of a query about this tenant."""
-        async with postgres.connection(self._pool) as held:
-            return [dict(row) for row in await held.fetch(query, self.tenant_id)]
+        async with postgres.connection(self._pool) as conn:
+            return [dict(row) for row in await conn.fetch(query, self.tenant_id)]
 
     async def ids(self) -> list[str]:
         """The ids of its events, each as often as it is stored."""
@@ -138,10 +138,10 @@ async def test_one_id_in_two_sessions_is_stored_once(table: Table) -> None:
 async def test_a_transaction_that_is_rolled_back_leaves_nothing(table: Table) -> None:
     """The same checkpoint is written the second time."""
     work = await table.judged([table.event("a")], [table.step("s", "effect_discovery", 5)])
-    async with postgres.connection(table._pool) as held:
-        begun = held.transaction()
+    async with postgres.connection(table._pool) as conn:
+        begun = conn.transaction()
         await begun.start()
-        await table._tables.save(held, {Key("events", 0): work})
+        await table._tables.save(conn, {Key("events", 0): work})
         await begun.rollback()
     await table.save(work)
 
@@ -201,8 +201,8 @@ async def test_steps_before_their_time_are_counted(table: Table) -> None:
 async def test_upkeep_forgets_old_sessions(table: Table, pool: postgres.Pool) -> None:
     """Ninety days after their last step, and no others; tomorrow's partitions are there."""
     await table.take([table.step("old", "effect_discovery", 5), table.step("new", "effect_discovery", 5)])
-    async with postgres.connection(pool) as held:
-        await held.execute(
+    async with postgres.connection(pool) as conn:
+        await conn.execute(
             "UPDATE funnel_entry SET updated_at = now() - interval '91 days' "
             "WHERE tenant_id = $1 AND session_id = 'old'",
             table.tenant_id,

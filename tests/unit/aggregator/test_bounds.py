@@ -82,6 +82,6 @@ def test_the_fullest_partition_is_shown() -> None:
     for each in (small, large):
         each.checkpoint()
 
-    shown = {bound.name: (bound.held(), bound.evicted()) for bound in bounds(lambda: [small, large])}
+    shown = {bound.name: (bound.used(), bound.evicted()) for bound in bounds(lambda: [small, large])}
 
     assert ((2, 0), (1, 2)) == (shown["fold_series"], shown["producers"])

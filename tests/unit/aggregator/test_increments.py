@@ -187,7 +187,7 @@ def test_forgetting_keeps_what_late_totals_are_compared_with() -> None:
     assert added(judged(whole, *late, watermark=watermark)) == added(
         judged(pruned, *late, watermark=watermark)
     )
-    assert pruned.held < whole.held / 2 + 10
+    assert pruned.size < whole.size / 2 + 10
 
 
 def test_a_run_that_was_silent_for_a_day_is_forgotten() -> None:
@@ -248,16 +248,16 @@ def test_while_runs_are_crowded_those_silent_for_an_hour_make_room() -> None:
     assert 1 == kept.runs
 
 
-@pytest.mark.parametrize("held", [7, 8, 9])
-def test_beyond_the_bound_of_totals_the_horizon_comes_nearer(held: int) -> None:
+@pytest.mark.parametrize("count", [7, 8, 9])
+def test_beyond_the_bound_of_totals_the_horizon_comes_nearer(count: int) -> None:
     """What is in order counts as before; what comes late is stale sooner."""
     kept = RunningTotals(max_runs=2, max_totals=8)
-    judged(kept, *((0, 10 * at, float(at)) for at in range(held)))
+    judged(kept, *((0, 10 * at, float(at)) for at in range(count)))
 
     found = judged(kept, (0, 10, 1.0), (0, 1_000, 1_000.0))
 
-    assert [held > 8, False] == found.stale.tolist()
-    assert [(0, 1_000, 1_001.0 - held, 1.0)] == added(found)
+    assert [count > 8, False] == found.stale.tolist()
+    assert [(0, 1_000, 1_001.0 - count, 1.0)] == added(found)
 
 
 def test_totals_survive_a_restart() -> None:
@@ -303,7 +303,7 @@ def test_what_others_kept_whole_is_not_taken_for_ones_own() -> None:
     assert since is not None
     successor.restore(left, since)
 
-    assert (1, [(0, 20, 1.0, 1.0)]) == (successor.held, added(judged(successor, (0, 20, 8.0))))
+    assert (1, [(0, 20, 1.0, 1.0)]) == (successor.size, added(judged(successor, (0, 20, 8.0))))
 
 
 def test_nothing_is_stored_of_totals_that_are_all_forgotten() -> None:

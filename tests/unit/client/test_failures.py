@@ -158,7 +158,7 @@ def test_a_full_queue_drops_the_oldest(client: Make, receiver: Receiver) -> None
     """What is under way is not touched; each one dropped is counted."""
     release = Event()
     telemetry = client(batch_items=1, max_queue=3)
-    receiver.answer(TELEMETRY, Reply(202, held=release))
+    receiver.answer(TELEMETRY, Reply(202, release=release))
     telemetry.point("load", 0)
     assert receiver.arrived.wait(30)
     for value in range(1, 11):
@@ -185,7 +185,7 @@ def test_a_queue_holds_as_many_as_it_may(
     """Beside the one that is under way."""
     release = Event()
     telemetry = client(batch_items=1, max_queue=3)
-    receiver.answer(TELEMETRY, Reply(202, held=release))
+    receiver.answer(TELEMETRY, Reply(202, release=release))
     telemetry.point("load", 0)
     assert receiver.arrived.wait(30)
 
@@ -201,7 +201,7 @@ def test_a_stuck_lane_does_not_hold_the_other(client: Make, receiver: Receiver) 
     """Events go out while a request with points hangs."""
     release = Event()
     telemetry = client(batch_after_s=0.01)
-    receiver.answer(TELEMETRY, Reply(202, held=release))
+    receiver.answer(TELEMETRY, Reply(202, release=release))
     telemetry.point("load", 1)
     assert receiver.arrived.wait(30)
     receiver.arrived.clear()

@@ -64,8 +64,8 @@ async def test_keys_buckets_and_rosters_are_bounded(count: int, evicted: int) ->
         await ring.find(bytes([tenant_id]), 0.0)
     keys, buckets, _ = ring.bounds
 
-    assert (min(count, 3), evicted) == (keys.held(), keys.evicted())
-    assert (min(count, 3), evicted) == (buckets.held(), buckets.evicted())
+    assert (min(count, 3), evicted) == (keys.used(), keys.evicted())
+    assert (min(count, 3), evicted) == (buckets.used(), buckets.evicted())
     assert [None] * evicted == [ring.known(bytes([one]), 0.0) for one in range(evicted)]
 
 
@@ -78,7 +78,7 @@ def test_rosters_of_tenants_are_bounded(count: int, evicted: int) -> None:
         rosters.at(tenant_id, 0)
     bound = rosters.bound()
 
-    assert (min(count, 3), 3, evicted) == (bound.held(), bound.limit, bound.evicted())
+    assert (min(count, 3), 3, evicted) == (bound.used(), bound.limit, bound.evicted())
 
 
 @BELOW_AT_ABOVE
@@ -92,7 +92,7 @@ async def test_bindings_beyond_the_bound_are_let_in_unasked(count: int, evicted:
     bound = bindings.bound()
 
     assert [Unavailable] * count == [type(answer) for answer in answers]
-    assert (0, 3, evicted) == (bound.held(), bound.limit, bound.evicted())
+    assert (0, 3, evicted) == (bound.used(), bound.limit, bound.evicted())
 
 
 async def test_a_publisher_takes_no_more_requests_than_may_wait() -> None:
@@ -107,7 +107,7 @@ async def test_a_publisher_takes_no_more_requests_than_may_wait() -> None:
 
     assert "the producer has not started" == below
     assert "too many requests wait for a flush" == publisher.refusal()
-    assert MAX_CHUNKS == publisher.bound("points").held()
+    assert MAX_CHUNKS == publisher.bound("points").used()
 
 
 @pytest.mark.parametrize(
@@ -121,4 +121,4 @@ def test_a_full_memory_of_series_is_forgotten_as_a_whole(count: int, forgotten: 
         points = [{"name": f"m{name}", "value": 1, "ts": 1_760_000_000_000} for name in names]
         decoder.decode(json.dumps({"points": points}).encode(), 1, 1_760_000_000_000)
 
-    assert (forgotten, 1 if forgotten else count) == (decoder.bound().evicted(), decoder.bound().held())
+    assert (forgotten, 1 if forgotten else count) == (decoder.bound().evicted(), decoder.bound().used())

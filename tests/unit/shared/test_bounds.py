@@ -8,7 +8,7 @@ from shared.errors import Misconfigured, Rejected
 from shared.model.bound import Bound
 from shared.runtime import instruments
 from shared.stream.breaker import Breaker
-from shared.stream.held import LETTER_BYTES, Held
+from shared.stream.owned import LETTER_BYTES, OwnedPartition
 from shared.stream.processor import Checkpoint, Key, Record
 from shared.stream.pump import MAX_WAITING_BYTES, Pump
 from tests.support.gateway import free_port
@@ -43,13 +43,13 @@ class Refuses:
 def test_the_pump_is_full_of_dead_letters_too(letters: int, full: bool) -> None:
     """Large records that cannot be used wait for a commit like everything else."""
     pump: Pump[None] = Pump(None, None)  # type: ignore[arg-type]  # nothing is committed here
-    pump.install({KEY: Held(KEY, 1, Refuses(), 0, 0, Breaker(0))})
+    pump.install({KEY: OwnedPartition(KEY, 1, Refuses(), 0, 0, Breaker(0))})
     value = bytes(MAX_WAITING_BYTES // LETTERS - LETTER_BYTES)
     (bound,) = pump.bounds()
 
     pump.take(KEY, [Record(offset, 0, value) for offset in range(letters)])
 
-    assert (full, letters * MAX_WAITING_BYTES // LETTERS) == (pump.full, bound.held())
+    assert (full, letters * MAX_WAITING_BYTES // LETTERS) == (pump.full, bound.used())
 
 
 def test_prometheus_sees_every_bound() -> None:
@@ -62,7 +62,7 @@ def test_prometheus_sees_every_bound() -> None:
         text = answer.read().decode()
 
     shown = {line.split("{")[0]: line.split()[-1] for line in text.splitlines() if 'bound="pigeons"' in line}
-    assert {"bound_held": "7.0", "bound_limit": "12.0", "bound_evicted_total": "3.0"} == shown
+    assert {"bound_used": "7.0", "bound_limit": "12.0", "bound_evicted_total": "3.0"} == shown
 
 
 def test_a_port_in_use_is_named() -> None:

@@ -25,7 +25,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True, eq=False)
-class Held(Generic[W]):
+class OwnedPartition(Generic[W]):
     """A partition this process owns."""
 
     key: Key
@@ -81,28 +81,28 @@ class Held(Generic[W]):
         _log.info("partition resumed", **self.key._asdict(), offset=self.next, let_through=offset)
 
 
-def held_from(key: Key, at: Stored, fold: Fold[W]) -> Held[W]:
+def owned_from(key: Key, at: Stored, fold: Fold[W]) -> OwnedPartition[W]:
     """A partition as its checkpoint left it."""
     breaker = Breaker(at.next_offset, at.let_through, at.bad)
-    return Held(key, at.epoch, fold, at.next_offset, at.next_offset, breaker)
+    return OwnedPartition(key, at.epoch, fold, at.next_offset, at.next_offset, breaker)
 
 
-def check_bounds(held: Held[Any], earliest: int, end: int) -> int:
+def check_bounds(owned: OwnedPartition[Any], earliest: int, end: int) -> int:
     """The offset to seek to; records that retention has taken are gone for good, and that is said loudly.
 
     Raises `Misconfigured` when the checkpoint lies past the end: the topic is not the one it was written for.
     """
-    if held.start > end:
+    if owned.start > end:
         raise Misconfigured(
-            f"{held.key.topic}[{held.key.partition}] ends at {end}, but its checkpoint is {held.start}: the topic was "
-            "made anew. Restore it, or delete its rows from partition_state, dead_letter and breaker to start anew"
+            f"{owned.key.topic}[{owned.key.partition}] ends at {end}, but its checkpoint is {owned.start}: the topic "
+            "was made anew. Restore it, or delete its rows from partition_state, dead_letter and breaker to start anew"
         )
     # One that is stopped stays where it is: its verdict hangs on that, and it reports the gap once it is resumed.
-    if held.start < earliest and not held.is_stopped():
-        reason = f"records {held.start} to {earliest - 1} were removed by retention before they were read"
-        held.dead.append(DeadLetter(held.start, RETENTION_GAP, reason, None))
+    if owned.start < earliest and not owned.is_stopped():
+        reason = f"records {owned.start} to {earliest - 1} were removed by retention before they were read"
+        owned.dead.append(DeadLetter(owned.start, RETENTION_GAP, reason, None))
         _log.error(
-            "data lost to retention", topic=held.key.topic, partition=held.key.partition, reason=reason
+            "data lost to retention", topic=owned.key.topic, partition=owned.key.partition, reason=reason
         )
-        held.next = earliest
-    return held.next
+        owned.next = earliest
+    return owned.next
