@@ -16,7 +16,7 @@ from services.aggregator.domain.counters import Counters
 from services.aggregator.domain.entries import Entries
 from services.aggregator.domain.history import Totals
 from services.aggregator.domain.increments import Kept
-from services.aggregator.domain.receipts import Receipts
+from services.aggregator.domain.ledger import RowCounts
 from services.aggregator.domain.repeats import Fresh, Part, Repeats, Verdict
 from services.aggregator.domain.tiers import Parts, Tiers
 from services.aggregator.domain.watermark import advance
@@ -134,10 +134,10 @@ class PartitionFold:
     _new_series: list[bytes] = field(default_factory=list)
     _closed: dict[int, list[Rollups]] = field(default_factory=dict)
     _late: dict[int, list[Rollups]] = field(default_factory=dict)
-    _receipts: Receipts = field(init=False)
+    _row_counts: RowCounts = field(init=False)
 
     def __post_init__(self, tenant_of: Callable[[bytes], int], kind_of: Callable[[bytes], str]) -> None:
-        self._receipts = Receipts(tenant_of)
+        self._row_counts = RowCounts(tenant_of)
         self.counters = Counters(kind_of)
 
     def fold(self, arrival: Arrival, points: Points) -> None:
@@ -169,7 +169,7 @@ class PartitionFold:
         counted, stale = self.counters.judge(kept, self.series, watermark_ms)
         if arrival.tally is not None:
             minute_ms = minute_of(arrival.received_at_ms)
-            self._receipts.say(minute_ms, arrival.tally)
+            self._row_counts.say(minute_ms, arrival.tally)
             outcomes = {COUNTED: kept.slot if stale is None else kept.slot[~stale]}
             if stale is not None:
                 outcomes[STALE_TOTAL] = kept.slot[stale]
@@ -177,7 +177,7 @@ class PartitionFold:
                 outcomes[DUPLICATE] = entries.slot[~verdict.kept & ~verdict.conflict]
                 outcomes[CONFLICT] = entries.slot[verdict.conflict]
             for outcome, slot in outcomes.items():
-                self._receipts.count(minute_ms, outcome, slot, self.series)
+                self._row_counts.count(minute_ms, outcome, slot, self.series)
         return counted
 
     def _entries(self, arrival: Arrival, points: Points) -> Entries:
@@ -238,7 +238,7 @@ class PartitionFold:
             amended=amended,
             totals=totals,
             whole_totals=whole_totals,
-            ledger=self._receipts.take(),
+            ledger=self._row_counts.take(),
             batches=self.repeats.take(),
         )
         self._new_series, self._closed, self._late, self.waiting_bytes = [], {}, {}, 0
@@ -260,7 +260,7 @@ class PartitionFold:
             self.series = [self.series[slot] for slot in used.tolist()]
             self._slots = {packed: slot for slot, packed in enumerate(self.series)}
             self._tiers.keep(used)
-            self._receipts.keep(used)
+            self._row_counts.keep(used)
             self.counters.keep(used)
 
     def recall(self, whole: Totals, series: Sequence[bytes], kept: Kept) -> None:

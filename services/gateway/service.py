@@ -167,7 +167,7 @@ class KeyRing:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class IntakeResult:
     """What became of a request's points or events."""
 
     outcome: Outcome
@@ -195,28 +195,28 @@ class Intake(Generic[C]):
         """Why nothing can be taken now, None when it can."""
         return self.draining or self._publisher.refusal()
 
-    async def accept(self, holder: Holder, chunk: C, rejected: list[Rejection], now_s: float) -> Receipt:
+    async def accept(self, holder: Holder, chunk: C, rejected: list[Rejection], now_s: float) -> IntakeResult:
         """Publish what is good in a request and say what became of it."""
         taken = chunk.taken
         wait_s = holder.bucket.take(max(taken, len(chunk)) + len(rejected), now_s)
         if wait_s > 0:
-            return Receipt(Outcome.NOT_ACCEPTED, 0, [], wait_s)
+            return IntakeResult(Outcome.NOT_ACCEPTED, 0, [], wait_s)
         bound = await self._bind(chunk)
         if bound is False:
-            return Receipt(Outcome.NOT_ACCEPTED, 0, [], conflict=True)
+            return IntakeResult(Outcome.NOT_ACCEPTED, 0, [], conflict=True)
         for rejection in rejected:
             self._tally.rejected[rejection.code] += 1
         if not len(chunk):
             self._publisher.note(chunk)
             self._tally.accepted += taken
-            return Receipt(Outcome.ACCEPTED, taken, rejected)
+            return IntakeResult(Outcome.ACCEPTED, taken, rejected)
         outcome = await self._publisher.publish(chunk)
         if outcome is Outcome.ACCEPTED:
             self._tally.accepted += taken
-            return Receipt(outcome, taken, rejected, warnings=self._warnings(holder.grant, chunk.overflowed))
+            return IntakeResult(outcome, taken, rejected, warnings=self._warnings(holder.grant, chunk))
         if bound and outcome is Outcome.NOT_ACCEPTED:
             await self._release(chunk)
-        return Receipt(outcome, 0, [])
+        return IntakeResult(outcome, 0, [])
 
     async def _bind(self, chunk: C) -> bool | None:
         """Whether the batch's key stands for this body; None where that cannot be said, and it is let in.
@@ -237,10 +237,10 @@ class Intake(Generic[C]):
             with suppress(Unavailable):
                 await self._bindings.release(chunk.identity)
 
-    def _warnings(self, grant: Grant, overflowed: int) -> list[Warned]:
-        if overflowed:
-            self._tally.overflowed[grant.tenant_id] += overflowed
-        return warnings(overflowed, grant.max_series)
+    def _warnings(self, grant: Grant, chunk: C) -> list[Warned]:
+        if chunk.overflowed:
+            self._tally.overflowed[grant.tenant_id] += chunk.overflowed
+        return warnings(chunk.overflowed, grant.max_series)
 
 
 @dataclass(frozen=True, slots=True)

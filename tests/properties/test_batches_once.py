@@ -13,7 +13,7 @@ from services.aggregator.domain.repeats import Fresh, Repeats
 from services.gateway.adapters.batches import Chunk, PointBatches
 from services.gateway.adapters.decoders.interner import Interner
 from services.gateway.domain.identity import Identity
-from services.gateway.domain.receipts import Admitted
+from services.gateway.domain.ledger import Admitted
 from shared.model.point import Points
 from shared.stream.processor import Key, Record, Stored
 from shared.wire import envelope

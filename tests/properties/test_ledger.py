@@ -12,7 +12,7 @@ from services.aggregator.domain.repeats import Repeats
 from services.gateway.adapters.batches import Chunk, PointBatches
 from services.gateway.adapters.decoders.interner import Interner
 from services.gateway.adapters.event_batches import EventBatches, EventChunk
-from services.gateway.domain.receipts import Admitted
+from services.gateway.domain.ledger import Admitted
 from services.ingest.adapters import stream as ingest
 from services.ingest.service import booked, judge
 from shared.errors import Rejected

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from services.gateway.adapters.pieces import Piece, bounded, renumbered_slots
 from services.gateway.domain.identity import Identity
-from services.gateway.domain.receipts import Admitted, Owed, Shares
+from services.gateway.domain.ledger import Admitted, PendingEntries, RowsByTenant
 from services.gateway.ports import Catalogue
 from shared.model.ledger import Line
 from shared.model.point import Points
@@ -60,7 +60,7 @@ class PointBatches:
         self._seq = [0] * partitions
         self._written_s = [now_s - TICK_S] * partitions
         self._boot_id = uuid.uuid4().hex
-        self._owed = Owed()
+        self._pending = PendingEntries()
 
     def due_s(self) -> float:
         """When the next tick is due, in monotonic seconds."""
@@ -77,10 +77,10 @@ class PointBatches:
             )
             messages.append((piece.partition, envelope.encode(batch)))
         idle = [p for p, written_s in enumerate(self._written_s) if now_s - written_s >= TICK_S]
-        if self._owed and not idle:
+        if self._pending and not idle:
             idle = [0]
         for partition in idle:
-            tally = self._owed.rest()
+            tally = self._pending.rest()
             tick = envelope.tick(self._boot_id, self._next(partition, now_s), now_ms, tally or None)
             messages.append((partition, tick))
         return messages, len(idle)
@@ -88,13 +88,13 @@ class PointBatches:
     def _tallied(self, chunks: list[Chunk]) -> list[tuple[Piece, list[Line]]]:
         """The pieces with their lines; the first says what no message bears."""
         requests = [chunk.admitted for chunk in chunks]
-        self._owed.add(requests)
-        shares = Shares(requests)
-        tallied = [(piece, shares.of(piece.source)) for piece in cut(chunks, len(self._seq))]
+        self._pending.add(requests)
+        rows_by_tenant = RowsByTenant(requests)
+        tallied = [(piece, rows_by_tenant.of(piece.source)) for piece in cut(chunks, len(self._seq))]
         for _, tally in tallied:
-            self._owed.settle(tally)
+            self._pending.carried(tally)
         if tallied:
-            tallied[0][1].extend(self._owed.rest())
+            tallied[0][1].extend(self._pending.rest())
         return tallied
 
     def _next(self, partition: int, now_s: float) -> int:

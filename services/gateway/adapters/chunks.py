@@ -14,7 +14,7 @@ from services.gateway.adapters.decoders import events, native
 from services.gateway.adapters.event_batches import EventChunk
 from services.gateway.adapters.http_intake import Decode, Decoded, Posted
 from services.gateway.domain.identity import checked_key, identity_of
-from services.gateway.domain.receipts import admitted
+from services.gateway.domain.ledger import admitted
 from shared.errors import Rejected
 
 DecodePoints: TypeAlias = Callable[[bytes, int, int], native.Decoded]

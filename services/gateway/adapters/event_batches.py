@@ -12,7 +12,7 @@ from itertools import chain
 
 from services.gateway.adapters.pieces import MAX_BYTES
 from services.gateway.domain.identity import Identity
-from services.gateway.domain.receipts import Admitted, Owed
+from services.gateway.domain.ledger import Admitted, PendingEntries
 from shared.model.ledger import RECEIVED, Line
 from shared.wire import events
 from shared.wire.events import MAX_EVENTS, Event
@@ -46,7 +46,7 @@ class EventBatches:
 
     def __init__(self, partitions: int) -> None:
         self._partitions = partitions
-        self._owed = Owed()
+        self._pending = PendingEntries()
 
     def due_s(self) -> float:
         """Never: a quiet topic of events holds nothing open."""
@@ -57,13 +57,13 @@ class EventBatches:
     ) -> tuple[list[tuple[int, bytes]], int]:
         """The messages of a flush, and how many of them say no more than what was refused."""
         received_at_ms = max((chunk.received_at_ms for chunk in chunks), default=now_ms)
-        self._owed.add(chunk.admitted for chunk in chunks)
+        self._pending.add(chunk.admitted for chunk in chunks)
         messages = []
         for partition, mine in sorted(self._owned(chunks).items()):
             for tally, value in bounded(mine, received_at_ms):
-                self._owed.settle(tally)
+                self._pending.carried(tally)
                 messages.append((partition, value))
-        rest = self._owed.rest()
+        rest = self._pending.rest()
         if not rest:
             return messages, 0
         # Refusals are rare, so that they may cost a message of their own.

@@ -14,12 +14,12 @@ from starlette.exceptions import HTTPException
 from services.gateway.adapters.http_errors import Problem
 from services.gateway.adapters.http_intake import EVENTS, METRICS, POINTS, STEPS, USER_EVENTS
 from services.gateway.adapters.http_keys import KEY
-from services.gateway.adapters.http_schemas import EventsBody, ProblemBody, ReceiptBody, TelemetryBody
+from services.gateway.adapters.http_schemas import EventsBody, IntakeResultBody, ProblemBody, TelemetryBody
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     **{code: {"model": ProblemBody} for code in (400, 401, 403, 405, 408, 413, 415, 429, 503)},
     422: {
-        "model": ReceiptBody | ProblemBody,
+        "model": IntakeResultBody | ProblemBody,
         "description": "Nothing in it was good; or `idempotency_conflict`: another body came under its key",
     },
 }
@@ -59,15 +59,15 @@ def framework() -> FastAPI:
 def _document(rest: FastAPI) -> None:
     """Entries for the routes that are answered in front of the framework."""
 
-    async def points(body: TelemetryBody, key: BatchKey = None) -> ReceiptBody:
+    async def points(body: TelemetryBody, key: BatchKey = None) -> IntakeResultBody:
         """A 202 means that the log has them; points that are refused are named by index."""
         raise NotImplementedError(body, key)
 
-    async def events(body: EventsBody, key: BatchKey = None) -> ReceiptBody:
+    async def events(body: EventsBody, key: BatchKey = None) -> IntakeResultBody:
         """A 202 means that the log has them; each is stored once, however often it is sent."""
         raise NotImplementedError(body, key)
 
-    async def older(body: Annotated[Any, Body()], key: BatchKey = None) -> ReceiptBody:
+    async def older(body: Annotated[Any, Body()], key: BatchKey = None) -> IntakeResultBody:
         """One object, a list, or a list under `metrics`, `events` or `steps`; JSON, or plain text of a beacon."""
         raise NotImplementedError(body, key)
 

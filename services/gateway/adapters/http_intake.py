@@ -18,7 +18,7 @@ from services.gateway.adapters.http_keys import holder_of, key_of
 from services.gateway.domain.admission import Rejection
 from services.gateway.domain.cardinality import Warned
 from services.gateway.ports import Cargo, Outcome
-from services.gateway.service import Intake, KeyRing, Load, Receipt, Tally
+from services.gateway.service import Intake, IntakeResult, KeyRing, Load, Tally
 from shared.errors import Rejected
 from shared.model.bound import Bound
 from shared.runtime.clock import monotonic_s, now_ms
@@ -124,9 +124,9 @@ class IntakeRoute(Generic[C]):
         load.requests += 1
         load.bytes += reserved
         try:
-            receipt = await self._take(scope, body)
-            if receipt is not None:
-                await self._answer(send, *_answer(receipt))
+            result = await self._take(scope, body)
+            if result is not None:
+                await self._answer(send, *_answer(result))
         except Problem as problem:
             headers = problem.all_headers()
             if problem.status != 408 and not await body.drained():
@@ -136,7 +136,7 @@ class IntakeRoute(Generic[C]):
             load.requests -= 1
             load.bytes -= reserved
 
-    async def _take(self, scope: Scope, body: Incoming) -> Receipt | None:
+    async def _take(self, scope: Scope, body: Incoming) -> IntakeResult | None:
         """Every step that may refuse, the cheap ones first; None when the client has left."""
         if scope["method"] != "POST":
             raise Problem(
@@ -154,21 +154,21 @@ class IntakeRoute(Generic[C]):
             return None
         posted = Posted(self._plain(body, content), holder.grant.tenant_id, now_ms(), batch_key)
         chunk, rejected = self._decoded(posted)
-        receipt = await self._intake.accept(holder, chunk, rejected, monotonic_s())
-        if receipt.retry_after_s > 0:
+        result = await self._intake.accept(holder, chunk, rejected, monotonic_s())
+        if result.retry_after_s > 0:
             raise Problem(
                 429,
                 "rate_limited",
                 "over the tenant's points and events a second",
-                ceil(receipt.retry_after_s),
+                ceil(result.retry_after_s),
             )
-        if receipt.conflict:
+        if result.conflict:
             raise conflict()
-        if receipt.outcome is Outcome.NOT_ACCEPTED:
+        if result.outcome is Outcome.NOT_ACCEPTED:
             raise refused(self._intake.refusal() or "kafka does not answer")
-        if receipt.outcome is Outcome.UNKNOWN:
+        if result.outcome is Outcome.UNKNOWN:
             raise unknown()
-        return receipt
+        return result
 
     def _plain(self, body: Incoming, content: bytes) -> bytes:
         limit = self._doors.limits.decoded_bytes
@@ -198,11 +198,11 @@ class IntakeRoute(Generic[C]):
         await send({"type": "http.response.body", "body": content})
 
 
-def _answer(receipt: Receipt) -> tuple[int, Headers, bytes]:
-    status = 202 if receipt.accepted else 422
+def _answer(result: IntakeResult) -> tuple[int, Headers, bytes]:
+    status = 202 if result.accepted else 422
     content = (
-        _encode(Answer(receipt.accepted, receipt.rejected, receipt.warnings))
-        if receipt.rejected or receipt.warnings
-        else b'{"accepted":%d,"rejected":[]}' % receipt.accepted
+        _encode(Answer(result.accepted, result.rejected, result.warnings))
+        if result.rejected or result.warnings
+        else b'{"accepted":%d,"rejected":[]}' % result.accepted
     )
     return status, [(b"content-type", b"application/json")], content

@@ -94,7 +94,7 @@ class WarningBody(BaseModel):
     message: str
 
 
-class ReceiptBody(BaseModel):
+class IntakeResultBody(BaseModel):
     """What became of the points or events."""
 
     accepted: int

@@ -10,7 +10,7 @@ from services.gateway.adapters.decoders import native
 from services.gateway.adapters.decoders.analytics import Analytics
 from services.gateway.adapters.decoders.events import Decoder
 from services.gateway.adapters.event_batches import EventBatches, EventChunk
-from services.gateway.domain.receipts import admitted
+from services.gateway.domain.ledger import admitted
 from shared.errors import Rejected
 from shared.wire import events
 

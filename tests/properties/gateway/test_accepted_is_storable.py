@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from services.gateway.adapters.batches import Chunk, cut
 from services.gateway.adapters.decoders.native import Decoder
-from services.gateway.domain.receipts import admitted
+from services.gateway.domain.ledger import admitted
 from shared.errors import Rejected
 from shared.model.labels import labels_of
 from shared.model.point import Points

@@ -8,7 +8,7 @@ import pytest
 from services.gateway.adapters.batches import Chunk, PointBatches, cut
 from services.gateway.adapters.decoders.interner import Interner
 from services.gateway.adapters.pieces import MAX_BYTES, Piece
-from services.gateway.domain.receipts import MAX_LINES, Admitted
+from services.gateway.domain.ledger import MAX_LINES, Admitted
 from shared.model.ledger import Line, unsettled
 from shared.model.point import Points
 from shared.wire import envelope, series
@@ -171,7 +171,7 @@ def test_a_row_that_is_lost_on_the_way_is_told_of() -> None:
     assert 2 == sum(len(batch.points) for batch in batches)
 
 
-def test_what_is_owed_to_many_tenants_is_spread_over_messages() -> None:
+def test_pending_entries_of_many_tenants_are_spread_over_messages() -> None:
     """A message stays small, and of a tenant it says all or nothing."""
     interner = catalogue(0)
     refused = [chunk(interner, [], tenant_id=at, refused={"a": 1}) for at in range(MAX_LINES)]

@@ -4,7 +4,7 @@ import msgspec
 
 from services.gateway.adapters.event_batches import EventBatches, EventChunk
 from services.gateway.adapters.pieces import MAX_BYTES
-from services.gateway.domain.receipts import Admitted
+from services.gateway.domain.ledger import Admitted
 from shared.model.ledger import Line, unsettled
 from shared.wire import events
 from shared.wire.events import MAX_EVENTS, Event, partition_of

@@ -7,7 +7,7 @@ import pytest
 
 from services.gateway.adapters.batches import Chunk, cut
 from services.gateway.adapters.decoders.native import Decoded, Decoder
-from services.gateway.domain.receipts import Admitted
+from services.gateway.domain.ledger import Admitted
 from shared.errors import Rejected
 from shared.wire import envelope, series
 from tests.unit.gateway.test_particulars import NOW

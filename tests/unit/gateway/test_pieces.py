@@ -11,7 +11,7 @@ from services.gateway.adapters.decoders.interner import Interner
 from services.gateway.adapters.pieces import MAX_BYTES
 from services.gateway.domain.cardinality import Rosters
 from services.gateway.domain.identity import Identity
-from services.gateway.domain.receipts import Admitted
+from services.gateway.domain.ledger import Admitted
 from shared.model.point import Points
 from shared.wire import envelope
 from shared.wire.batch_ids import STEM_BYTES, part_id

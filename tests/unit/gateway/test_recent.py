@@ -11,7 +11,7 @@ from services.gateway.adapters.kafka import MAX_CHUNKS, KafkaPublisher
 from services.gateway.adapters.redis_bindings import RedisBindings
 from services.gateway.domain.cardinality import Rosters
 from services.gateway.domain.identity import Identity
-from services.gateway.domain.receipts import admitted
+from services.gateway.domain.ledger import admitted
 from services.gateway.domain.recent import Recent
 from services.gateway.ports import Grant
 from services.gateway.service import KeyRing

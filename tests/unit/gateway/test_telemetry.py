@@ -14,7 +14,7 @@ from services.gateway.adapters.decoders.native import Decoder
 from services.gateway.adapters.http_body import Limits
 from services.gateway.adapters.http_intake import Budget, Doors, IntakeRoute
 from services.gateway.domain.identity import Identity, id_of_key
-from services.gateway.domain.receipts import Admitted
+from services.gateway.domain.ledger import Admitted
 from services.gateway.ports import Grant, Outcome
 from services.gateway.service import Intake, KeyRing, Load, Tally
 from shared.errors import Unavailable

@@ -1,4 +1,4 @@
-"""What a flush owes the ledger: every row that was let in, and every refusal, in exactly one message.
+"""The ledger entries of a flush: every row that was let in, and every refusal, in exactly one message.
 
 Counts are rows of points, or events. The law: the lines of a flush's messages add up to what its requests were counted
 as at the door, whatever became of their rows on the way to the messages.
@@ -34,7 +34,7 @@ def admitted(tenant_id: int, rows: int, rejected: Sequence[Rejection]) -> Admitt
     return Admitted(tenant_id, rows, Counter(each.code for each in rejected) if rejected else {})
 
 
-class Shares:
+class RowsByTenant:
     """Whose the rows of a flush are, by the number of the request that brought them."""
 
     def __init__(self, requests: Sequence[Admitted]) -> None:
@@ -47,12 +47,12 @@ class Shares:
         if len(self._tenants) == 1:
             return [Line(self._tenants[0], RECEIVED, len(source))]
         found = np.bincount(self._place[source], minlength=len(self._tenants)).tolist()
-        shares = zip(self._tenants, found, strict=True)
-        return [Line(tenant_id, RECEIVED, rows) for tenant_id, rows in shares if rows]
+        rows_by_tenant = zip(self._tenants, found, strict=True)
+        return [Line(tenant_id, RECEIVED, rows) for tenant_id, rows in rows_by_tenant if rows]
 
 
-class Owed:
-    """What is still to be said; one for each life of a producer."""
+class PendingEntries:
+    """Entries that no message has carried yet; one for each life of a producer."""
 
     def __init__(self) -> None:
         self._counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
@@ -69,7 +69,7 @@ class Owed:
                 counts[RECEIVED] += number
                 counts[coded(REJECTED, code)] += number
 
-    def settle(self, lines: Iterable[Line]) -> None:
+    def carried(self, lines: Iterable[Line]) -> None:
         """A message says this of the rows that it bears."""
         for tenant_id, outcome, number in lines:
             self._counts[tenant_id][outcome] -= number

@@ -14,7 +14,7 @@ from shared.model.ledger import Entry, Ledger, Line
 from shared.model.rollup import Ints
 
 
-class Receipts:
+class RowCounts:
     """Counts until the next checkpoint, and the tenants of the slots of a partition."""
 
     def __init__(self, tenant_of: Callable[[bytes], int]) -> None:
