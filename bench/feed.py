@@ -43,7 +43,7 @@ class Stream:
 
 
 @dataclass(slots=True)
-class Tally:
+class Sent:
     """What became of the requests."""
 
     accepted: int = 0
@@ -105,7 +105,7 @@ def event_templates(events: int, count: int) -> list[bytes]:
     return bodies
 
 
-async def steady(session: aiohttp.ClientSession, stream: Stream, tally: Tally) -> None:
+async def steady(session: aiohttp.ClientSession, stream: Stream, sent: Sent) -> None:
     """Post one body each `every_s` until cancelled; then wait for the answers that are due."""
     running: set[asyncio.Task[None]] = set()
 
@@ -114,8 +114,8 @@ async def steady(session: aiohttp.ClientSession, stream: Stream, tally: Tally) -
             status = await post(session, body, stream.path)
         except (aiohttp.ClientError, TimeoutError):
             status = 0
-        tally.accepted += stream.rows if status == 202 else 0
-        tally.refused += status != 202
+        sent.accepted += stream.rows if status == 202 else 0
+        sent.refused += status != 202
 
     due_s, number = monotonic_s(), 0
     try:
@@ -124,7 +124,7 @@ async def steady(session: aiohttp.ClientSession, stream: Stream, tally: Tally) -
             running.add(task)
             task.add_done_callback(running.discard)
             due_s, number = due_s + stream.every_s, number + 1
-            tally.behind_s = max(tally.behind_s, monotonic_s() - due_s)
+            sent.behind_s = max(sent.behind_s, monotonic_s() - due_s)
             await asyncio.sleep(max(0.0, due_s - monotonic_s()))
     finally:
         await asyncio.gather(*running)
@@ -137,9 +137,9 @@ async def end(sending: asyncio.Task[None]) -> None:
         await sending
 
 
-def check(tally: Tally, wanted: float) -> None:
+def check(sent: Sent, wanted: float) -> None:
     """`Invalid` when any were refused, or fewer than nine tenths of what was wanted went in."""
-    if tally.refused or tally.accepted < 0.9 * wanted:
+    if sent.refused or sent.accepted < 0.9 * wanted:
         raise Invalid(
-            f"{tally.refused} requests refused, {tally.accepted:,} of {wanted:,.0f} points or events accepted"
+            f"{sent.refused} requests refused, {sent.accepted:,} of {wanted:,.0f} points or events accepted"
         )

@@ -78,17 +78,17 @@ async def measure(stack: Stack, folder: Path) -> list[Line]:
 
 
 async def _all(watch: Watch) -> list[Try]:
-    bodies, tally = feed.templates(500, POINTS_A_REQUEST, 40), feed.Tally()
+    bodies, sent = feed.templates(500, POINTS_A_REQUEST, 40), feed.Sent()
     every_s = POINTS_A_REQUEST / POINTS_PER_S
     load = asyncio.create_task(
-        feed.steady(watch.session, feed.Stream(feed.POINTS, bodies, POINTS_A_REQUEST, every_s), tally)
+        feed.steady(watch.session, feed.Stream(feed.POINTS, bodies, POINTS_A_REQUEST, every_s), sent)
     )
     await _try(watch, -1, 0.0)
     chance, begin_s = random.Random(7), monotonic_s()
     delays = [(number + chance.random()) * SPREAD_S / TRIES for number in range(TRIES)]
     tries = await asyncio.gather(*(_try(watch, number, delay) for number, delay in enumerate(delays)))
     await feed.end(load)
-    feed.check(tally, POINTS_PER_S * (monotonic_s() - begin_s))
+    feed.check(sent, POINTS_PER_S * (monotonic_s() - begin_s))
     return tries
 
 

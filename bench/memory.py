@@ -52,7 +52,7 @@ async def measure(stack: Stack, folder: Path, seconds: float) -> list[Line]:
 
 async def _loaded(
     room: stand.Room, port: int, processes: list[stand.Process], seconds: float
-) -> tuple[list[list[float]], feed.Tally, feed.Tally]:
+) -> tuple[list[list[float]], feed.Sent, feed.Sent]:
     """Sizes of the processes in MiB, a row a sample, and what was accepted."""
     bodies = feed.templates(SERIES, POINTS_A_REQUEST, SERIES // POINTS_A_REQUEST)
     streams = (
@@ -64,11 +64,11 @@ async def _loaded(
             EVENTS_A_REQUEST / EVENTS_PER_S,
         ),
     )
-    samples, tallies = list[list[float]](), (feed.Tally(), feed.Tally())
+    samples, sent_each = list[list[float]](), (feed.Sent(), feed.Sent())
     async with feed.client(port, room.key) as session:
         sending = [
-            asyncio.create_task(feed.steady(session, stream, tally))
-            for stream, tally in zip(streams, tallies, strict=True)
+            asyncio.create_task(feed.steady(session, stream, sent))
+            for stream, sent in zip(streams, sent_each, strict=True)
         ]
         for _ in range(round(seconds / SAMPLE_S)):
             done, _ = await asyncio.wait(sending, timeout=SAMPLE_S, return_when=asyncio.FIRST_COMPLETED)
@@ -76,10 +76,10 @@ async def _loaded(
                 broken.result()
             samples.append([process.resident_bytes() / 2**20 for process in processes])
             sizes = ", ".join(f"{name} {size:.0f}" for name, size in zip(SERVICES, samples[-1], strict=True))
-            say(f"  {sizes} MiB; {tallies[0].accepted:,} points, {tallies[1].accepted:,} events")
+            say(f"  {sizes} MiB; {sent_each[0].accepted:,} points, {sent_each[1].accepted:,} events")
         for task in sending:
             await feed.end(task)
-    return samples, *tallies
+    return samples, *sent_each
 
 
 async def _stored(room: stand.Room, events: int) -> bool:
@@ -91,7 +91,7 @@ async def _stored(room: stand.Room, events: int) -> bool:
         await conn.close()
 
 
-def _line(samples: np.ndarray, points: feed.Tally, events: feed.Tally, seconds: float) -> Line:
+def _line(samples: np.ndarray, points: feed.Sent, events: feed.Sent, seconds: float) -> Line:
     warm = samples[len(samples) // 3 :]
     sums, minutes = warm.sum(axis=1), np.arange(len(warm)) * SAMPLE_S / 60
     slopes = [float(np.polyfit(minutes, column, 1)[0]) for column in (*warm.T, sums)]

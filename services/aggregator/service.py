@@ -56,7 +56,7 @@ class Arrival:
     """When the gateway had the latest of its points."""
     series: Sequence[bytes]
     """Identities of the series that the points' slots mean."""
-    tally: Sequence[Line] | None = None
+    entries: Sequence[Line] | None = None
     """What its producer let in and refused; None: it does not say."""
     batches: Sequence[Part] = ()
     """Rows that came in batches with an id."""
@@ -147,7 +147,7 @@ class PartitionFold:
             return
         entries = self._entries(arrival, points)
         verdict = self.repeats.judge(arrival.batches, arrival.received_at_ms, len(points))
-        self.waiting_bytes += _ID_BYTES * len(arrival.batches) + _LINE_BYTES * len(arrival.tally or ())
+        self.waiting_bytes += _ID_BYTES * len(arrival.batches) + _LINE_BYTES * len(arrival.entries or ())
         self.seen[arrival.producer] = (arrival.seq, arrival.received_at_ms)
         latest_ms = int(points.ts_ms.max()) if len(points) else arrival.received_at_ms
         moved_ms = advance(self.watermark_ms, latest_ms, arrival.received_at_ms)
@@ -167,9 +167,9 @@ class PartitionFold:
         """What a message adds of its rows; for the ledger, what becomes of each."""
         kept = entries if verdict is None else entries.rows(verdict.kept)
         counted, stale = self.counters.judge(kept, self.series, watermark_ms)
-        if arrival.tally is not None:
+        if arrival.entries is not None:
             minute_ms = minute_of(arrival.received_at_ms)
-            self._row_counts.say(minute_ms, arrival.tally)
+            self._row_counts.say(minute_ms, arrival.entries)
             outcomes = {COUNTED: kept.slot if stale is None else kept.slot[~stale]}
             if stale is not None:
                 outcomes[STALE_TOTAL] = kept.slot[stale]

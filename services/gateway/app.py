@@ -49,7 +49,7 @@ from services.gateway.adapters.producer import Batches
 from services.gateway.adapters.redis import RedisLive
 from services.gateway.adapters.redis_bindings import RedisBindings
 from services.gateway.ports import Bindings, Cargo
-from services.gateway.service import Intake, KeyRing, Load, Probe, Reader, Tally, Watch
+from services.gateway.service import Intake, IntakeCounters, KeyRing, Load, Probe, Reader, Watch
 from services.gateway.settings import Settings
 from shared.errors import Unavailable
 from shared.model.bound import Bound
@@ -81,11 +81,11 @@ class Lane(Generic[C]):
     cargo: str
     publisher: KafkaPublisher[C]
     intake: Intake[C]
-    tally: Tally
+    counters: IntakeCounters
 
     def counts(self) -> http_health.Lane:
         """What `/metrics` shows of it."""
-        return http_health.Lane(self.cargo, self.tally, self.publisher.flow, self.publisher.unacked_s)
+        return http_health.Lane(self.cargo, self.counters, self.publisher.flow, self.publisher.unacked_s)
 
     def bound(self) -> Bound:
         """What waits to be published."""
@@ -171,8 +171,8 @@ def _lane(
         deadline_ms=settings.produce_deadline_ms,
         stall_ms=settings.stall_ms,
     )
-    tally = Tally()
-    return Lane(cargo, publisher, Intake(publisher, tally, bindings), tally)
+    counters = IntakeCounters()
+    return Lane(cargo, publisher, Intake(publisher, counters, bindings), counters)
 
 
 def _limits(settings: Settings) -> Limits:
@@ -195,10 +195,10 @@ def _routes(
     older = Analytics(numbers, happenings)
 
     def of_points(decode: Decode[Chunk], *, beacon: bool) -> IntakeRoute[Chunk]:
-        return IntakeRoute(doors, points.intake, decode, points.tally, beacon=beacon)
+        return IntakeRoute(doors, points.intake, decode, points.counters, beacon=beacon)
 
     def of_events(decode: DecodeEvents, *, beacon: bool) -> IntakeRoute[EventChunk]:
-        return IntakeRoute(doors, events.intake, chunks.happenings(decode), events.tally, beacon=beacon)
+        return IntakeRoute(doors, events.intake, chunks.happenings(decode), events.counters, beacon=beacon)
 
     return {
         http_intake.POINTS: of_points(chunks.points(numbers.decode, named=True), beacon=False),

@@ -65,7 +65,7 @@ class Holder:
 
 
 @dataclass(slots=True)
-class Tally:
+class IntakeCounters:
     """Plain counts of points, or of events, that `/metrics` shows."""
 
     requests: Counter[int] = field(default_factory=Counter)
@@ -184,9 +184,9 @@ class IntakeResult:
 class Intake(Generic[C]):
     """Lets points or events in and waits for the log."""
 
-    def __init__(self, publisher: Publisher[C], tally: Tally, bindings: Bindings) -> None:
+    def __init__(self, publisher: Publisher[C], counters: IntakeCounters, bindings: Bindings) -> None:
         self._publisher = publisher
-        self._tally = tally
+        self._counters = counters
         self._bindings = bindings
         self.draining: str | None = None
         """Why this process takes nothing any more."""
@@ -205,14 +205,14 @@ class Intake(Generic[C]):
         if bound is False:
             return IntakeResult(Outcome.NOT_ACCEPTED, 0, [], conflict=True)
         for rejection in rejected:
-            self._tally.rejected[rejection.code] += 1
+            self._counters.rejected[rejection.code] += 1
         if not len(chunk):
             self._publisher.note(chunk)
-            self._tally.accepted += taken
+            self._counters.accepted += taken
             return IntakeResult(Outcome.ACCEPTED, taken, rejected)
         outcome = await self._publisher.publish(chunk)
         if outcome is Outcome.ACCEPTED:
-            self._tally.accepted += taken
+            self._counters.accepted += taken
             return IntakeResult(outcome, taken, rejected, warnings=self._warnings(holder.grant, chunk))
         if bound and outcome is Outcome.NOT_ACCEPTED:
             await self._release(chunk)
@@ -228,7 +228,7 @@ class Intake(Generic[C]):
         bound = None
         with suppress(Unavailable):
             bound = await self._bindings.bind(chunk.identity)
-        self._tally.conflicts += bound is False
+        self._counters.conflicts += bound is False
         return bound
 
     async def _release(self, chunk: C) -> None:
@@ -239,7 +239,7 @@ class Intake(Generic[C]):
 
     def _warnings(self, grant: Grant, chunk: C) -> list[Warned]:
         if chunk.overflowed:
-            self._tally.overflowed[grant.tenant_id] += chunk.overflowed
+            self._counters.overflowed[grant.tenant_id] += chunk.overflowed
         return warnings(chunk.overflowed, grant.max_series)
 
 

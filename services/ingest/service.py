@@ -27,7 +27,7 @@ class Arrival(Generic[E]):
     """When the gateway had the latest of its events."""
     events: Sequence[E]
     """What it brings, repeats included."""
-    tally: Sequence[Line] | None = None
+    entries: Sequence[Line] | None = None
     """What its gateway let in and refused; None: it does not say."""
 
 
@@ -88,8 +88,8 @@ def booked(work: Work[E], taken: Collection[Id]) -> Counter[Entry]:
     """What the ledger gains with a judged checkpoint, when others have stored the `taken` ids meanwhile."""
     ledger = Ledger()
     for arrival, new in work.verdicts():
-        if arrival.tally is not None:
+        if arrival.entries is not None:
             minute_ms = minute_of(arrival.received_at_ms)
-            ledger.add(minute_ms, arrival.tally)
+            ledger.add(minute_ms, arrival.entries)
             ledger.add(minute_ms, outcomes(arrival.events, new, taken))
     return ledger.take()

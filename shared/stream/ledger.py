@@ -12,7 +12,7 @@ from typing import Any
 from shared.model.ledger import Entry, Ledger, buried, minute_of
 from shared.runtime.postgres import Connection
 from shared.stream.processor import Cut, Key
-from shared.wire.tally import salvaged
+from shared.wire.ledger_entries import salvaged
 
 MAINTENANCE = (
     "SELECT ensure_partitions('ledger_1m', interval '1 day', interval '1 day', interval '30 days')",

@@ -19,7 +19,7 @@ from shared.model.ledger import Line
 from shared.model.point import MAX_MAGNITUDE, MAX_WEIGHT, Points
 from shared.model.window import MAX_AHEAD_MS, MAX_LATE_MS
 from shared.wire.batch_ids import BATCH_ID_BYTES
-from shared.wire.tally import Tally, read
+from shared.wire.ledger_entries import LedgerEntries, read
 from shared.wire.topics import RETENTION_MS
 
 VERSION = 2
@@ -65,7 +65,7 @@ class _Wire(msgspec.Struct, gc=False, omit_defaults=True):
     weight: bytes = b""
     start_ms: bytes = b""
     distinct: bytes = b""
-    tally: Tally | None = None
+    entries: LedgerEntries | None = msgspec.field(default=None, name="tally")
 
 
 @dataclass(slots=True, eq=False)
@@ -84,7 +84,7 @@ class Batch:
     """The rows."""
     batches: list[Part]
     """Rows that came in a batch with an id, ascending and disjoint; rows of none belong to no such batch."""
-    tally: Sequence[Line] | None = None
+    entries: Sequence[Line] | None = None
     """What its producer let in and refused, for the ledger; None: it does not say."""
 
 
@@ -107,7 +107,7 @@ def encode(batch: Batch) -> bytes:
             received_at_ms=batch.received_at_ms,
             series=batch.series,
             batches=batch.batches,
-            tally=None if batch.tally is None else list(batch.tally),
+            entries=None if batch.entries is None else list(batch.entries),
             slot=points.slot.astype("<u2", copy=False).tobytes(),
             ts_ms=points.ts_ms.astype("<i8", copy=False).tobytes(),
             value=points.value.astype("<f8", copy=False).tobytes(),
@@ -120,15 +120,15 @@ def encode(batch: Batch) -> bytes:
     )
 
 
-def tick(producer: str, seq: int, received_at_ms: int, tally: Sequence[Line] | None = None) -> bytes:
-    """The bytes of a batch without rows: it only carries time forward, and a tally if need be."""
+def tick(producer: str, seq: int, received_at_ms: int, entries: Sequence[Line] | None = None) -> bytes:
+    """The bytes of a batch without rows: it only carries time forward, and ledger entries if need be."""
     return _encoder.encode(
         _Wire(
             v=VERSION,
             producer=producer,
             seq=seq,
             received_at_ms=received_at_ms,
-            tally=None if tally is None else list(tally),
+            entries=None if entries is None else list(entries),
         )
     )
 
@@ -153,7 +153,7 @@ def decode(value: bytes | None, appended_at_ms: int) -> Batch:
         wire.series,
         points,
         wire.batches,
-        read(wire.tally),
+        read(wire.entries),
     )
 
 

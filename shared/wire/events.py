@@ -15,7 +15,7 @@ from shared.model.event import FUNNEL_STEP, MAX_ID, MAX_NAME, MAX_PROPERTIES_BYT
 from shared.model.funnel import funnel_of
 from shared.model.window import MAX_AHEAD_MS, MAX_LATE_MS
 from shared.wire.envelope import MAX_ROWS, ROUNDING_MS, check_clock
-from shared.wire.tally import Tally
+from shared.wire.ledger_entries import LedgerEntries
 
 VERSION = 1
 """Version this code writes and the only one it reads."""
@@ -63,7 +63,7 @@ class Batch(msgspec.Struct, gc=False, omit_defaults=True):
     received_at_ms: int
     """Latest receive time of its events."""
     events: Annotated[list[Event], msgspec.Meta(max_length=MAX_EVENTS)]
-    tally: Tally | None = None
+    entries: LedgerEntries | None = msgspec.field(default=None, name="tally")
     """What its gateway let in and refused, for the ledger; None: it does not say."""
 
 

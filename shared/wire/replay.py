@@ -12,7 +12,7 @@ import msgspec
 
 from shared.model.ledger import DEAD_LETTERED, coded, unsettled
 from shared.wire.dead_letter import DeadLetter
-from shared.wire.tally import salvaged
+from shared.wire.ledger_entries import salvaged
 from shared.wire.topics import METRICS
 
 PREFIX = "replay:"
@@ -39,7 +39,7 @@ def replayed(letter: DeadLetter, value: bytes) -> bytes:
 
 
 def _settling(letter: DeadLetter, value: bytes) -> dict[str, Any]:
-    """A tally that takes back what the letter's own said; nothing when that could not be read either."""
+    """Ledger entries that take back what the letter's own said; nothing when that could not be read either."""
     lines = salvaged(value)
     if not lines:
         return {}

@@ -5,7 +5,7 @@ never fail because of the network. The law: whatever is handed over is sent, rej
 """
 
 from tidegauge_client.answer import Rejection
-from tidegauge_client.tally import Stats
+from tidegauge_client.stats import Stats
 from tidegauge_client.telemetry import Telemetry
 
 __all__ = ["Rejection", "Stats", "Telemetry"]

@@ -10,7 +10,7 @@ from logging import ERROR
 from threading import Thread, current_thread
 from typing import Generic
 
-from tidegauge_client import tally
+from tidegauge_client import stats
 from tidegauge_client.answer import Again, Refused, Rejection, Settled, TooLarge, Verdict, verdict
 from tidegauge_client.backoff import Backoff
 from tidegauge_client.batch import Batch
@@ -96,16 +96,16 @@ class Lane(Generic[Item]):
             case TooLarge(_) if len(batch.items) > 1:
                 self.waiting.halve(batch)
             case TooLarge(why):
-                self._drop(batch, tally.TOO_LARGE, why)
+                self._drop(batch, stats.TOO_LARGE, why)
             case Refused(why):
-                self._drop(batch, tally.REFUSED, why)
+                self._drop(batch, stats.REFUSED, why)
         self._backoff.reset()
 
     def _wait(self, batch: Batch[Item], after_s: float, why: str) -> None:
         """Pause; the batch stays the first, unless it would be too old then."""
         pause_s = self._backoff.pause_s(after_s)
         if time.monotonic() + pause_s > batch.made_s + self._settings.max_age_s:
-            self._drop(batch, tally.TOO_OLD, why)
+            self._drop(batch, stats.TOO_OLD, why)
         else:
             self.waiting.repeated()
             self._reports.tell("to be sent again", len(batch.items), why)
@@ -118,7 +118,7 @@ class Lane(Generic[Item]):
 
     def _overflow(self, items: int) -> None:
         self._reports.tell(
-            f"dropped ({tally.QUEUE_FULL})", items, "the oldest made room for newer ones", ERROR
+            f"dropped ({stats.QUEUE_FULL})", items, "the oldest made room for newer ones", ERROR
         )
 
     def _hand_over(self, batch: Batch[Item], rejected: list[tuple[int, str, str]]) -> None:

@@ -18,7 +18,7 @@ from tidegauge_client.cargo import EVENTS, POINTS, Cargo, Histogram, Item, Point
 from tidegauge_client.clock import now_ms
 from tidegauge_client.lane import Lane, OnRejected
 from tidegauge_client.settings import Settings
-from tidegauge_client.tally import Stats, total
+from tidegauge_client.stats import Stats, total
 from tidegauge_client.transport import Address, Transport
 
 GRACE_S = 0.2

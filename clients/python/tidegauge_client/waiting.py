@@ -10,11 +10,11 @@ from collections.abc import Callable
 from threading import TIMEOUT_MAX, Condition
 from typing import Generic
 
-from tidegauge_client import tally
+from tidegauge_client import stats
 from tidegauge_client.batch import Batch
 from tidegauge_client.cargo import Cargo, Item
 from tidegauge_client.settings import Settings
-from tidegauge_client.tally import Stats, Tally
+from tidegauge_client.stats import RunningStats, Stats
 
 
 class Waiting(Generic[Item]):
@@ -40,7 +40,7 @@ class Waiting(Generic[Item]):
         self._changed = Condition()
         self._queue: deque[Item] = deque()
         self._under_way: deque[Batch[Item]] = deque()
-        self._tally = Tally()
+        self._stats = RunningStats()
         self._taken = 0
         self._wanted = 0
         self._hurry = False
@@ -56,11 +56,11 @@ class Waiting(Generic[Item]):
     def _alarm(self) -> None:
         with self._changed:
             if self._closed:  # the batches under way are the thread's
-                self._shed(len(self._queue), tally.CLOSED)
+                self._shed(len(self._queue), stats.CLOSED)
                 return
             over = len(self._queue) - self._settings.max_queue
             if over > 0:
-                self._shed(over, tally.QUEUE_FULL)
+                self._shed(over, stats.QUEUE_FULL)
             if self._alarm_at <= self._settings.max_queue:
                 self._start()
                 self._rest()
@@ -105,14 +105,14 @@ class Waiting(Generic[Item]):
     def settle(self, batch: Batch[Item], rejected: int) -> None:
         """The gateway has answered for the batch, which is the first."""
         with self._changed:
-            self._tally.sent += len(batch.items) - rejected
-            self._tally.rejected += rejected
+            self._stats.sent += len(batch.items) - rejected
+            self._stats.rejected += rejected
             self._leave()
 
     def drop(self, batch: Batch[Item], reason: str) -> None:
         """Give the batch up, which is the first."""
         with self._changed:
-            self._tally.dropped[reason] += len(batch.items)
+            self._stats.dropped[reason] += len(batch.items)
             self._leave()
 
     def halve(self, batch: Batch[Item]) -> None:
@@ -124,7 +124,7 @@ class Waiting(Generic[Item]):
     def repeated(self) -> None:
         """Count a batch that will be sent again."""
         with self._changed:
-            self._tally.retries += 1
+            self._stats.retries += 1
 
     def pause(self, least_s: float, most_s: float) -> bool:
         """Let time pass, but no more than `least_s` when somebody flushes; whether somebody did."""
@@ -173,7 +173,7 @@ class Waiting(Generic[Item]):
         """The counts of this moment."""
         with self._changed:
             under_way = sum(len(batch.items) for batch in self._under_way)
-            counts = self._tally
+            counts = self._stats
             return Stats(
                 queued=len(self._queue) + under_way,
                 sent=counts.sent,
@@ -195,10 +195,10 @@ class Waiting(Generic[Item]):
         for _ in range(items):
             self._queue.popleft()
         self._taken += items
-        self._tally.dropped[reason] += items
+        self._stats.dropped[reason] += items
 
     def _discard(self) -> None:
-        self._shed(len(self._queue), tally.CLOSED)
+        self._shed(len(self._queue), stats.CLOSED)
         while self._under_way:
-            self._tally.dropped[tally.CLOSED] += len(self._under_way.popleft().items)
+            self._stats.dropped[stats.CLOSED] += len(self._under_way.popleft().items)
         self._changed.notify_all()

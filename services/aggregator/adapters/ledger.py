@@ -60,10 +60,10 @@ class LedgerWatch:
         for series, difference in self._differences.items():
             packed = pack(series)
             points = Points(np.zeros(1, np.uint16), np.array([now_ms]), np.array([float(difference)]))
-            tally = [Line(series.tenant_id, DERIVED, 1)]
+            entries = [Line(series.tenant_id, DERIVED, 1)]
             # Numbers rise by the message, for two may go to one partition.
             batch = envelope.Batch(
-                self._producer, now_ms * 1000 + len(messages), now_ms, [packed], points, [], tally
+                self._producer, now_ms * 1000 + len(messages), now_ms, [packed], points, [], entries
             )
             partition = partition_of(series_id(packed), partitions)
             messages.append(Message(self._points, partition, envelope.encode(batch)))

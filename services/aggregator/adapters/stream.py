@@ -54,7 +54,7 @@ class PartitionStream:
         batch = envelope.decode(record.value, record.appended_at_ms)
         failpoint.hit("decoded")
         arrival = Arrival(
-            batch.producer, batch.seq, batch.received_at_ms, batch.series, batch.tally, batch.batches
+            batch.producer, batch.seq, batch.received_at_ms, batch.series, batch.entries, batch.batches
         )
         self.state.fold(arrival, batch.points)
         self.next_offset = record.offset + 1

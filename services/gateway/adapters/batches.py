@@ -70,32 +70,32 @@ class PointBatches:
         """The messages of a flush, those of one partition in order, and how many of them are ticks."""
         received_at_ms = max((chunk.received_at_ms for chunk in chunks), default=now_ms)
         messages = []
-        for piece, tally in self._tallied(chunks):
+        for piece, entries in self._with_entries(chunks):
             seq, parts = self._next(piece.partition, now_s), _parts(piece, chunks)
             batch = envelope.Batch(
-                self._boot_id, seq, received_at_ms, piece.series, piece.points, parts, tally
+                self._boot_id, seq, received_at_ms, piece.series, piece.points, parts, entries
             )
             messages.append((piece.partition, envelope.encode(batch)))
         idle = [p for p, written_s in enumerate(self._written_s) if now_s - written_s >= TICK_S]
         if self._pending and not idle:
             idle = [0]
         for partition in idle:
-            tally = self._pending.rest()
-            tick = envelope.tick(self._boot_id, self._next(partition, now_s), now_ms, tally or None)
+            entries = self._pending.rest()
+            tick = envelope.tick(self._boot_id, self._next(partition, now_s), now_ms, entries or None)
             messages.append((partition, tick))
         return messages, len(idle)
 
-    def _tallied(self, chunks: list[Chunk]) -> list[tuple[Piece, list[Line]]]:
+    def _with_entries(self, chunks: list[Chunk]) -> list[tuple[Piece, list[Line]]]:
         """The pieces with their lines; the first says what no message bears."""
         requests = [chunk.admitted for chunk in chunks]
         self._pending.add(requests)
         rows_by_tenant = RowsByTenant(requests)
-        tallied = [(piece, rows_by_tenant.of(piece.source)) for piece in cut(chunks, len(self._seq))]
-        for _, tally in tallied:
-            self._pending.carried(tally)
-        if tallied:
-            tallied[0][1].extend(self._pending.rest())
-        return tallied
+        with_entries = [(piece, rows_by_tenant.of(piece.source)) for piece in cut(chunks, len(self._seq))]
+        for _, entries in with_entries:
+            self._pending.carried(entries)
+        if with_entries:
+            with_entries[0][1].extend(self._pending.rest())
+        return with_entries
 
     def _next(self, partition: int, now_s: float) -> int:
         self._written_s[partition] = now_s

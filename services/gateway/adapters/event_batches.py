@@ -60,8 +60,8 @@ class EventBatches:
         self._pending.add(chunk.admitted for chunk in chunks)
         messages = []
         for partition, mine in sorted(self._owned(chunks).items()):
-            for tally, value in bounded(mine, received_at_ms):
-                self._pending.carried(tally)
+            for entries, value in bounded(mine, received_at_ms):
+                self._pending.carried(entries)
                 messages.append((partition, value))
         rest = self._pending.rest()
         if not rest:
@@ -87,12 +87,12 @@ class EventBatches:
 
 
 def bounded(mine: list[Event], received_at_ms: int) -> Iterator[tuple[list[Line], bytes]]:
-    """The events as one message with its tally, halved until each part is small enough."""
+    """The events as one message with its ledger entries, halved until each part is small enough."""
     rows = Counter([event.tenant_id for event in mine])
-    tally = [Line(tenant_id, RECEIVED, number) for tenant_id, number in rows.items()]
-    value = events.encode(events.Batch(events.VERSION, received_at_ms, mine, list(tally)))
+    entries = [Line(tenant_id, RECEIVED, number) for tenant_id, number in rows.items()]
+    value = events.encode(events.Batch(events.VERSION, received_at_ms, mine, list(entries)))
     if len(mine) == 1 or (len(value) <= MAX_BYTES and len(mine) <= MAX_EVENTS):
-        yield tally, value
+        yield entries, value
         return
     middle = len(mine) // 2
     yield from bounded(mine[:middle], received_at_ms)

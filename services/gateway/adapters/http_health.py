@@ -18,7 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from services.gateway.adapters.http_schemas import HealthBody
 from services.gateway.adapters.kafka import Flow
 from services.gateway.domain.cardinality import Rosters
-from services.gateway.service import KeyRing, Load, Probe, Tally
+from services.gateway.service import IntakeCounters, KeyRing, Load, Probe
 from shared.model.bound import Bound
 from shared.runtime.instruments import observe
 
@@ -32,7 +32,7 @@ class Lane:
 
     cargo: str
     """`points` or `events`."""
-    tally: Tally
+    counters: IntakeCounters
     flow: Flow
     unacked_s: Callable[[], float]
 
@@ -78,15 +78,15 @@ def instruments(
     meter = provider.get_meter("tidegauge.gateway")
     counters: dict[str, tuple[Callback, str]] = {
         "gateway_requests": (
-            _by(lanes, "status", lambda lane: lane.tally.requests), "Answers of the routes that take something in"
+            _by(lanes, "status", lambda lane: lane.counters.requests), "Answers of the routes that take something in"
         ),
-        "gateway_rejected": (_by(lanes, "code", lambda lane: lane.tally.rejected), "Refused for ever"),
-        "gateway_accepted": (_one(lanes, lambda lane: lane.tally.accepted), "Acknowledged by the log"),
+        "gateway_rejected": (_by(lanes, "code", lambda lane: lane.counters.rejected), "Refused for ever"),
+        "gateway_accepted": (_one(lanes, lambda lane: lane.counters.accepted), "Acknowledged by the log"),
         "gateway_conflicts": (
-            _one(lanes, lambda lane: lane.tally.conflicts), "Requests whose key stood for another body"
+            _one(lanes, lambda lane: lane.counters.conflicts), "Requests whose key stood for another body"
         ),
         "gateway_overflowed": (
-            _by(lanes, "tenant", lambda lane: lane.tally.overflowed), "Accepted into overflow series"
+            _by(lanes, "tenant", lambda lane: lane.counters.overflowed), "Accepted into overflow series"
         ),
         "gateway_flushes": (_one(lanes, lambda lane: lane.flow.flushes), "Flushes acknowledged by the log"),
         "gateway_messages": (_one(lanes, lambda lane: lane.flow.messages), "Messages with points or events"),

@@ -18,7 +18,7 @@ from services.gateway.adapters.http_keys import holder_of, key_of
 from services.gateway.domain.admission import Rejection
 from services.gateway.domain.cardinality import Warned
 from services.gateway.ports import Cargo, Outcome
-from services.gateway.service import Intake, IntakeResult, KeyRing, Load, Tally
+from services.gateway.service import Intake, IntakeCounters, IntakeResult, KeyRing, Load
 from shared.errors import Rejected
 from shared.model.bound import Bound
 from shared.runtime.clock import monotonic_s, now_ms
@@ -108,12 +108,18 @@ class IntakeRoute(Generic[C]):
     """One route; `beacon`: browsers post to it without headers, so the key may stand in the query."""
 
     def __init__(
-        self, doors: Doors, intake: Intake[C], decode: Decode[C], tally: Tally, *, beacon: bool = False
+        self,
+        doors: Doors,
+        intake: Intake[C],
+        decode: Decode[C],
+        counters: IntakeCounters,
+        *,
+        beacon: bool = False,
     ) -> None:
         self._doors = doors
         self._intake = intake
         self._decode = decode
-        self._tally = tally
+        self._counters = counters
         self._beacon = beacon
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -192,7 +198,7 @@ class IntakeRoute(Generic[C]):
         return None
 
     async def _answer(self, send: Send, status: int, headers: Headers, content: bytes) -> None:
-        self._tally.requests[status] += 1
+        self._counters.requests[status] += 1
         headers.append((b"content-length", b"%d" % len(content)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})

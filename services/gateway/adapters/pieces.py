@@ -21,7 +21,7 @@ ROW_BYTES = 42
 """Bytes of one row with every column that may be missing: whether they are there depends on the neighbours."""
 
 LINE_BYTES = 24
-"""Bytes of a line of the tally, of which a message has at most one a series, and what is owed besides."""
+"""Bytes of a ledger entry, of which a message has at most one a series, and of what is pending besides."""
 
 SPAN_BYTES = 32
 """Bytes that a message spends on the id of a span."""

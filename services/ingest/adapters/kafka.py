@@ -70,10 +70,10 @@ def derived(source: int, work: Work[Event], route: Routes) -> Iterator[tuple[int
     producer = f"ingest:{source}"
     for arrival, new in work.judged():
         for partition, columns in _columns(new, route).items():
-            series, points, tally = list(columns.series), columns.points, columns.tally
+            series, points, entries = list(columns.series), columns.points, columns.entries
             yield (
                 partition,
-                envelope.Batch(producer, arrival.offset, arrival.received_at_ms, series, points, [], tally),
+                envelope.Batch(producer, arrival.offset, arrival.received_at_ms, series, points, [], entries),
             )
 
 
@@ -89,7 +89,7 @@ class _Columns:
         self.ts_ms: list[int] = []
 
     @property
-    def tally(self) -> list[Line]:
+    def entries(self) -> list[Line]:
         return [Line(tenant_id, DERIVED, number) for tenant_id, number in self.rows.items()]
 
     @property

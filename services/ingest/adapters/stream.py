@@ -15,7 +15,7 @@ from shared.runtime.postgres import Connection
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
 from shared.wire import events
 from shared.wire.events import Event
-from shared.wire.tally import read
+from shared.wire.ledger_entries import read
 
 EVENT_BYTES = 8192
 """What an event weighs in the pump's account besides its text: memory, and more than that Postgres' time. At the pump's
@@ -43,8 +43,8 @@ class PartitionStream:
     def fold(self, record: Record) -> None:
         """Decode and gather one record."""
         batch = events.decode(record.value, record.appended_at_ms)
-        tally = read(batch.tally)
-        arrival = Arrival(record.offset, record.appended_at_ms, batch.received_at_ms, batch.events, tally)
+        entries = read(batch.entries)
+        arrival = Arrival(record.offset, record.appended_at_ms, batch.received_at_ms, batch.events, entries)
         self._intake.take(arrival, len(record.value or b"") + EVENT_BYTES * len(batch.events))
 
     def checkpoint(self) -> Checkpoint[Work[Event]]:

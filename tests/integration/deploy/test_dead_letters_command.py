@@ -182,11 +182,11 @@ def message(rig: Rig, number: int, version: int = NEWER) -> tuple[int, bytes]:
     now = now_ms()
     packed = pack(Series(rig.tenant_id, "letters", "gauge", "", (("n", str(number)),)))
     points = Points(np.zeros(POINTS, np.uint16), np.full(POINTS, now), np.ones(POINTS))
-    tally = [
+    entries = [
         Line(rig.tenant_id, "received", POINTS + REFUSED),
         Line(rig.tenant_id, "rejected:ts_too_old", REFUSED),
     ]
-    batch = envelope.Batch("gateway-1", number, now, [packed], points, [], tally)
+    batch = envelope.Batch("gateway-1", number, now, [packed], points, [], entries)
     fields = msgspec.msgpack.decode(envelope.encode(batch)) | {"v": version}
     return partition_of(series_id(packed), PARTITIONS), msgspec.msgpack.encode(fields)
 

@@ -18,12 +18,12 @@ def fold(**limits: int) -> PartitionFold:
 
 
 def feed(
-    given: PartitionFold, producer: str, at_ms: int, *series: bytes, tally: list[Line] | None = None
+    given: PartitionFold, producer: str, at_ms: int, *series: bytes, entries: list[Line] | None = None
 ) -> None:
     """One message with a point of each series."""
     count = len(series)
     points = Points(np.arange(count, dtype=np.uint16), np.full(count, T0 + at_ms), np.ones(count))
-    given.fold(Arrival(producer, at_ms, T0 + at_ms, series, tally), points)
+    given.fold(Arrival(producer, at_ms, T0 + at_ms, series, entries), points)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_what_a_message_says_of_itself_weighs_until_the_commit() -> None:
     """Messages without points fill the ledger while Postgres is away."""
     waiting = fold()
     before = waiting.waiting_bytes
-    feed(waiting, "gateway", 1, tally=[Line(1, "received", 3), Line(1, "rejected:bad", 1)])
+    feed(waiting, "gateway", 1, entries=[Line(1, "received", 3), Line(1, "rejected:bad", 1)])
     weighed = waiting.waiting_bytes
 
     waiting.checkpoint()

@@ -32,8 +32,8 @@ def feed(fold: PartitionFold, seq: int, at_ms: int, *rows: Row, batch: int | Non
         np.array(weight, np.float64),
     )
     parts = [] if batch is None else [(bytes([batch]) * 16, 7, 0, len(rows))]
-    tally = [Line(1, "received", len(rows))]
-    fold.fold(Arrival("gateway", seq, T0 + at_ms, SERIES if rows else [], tally, parts), points)
+    entries = [Line(1, "received", len(rows))]
+    fold.fold(Arrival("gateway", seq, T0 + at_ms, SERIES if rows else [], entries, parts), points)
 
 
 def figures(rollups: Rollups | None) -> list[tuple[bytes, int, float, float, float | None, int]]:

@@ -301,8 +301,8 @@ def test_rows_of_a_known_batch_change_nothing() -> None:
 
     def feed_batches(seq: int, given: Points, *parts: tuple[int, int, int, int]) -> None:
         batches = [(bytes([name]) * 16, body, first, count) for name, body, first, count in parts]
-        tally = [Line(1, "received", len(given))]
-        fold.fold(Arrival("gateway", seq, T0 + 1_000, (b"a", b"b"), tally, batches), given)
+        entries = [Line(1, "received", len(given))]
+        fold.fold(Arrival("gateway", seq, T0 + 1_000, (b"a", b"b"), entries, batches), given)
 
     feed_batches(1, points((0, 500, 1.0), (1, 500, 2.0)), (1, 7, 0, 1), (2, 7, 1, 1))
     feed_batches(2, points((0, 500, 1.0), (1, 500, 4.0), (1, 500, 8.0)), (1, 7, 0, 1), (2, 8, 1, 1))

@@ -118,7 +118,7 @@ def test_no_batch_outgrows_its_limits() -> None:
 
 
 def test_each_message_says_whose_rows_it_bears() -> None:
-    """The tally of a message is that of its rows, so that a message that is lost leaves no side open."""
+    """The ledger entries of a message are those of its rows, so that a message that is lost leaves no side open."""
     interner = catalogue(40)
     chunks = [
         chunk(interner, list(range(40)), tenant_id=1),
@@ -128,9 +128,9 @@ def test_each_message_says_whose_rows_it_bears() -> None:
 
     batches = sent(chunks)
 
-    assert {1: 43, 2: 20} == unsettled(line for batch in batches for line in batch.tally or ())
-    assert all(len(batch.points) == sum(unsettled(batch.tally or ()).values()) for batch in batches)
-    assert [None] * 3 == [batch.tally for batch in sent([])]
+    assert {1: 43, 2: 20} == unsettled(line for batch in batches for line in batch.entries or ())
+    assert all(len(batch.points) == sum(unsettled(batch.entries or ()).values()) for batch in batches)
+    assert [None] * 3 == [batch.entries for batch in sent([])]
 
 
 def test_refusals_go_with_the_first_message() -> None:
@@ -141,8 +141,8 @@ def test_refusals_go_with_the_first_message() -> None:
 
     assert [
         Line(1, "received", 2), Line(1, "received", 3), Line(1, "rejected:ts_too_old", 3)
-    ] == first.tally  # fmt: skip
-    assert [None, None] == [tick.tally for tick in ticks]
+    ] == first.entries  # fmt: skip
+    assert [None, None] == [tick.entries for tick in ticks]
 
 
 def test_refusals_alone_go_with_a_tick() -> None:
@@ -154,7 +154,7 @@ def test_refusals_alone_go_with_a_tick() -> None:
 
     assert 1 == ticks == len(messages)
     assert [Line(1, "received", 3), Line(1, "rejected:a", 1), Line(1, "rejected:b", 2)] == (
-        envelope.decode(messages[0][1], NOW).tally
+        envelope.decode(messages[0][1], NOW).entries
     )
     assert ([], 0) == batches.messages([], 5.2, NOW)
 
@@ -167,7 +167,7 @@ def test_a_row_that_is_lost_on_the_way_is_told_of() -> None:
 
     batches = sent([holed])
 
-    assert {1: 3} == unsettled(line for batch in batches for line in batch.tally or ())
+    assert {1: 3} == unsettled(line for batch in batches for line in batch.entries or ())
     assert 2 == sum(len(batch.points) for batch in batches)
 
 
@@ -178,10 +178,10 @@ def test_pending_entries_of_many_tenants_are_spread_over_messages() -> None:
 
     batches = sent(refused)
 
-    lines = [line for batch in batches for line in batch.tally or ()]
+    lines = [line for batch in batches for line in batch.entries or ()]
     assert 2 * MAX_LINES == len(lines)
-    assert all(len(batch.tally or ()) <= MAX_LINES + 1 for batch in batches)
-    assert all({} == unsettled(batch.tally or ()) for batch in batches)
+    assert all(len(batch.entries or ()) <= MAX_LINES + 1 for batch in batches)
+    assert all({} == unsettled(batch.entries or ()) for batch in batches)
 
 
 def sent(chunks: list[Chunk]) -> list[envelope.Batch]:

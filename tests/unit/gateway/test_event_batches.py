@@ -8,7 +8,7 @@ from services.gateway.domain.ledger import Admitted
 from shared.model.ledger import Line, unsettled
 from shared.wire import events
 from shared.wire.events import MAX_EVENTS, Event, partition_of
-from shared.wire.tally import read
+from shared.wire.ledger_entries import read
 
 NOW = 1_790_000_000_000
 
@@ -67,7 +67,9 @@ def test_each_message_says_whose_events_it_bears_and_refusals_have_one_of_their_
     messages, empty = EventBatches(4).messages([chunk(sent, {"ts_too_old": 2}), chunk([])], 0.0, NOW)
 
     batches = [events.decode(value, NOW) for _, value in messages]
-    tallies = [read(batch.tally) or [] for batch in batches]
+    entries_of = [read(batch.entries) or [] for batch in batches]
     assert 1 == empty
-    assert [len(batch.events) for batch in batches] == [sum(unsettled(tally).values()) for tally in tallies]
-    assert [Line(7, "received", 2), Line(7, "rejected:ts_too_old", 2)] == tallies[-1]
+    assert [len(batch.events) for batch in batches] == [
+        sum(unsettled(entries).values()) for entries in entries_of
+    ]
+    assert [Line(7, "received", 2), Line(7, "rejected:ts_too_old", 2)] == entries_of[-1]

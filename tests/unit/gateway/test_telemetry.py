@@ -16,7 +16,7 @@ from services.gateway.adapters.http_intake import Budget, Doors, IntakeRoute
 from services.gateway.domain.identity import Identity, id_of_key
 from services.gateway.domain.ledger import Admitted
 from services.gateway.ports import Grant, Outcome
-from services.gateway.service import Intake, KeyRing, Load, Tally
+from services.gateway.service import Intake, IntakeCounters, KeyRing, Load
 from shared.errors import Unavailable
 from shared.runtime.clock import now_ms
 from tests.support.bindings import FakeBindings
@@ -67,20 +67,20 @@ class Counts:
     """What the route counts."""
 
     load: Load
-    tally: Tally
+    counters: IntakeCounters
 
 
 def route(
     log: FakeLog, grants: FakeGrants, budget: Budget, bindings: FakeBindings | None = None
 ) -> tuple[IntakeRoute[Chunk], Counts]:
     """The route on fakes."""
-    counts = Counts(Load(), Tally())
+    counts = Counts(Load(), IntakeCounters())
     limits = Limits(wire_bytes=10_000, decoded_bytes=20_000, idle_s=0.05, total_s=1.0)
     doors = Doors(KeyRing(grants), limits, budget, counts.load)
     decoder = Decoder(1000, 1000)
 
-    intake = Intake(log, counts.tally, bindings or FakeBindings())
-    return IntakeRoute(doors, intake, chunks.points(decoder.decode, named=True), counts.tally), counts
+    intake = Intake(log, counts.counters, bindings or FakeBindings())
+    return IntakeRoute(doors, intake, chunks.points(decoder.decode, named=True), counts.counters), counts
 
 
 async def post(
@@ -184,7 +184,7 @@ async def test_over_the_allowance_nothing_reaches_the_log() -> None:
 
     assert [202, 429] == [answer[0]["status"] for answer in (first, second)]
     assert b"1" == dict(second[0]["headers"])[b"retry-after"]
-    assert (99, 1) == (log.rows, counts.tally.rejected.total())
+    assert (99, 1) == (log.rows, counts.counters.rejected.total())
 
 
 def keyed(key: bytes) -> tuple[bytes, bytes]:
@@ -202,7 +202,7 @@ async def test_a_key_stands_for_one_body() -> None:
         for body in (GOOD, GOOD, GOOD.replace(b"1", b"2"))
     ]
 
-    assert ([202, 202, 422], 2, 1) == (statuses, log.rows, counts.tally.conflicts)
+    assert ([202, 202, 422], 2, 1) == (statuses, log.rows, counts.counters.conflicts)
     assert log.identities[0] == log.identities[1]
 
 

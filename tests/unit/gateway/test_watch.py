@@ -6,7 +6,7 @@ import pytest
 
 from services.gateway.domain.health import Partition, SystemHealth
 from services.gateway.ports import Outcome
-from services.gateway.service import Intake, Tally, Watch
+from services.gateway.service import Intake, IntakeCounters, Watch
 from shared.errors import Unavailable
 from tests.support.bindings import FakeBindings
 
@@ -54,7 +54,7 @@ async def look(
     async def probe() -> bool:
         return postgres
 
-    intake = Intake(FakePublisher(reason), Tally(), FakeBindings())
+    intake = Intake(FakePublisher(reason), IntakeCounters(), FakeBindings())
     intake.draining = stopping
     return await Watch(intake.refusal, checkpoints, {"postgres": probe}).look(TOPICS, 1000)
 

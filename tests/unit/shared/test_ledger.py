@@ -1,4 +1,4 @@
-"""The ledger's words: what came in, what became of it, and the tally that travels."""
+"""The ledger's words: what came in, what became of it, and the entries that travel."""
 
 import msgspec
 import pytest
@@ -9,8 +9,8 @@ from shared.model.series import Series
 from shared.stream.ledger import buried_in
 from shared.stream.processor import Checkpoint, Cut, DeadLetter, Key
 from shared.wire import envelope, events
+from shared.wire.ledger_entries import MAX_COUNT, read, salvaged
 from shared.wire.series import pack, tenant_of
-from shared.wire.tally import MAX_COUNT, read, salvaged
 
 NOW = 1_760_000_000_000
 LINES = [Line(1, "received", 5), Line(1, "rejected:ts_too_old", 2), Line(9, "derived", 3)]
@@ -56,9 +56,9 @@ def test_a_tally_travels_with_points_and_with_events() -> None:
     tick = envelope.decode(envelope.tick("g", 1, NOW, LINES), NOW)
     batch = events.decode(events.encode(events.Batch(1, NOW, [], list(LINES))), NOW)
 
-    assert LINES == tick.tally == read(batch.tally)
-    assert envelope.decode(envelope.tick("g", 1, NOW), NOW).tally is None
-    assert [] == envelope.decode(envelope.tick("g", 1, NOW, []), NOW).tally
+    assert LINES == tick.entries == read(batch.entries)
+    assert envelope.decode(envelope.tick("g", 1, NOW), NOW).entries is None
+    assert [] == envelope.decode(envelope.tick("g", 1, NOW, []), NOW).entries
     assert b"tally" not in events.encode(events.Batch(1, NOW, []))
 
 

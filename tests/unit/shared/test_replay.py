@@ -8,8 +8,8 @@ from shared.model.ledger import Ledger, Line, buried
 from shared.model.point import Points
 from shared.wire import envelope, events
 from shared.wire.dead_letter import DeadLetter
+from shared.wire.ledger_entries import salvaged
 from shared.wire.replay import replayed
-from shared.wire.tally import salvaged
 from shared.wire.topics import EVENTS, METRICS, WINDOWS
 
 NOW_MS = 1_700_000_000_000
@@ -23,8 +23,8 @@ def letter(topic: str = METRICS.name, offset: int = 7, code: str = "unsupported_
 def batch(**changed: object) -> bytes:
     """A message of two points that says it has one tenant's three, one of them refused; some fields are changed."""
     points = Points(np.zeros(2, np.uint16), np.full(2, NOW_MS), np.ones(2))
-    tally = [Line(5, "received", 3), Line(5, "rejected:ts_too_old", 1)]
-    packed = envelope.encode(envelope.Batch("gateway-1", 42, NOW_MS, [b"\x90"], points, [], tally))
+    entries = [Line(5, "received", 3), Line(5, "rejected:ts_too_old", 1)]
+    packed = envelope.encode(envelope.Batch("gateway-1", 42, NOW_MS, [b"\x90"], points, [], entries))
     return msgspec.msgpack.encode(msgspec.msgpack.decode(packed) | changed)
 
 
@@ -65,14 +65,14 @@ def test_what_cannot_be_read_goes_out_as_it_is(value: bytes) -> None:
 
 
 def test_windows_go_out_as_they_are() -> None:
-    """They have no address and no tally; to read them twice does no harm."""
+    """They have no address and no ledger entries; to read them twice does no harm."""
     value = msgspec.msgpack.encode({"v": 9, "partition": 3})
 
     assert value == replayed(letter(WINDOWS.name), value)
 
 
 def test_events_keep_their_bodies_to_the_byte() -> None:
-    """Only the tally is another."""
+    """Only the ledger entries differ."""
     value = b'{"v":1,"received_at_ms":%d,"tally":[[5,"received",1]],"events":[ {"a":1e400} ]}' % NOW_MS
 
     after = replayed(letter(EVENTS.name, code="bad_events"), value)

@@ -24,7 +24,7 @@ CLOSED = "closed"
 
 
 @dataclass
-class Tally:
+class RunningStats:
     """Running counts of one lane."""
 
     sent: int = 0

@@ -1,7 +1,7 @@
-"""The tally of a message: what its producer let in and refused, for the ledger, as `[tenant_id, outcome, count]` lines.
+"""The ledger entries of a message: what its producer let in and refused, as `[tenant_id, outcome, count]` lines.
 
 It travels with the data, so that both sides of the ledger are written in one transaction, or neither. The law: what
-decodes can be stored; a message without a tally, as older versions wrote them, is on neither side.
+decodes can be stored; a message without them, as older versions wrote them, is on neither side.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from shared.model.ledger import Line
 MAX_COUNT = 1 << 53
 """No line counts more than this; less than nothing takes back what another line says too much."""
 
-Tally: TypeAlias = list[
+LedgerEntries: TypeAlias = list[
     tuple[
         Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)],
         Annotated[str, msgspec.Meta(pattern=r"\A[a-z_]{1,40}(:[A-Za-z0-9_]{1,80})?\Z")],
@@ -24,24 +24,24 @@ Tally: TypeAlias = list[
 """Lines as they travel."""
 
 
-class _Told(msgspec.Struct):
-    tally: Tally = []
+class _Message(msgspec.Struct):
+    entries: LedgerEntries = msgspec.field(default_factory=list, name="tally")
 
 
-_packed = msgspec.msgpack.Decoder(_Told)
-_text = msgspec.json.Decoder(_Told)
+_packed = msgspec.msgpack.Decoder(_Message)
+_text = msgspec.json.Decoder(_Message)
 
 
-def read(tally: Tally | None) -> list[Line] | None:
-    """The lines of a tally that was decoded."""
-    return None if tally is None else [Line(*line) for line in tally]
+def read(entries: LedgerEntries | None) -> list[Line] | None:
+    """The lines of entries that were decoded."""
+    return None if entries is None else [Line(*line) for line in entries]
 
 
 def salvaged(value: bytes | None) -> Sequence[Line]:
-    """What can be read of the tally of a message that is refused; nothing if it has none."""
+    """What can be read of the ledger entries of a message that is refused; nothing if it has none."""
     # A JSON object begins with a brace, a MessagePack map never does.
     decoder = _text if value and value.startswith(b"{") else _packed
     try:
-        return [Line(*line) for line in decoder.decode(value or b"").tally]
+        return [Line(*line) for line in decoder.decode(value or b"").entries]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
