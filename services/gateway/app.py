@@ -17,7 +17,6 @@ from fastapi import APIRouter, FastAPI
 from opentelemetry.sdk.metrics import MeterProvider
 
 from services.gateway.adapters import (
-    chunks,
     http_alerts,
     http_batches,
     http_dashboard,
@@ -26,17 +25,18 @@ from services.gateway.adapters import (
     http_intake,
     http_ledger,
     http_windows,
+    intake_batches,
 )
-from services.gateway.adapters.batches import Chunk, PointBatches
-from services.gateway.adapters.chunks import DecodeEvents
+from services.gateway.adapters.batches import PointBatches, PointIntakeBatch
 from services.gateway.adapters.decoders import events as events_json
 from services.gateway.adapters.decoders import native
 from services.gateway.adapters.decoders.analytics import Analytics
-from services.gateway.adapters.event_batches import EventBatches, EventChunk
+from services.gateway.adapters.event_batches import EventBatches, EventIntakeBatch
 from services.gateway.adapters.http_body import Limits, Receive
 from services.gateway.adapters.http_framework import framework
 from services.gateway.adapters.http_intake import Budget, Decode, Doors, IntakeRoute, Scope, Send
 from services.gateway.adapters.http_protocol import patient
+from services.gateway.adapters.intake_batches import DecodeEvents
 from services.gateway.adapters.kafka import KafkaPublisher
 from services.gateway.adapters.postgres import PostgresGrants, PostgresWindows
 from services.gateway.adapters.postgres_alerts import PostgresAlerts
@@ -48,7 +48,7 @@ from services.gateway.adapters.postgres_ledger import PostgresLedger
 from services.gateway.adapters.producer import Batches
 from services.gateway.adapters.redis import RedisLive
 from services.gateway.adapters.redis_bindings import RedisBindings
-from services.gateway.ports import Bindings, Cargo
+from services.gateway.ports import Bindings, IntakeBatch
 from services.gateway.service import Intake, IntakeCounters, KeyRing, Load, Probe, Reader, Watch
 from services.gateway.settings import Settings
 from shared.errors import Unavailable
@@ -71,7 +71,7 @@ FLUSH_S = 3.0
 
 _log = structlog.get_logger(__name__)
 
-C = TypeVar("C", bound=Cargo)
+C = TypeVar("C", bound=IntakeBatch)
 
 
 @dataclass(slots=True)
@@ -188,22 +188,24 @@ def _routes(
     doors: Doors,
     numbers: native.Decoder,
     happenings: events_json.Decoder,
-    points: Lane[Chunk],
-    events: Lane[EventChunk],
+    points: Lane[PointIntakeBatch],
+    events: Lane[EventIntakeBatch],
 ) -> dict[str, IntakeRoute[Any]]:
     """The routes that take something in, by their paths."""
     older = Analytics(numbers, happenings)
 
-    def of_points(decode: Decode[Chunk], *, beacon: bool) -> IntakeRoute[Chunk]:
+    def of_points(decode: Decode[PointIntakeBatch], *, beacon: bool) -> IntakeRoute[PointIntakeBatch]:
         return IntakeRoute(doors, points.intake, decode, points.counters, beacon=beacon)
 
-    def of_events(decode: DecodeEvents, *, beacon: bool) -> IntakeRoute[EventChunk]:
-        return IntakeRoute(doors, events.intake, chunks.happenings(decode), events.counters, beacon=beacon)
+    def of_events(decode: DecodeEvents, *, beacon: bool) -> IntakeRoute[EventIntakeBatch]:
+        return IntakeRoute(
+            doors, events.intake, intake_batches.happenings(decode), events.counters, beacon=beacon
+        )
 
     return {
-        http_intake.POINTS: of_points(chunks.points(numbers.decode, named=True), beacon=False),
+        http_intake.POINTS: of_points(intake_batches.points(numbers.decode, named=True), beacon=False),
         http_intake.EVENTS: of_events(happenings.decode, beacon=False),
-        http_intake.METRICS: of_points(chunks.points(older.metrics), beacon=True),
+        http_intake.METRICS: of_points(intake_batches.points(older.metrics), beacon=True),
         http_intake.USER_EVENTS: of_events(older.happened, beacon=True),
         http_intake.STEPS: of_events(older.steps, beacon=True),
     }

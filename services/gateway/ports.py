@@ -41,7 +41,7 @@ class Grant:
 
 
 class Outcome(Enum):
-    """What became of a chunk that was handed to the publisher."""
+    """What became of a batch that was handed to the publisher."""
 
     ACCEPTED = "accepted"
     """The broker has them, acknowledged by all replicas."""
@@ -69,7 +69,7 @@ class Grants(Protocol):
         ...
 
 
-class Cargo(Sized, Protocol):
+class IntakeBatch(Sized, Protocol):
     """What one request brings; its length is how many rows."""
 
     @property
@@ -111,11 +111,11 @@ class Publisher(Protocol[C_contra]):
         """Why nothing can be taken now, None when it can."""
         ...
 
-    def publish(self, chunk: C_contra) -> Awaitable[Outcome]:
+    def publish(self, batch: C_contra) -> Awaitable[Outcome]:
         """Take it now; the outcome comes within the produce deadline."""
         ...
 
-    def note(self, chunk: C_contra) -> None:
+    def note(self, batch: C_contra) -> None:
         """Say what was refused of a request that has nothing to publish; nobody waits for it."""
         ...
 

@@ -19,11 +19,11 @@ from services.gateway.domain.quota import Bucket, full
 from services.gateway.domain.recent import Recent, bound_of
 from services.gateway.ports import (
     Bindings,
-    Cargo,
     Checkpoints,
     Closed,
     Grant,
     Grants,
+    IntakeBatch,
     Live,
     Outcome,
     Publisher,
@@ -51,7 +51,7 @@ FIRST_S = 3.0
 MAX_KEYS = 10_000
 """Known keys at once, and tenants; beyond it the one that was looked up longest ago is forgotten."""
 
-C = TypeVar("C", bound=Cargo)
+C = TypeVar("C", bound=IntakeBatch)
 
 
 @dataclass(slots=True)
@@ -195,52 +195,52 @@ class Intake(Generic[C]):
         """Why nothing can be taken now, None when it can."""
         return self.draining or self._publisher.refusal()
 
-    async def accept(self, holder: Holder, chunk: C, rejected: list[Rejection], now_s: float) -> IntakeResult:
+    async def accept(self, holder: Holder, batch: C, rejected: list[Rejection], now_s: float) -> IntakeResult:
         """Publish what is good in a request and say what became of it."""
-        taken = chunk.taken
-        wait_s = holder.bucket.take(max(taken, len(chunk)) + len(rejected), now_s)
+        taken = batch.taken
+        wait_s = holder.bucket.take(max(taken, len(batch)) + len(rejected), now_s)
         if wait_s > 0:
             return IntakeResult(Outcome.NOT_ACCEPTED, 0, [], wait_s)
-        bound = await self._bind(chunk)
+        bound = await self._bind(batch)
         if bound is False:
             return IntakeResult(Outcome.NOT_ACCEPTED, 0, [], conflict=True)
         for rejection in rejected:
             self._counters.rejected[rejection.code] += 1
-        if not len(chunk):
-            self._publisher.note(chunk)
+        if not len(batch):
+            self._publisher.note(batch)
             self._counters.accepted += taken
             return IntakeResult(Outcome.ACCEPTED, taken, rejected)
-        outcome = await self._publisher.publish(chunk)
+        outcome = await self._publisher.publish(batch)
         if outcome is Outcome.ACCEPTED:
             self._counters.accepted += taken
-            return IntakeResult(outcome, taken, rejected, warnings=self._warnings(holder.grant, chunk))
+            return IntakeResult(outcome, taken, rejected, warnings=self._warnings(holder.grant, batch))
         if bound and outcome is Outcome.NOT_ACCEPTED:
-            await self._release(chunk)
+            await self._release(batch)
         return IntakeResult(outcome, 0, [])
 
-    async def _bind(self, chunk: C) -> bool | None:
+    async def _bind(self, batch: C) -> bool | None:
         """Whether the batch's key stands for this body; None where that cannot be said, and it is let in.
 
         Asked before it is published: the aggregator would drop the second of two bodies although it was acknowledged.
         """
-        if chunk.identity is None or not chunk.identity.keyed or not len(chunk):
+        if batch.identity is None or not batch.identity.keyed or not len(batch):
             return None
         bound = None
         with suppress(Unavailable):
-            bound = await self._bindings.bind(chunk.identity)
+            bound = await self._bindings.bind(batch.identity)
         self._counters.conflicts += bound is False
         return bound
 
-    async def _release(self, chunk: C) -> None:
+    async def _release(self, batch: C) -> None:
         """Nothing was taken, so that the client may mend the body; after an unknown outcome it may not."""
-        if chunk.identity is not None:
+        if batch.identity is not None:
             with suppress(Unavailable):
-                await self._bindings.release(chunk.identity)
+                await self._bindings.release(batch.identity)
 
-    def _warnings(self, grant: Grant, chunk: C) -> list[Warned]:
-        if chunk.overflowed:
-            self._counters.overflowed[grant.tenant_id] += chunk.overflowed
-        return warnings(chunk.overflowed, grant.max_series)
+    def _warnings(self, grant: Grant, batch: C) -> list[Warned]:
+        if batch.overflowed:
+            self._counters.overflowed[grant.tenant_id] += batch.overflowed
+        return warnings(batch.overflowed, grant.max_series)
 
 
 @dataclass(frozen=True, slots=True)

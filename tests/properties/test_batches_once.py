@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.aggregator.adapters.stream import PartitionStream
 from services.aggregator.domain.remembered import words_of
 from services.aggregator.domain.repeats import Fresh, Repeats
-from services.gateway.adapters.batches import Chunk, PointBatches
+from services.gateway.adapters.batches import PointBatches, PointIntakeBatch
 from services.gateway.adapters.decoders.interner import Interner
 from services.gateway.domain.identity import Identity
 from services.gateway.domain.ledger import Admitted
@@ -41,7 +41,7 @@ Sums = Counter[bytes]
 """By series, the sum of what was counted."""
 
 
-def chunk(number: int, slots: list[int], body: int) -> Chunk:
+def request(number: int, slots: list[int], body: int) -> PointIntakeBatch:
     """A batch whose points say which it is, so that a sum tells what is in it."""
     points = Points(
         np.array([NUMBERS[slot] for slot in slots], np.int32),
@@ -49,7 +49,7 @@ def chunk(number: int, slots: list[int], body: int) -> Chunk:
         np.full(len(slots), value_of(number, body)),
     )
     identity = Identity(number.to_bytes(8) * 2, body, keyed=True)
-    return Chunk(INTERNER, points, NOW, Admitted(1, len(slots), {}), identity=identity)
+    return PointIntakeBatch(INTERNER, points, NOW, Admitted(1, len(slots), {}), identity=identity)
 
 
 def value_of(number: int, body: int) -> float:
@@ -104,10 +104,10 @@ class Owners:
             )
 
 
-def written(attempts: list[Attempt], batches: list[Chunk]) -> dict[int, list[Record]]:
+def written(attempts: list[Attempt], batches: list[PointIntakeBatch]) -> dict[int, list[Record]]:
     """The log of each partition after these attempts."""
     gateways = [PointBatches(PARTITIONS, 0.0) for _ in range(GATEWAYS)]
-    waiting: list[list[Chunk]] = [[] for _ in gateways]
+    waiting: list[list[PointIntakeBatch]] = [[] for _ in gateways]
     log: dict[int, list[Record]] = {partition: [] for partition in range(PARTITIONS)}
     last = [(gateway, -1, True) for gateway in range(GATEWAYS)]
     for gateway, number, flushed in [*attempts, *last]:
@@ -133,9 +133,9 @@ def test_each_batch_counts_once(
     batches: list[list[int]], attempts: list[Attempt], commits: set[int], crashes: set[int]
 ) -> None:
     """Every row of every batch that was sent at all, and none of its repeats."""
-    chunks = [chunk(number, slots, 0) for number, slots in enumerate(batches)]
+    requests = [request(number, slots, 0) for number, slots in enumerate(batches)]
 
-    found = counted(written(attempts, chunks), commits, crashes)
+    found = counted(written(attempts, requests), commits, crashes)
 
     expected: Sums = Counter()
     for number in {number % len(batches) for _, number, _ in attempts}:
@@ -149,9 +149,9 @@ def test_of_two_bodies_under_one_key_a_partition_counts_one(
     batches: list[list[int]], attempts: list[Attempt], commits: set[int], crashes: set[int]
 ) -> None:
     """Whole and once: that whose rows came first there; it is for the gateways to refuse the other."""
-    chunks = [chunk(number // 2, slots, number % 2) for number, slots in enumerate(batches)]
+    requests = [request(number // 2, slots, number % 2) for number, slots in enumerate(batches)]
 
-    log = written(attempts, chunks)
+    log = written(attempts, requests)
 
     found = counted(log, commits, crashes)
     assert found == [_first_ones(records) for records in log.values()]

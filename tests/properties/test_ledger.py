@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from services.aggregator.adapters import stream as aggregator
 from services.aggregator.domain.repeats import Repeats
-from services.gateway.adapters.batches import Chunk, PointBatches
+from services.gateway.adapters.batches import PointBatches, PointIntakeBatch
 from services.gateway.adapters.decoders.interner import Interner
-from services.gateway.adapters.event_batches import EventBatches, EventChunk
+from services.gateway.adapters.event_batches import EventBatches, EventIntakeBatch
 from services.gateway.domain.ledger import Admitted
 from services.ingest.adapters import stream as ingest
 from services.ingest.service import booked, judge
@@ -98,7 +98,7 @@ def test_points_are_accounted_for(
     batches = PointBatches(PARTITIONS, 0.0)
     for at, flush in enumerate(sent):
         chunks = [
-            Chunk(
+            PointIntakeBatch(
                 interner,
                 _points(numbers[tenant_id], rows),
                 NOW + at * 61_000,
@@ -163,7 +163,7 @@ async def test_events_are_accounted_for(
     batches = EventBatches(PARTITIONS)
     for at, flush in enumerate(sent):
         chunks = [
-            EventChunk(
+            EventIntakeBatch(
                 [Event(tenant_id, f"e{row}", "click", NOW) for row in rows],
                 NOW + at * 61_000,
                 Admitted(tenant_id, len(rows), refused),

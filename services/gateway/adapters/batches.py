@@ -29,7 +29,7 @@ TICK_S = 1.0
 
 
 @dataclass(slots=True)
-class Chunk:
+class PointIntakeBatch:
     """The points of one request."""
 
     catalogue: Catalogue
@@ -66,12 +66,14 @@ class PointBatches:
         """When the next tick is due, in monotonic seconds."""
         return min(self._written_s) + TICK_S
 
-    def messages(self, chunks: list[Chunk], now_s: float, now_ms: int) -> tuple[list[tuple[int, bytes]], int]:
+    def messages(
+        self, batches: list[PointIntakeBatch], now_s: float, now_ms: int
+    ) -> tuple[list[tuple[int, bytes]], int]:
         """The messages of a flush, those of one partition in order, and how many of them are ticks."""
-        received_at_ms = max((chunk.received_at_ms for chunk in chunks), default=now_ms)
+        received_at_ms = max((batch.received_at_ms for batch in batches), default=now_ms)
         messages = []
-        for piece, entries in self._with_entries(chunks):
-            seq, parts = self._next(piece.partition, now_s), _parts(piece, chunks)
+        for piece, entries in self._with_entries(batches):
+            seq, parts = self._next(piece.partition, now_s), _parts(piece, batches)
             batch = envelope.Batch(
                 self._boot_id, seq, received_at_ms, piece.series, piece.points, parts, entries
             )
@@ -85,12 +87,12 @@ class PointBatches:
             messages.append((partition, tick))
         return messages, len(idle)
 
-    def _with_entries(self, chunks: list[Chunk]) -> list[tuple[Piece, list[Line]]]:
+    def _with_entries(self, batches: list[PointIntakeBatch]) -> list[tuple[Piece, list[Line]]]:
         """The pieces with their lines; the first says what no message bears."""
-        requests = [chunk.admitted for chunk in chunks]
+        requests = [batch.admitted for batch in batches]
         self._pending.add(requests)
         rows_by_tenant = RowsByTenant(requests)
-        with_entries = [(piece, rows_by_tenant.of(piece.source)) for piece in cut(chunks, len(self._seq))]
+        with_entries = [(piece, rows_by_tenant.of(piece.source)) for piece in cut(batches, len(self._seq))]
         for _, entries in with_entries:
             self._pending.carried(entries)
         if with_entries:
@@ -103,24 +105,24 @@ class PointBatches:
         return self._seq[partition]
 
 
-def _parts(piece: Piece, chunks: Sequence[Chunk]) -> list[envelope.Part]:
+def _parts(piece: Piece, batches: Sequence[PointIntakeBatch]) -> list[envelope.Part]:
     """The rows of a piece that came in batches with an id."""
     return [
         envelope.Part(part_id(identity.batch_id, span.number), identity.body, span.first, span.rows)
         for span in piece.spans
-        if (identity := chunks[span.source].identity) is not None
+        if (identity := batches[span.source].identity) is not None
     ]
 
 
-def cut(chunks: list[Chunk], partitions: int) -> Iterator[Piece]:
-    """The pieces of all chunks; of one partition in order of arrival."""
+def cut(batches: list[PointIntakeBatch], partitions: int) -> Iterator[Piece]:
+    """The pieces of all intake batches; of one partition in order of arrival."""
     begin = 0
-    for end in range(1, len(chunks) + 1):
+    for end in range(1, len(batches) + 1):
         # Chunks of one catalogue are cut together; a new one appears only when the old was full.
-        if end == len(chunks) or chunks[end].catalogue is not chunks[begin].catalogue:
-            parts = [chunk.points for chunk in chunks[begin:end]]
+        if end == len(batches) or batches[end].catalogue is not batches[begin].catalogue:
+            parts = [batch.points for batch in batches[begin:end]]
             source = np.repeat(np.arange(begin, end, dtype=np.int32), list(map(len, parts)))
-            yield from _cut(chunks[begin].catalogue, joined(parts), source, partitions)
+            yield from _cut(batches[begin].catalogue, joined(parts), source, partitions)
             begin = end
 
 

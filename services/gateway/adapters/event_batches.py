@@ -19,7 +19,7 @@ from shared.wire.events import MAX_EVENTS, Event
 
 
 @dataclass(slots=True)
-class EventChunk:
+class EventIntakeBatch:
     """The events of one request."""
 
     events: list[Event]
@@ -53,13 +53,13 @@ class EventBatches:
         return math.inf
 
     def messages(
-        self, chunks: list[EventChunk], now_s: float, now_ms: int
+        self, batches: list[EventIntakeBatch], now_s: float, now_ms: int
     ) -> tuple[list[tuple[int, bytes]], int]:
         """The messages of a flush, and how many of them say no more than what was refused."""
-        received_at_ms = max((chunk.received_at_ms for chunk in chunks), default=now_ms)
-        self._pending.add(chunk.admitted for chunk in chunks)
+        received_at_ms = max((batch.received_at_ms for batch in batches), default=now_ms)
+        self._pending.add(batch.admitted for batch in batches)
         messages = []
-        for partition, mine in sorted(self._owned(chunks).items()):
+        for partition, mine in sorted(self._owned(batches).items()):
             for entries, value in bounded(mine, received_at_ms):
                 self._pending.carried(entries)
                 messages.append((partition, value))
@@ -72,11 +72,11 @@ class EventBatches:
             (0, events.encode(events.Batch(events.VERSION, received_at_ms, [], list(rest)))),
         ], 1
 
-    def _owned(self, chunks: list[EventChunk]) -> dict[int, list[Event]]:
+    def _owned(self, batches: list[EventIntakeBatch]) -> dict[int, list[Event]]:
         """The events of each partition in order of arrival."""
         owned: dict[int, list[Event]] = {}
         sessions: dict[tuple[int, str], list[Event]] = {}
-        for event in chain.from_iterable(chunk.events for chunk in chunks):
+        for event in chain.from_iterable(batch.events for batch in batches):
             session = (event.tenant_id, event.session_id or "")
             mine = sessions.get(session) if event.session_id else None
             if mine is None:  # a session has one owner, so that only its first event needs a hash

@@ -17,7 +17,7 @@ from services.gateway.adapters.http_errors import Headers, Problem, refused, unk
 from services.gateway.adapters.http_keys import holder_of, key_of
 from services.gateway.domain.admission import Rejection
 from services.gateway.domain.cardinality import Warned
-from services.gateway.ports import Cargo, Outcome
+from services.gateway.ports import IntakeBatch, Outcome
 from services.gateway.service import Intake, IntakeCounters, IntakeResult, KeyRing, Load
 from shared.errors import Rejected
 from shared.model.bound import Bound
@@ -25,7 +25,7 @@ from shared.runtime.clock import monotonic_s, now_ms
 
 Scope = dict[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-C = TypeVar("C", bound=Cargo)
+C = TypeVar("C", bound=IntakeBatch)
 
 POINTS = "/v1/telemetry"
 """Where points are posted."""
@@ -57,7 +57,7 @@ class Answer(msgspec.Struct, omit_defaults=True):
 class Decoded(NamedTuple, Generic[C]):
     """A request as the log takes it, and what is not in it."""
 
-    chunk: C
+    batch: C
     rejected: list[Rejection]
 
 
@@ -159,8 +159,8 @@ class IntakeRoute(Generic[C]):
         if content is None:
             return None
         posted = Posted(self._plain(body, content), holder.grant.tenant_id, now_ms(), batch_key)
-        chunk, rejected = self._decoded(posted)
-        result = await self._intake.accept(holder, chunk, rejected, monotonic_s())
+        batch, rejected = self._decoded(posted)
+        result = await self._intake.accept(holder, batch, rejected, monotonic_s())
         if result.retry_after_s > 0:
             raise Problem(
                 429,

@@ -31,7 +31,7 @@ FULL_ROWS = 1000
 NOTE_S = 1.0
 """What was refused waits so long for a message that goes anyway."""
 
-MAX_CHUNKS = 10_000
+MAX_BATCHES_WAITING = 10_000
 """Requests that wait for a flush, or to be said that all of them was refused; beyond it no more are taken."""
 
 RECONNECT_S = 0.5
@@ -68,7 +68,7 @@ class KafkaPublisher(Generic[C]):
         self._stall_s = stall_ms / 1000
         self._producer: Producer[C] | None = None
         self._down = "the producer has not started"
-        self._chunks: list[C] = []
+        self._waiting: list[C] = []
         self._rows = 0
         self._waiter: asyncio.Future[Outcome] | None = None
         self._waiting_since_s = 0.0
@@ -80,7 +80,7 @@ class KafkaPublisher(Generic[C]):
 
     def refusal(self) -> str | None:
         """Why nothing can be taken now, None when it can."""
-        if len(self._chunks) >= MAX_CHUNKS:
+        if len(self._waiting) >= MAX_BATCHES_WAITING:
             return "too many requests wait for a flush"
         if self._producer is None:
             return self._down
@@ -90,7 +90,7 @@ class KafkaPublisher(Generic[C]):
 
     def bound(self, cargo: str) -> Bound:
         """Requests that wait for a flush."""
-        return Bound(f"{cargo}_waiting", "entries", MAX_CHUNKS, lambda: len(self._chunks))
+        return Bound(f"{cargo}_waiting", "entries", MAX_BATCHES_WAITING, lambda: len(self._waiting))
 
     def partitions(self) -> int:
         """Partitions of the topic; the declared number until the broker has told."""
@@ -100,7 +100,7 @@ class KafkaPublisher(Generic[C]):
         """Age of the flush that waits for its ack, 0 when none does."""
         return 0.0 if self._flushing_since_s is None else monotonic_s() - self._flushing_since_s
 
-    def publish(self, chunk: C) -> Awaitable[Outcome]:
+    def publish(self, batch: C) -> Awaitable[Outcome]:
         """Take it now; the outcome comes within the produce deadline."""
         waiter = self._waiter
         if waiter is None:
@@ -111,16 +111,16 @@ class KafkaPublisher(Generic[C]):
             self._waiter = waiter
             self._waiting_since_s = monotonic_s()
             self._wake.set()
-        self._chunks.append(chunk)
-        self._rows += len(chunk)
+        self._waiting.append(batch)
+        self._rows += len(batch)
         return waiter
 
-    def note(self, chunk: C) -> None:
+    def note(self, batch: C) -> None:
         """Say what was refused of a request that has nothing to publish, within about a second."""
-        if not self._chunks:
+        if not self._waiting:
             asyncio.get_running_loop().call_later(NOTE_S, self._wake.set)
-        self._chunks.append(chunk)
-        if len(self._chunks) >= MAX_CHUNKS // 2:
+        self._waiting.append(batch)
+        if len(self._waiting) >= MAX_BATCHES_WAITING // 2:
             self._wake.set()
 
     async def run(self) -> None:
@@ -149,7 +149,7 @@ class KafkaPublisher(Generic[C]):
     async def _serve(self, producer: Producer[C]) -> BaseException | None:
         while True:
             await self._pause(producer.batches.due_s() - monotonic_s())
-            if self._closing and not self._chunks:
+            if self._closing and not self._waiting:
                 return None
             await self._collect(producer.partitions * FULL_ROWS)
             failure = await self._flush(producer)
@@ -176,10 +176,10 @@ class KafkaPublisher(Generic[C]):
     async def _flush(self, producer: Producer[C]) -> BaseException | None:
         """Write what waits and settle its waiter; return what went wrong."""
         now_s = monotonic_s()
-        chunks, self._chunks, self._rows = self._chunks, [], 0
+        batches, self._waiting, self._rows = self._waiting, [], 0
         waiter, self._waiter = self._waiter, None
         self._wake.clear()
-        messages, ticks = producer.batches.messages(chunks, now_s, now_ms())
+        messages, ticks = producer.batches.messages(batches, now_s, now_ms())
         if not messages:
             return None
         waited_s = now_s - self._waiting_since_s if waiter else 0.0
@@ -194,20 +194,20 @@ class KafkaPublisher(Generic[C]):
             stalled.cancel()
             self._flushing_since_s = None
         self._settle(waiter, Outcome.ACCEPTED)
-        self._count(chunks, messages, ticks)
+        self._count(batches, messages, ticks)
         return None
 
-    def _count(self, chunks: list[C], messages: list[tuple[int, bytes]], ticks: int) -> None:
+    def _count(self, batches: list[C], messages: list[tuple[int, bytes]], ticks: int) -> None:
         flow = self.flow
         flow.flushes += 1
         flow.ticks += ticks
         flow.messages += len(messages) - ticks
-        flow.rows += sum(map(len, chunks))
+        flow.rows += sum(map(len, batches))
         flow.bytes += sum(len(value) for _, value in messages)
 
     def _shed(self) -> None:
         """Give back what waits behind a broker that does not answer: none of it was produced."""
-        self._chunks, self._rows = [], 0
+        self._waiting, self._rows = [], 0
         self._settle(self._waiter, Outcome.NOT_ACCEPTED)
         self._waiter = None
 

@@ -30,7 +30,7 @@ class Batches(Protocol[C]):
     def due_s(self) -> float:
         """When messages are due although nothing came, in monotonic seconds."""
 
-    def messages(self, chunks: list[C], now_s: float, now_ms: int) -> tuple[list[tuple[int, bytes]], int]:
+    def messages(self, batches: list[C], now_s: float, now_ms: int) -> tuple[list[tuple[int, bytes]], int]:
         """Partition and value of each message, those of one partition in order; and how many of them are ticks."""
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from services.gateway.adapters.decoders import native
 from services.gateway.adapters.decoders.analytics import Analytics
 from services.gateway.adapters.decoders.events import Decoder
-from services.gateway.adapters.event_batches import EventBatches, EventChunk
+from services.gateway.adapters.event_batches import EventBatches, EventIntakeBatch
 from services.gateway.domain.ledger import admitted
 from shared.errors import Rejected
 from shared.wire import events
@@ -53,7 +53,7 @@ def test_what_is_accepted_decodes(sent: list[dict[str, Any]]) -> None:
     except Rejected:  # the body as a whole: nothing of it was accepted
         return
     messages, _ = EventBatches(3).messages(
-        [EventChunk(found.events, NOW, admitted(7, len(found.events), found.rejected))], 0.0, NOW
+        [EventIntakeBatch(found.events, NOW, admitted(7, len(found.events), found.rejected))], 0.0, NOW
     )
 
     came = [event for _, value in messages for event in events.decode(value, NOW).events]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.gateway.adapters.batches import Chunk, cut
+from services.gateway.adapters.batches import PointIntakeBatch, cut
 from services.gateway.adapters.decoders.native import Decoder
 from services.gateway.domain.ledger import admitted
 from shared.errors import Rejected
@@ -94,8 +94,8 @@ def test_what_is_accepted_is_decoded_by_the_reader(points: list[Any]) -> None:
         return
 
     counted = admitted(1, len(decoded.points), decoded.rejected)
-    chunk = Chunk(decoded.catalogue, decoded.points, NOW, counted)
-    pieces = list(cut([chunk], 12)) if len(decoded.points) else []
+    batch = PointIntakeBatch(decoded.catalogue, decoded.points, NOW, counted)
+    pieces = list(cut([batch], 12)) if len(decoded.points) else []
     records = [
         envelope.encode(envelope.Batch("p", 1, NOW, piece.series, piece.points, [])) for piece in pieces
     ]

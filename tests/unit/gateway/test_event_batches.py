@@ -2,7 +2,7 @@
 
 import msgspec
 
-from services.gateway.adapters.event_batches import EventBatches, EventChunk
+from services.gateway.adapters.event_batches import EventBatches, EventIntakeBatch
 from services.gateway.adapters.pieces import MAX_BYTES
 from services.gateway.domain.ledger import Admitted
 from shared.model.ledger import Line, unsettled
@@ -18,9 +18,9 @@ def event(number: int, session: str | None = None, body: bytes = b"{}") -> Event
     return Event(7, str(number), "click", NOW, session_id=session, properties=msgspec.Raw(body))
 
 
-def chunk(sent: list[Event], refused: dict[str, int] | None = None) -> EventChunk:
+def request(sent: list[Event], refused: dict[str, int] | None = None) -> EventIntakeBatch:
     """A request of tenant 7."""
-    return EventChunk(sent, NOW, Admitted(7, len(sent), refused or {}))
+    return EventIntakeBatch(sent, NOW, Admitted(7, len(sent), refused or {}))
 
 
 def told(messages: list[tuple[int, bytes]]) -> list[tuple[int, Event]]:
@@ -31,9 +31,9 @@ def told(messages: list[tuple[int, bytes]]) -> list[tuple[int, Event]]:
 def test_requests_share_messages_and_keep_their_order() -> None:
     """One message a partition, each event with its owner, events of a session in the order they came."""
     sent = [event(number, f"s{number % 10}") for number in range(100)]
-    chunks = [chunk(sent[at : at + 10]) for at in range(0, 100, 10)]
+    batches = [request(sent[at : at + 10]) for at in range(0, 100, 10)]
 
-    messages, ticks = EventBatches(4).messages(chunks, 0.0, NOW)
+    messages, ticks = EventBatches(4).messages(batches, 0.0, NOW)
 
     found = told(messages)
     assert (0, len(messages)) == (ticks, len({partition for partition, _ in messages}))
@@ -54,7 +54,7 @@ def test_messages_are_bounded_in_bytes_and_in_events() -> None:
     large = [event(number, "s", b'{"a":"%b"}' % (b"x" * 30_000)) for number in range(100)]
     many = [event(number, "s") for number in range(100, MAX_EVENTS + 200)]
 
-    messages, _ = EventBatches(4).messages([chunk(large), chunk(many)], 0.0, NOW)
+    messages, _ = EventBatches(4).messages([request(large), request(many)], 0.0, NOW)
 
     assert all(len(value) <= MAX_BYTES for _, value in messages)
     assert [each.event_id for each in (*large, *many)] == [each.event_id for _, each in told(messages)]
@@ -64,7 +64,7 @@ def test_each_message_says_whose_events_it_bears_and_refusals_have_one_of_their_
     """The lines add up to what was let in and refused; each message is as open as its events are many."""
     sent = [event(number, f"s{number % 10}") for number in range(50)]
 
-    messages, empty = EventBatches(4).messages([chunk(sent, {"ts_too_old": 2}), chunk([])], 0.0, NOW)
+    messages, empty = EventBatches(4).messages([request(sent, {"ts_too_old": 2}), request([])], 0.0, NOW)
 
     batches = [events.decode(value, NOW) for _, value in messages]
     entries_of = [read(batch.entries) or [] for batch in batches]

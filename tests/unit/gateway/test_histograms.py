@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.gateway.adapters.batches import Chunk, cut
+from services.gateway.adapters.batches import PointIntakeBatch, cut
 from services.gateway.adapters.decoders.native import Decoded, Decoder
 from services.gateway.domain.ledger import Admitted
 from shared.errors import Rejected
@@ -59,7 +59,7 @@ def test_empty_buckets_of_increments_are_left_out() -> None:
     decoded = decode(GOOD)
 
     assert [(0.5, 1.0), (3.0, 3.0), (4.0, 2.0)] == rows(decoded)
-    assert 1 == Chunk(decoded.catalogue, decoded.points, NOW, NONE, decoded.surplus).taken
+    assert 1 == PointIntakeBatch(decoded.catalogue, decoded.points, NOW, NONE, decoded.surplus).taken
 
 
 def test_empty_buckets_of_running_totals_are_rows() -> None:
@@ -74,7 +74,7 @@ def test_running_totals_reach_the_reader_whole() -> None:
     """Empty buckets and the start come out of a message as they went in."""
     decoded = decode(GOOD | {"kind": "cumulative", "start_ts": NOW - 5}, GOOD | {"kind": "cumulative"})
 
-    (piece,) = cut([Chunk(decoded.catalogue, decoded.points, NOW, NONE)], 1)
+    (piece,) = cut([PointIntakeBatch(decoded.catalogue, decoded.points, NOW, NONE)], 1)
     record = envelope.encode(envelope.Batch("p", 1, NOW, piece.series, piece.points, []))
     read = envelope.decode(record, NOW)
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.gateway.adapters.batches import Chunk, PointBatches
+from services.gateway.adapters.batches import PointBatches, PointIntakeBatch
 from services.gateway.adapters.decoders.interner import Interner
 from services.gateway.adapters.pieces import MAX_BYTES
 from services.gateway.domain.cardinality import Rosters
@@ -34,16 +34,16 @@ def interner() -> Interner:
     return made
 
 
-def chunk(interner: Interner, slots: Any, identity: Identity | None) -> Chunk:
+def request(interner: Interner, slots: Any, identity: Identity | None) -> PointIntakeBatch:
     """Points of these series, valued by their order."""
     count = len(slots)
     points = Points(np.array(slots, np.int32), np.full(count, NOW), np.arange(count, dtype=np.float64))
-    return Chunk(interner, points, NOW, Admitted(1, count, {}), identity=identity)
+    return PointIntakeBatch(interner, points, NOW, Admitted(1, count, {}), identity=identity)
 
 
-def sent(chunks: list[Chunk], partitions: int = 1) -> list[tuple[int, envelope.Batch]]:
+def sent(batches: list[PointIntakeBatch], partitions: int = 1) -> list[tuple[int, envelope.Batch]]:
     """The messages of a flush, with their partitions."""
-    messages, _ = PointBatches(partitions, 0.0).messages(chunks, 0.0, NOW)
+    messages, _ = PointBatches(partitions, 0.0).messages(batches, 0.0, NOW)
     found = [(partition, envelope.decode(value, NOW)) for partition, value in messages]
     return [(partition, batch) for partition, batch in found if len(batch.points)]
 
@@ -63,11 +63,11 @@ def rows_of(
 def test_each_message_says_which_rows_are_of_which_batch(interner: Interner) -> None:
     """In every partition, between rows of batches without an id."""
     slots = [list(range(400 + at, 800, 3)) for at in range(3)]
-    chunks = [
-        chunk(interner, mine, identity) for mine, identity in zip(slots, (MINE, None, OTHER), strict=True)
+    batches = [
+        request(interner, mine, identity) for mine, identity in zip(slots, (MINE, None, OTHER), strict=True)
     ]
 
-    batches = sent(chunks, 4)
+    batches = sent(batches, 4)
 
     for identity, count in ((MINE, len(slots[0])), (OTHER, len(slots[2]))):
         found = rows_of(batches, identity)
@@ -78,7 +78,7 @@ def test_each_message_says_which_rows_are_of_which_batch(interner: Interner) -> 
 
 def test_a_batch_that_comes_twice_in_a_flush_has_two_parts(interner: Interner) -> None:
     """It is for the reader of the log to count one of them."""
-    ((_, batch),) = sent([chunk(interner, [400, 401], MINE)] * 2)
+    ((_, batch),) = sent([request(interner, [400, 401], MINE)] * 2)
 
     assert [envelope.Part(MINE.batch_id, 7, 0, 2), envelope.Part(MINE.batch_id, 7, 2, 2)] == batch.batches
 
@@ -87,9 +87,9 @@ def test_a_batch_that_comes_twice_in_a_flush_has_two_parts(interner: Interner) -
 def test_a_batch_is_never_split_for_its_neighbours(interner: Interner, partitions: int) -> None:
     """However large the flush is: a message ends where a batch does."""
     names = [replace(MINE, batch_id=at.to_bytes(8) * 2) for at in range(40)]
-    chunks = [chunk(interner, list(range(at, 400, 8)), name) for at, name in enumerate(names)]
+    batches = [request(interner, list(range(at, 400, 8)), name) for at, name in enumerate(names)]
 
-    batches = sent(chunks, partitions)
+    batches = sent(batches, partitions)
 
     assert len(batches) > partitions
     assert all(sum(map(len, batch.series)) <= MAX_BYTES for _, batch in batches)
@@ -108,11 +108,11 @@ def test_a_batch_too_large_for_a_message_is_parted_alike_in_any_company(
     interner: Interner, slots: list[int]
 ) -> None:
     """Each part has an id of its own, under which exactly these rows come, whatever columns the neighbours bring."""
-    weighted = chunk(interner, [400, 401], OTHER)
+    weighted = request(interner, [400, 401], OTHER)
     weighted.points.weight = np.array([2.0, 3.0])
 
-    alone = sent([chunk(interner, slots, MINE)])
-    between = sent([weighted, chunk(interner, slots, MINE), chunk(interner, list(range(300)), None)])
+    alone = sent([request(interner, slots, MINE)])
+    between = sent([weighted, request(interner, slots, MINE), request(interner, list(range(300)), None)])
 
     found = rows_of(alone, MINE)
     assert found == rows_of(between, MINE)
@@ -131,7 +131,7 @@ def test_more_series_than_a_slot_can_name_go_in_several_messages() -> None:
     for at in range(count):
         made.add(known, ("gauge", ""), f"m{at}", b"{}")  # type: ignore[arg-type]
 
-    batches = sent([chunk(made, range(at, at + 1000), None) for at in range(0, count, 1000)])
+    batches = sent([request(made, range(at, at + 1000), None) for at in range(0, count, 1000)])
 
     names = [batch.series[slot] for _, batch in batches for slot in batch.points.slot.tolist()]
     assert set(made.packed) == set(names)

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from services.gateway.adapters.decoders.native import Decoder
-from services.gateway.adapters.event_batches import EventBatches, EventChunk
-from services.gateway.adapters.kafka import MAX_CHUNKS, KafkaPublisher
+from services.gateway.adapters.event_batches import EventBatches, EventIntakeBatch
+from services.gateway.adapters.kafka import MAX_BATCHES_WAITING, KafkaPublisher
 from services.gateway.adapters.redis_bindings import RedisBindings
 from services.gateway.domain.cardinality import Rosters
 from services.gateway.domain.identity import Identity
@@ -98,8 +98,8 @@ async def test_bindings_beyond_the_bound_are_let_in_unasked(count: int, evicted:
 async def test_a_publisher_takes_no_more_requests_than_may_wait() -> None:
     """Requests that were refused as a whole wait to be said for the ledger, and are bounded too."""
     publisher = KafkaPublisher("", "topic", EventBatches, deadline_ms=1000, stall_ms=1000)
-    refused = EventChunk([], 0, admitted(1, 0, []))
-    for _ in range(MAX_CHUNKS - 1):
+    refused = EventIntakeBatch([], 0, admitted(1, 0, []))
+    for _ in range(MAX_BATCHES_WAITING - 1):
         publisher.note(refused)
     below = publisher.refusal()
 
@@ -107,7 +107,7 @@ async def test_a_publisher_takes_no_more_requests_than_may_wait() -> None:
 
     assert "the producer has not started" == below
     assert "too many requests wait for a flush" == publisher.refusal()
-    assert MAX_CHUNKS == publisher.bound("points").used()
+    assert MAX_BATCHES_WAITING == publisher.bound("points").used()
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.gateway.adapters import chunks
-from services.gateway.adapters.batches import Chunk
+from services.gateway.adapters import intake_batches
+from services.gateway.adapters.batches import PointIntakeBatch
 from services.gateway.adapters.decoders.native import Decoder
 from services.gateway.adapters.http_body import Limits
 from services.gateway.adapters.http_intake import Budget, Doors, IntakeRoute
@@ -38,15 +38,15 @@ class FakeLog:
         """Why nothing can be taken now."""
         return self.down
 
-    async def publish(self, chunk: Chunk) -> Outcome:
+    async def publish(self, batch: PointIntakeBatch) -> Outcome:
         """Count the rows."""
-        self.rows += len(chunk)
-        self.identities.append(chunk.identity)
+        self.rows += len(batch)
+        self.identities.append(batch.identity)
         return self.outcome
 
-    def note(self, chunk: Chunk) -> None:
+    def note(self, batch: PointIntakeBatch) -> None:
         """Remember what was refused."""
-        self.noted.append(chunk.admitted)
+        self.noted.append(batch.admitted)
 
 
 class FakeGrants:
@@ -72,7 +72,7 @@ class Counts:
 
 def route(
     log: FakeLog, grants: FakeGrants, budget: Budget, bindings: FakeBindings | None = None
-) -> tuple[IntakeRoute[Chunk], Counts]:
+) -> tuple[IntakeRoute[PointIntakeBatch], Counts]:
     """The route on fakes."""
     counts = Counts(Load(), IntakeCounters())
     limits = Limits(wire_bytes=10_000, decoded_bytes=20_000, idle_s=0.05, total_s=1.0)
@@ -80,11 +80,13 @@ def route(
     decoder = Decoder(1000, 1000)
 
     intake = Intake(log, counts.counters, bindings or FakeBindings())
-    return IntakeRoute(doors, intake, chunks.points(decoder.decode, named=True), counts.counters), counts
+    return IntakeRoute(
+        doors, intake, intake_batches.points(decoder.decode, named=True), counts.counters
+    ), counts
 
 
 async def post(
-    made: IntakeRoute[Chunk], parts: Iterable[bytes | None], *headers: tuple[bytes, bytes]
+    made: IntakeRoute[PointIntakeBatch], parts: Iterable[bytes | None], *headers: tuple[bytes, bytes]
 ) -> list[dict[str, Any]]:
     """What the route sends for a body in these parts; None: the client leaves; after them it is silent."""
     waiting = list(parts)

@@ -23,11 +23,11 @@ class FakePublisher:
         """The reason."""
         return self.reason
 
-    async def publish(self, chunk: object) -> Outcome:
+    async def publish(self, batch: object) -> Outcome:
         """Takes none."""
         return Outcome.NOT_ACCEPTED
 
-    def note(self, chunk: object) -> None:
+    def note(self, batch: object) -> None:
         """Takes none."""
 
 

@@ -9,9 +9,9 @@ from typing import TypeAlias
 
 import msgspec
 
-from services.gateway.adapters.batches import Chunk
+from services.gateway.adapters.batches import PointIntakeBatch
 from services.gateway.adapters.decoders import events, native
-from services.gateway.adapters.event_batches import EventChunk
+from services.gateway.adapters.event_batches import EventIntakeBatch
 from services.gateway.adapters.http_intake import Decode, Decoded, Posted
 from services.gateway.domain.identity import checked_key, identity_of
 from services.gateway.domain.ledger import admitted
@@ -34,15 +34,15 @@ class _Named(msgspec.Struct):
 _named = msgspec.json.Decoder(_Named)
 
 
-def points(decode: DecodePoints, *, named: bool = False) -> Decode[Chunk]:
+def points(decode: DecodePoints, *, named: bool = False) -> Decode[PointIntakeBatch]:
     """Takes points; `named`: the body itself may say its key."""
 
-    def chunked(posted: Posted) -> Decoded[Chunk]:
+    def decoded(posted: Posted) -> Decoded[PointIntakeBatch]:
         found = decode(posted.content, posted.tenant_id, posted.received_at_ms)
         key = _key(posted) if named else posted.key
         identity = identity_of("points", posted.tenant_id, key, posted.content, timed=found.timed)
         counted = admitted(posted.tenant_id, len(found.points), found.rejected)
-        chunk = Chunk(
+        batch = PointIntakeBatch(
             found.catalogue,
             found.points,
             posted.received_at_ms,
@@ -51,21 +51,23 @@ def points(decode: DecodePoints, *, named: bool = False) -> Decode[Chunk]:
             found.overflowed,
             identity,
         )
-        return Decoded(chunk, found.rejected)
+        return Decoded(batch, found.rejected)
 
-    return chunked
+    return decoded
 
 
-def happenings(decode: DecodeEvents) -> Decode[EventChunk]:
+def happenings(decode: DecodeEvents) -> Decode[EventIntakeBatch]:
     """Takes events; each bears an id, so that a key only tells two bodies apart."""
 
-    def chunked(posted: Posted) -> Decoded[EventChunk]:
+    def decoded(posted: Posted) -> Decoded[EventIntakeBatch]:
         found = decode(posted.content, posted.tenant_id, posted.received_at_ms)
         identity = identity_of("events", posted.tenant_id, posted.key, posted.content, timed=False)
         counted = admitted(posted.tenant_id, len(found.events), found.rejected)
-        return Decoded(EventChunk(found.events, posted.received_at_ms, counted, identity), found.rejected)
+        return Decoded(
+            EventIntakeBatch(found.events, posted.received_at_ms, counted, identity), found.rejected
+        )
 
-    return chunked
+    return decoded
 
 
 def _key(posted: Posted) -> bytes:
