@@ -36,7 +36,7 @@ MEMORY_ALONE_S = 2400.0
 """How long when it is asked for by name."""
 
 MEASURES: dict[tuple[str, ...], Measure] = {
-    **{(name,): functools.partial(gateway.measure, figure=name) for name in gateway.CARGO},
+    **{(name,): functools.partial(gateway.measure, figure=name) for name in gateway.SIGNALS},
     **{(name,): functools.partial(aggregator.measure, figure=name) for name in aggregator.PLANS},
     ("ingest_events",): ingest.measure,
     ("latency_live", "latency_closed"): latency.measure,

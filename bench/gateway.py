@@ -20,7 +20,7 @@ CONNECTIONS = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Cargo:
+class Signal:
     """What is posted, where, and how much better than the naive peer we mean to be."""
 
     name: str
@@ -38,11 +38,11 @@ class Cargo:
     goal: float
 
 
-CARGO = {
-    "gateway_100": Cargo(
+SIGNALS = {
+    "gateway_100": Signal(
         "points", "/v1/telemetry", METRICS, "gateway", traffic.write_bodies, log.points_between, 100, 64, 6.0
     ),
-    "gateway_1000": Cargo(
+    "gateway_1000": Signal(
         "points",
         "/v1/telemetry",
         METRICS,
@@ -53,7 +53,7 @@ CARGO = {
         24,
         20.0,
     ),
-    "gateway_events_100": Cargo(
+    "gateway_events_100": Signal(
         "events", "/v1/events", EVENTS, "events", traffic.write_events, log.events_between, 100, 64, 5.0
     ),
 }
@@ -73,27 +73,27 @@ class Side:
 
 async def measure(stack: Stack, folder: Path, figure: str) -> list[Line]:
     """The line of one figure."""
-    cargo = CARGO[figure]
+    signal = SIGNALS[figure]
     wrk.find()
     async with stand.room(stack, folder) as room:
         with ExitStack() as running:
-            ours, naive = await _ours(room, running, cargo), await _naive(room, running, cargo)
+            ours, naive = await _ours(room, running, signal), await _naive(room, running, signal)
             for side in (ours, naive):
-                await _round(room, side, cargo, WARM_S, 0)
+                await _round(room, side, signal, WARM_S, 0)
             rounds: dict[str, list[tuple[float, wrk.Sent]]] = {ours.name: [], naive.name: []}
             for number in range(1, PAIRS + 1):
                 for side in (ours, naive):
-                    rounds[side.name].append(await _round(room, side, cargo, ROUND_S, number))
+                    rounds[side.name].append(await _round(room, side, signal, ROUND_S, number))
     own, other = rounds[ours.name], rounds[naive.name]
     conditions = {
-        f"{cargo.name}_a_request": cargo.rows,
+        f"{signal.name}_a_request": signal.rows,
         "connections": CONNECTIONS,
         "partitions": DEFAULT_PARTITIONS,
     }
     return [
         compared(
-            figure, [rate for rate, _ in own], [rate for rate, _ in other], goals=(cargo.goal, 0.0),
-            unit=f"{cargo.name}/CPU-s",
+            figure, [rate for rate, _ in own], [rate for rate, _ in other], goals=(signal.goal, 0.0),
+            unit=f"{signal.name}/CPU-s",
             latency_ms={"p50": own[-1][1].p50_ms, "p99": own[-1][1].p99_ms},
             naive_latency_ms={"p50": other[-1][1].p50_ms, "p99": other[-1][1].p99_ms},
             **conditions,
@@ -101,24 +101,24 @@ async def measure(stack: Stack, folder: Path, figure: str) -> list[Line]:
     ]  # fmt: skip
 
 
-async def _ours(room: stand.Room, running: ExitStack, cargo: Cargo) -> Side:
-    port, topic, kafka = stand.free_port(), room.prefix + cargo.topic.name, room.stack.kafka
+async def _ours(room: stand.Room, running: ExitStack, signal: Signal) -> Side:
+    port, topic, kafka = stand.free_port(), room.prefix + signal.topic.name, room.stack.kafka
     environ = {**room.environ, "GATEWAY_PORT": str(port)}
     process = running.enter_context(stand.started(["services.gateway"], room.folder, environ))
     await stand.until_ready(process, port)
 
     async def count(begin: dict[int, int], end: dict[int, int]) -> int:
-        return await cargo.between(kafka, topic, begin, end)
+        return await signal.between(kafka, topic, begin, end)
 
     return Side("ours", process, port, topic, count)
 
 
-async def _naive(room: stand.Room, running: ExitStack, cargo: Cargo) -> Side:
+async def _naive(room: stand.Room, running: ExitStack, signal: Signal) -> Side:
     port, topic = stand.free_port(), await room.add_topic("naive", DEFAULT_PARTITIONS)
     environ = {"BENCH_KAFKA": room.stack.kafka, "BENCH_TOPIC": topic}
     command = [
         "uvicorn",
-        f"bench.naive.{cargo.naive}:app",
+        f"bench.naive.{signal.naive}:app",
         "--port",
         str(port),
         "--no-access-log",
@@ -136,22 +136,22 @@ async def _naive(room: stand.Room, running: ExitStack, cargo: Cargo) -> Side:
 
 
 async def _round(
-    room: stand.Room, side: Side, cargo: Cargo, seconds: int, number: int
+    room: stand.Room, side: Side, signal: Signal, seconds: int, number: int
 ) -> tuple[float, wrk.Sent]:
-    bodies = room.folder / f"bodies-{cargo.name}-{cargo.rows}"
-    size = cargo.write(bodies, cargo.rows, cargo.bodies, number)
+    bodies = room.folder / f"bodies-{signal.name}-{signal.rows}"
+    size = signal.write(bodies, signal.rows, signal.bodies, number)
     cpu_s = await side.process.settled_cpu_s()
     begin = await log.ends(room.stack.kafka, side.topic, DEFAULT_PARTITIONS)
     sent = await wrk.drive(
-        side.port, room.key, bodies, path=cargo.path, connections=CONNECTIONS, seconds=seconds
+        side.port, room.key, bodies, path=signal.path, connections=CONNECTIONS, seconds=seconds
     )
     used_s = await side.process.settled_cpu_s() - cpu_s
     logged = await side.count(begin, await log.ends(room.stack.kafka, side.topic, DEFAULT_PARTITIONS))
-    posted = sent.requests * cargo.rows
+    posted = sent.requests * signal.rows
     if logged < posted:
-        raise Invalid(f"{side.name}: {posted} {cargo.name} acknowledged, {logged} in the log")
+        raise Invalid(f"{side.name}: {posted} {signal.name} acknowledged, {logged} in the log")
     say(
-        f"  {side.name:5} {cargo.rows} {cargo.name} a request, {size} B each: {logged / used_s:,.0f} /CPU-s "
+        f"  {side.name:5} {signal.rows} {signal.name} a request, {size} B each: {logged / used_s:,.0f} /CPU-s "
         f"({logged:,} in {used_s:.2f} CPU-s; p50 {sent.p50_ms:.0f} ms, p99 {sent.p99_ms:.0f} ms)"
     )
     return logged / used_s, sent

@@ -31,7 +31,7 @@ DEFAULT_RANGE_MS = 3600 * 1000
 
 _PLAIN = (RECEIVED, DERIVED, COUNTED, DUPLICATE, CONFLICT, STALE_TOTAL)
 _CODED = (REJECTED, DEAD_LETTERED)
-_HEAD = ("tenant", "cargo", "minutes", *_PLAIN, *_CODED, "difference")
+_HEAD = ("tenant", "signal", "minutes", *_PLAIN, *_CODED, "difference")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +78,16 @@ def told(audit: Audit) -> Iterator[str]:
     """The findings, line by line."""
     asked = audit.question
     yield f"received from {_text(asked.from_ms)} to {_text(asked.to_ms)}"
-    cargoes = {topic: cargo for cargo, topic in asked.topics.items()}
+    signals = {topic: signal for signal, topic in asked.topics.items()}
     groups: dict[tuple[str, str], list[Account]] = {}
     for minute in audit.books.minutes:
-        groups.setdefault((minute.tenant, cargoes[minute.topic]), []).append(minute.account)
+        groups.setdefault((minute.tenant, signals[minute.topic]), []).append(minute.account)
     yield from _table([_row(*key, accounts) for key, accounts in sorted(groups.items())])
-    for (tenant, cargo), accounts in sorted(groups.items()):
-        yield from _codes(f"{cargo} of {tenant}", total(accounts))
+    for (tenant, signal), accounts in sorted(groups.items()):
+        yield from _codes(f"{signal} of {tenant}", total(accounts))
     for minute in audit.open:
         counts = ", ".join(f"{name} {count}" for name, count in sorted(minute.account.counts.items()))
-        where = f"{_text(minute.minute_ms)}, {cargoes[minute.topic]} of {minute.tenant}"
+        where = f"{_text(minute.minute_ms)}, {signals[minute.topic]} of {minute.tenant}"
         yield f"does not close: {where}: {counts}, difference {minute.account.difference:+}"
     yield from _flight(audit)
     for tier in audit.books.tiers:
@@ -95,11 +95,11 @@ def told(audit: Audit) -> Iterator[str]:
     yield "all is accounted for" if audit.sound else "something is not accounted for: see above"
 
 
-def _row(tenant: str, cargo: str, accounts: Sequence[Account]) -> tuple[str, ...]:
+def _row(tenant: str, signal: str, accounts: Sequence[Account]) -> tuple[str, ...]:
     whole = total(accounts)
     plain = [whole.of(outcome) for outcome in _PLAIN]
     coded = [sum(whole.by_code(outcome).values()) for outcome in _CODED]
-    return (tenant, cargo, *map(str, (len(accounts), *plain, *coded, whole.difference)))
+    return (tenant, signal, *map(str, (len(accounts), *plain, *coded, whole.difference)))
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
@@ -121,11 +121,11 @@ def _flight(audit: Audit) -> Iterator[str]:
     if audit.in_flight is None:
         yield "in flight: not known, for Kafka does not answer"
         return
-    for cargo, topic in audit.question.topics.items():
+    for signal, topic in audit.question.topics.items():
         behind = [count for (name, _), count in audit.in_flight.items() if name == topic]
         waiting = [count for count in behind if count]
         where = f" in {len(waiting)} of {len(behind)} partitions" if waiting else ""
-        yield f"in flight, {cargo}: {sum(waiting)} messages{where}"
+        yield f"in flight, {signal}: {sum(waiting)} messages{where}"
 
 
 def _tier(tier: Tier) -> Iterator[str]:

@@ -102,7 +102,7 @@ class Question:
     from_ms: int
     to_ms: int
     topics: Mapping[str, str]
-    """By cargo."""
+    """By signal."""
     tenant: str | None
     """Name of the only tenant; None: all."""
 

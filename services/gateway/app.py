@@ -75,21 +75,23 @@ C = TypeVar("C", bound=IntakeBatch)
 
 
 @dataclass(slots=True)
-class Lane(Generic[C]):
+class Pipeline(Generic[C]):
     """Points, or events: what brings them to the log, and what counts them."""
 
-    cargo: str
+    signal: str
     publisher: KafkaPublisher[C]
     intake: Intake[C]
     counters: IntakeCounters
 
-    def counts(self) -> http_health.Lane:
+    def counts(self) -> http_health.PipelineCounts:
         """What `/metrics` shows of it."""
-        return http_health.Lane(self.cargo, self.counters, self.publisher.flow, self.publisher.unacked_s)
+        return http_health.PipelineCounts(
+            self.signal, self.counters, self.publisher.flow, self.publisher.unacked_s
+        )
 
     def bound(self) -> Bound:
         """What waits to be published."""
-        return self.publisher.bound(self.cargo)
+        return self.publisher.bound(self.signal)
 
 
 @dataclass(slots=True)
@@ -100,7 +102,7 @@ class Gateway:
     pool: postgres.Pool
     tables: postgres.Pool
     cache: redis.Client
-    lanes: tuple[Lane[Any], ...]
+    pipelines: tuple[Pipeline[Any], ...]
     routes: dict[str, IntakeRoute[Any]]
     rest: FastAPI
     provider: MeterProvider
@@ -121,10 +123,10 @@ async def build(settings: Settings) -> Gateway:
     tables = await postgres.pool(settings.postgres, REPORTS_SIZE, **PLANNING)
     cache = redis.client(settings.redis)
     bindings = RedisBindings(cache, settings.topic_prefix)
-    points = _lane(
+    points = _pipeline(
         "points", settings, METRICS, lambda count: PointBatches(count, monotonic_s()), bindings=bindings
     )
-    events = _lane("events", settings, EVENTS, EventBatches, bindings=bindings)
+    events = _pipeline("events", settings, EVENTS, EventBatches, bindings=bindings)
     ring, load = KeyRing(PostgresGrants(pool)), Load()
 
     def refusal() -> str | None:
@@ -154,16 +156,19 @@ async def build(settings: Settings) -> Gateway:
 
 
 def _instruments(
-    lanes: tuple[Lane[Any], ...], doors: Doors, stopped: Mapping[str, int], remembered: tuple[Bound, ...]
+    pipelines: tuple[Pipeline[Any], ...],
+    doors: Doors,
+    stopped: Mapping[str, int],
+    remembered: tuple[Bound, ...],
 ) -> MeterProvider:
-    bounds = (*remembered, *doors.bounds(), *(lane.bound() for lane in lanes))
-    counts = [lane.counts() for lane in lanes]
+    bounds = (*remembered, *doors.bounds(), *(pipeline.bound() for pipeline in pipelines))
+    counts = [pipeline.counts() for pipeline in pipelines]
     return http_health.instruments(counts, doors.load, doors.ring.rosters, stopped, bounds)
 
 
-def _lane(
-    cargo: str, settings: Settings, topic: Topic, batches: Callable[[int], Batches[C]], *, bindings: Bindings
-) -> Lane[C]:
+def _pipeline(
+    signal: str, settings: Settings, topic: Topic, batches: Callable[[int], Batches[C]], *, bindings: Bindings
+) -> Pipeline[C]:
     publisher = KafkaPublisher(
         settings.kafka,
         settings.topic_prefix + topic.name,
@@ -172,7 +177,7 @@ def _lane(
         stall_ms=settings.stall_ms,
     )
     counters = IntakeCounters()
-    return Lane(cargo, publisher, Intake(publisher, counters, bindings), counters)
+    return Pipeline(signal, publisher, Intake(publisher, counters, bindings), counters)
 
 
 def _limits(settings: Settings) -> Limits:
@@ -188,8 +193,8 @@ def _routes(
     doors: Doors,
     numbers: native.Decoder,
     happenings: events_json.Decoder,
-    points: Lane[PointIntakeBatch],
-    events: Lane[EventIntakeBatch],
+    points: Pipeline[PointIntakeBatch],
+    events: Pipeline[EventIntakeBatch],
 ) -> dict[str, IntakeRoute[Any]]:
     """The routes that take something in, by their paths."""
     older = Analytics(numbers, happenings)
@@ -247,7 +252,8 @@ async def run(settings: Settings) -> None:
     stopping = lifecycle.stop_event()
     gateway = await build(settings)
     publishing = {
-        lifecycle.background(lane.publisher.run(), f"publisher of {lane.cargo}") for lane in gateway.lanes
+        lifecycle.background(pipeline.publisher.run(), f"publisher of {pipeline.signal}")
+        for pipeline in gateway.pipelines
     }
     config = uvicorn.Config(
         gateway, settings.host, settings.port, loop="none", http=patient(settings.headers_ms / 1000), lifespan="off",
@@ -260,12 +266,12 @@ async def run(settings: Settings) -> None:
     _tune_collector()
     await asyncio.wait({asyncio.ensure_future(stopping.wait()), serving}, return_when=asyncio.FIRST_COMPLETED)
     _log.info("stopping")
-    for lane in gateway.lanes:
-        lane.intake.draining = "this process is stopping"
+    for pipeline in gateway.pipelines:
+        pipeline.intake.draining = "this process is stopping"
     server.should_exit = True
     await serving
-    for lane in gateway.lanes:
-        lane.publisher.stop()
+    for pipeline in gateway.pipelines:
+        pipeline.publisher.stop()
     await asyncio.wait(publishing, timeout=FLUSH_S)
     watching.cancel()
     gateway.provider.shutdown()

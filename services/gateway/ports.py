@@ -169,7 +169,7 @@ class Summaries(Protocol):
 class Ledgers(Protocol):
     """Knows what became of what was received."""
 
-    async def statement(self, tenant_id: int, cargo: str, span: Minutes) -> Statement:
+    async def statement(self, tenant_id: int, signal: str, span: Minutes) -> Statement:
         """What became of the points, or events, that a tenant sent in these minutes."""
         ...
 

@@ -11,7 +11,7 @@ import pytest
 from deploy.local.stack import Stack
 from shared.runtime.failpoint import POINTS
 from tests.support import forks
-from tests.support.crashing import Blow, Lane
+from tests.support.crashing import Blow, StruckWorker
 from tests.support.rig import Rig
 
 pytestmark = pytest.mark.servers
@@ -58,6 +58,6 @@ async def _strike(stack: Stack, folder: Path, left: list[Blow]) -> None:
     rig = Rig(
         stack.kafka, stack.postgres, stack.redis, "aiokafka", f"t{tenant_id}.", tenant_id, folder, settings=settings
     )  # fmt: skip
-    async with Lane(rig, SEED) as lane:
+    async with StruckWorker(rig, SEED) as worker:
         while left:
-            await lane.strike(left.pop())
+            await worker.strike(left.pop())

@@ -62,10 +62,10 @@ async def test_all_is_accounted_for_whatever_is_killed(system: System) -> None:
         stop.set()
 
     await until(lambda: settled(system, points, events), "all that was answered has come through", 60)
-    of = {cargo: await system.get("/v1/ledger", cargo=cargo) for cargo in ("points", "events")}
+    of = {signal: await system.get("/v1/ledger", signal=signal) for signal in ("points", "events")}
     assert [] == [minute for found in of.values() for minute in found["minutes"] if minute["difference"]]
-    for cargo, sent in (("points", points), ("events", events)):
-        total = of[cargo]["total"]
+    for signal, sent in (("points", points), ("events", events)):
+        total = of[signal]["total"]
         assert sent.answered <= total["received"] <= sent.answered + sent.unanswered
         assert sent.answered * BAD <= total["rejected"]["ts_too_old"] * (GOOD + BAD)
     assert of["events"]["total"]["duplicate"] > 0
@@ -106,7 +106,7 @@ async def test_the_audit_says_so_and_notices_a_changed_row(system: System) -> No
 
 
 async def test_a_difference_pages_until_it_is_gone(system: System) -> None:
-    """A rule like any other fires, for the tenant and cargo concerned, and resolves."""
+    """A rule like any other fires, for the tenant and signal concerned, and resolves."""
     row = system.prefix + METRICS.name, system.tenant_id
     await system.sql(
         "INSERT INTO ledger_1m VALUES (date_trunc('minute', now()), $2, $1, 0, 'received', 3)", *row
@@ -172,7 +172,7 @@ async def answered(before: tuple[int, int], points: Sent, events: Sent) -> bool:
 async def settled(system: System, sent: Sent, happened: Sent) -> bool:
     """Whether what was answered has come in, and what was counted is in the tables, derived points included."""
     points, events = [
-        (await system.get("/v1/ledger", cargo=cargo))["total"] for cargo in ("points", "events")
+        (await system.get("/v1/ledger", signal=signal))["total"] for signal in ("points", "events")
     ]
     (row,) = await system.sql(
         "SELECT (SELECT count(*) FROM event WHERE tenant_id = $1) AS events, sum(count) AS points "
@@ -198,7 +198,7 @@ async def audit(system: System, *words: str) -> tuple[int, str]:
 async def paged(system: System, state: str) -> bool:
     """Whether the alert of the ledger is in this state."""
     found = (await system.get("/v1/alerts", state=state))["alerts"]
-    told = [(a["labels"]["alertname"], a["labels"]["cargo"], a["value"]) for a in found]
+    told = [(a["labels"]["alertname"], a["labels"]["signal"], a["value"]) for a in found]
     return told == [("LedgerOpen", "points", 3.0)]
 
 

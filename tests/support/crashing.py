@@ -57,7 +57,7 @@ class Blow(NamedTuple):
 
 
 @dataclass
-class Lane:
+class StruckWorker:
     """One system."""
 
     rig: Rig

@@ -19,7 +19,7 @@ MAX_MESSAGE = 200
 class Rejection:
     """One item that the gateway refused for ever."""
 
-    cargo: str
+    signal: str
     """`points` or `events`."""
     item: Mapping[str, Any]
     """The item as it was sent."""

@@ -1,4 +1,4 @@
-"""How long a lane waits after a failure: exponential, with full jitter.
+"""How long a sender waits after a failure: exponential, with full jitter.
 
 Seconds. The law: clients that failed together do not come back together, and none comes back before it was told to.
 """

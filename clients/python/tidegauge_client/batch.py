@@ -1,6 +1,6 @@
 """A batch: the items of one request, under one id for all its repeats.
 
-Positions count the items of a lane from its first; seconds are monotonic. The law: an id never names two bodies, so the
+Positions count items from the first of a signal; seconds are monotonic. The law: an id never names two bodies, so the
 gateway may drop a repeat unseen.
 """
 
@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Generic
 from uuid import uuid4
 
-from tidegauge_client.cargo import Cargo, Item
+from tidegauge_client.signal import Item, Signal
 
 MAX_BODY_BYTES = 900_000
 """Largest body before compression; the gateway takes 1 MiB of any one that comes plain."""
@@ -27,7 +27,7 @@ GZIP_LEVEL = 3
 class Batch(Generic[Item]):
     """Items that are sent together."""
 
-    cargo: Cargo[Item]
+    signal: Signal[Item]
     items: Sequence[Item]
     start: int
     """Position of its first item."""
@@ -39,7 +39,7 @@ class Batch(Generic[Item]):
     @cached_property
     def body(self) -> bytes:
         """The JSON that carries it."""
-        return self.cargo.pack(self.items)
+        return self.signal.pack(self.items)
 
     @cached_property
     def zipped(self) -> bytes:
@@ -60,6 +60,6 @@ class Batch(Generic[Item]):
         """Two batches with ids of their own, in order."""
         middle = len(self.items) // 2
         return (
-            Batch(self.cargo, self.items[:middle], self.start, self.made_s),
-            Batch(self.cargo, self.items[middle:], self.start + middle, self.made_s),
+            Batch(self.signal, self.items[:middle], self.start, self.made_s),
+            Batch(self.signal, self.items[middle:], self.start + middle, self.made_s),
         )

@@ -16,10 +16,10 @@ log = getLogger("tidegauge_client")
 
 
 class Reports:
-    """What one lane has to say."""
+    """What one sender has to say."""
 
-    def __init__(self, cargo: str) -> None:
-        self._cargo = cargo
+    def __init__(self, signal: str) -> None:
+        self._signal = signal
         self._told_s: dict[str, float] = {}
         self._untold: Counter[str] = Counter()
 
@@ -29,4 +29,4 @@ class Reports:
         now_s = time.monotonic()
         if now_s - self._told_s.get(topic, -EVERY_S) >= EVERY_S:
             self._told_s[topic] = now_s
-            log.log(level, "%d %s %s: %s", self._untold.pop(topic), self._cargo, topic, why)
+            log.log(level, "%d %s %s: %s", self._untold.pop(topic), self._signal, topic, why)

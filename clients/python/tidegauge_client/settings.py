@@ -18,7 +18,7 @@ class Settings:
     batch_after_s: float
     """A batch leaves so long after its first item."""
     max_queue: int
-    """Items kept of each lane; beyond it the oldest are dropped."""
+    """Items kept of each signal; beyond it the oldest are dropped."""
     max_age_s: float
     """How long a batch is repeated."""
     timeout_s: float

@@ -25,7 +25,7 @@ CLOSED = "closed"
 
 @dataclass
 class RunningStats:
-    """Running counts of one lane."""
+    """Running counts of one signal."""
 
     sent: int = 0
     rejected: int = 0
@@ -50,7 +50,7 @@ class Stats:
 
 
 def total(parts: Iterable[Stats]) -> Stats:
-    """The sum of several lanes."""
+    """The sum of several signals."""
     found = list(parts)
     return Stats(
         queued=sum(part.queued for part in found),

@@ -14,10 +14,10 @@ from typing import Any, Final, Self, SupportsFloat, SupportsIndex
 from uuid import uuid4
 
 from tidegauge_client import checks
-from tidegauge_client.cargo import EVENTS, POINTS, Cargo, Histogram, Item, Point
 from tidegauge_client.clock import now_ms
-from tidegauge_client.lane import Lane, OnRejected
 from tidegauge_client.settings import Settings
+from tidegauge_client.signal import EVENTS, POINTS, Histogram, Item, Point, Signal
+from tidegauge_client.signal_sender import OnRejected, SignalSender
 from tidegauge_client.stats import Stats, total
 from tidegauge_client.transport import Address, Transport
 
@@ -57,13 +57,13 @@ class Telemetry:
             retry_first_s=retry_first_s,
             retry_longest_s=retry_longest_s,
         )
-        self._points = self._lane(POINTS)
-        self._events = self._lane(EVENTS)
+        self._points = self._sender(POINTS)
+        self._events = self._sender(EVENTS)
         _open.add(self)
 
-    def _lane(self, cargo: Cargo[Item]) -> Lane[Item]:
+    def _sender(self, signal: Signal[Item]) -> SignalSender[Item]:
         transport = Transport(self._address, self._settings.timeout_s, self._tls)
-        return Lane(cargo, transport, self._settings, self._on_rejected)
+        return SignalSender(signal, transport, self._settings, self._on_rejected)
 
     def __repr__(self) -> str:
         return f"Telemetry({self._address.url!r}, {self.stats})"
@@ -200,12 +200,12 @@ class Telemetry:
         """Flush, then drop what is left and take nothing more; whether all was settled in time."""
         until_s = time.monotonic() + (self._settings.exit_flush_s if timeout_s is None else timeout_s)
         settled = self._flushed(until_s)
-        lanes = (self._points, self._events)
-        for lane in lanes:
-            lane.close()
+        senders = (self._points, self._events)
+        for sender in senders:
+            sender.close()
         until_s = max(until_s, time.monotonic() + GRACE_S)
-        for lane in lanes:
-            lane.join(until_s)
+        for sender in senders:
+            sender.join(until_s)
         _open.discard(self)
         return settled
 
@@ -218,8 +218,8 @@ class Telemetry:
         self.close()
 
     def _reborn(self) -> None:
-        for lane in (self._points, self._events):
-            lane.reborn()
+        for sender in (self._points, self._events):
+            sender.reborn()
 
 
 _open: set[Telemetry] = set()

@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from tidegauge_client import checks
 from tidegauge_client.answer import Answer
 from tidegauge_client.batch import Batch
-from tidegauge_client.cargo import Item
+from tidegauge_client.signal import Item
 
 MAX_ANSWER_BYTES = 4 << 20
 """Most that is read of an answer: far more than a thousand rejected items take."""
@@ -99,7 +99,7 @@ class Transport:
             connection.connect()
         content = batch.body if batch.small else batch.zipped
         with suppress(BrokenPipeError):  # the gateway may answer a large body before it has read it
-            connection.request("POST", self._address.path + batch.cargo.path, content, self._headers(batch))
+            connection.request("POST", self._address.path + batch.signal.path, content, self._headers(batch))
             whole = True
         response = connection.getresponse()
         read = response.read(MAX_ANSWER_BYTES).replace(self._address.key.encode(), b"***")

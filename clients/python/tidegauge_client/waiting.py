@@ -1,7 +1,7 @@
-"""The items of a lane in their order: most wait, the oldest are under way in batches.
+"""The items of a signal in their order: most wait, the oldest are under way in batches.
 
 Adding is an append and a comparison, without a lock: `_alarm_at` is the length at which somebody must hear of it, which
-the lane's thread sets before it looks and sleeps. Positions count items from the first. The law: an item leaves once.
+the sender's thread sets before it looks and sleeps. Positions count items from the first. The law: an item leaves once.
 """
 
 import time
@@ -12,8 +12,8 @@ from typing import Generic
 
 from tidegauge_client import stats
 from tidegauge_client.batch import Batch
-from tidegauge_client.cargo import Cargo, Item
 from tidegauge_client.settings import Settings
+from tidegauge_client.signal import Item, Signal
 from tidegauge_client.stats import RunningStats, Stats
 
 
@@ -22,12 +22,12 @@ class Waiting(Generic[Item]):
 
     def __init__(
         self,
-        cargo: Cargo[Item],
+        signal: Signal[Item],
         settings: Settings,
         start: Callable[[], bool],
         on_overflow: Callable[[int], None],
     ) -> None:
-        self._cargo = cargo
+        self._signal = signal
         self._settings = settings
         self._start = start
         self._on_overflow = on_overflow
@@ -99,7 +99,7 @@ class Waiting(Generic[Item]):
     def _take(self) -> None:
         items = [self._queue.popleft() for _ in range(min(len(self._queue), self._settings.batch_items))]
         if items:
-            self._under_way.append(Batch(self._cargo, items, self._taken, time.monotonic()))
+            self._under_way.append(Batch(self._signal, items, self._taken, time.monotonic()))
             self._taken += len(items)
 
     def settle(self, batch: Batch[Item], rejected: int) -> None:

@@ -19,7 +19,7 @@ from shared.wire.series import pack, partition_of, series_id
 from shared.wire.topics import EVENTS, METRICS
 
 METRIC = "tidegauge.ledger.difference"
-"""What the points are called, in the tenant whose ledger it is; label `cargo`."""
+"""What the points are called, in the tenant whose ledger it is; label `signal`."""
 
 _DIFFERENCES = """
 SELECT tenant_id, topic, sum(abs(difference))::bigint FROM (
@@ -38,15 +38,15 @@ class LedgerWatch:
         self._sender = sender
         self._producer = f"ledger:{owner}"
         self._points = prefix + METRICS.name
-        self._cargoes = {self._points: "points", prefix + EVENTS.name: "events"}
+        self._signals = {self._points: "points", prefix + EVENTS.name: "events"}
         self._differences: dict[Series, int] = {}
 
     async def look(self) -> Mapping[Series, int]:
         """What does not close now, by the series that tells it. Raises `Unavailable`."""
         async with connection(self._pool) as conn:
-            rows = await conn.fetch(_DIFFERENCES, list(self._cargoes))
+            rows = await conn.fetch(_DIFFERENCES, list(self._signals))
         self._differences = {
-            Series(tenant_id, METRIC, "gauge", "", (("cargo", self._cargoes[topic]),)): difference
+            Series(tenant_id, METRIC, "gauge", "", (("signal", self._signals[topic]),)): difference
             for tenant_id, topic, difference in rows
         }
         return self._differences

@@ -27,10 +27,10 @@ Callback = Callable[[CallbackOptions], list[Observation]]
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class PipelineCounts:
     """Points, or events, as far as counting goes."""
 
-    cargo: str
+    signal: str
     """`points` or `events`."""
     counters: IntakeCounters
     flow: Flow
@@ -67,7 +67,7 @@ def router(refusal: Callable[[], str | None], ring: KeyRing, probes: Mapping[str
 
 
 def instruments(
-    lanes: Sequence[Lane],
+    pipelines: Sequence[PipelineCounts],
     load: Load,
     rosters: Rosters,
     stopped: Mapping[str, int],
@@ -78,35 +78,35 @@ def instruments(
     meter = provider.get_meter("tidegauge.gateway")
     counters: dict[str, tuple[Callback, str]] = {
         "gateway_requests": (
-            _by(lanes, "status", lambda lane: lane.counters.requests), "Answers of the routes that take something in"
+            _by(pipelines, "status", lambda each: each.counters.requests), "Answers of the intake routes"
         ),
-        "gateway_rejected": (_by(lanes, "code", lambda lane: lane.counters.rejected), "Refused for ever"),
-        "gateway_accepted": (_one(lanes, lambda lane: lane.counters.accepted), "Acknowledged by the log"),
+        "gateway_rejected": (_by(pipelines, "code", lambda each: each.counters.rejected), "Refused for ever"),
+        "gateway_accepted": (_one(pipelines, lambda each: each.counters.accepted), "Acknowledged by the log"),
         "gateway_conflicts": (
-            _one(lanes, lambda lane: lane.counters.conflicts), "Requests whose key stood for another body"
+            _one(pipelines, lambda each: each.counters.conflicts), "Requests whose key stood for another body"
         ),
         "gateway_overflowed": (
-            _by(lanes, "tenant", lambda lane: lane.counters.overflowed), "Accepted into overflow series"
+            _by(pipelines, "tenant", lambda each: each.counters.overflowed), "Accepted into overflow series"
         ),
-        "gateway_flushes": (_one(lanes, lambda lane: lane.flow.flushes), "Flushes acknowledged by the log"),
-        "gateway_messages": (_one(lanes, lambda lane: lane.flow.messages), "Messages with points or events"),
-        "gateway_rows": (_one(lanes, lambda lane: lane.flow.rows), "Points or events in them"),
-        "gateway_bytes": (_one(lanes, lambda lane: lane.flow.bytes), "Bytes of messages before compression"),
-        "gateway_ticks": (_one(lanes, lambda lane: lane.flow.ticks), "Messages that only carry time forward"),
+        "gateway_flushes": (_one(pipelines, lambda each: each.flow.flushes), "Flushes acknowledged by the log"),
+        "gateway_messages": (_one(pipelines, lambda each: each.flow.messages), "Messages with points or events"),
+        "gateway_rows": (_one(pipelines, lambda each: each.flow.rows), "Points or events in them"),
+        "gateway_bytes": (_one(pipelines, lambda each: each.flow.bytes), "Bytes of messages before compression"),
+        "gateway_ticks": (_one(pipelines, lambda each: each.flow.ticks), "Messages that only carry time forward"),
         "gateway_producers": (
-            _one(lanes, lambda lane: lane.flow.producers), "Producers started, one for each failure and one"
+            _one(pipelines, lambda each: each.flow.producers), "Producers started, one for each failure and one"
         ),
     }  # fmt: skip
     for name, (callback, description) in counters.items():
         meter.create_observable_counter(name, [callback], description=description)
-    for name, (callback, description) in _gauges(lanes, load, rosters, stopped).items():
+    for name, (callback, description) in _gauges(pipelines, load, rosters, stopped).items():
         meter.create_observable_gauge(name, [callback], description=description)
     observe(meter, bounds)
     return provider
 
 
 def _gauges(
-    lanes: Sequence[Lane], load: Load, rosters: Rosters, stopped: Mapping[str, int]
+    pipelines: Sequence[PipelineCounts], load: Load, rosters: Rosters, stopped: Mapping[str, int]
 ) -> dict[str, tuple[Callback, str]]:
     return {
         "gateway_open_requests": (lambda _: [Observation(load.requests)], "Requests under way"),
@@ -117,18 +117,20 @@ def _gauges(
         ),
         "gateway_inflight_bytes": (lambda _: [Observation(load.bytes)], "Bytes of their bodies"),
         "gateway_unacked_seconds": (
-            _one(lanes, lambda lane: lane.unacked_s()), "Age of the flush that waits for its ack"
+            _one(pipelines, lambda each: each.unacked_s()), "Age of the flush that waits for its ack"
         ),
     }  # fmt: skip
 
 
-def _one(lanes: Sequence[Lane], value: Callable[[Lane], float]) -> Callback:
-    return lambda _: [Observation(value(lane), {"cargo": lane.cargo}) for lane in lanes]
+def _one(pipelines: Sequence[PipelineCounts], value: Callable[[PipelineCounts], float]) -> Callback:
+    return lambda _: [Observation(value(each), {"signal": each.signal}) for each in pipelines]
 
 
-def _by(lanes: Sequence[Lane], label: str, counts: Callable[[Lane], Mapping[Any, int]]) -> Callback:
+def _by(
+    pipelines: Sequence[PipelineCounts], label: str, counts: Callable[[PipelineCounts], Mapping[Any, int]]
+) -> Callback:
     return lambda _: [
-        Observation(count, {"cargo": lane.cargo, label: str(key)})
-        for lane in lanes
-        for key, count in counts(lane).items()
+        Observation(count, {"signal": each.signal, label: str(key)})
+        for each in pipelines
+        for key, count in counts(each).items()
     ]

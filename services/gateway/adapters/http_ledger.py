@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from services.gateway.adapters.http_keys import KEY, holder_of, key_of
 from services.gateway.adapters.http_questions import REFUSALS, answer, asking, time_of
 from services.gateway.adapters.http_report_schemas import LedgerBody
-from services.gateway.domain.statement import cargo_of, minutes_of
+from services.gateway.domain.statement import minutes_of, signal_of
 from services.gateway.ports import Ledgers
 from services.gateway.service import KeyRing
 from shared.model.ledger import (
@@ -47,7 +47,7 @@ def router(ring: KeyRing, ledgers: Ledgers) -> APIRouter:
     )
     async def ledger(
         request: Request,
-        cargo: Annotated[str, Query(description="`points` or `events`")] = "points",
+        signal: Annotated[str, Query(description="`points` or `events`")] = "points",
         from_: Annotated[str, Query(alias="from", description="Default: an hour before `to`")] = "",
         to: Annotated[str, Query(description="Default: now")] = "",
     ) -> Response:
@@ -56,10 +56,10 @@ def router(ring: KeyRing, ledgers: Ledgers) -> APIRouter:
         with asking():
             to_ms = time_of("to", to, now_ms() + 1)
             span = minutes_of(time_of("from", from_, max(0, to_ms - DEFAULT_RANGE_MS)), to_ms)
-            asked = cargo_of(cargo)
+            asked = signal_of(signal)
             found = await ledgers.statement(holder.grant.tenant_id, asked, span)
         return answer({
-            "cargo": asked,
+            "signal": asked,
             "from_ms": span.from_ms,
             "to_ms": span.to_ms,
             "complete_until_ms": found.complete_until_ms,

@@ -77,7 +77,7 @@ class MinuteBody(AccountBody):
 class LedgerBody(BaseModel):
     """What became of what a tenant sent, minute by minute; minutes without anything are left out."""
 
-    cargo: Literal["points", "events"]
+    signal: Literal["points", "events"]
     from_ms: int
     to_ms: int
     complete_until_ms: int | None = Field(

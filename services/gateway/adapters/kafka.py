@@ -88,9 +88,9 @@ class KafkaPublisher(Generic[C]):
             return f"kafka has not answered for {self._stall_s:g} s"
         return None
 
-    def bound(self, cargo: str) -> Bound:
+    def bound(self, signal: str) -> Bound:
         """Requests that wait for a flush."""
-        return Bound(f"{cargo}_waiting", "entries", MAX_BATCHES_WAITING, lambda: len(self._waiting))
+        return Bound(f"{signal}_waiting", "entries", MAX_BATCHES_WAITING, lambda: len(self._waiting))
 
     def partitions(self) -> int:
         """Partitions of the topic; the declared number until the broker has told."""

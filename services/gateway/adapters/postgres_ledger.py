@@ -32,15 +32,15 @@ MINUTE = timedelta(milliseconds=MINUTE_MS)
 
 
 class PostgresLedger:
-    """Rows of `ledger_1m`; `topics` names the topic of each cargo."""
+    """Rows of `ledger_1m`; `topics` names the topic of each signal."""
 
     def __init__(self, pool: Pool, topics: Mapping[str, str]) -> None:
         self._pool = pool
         self._topics = topics
 
-    async def statement(self, tenant_id: int, cargo: str, span: Minutes) -> Statement:
+    async def statement(self, tenant_id: int, signal: str, span: Minutes) -> Statement:
         """What became of what a tenant sent."""
-        topic, last_ms = self._topics[cargo], span.to_ms - MINUTE_MS
+        topic, last_ms = self._topics[signal], span.to_ms - MINUTE_MS
         async with connection(self._pool) as conn:
             complete_until_ms = await conn.fetchval(COMPLETE, topic)
             rows = await conn.fetch(MINUTES, tenant_id, topic, at(span.from_ms), at(last_ms), MINUTE)

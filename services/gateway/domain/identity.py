@@ -17,7 +17,7 @@ MAX_KEY = 255
 
 ID_BYTES = 16
 
-Cargo = Literal["points", "events"]
+Signal = Literal["points", "events"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +32,20 @@ class Identity:
     """The client has chosen the key, so that it may stand for two bodies by mistake."""
 
 
-def identity_of(cargo: Cargo, tenant_id: int, key: bytes, content: bytes, *, timed: bool) -> Identity | None:
+def identity_of(
+    signal: Signal, tenant_id: int, key: bytes, content: bytes, *, timed: bool
+) -> Identity | None:
     """The identity of a batch, by its key where there is one; None: its repeats cannot be told from new points."""
     if not key and not timed:
         return None
     digest = xxh3_128_digest(content)
-    batch_id = id_of_key(cargo, tenant_id, key) if key else _hashed(b"b", tenant_id, digest)
+    batch_id = id_of_key(signal, tenant_id, key) if key else _hashed(b"b", tenant_id, digest)
     return Identity(batch_id, int.from_bytes(digest[:8]), bool(key))
 
 
-def id_of_key(cargo: Cargo, tenant_id: int, key: bytes) -> bytes:
+def id_of_key(signal: Signal, tenant_id: int, key: bytes) -> bytes:
     """The id of the batch that has this key."""
-    return _hashed(b"k" if cargo == "points" else b"e", tenant_id, key)
+    return _hashed(b"k" if signal == "points" else b"e", tenant_id, key)
 
 
 def checked_key(field: str, code: str, key: bytes) -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from shared.errors import Rejected
 from shared.model.ledger import MINUTE_MS, Account, minute_of
 
-CARGOES = ("points", "events")
+SIGNALS = ("points", "events")
 """What a statement may be about."""
 
 MAX_RANGE_MS = 24 * 3600 * 1000
@@ -43,8 +43,8 @@ def minutes_of(from_ms: int, to_ms: int) -> Minutes:
     return Minutes(minute_of(from_ms), minute_of(to_ms + MINUTE_MS - 1))
 
 
-def cargo_of(text: str) -> str:
+def signal_of(text: str) -> str:
     """What a statement is asked about; raise `Rejected` for another word."""
-    if text not in CARGOES:
-        raise Rejected("invalid_cargo", f"cargo: must be one of {', '.join(CARGOES)}")
+    if text not in SIGNALS:
+        raise Rejected("invalid_signal", f"signal: must be one of {', '.join(SIGNALS)}")
     return text

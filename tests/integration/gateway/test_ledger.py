@@ -39,7 +39,7 @@ async def book(owner: Reader, topic: str, minute_ms: int, partition: int = 0, **
 async def test_a_statement_shows_what_became_of_what_was_sent(
     mine: Reader, foreign: Reader, gateway: Gateway
 ) -> None:
-    """Merged over partitions, by whole minutes, of the asked cargo and no other tenant."""
+    """Merged over partitions, by whole minutes, of the asked signal and no other tenant."""
     now = now_ms()
     first = now - now % MINUTE_MS - 5 * MINUTE_MS
     second = first + MINUTE_MS
@@ -52,10 +52,10 @@ async def test_a_statement_shows_what_became_of_what_was_sent(
 
     span = {"from": first + 1, "to": second + 1}
     points = (await mine.ask("/v1/ledger", **span)).json()
-    events = (await mine.ask("/v1/ledger", cargo="events", **span)).json()
+    events = (await mine.ask("/v1/ledger", signal="events", **span)).json()
 
     assert points == {
-        "cargo": "points", "from_ms": first, "to_ms": second + MINUTE_MS,
+        "signal": "points", "from_ms": first, "to_ms": second + MINUTE_MS,
         "complete_until_ms": points["complete_until_ms"],
         "minutes": [
             NOTHING | {
@@ -88,7 +88,7 @@ async def test_the_default_is_the_last_hour_of_points(mine: Reader) -> None:
     before = now_ms()
     told = (await mine.ask("/v1/ledger")).json()
 
-    assert ("points", [], NOTHING) == (told["cargo"], told["minutes"], told["total"])
+    assert ("points", [], NOTHING) == (told["signal"], told["minutes"], told["total"])
     assert told["to_ms"] > before
     assert 60 * MINUTE_MS <= told["to_ms"] - told["from_ms"] <= 61 * MINUTE_MS
 
@@ -96,7 +96,7 @@ async def test_the_default_is_the_last_hour_of_points(mine: Reader) -> None:
 @pytest.mark.parametrize(
     ("asked", "code"),
     [
-        pytest.param({"cargo": "logs"}, "invalid_cargo", id="cargo"),
+        pytest.param({"signal": "logs"}, "invalid_signal", id="signal"),
         pytest.param({"from": 5, "to": 5}, "invalid_range", id="no range"),
         pytest.param({"from": 0, "to": 24 * 3_600_000 + 1}, "invalid_range", id="too long"),
         pytest.param({"from": "yesterday"}, "invalid_time", id="no time"),

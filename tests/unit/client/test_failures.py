@@ -197,7 +197,7 @@ def test_a_queue_holds_as_many_as_it_may(
     assert Stats(queued=1 + min(waiting, 3), dropped=dropped) == full
 
 
-def test_a_stuck_lane_does_not_hold_the_other(client: Make, receiver: Receiver) -> None:
+def test_a_stuck_signal_does_not_hold_the_other(client: Make, receiver: Receiver) -> None:
     """Events go out while a request with points hangs."""
     release = Event()
     telemetry = client(batch_after_s=0.01)

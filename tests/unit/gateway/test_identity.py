@@ -6,7 +6,7 @@ from services.gateway.domain.identity import MAX_KEY, Identity, checked_key, id_
 from shared.errors import Rejected
 
 
-def test_a_key_names_a_batch_of_its_tenant_and_cargo() -> None:
+def test_a_key_names_a_batch_of_its_tenant_and_signal() -> None:
     """Two tenants may use one key, and so may points and events."""
     ids = {id_of_key("points", 1, b"k"), id_of_key("points", 2, b"k"), id_of_key("events", 1, b"k")}
 

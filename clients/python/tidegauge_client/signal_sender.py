@@ -1,7 +1,7 @@
-"""A lane: one queue, one thread, one connection; points have one and events have one.
+"""The sender of one signal: one queue, one thread, one connection; points have one and events have one.
 
 Seconds are monotonic. The law: a batch is repeated under one id until the gateway has answered for it or it is too old,
-and nothing but this lane waits meanwhile.
+and nothing but this signal waits meanwhile.
 """
 
 import time
@@ -14,30 +14,30 @@ from tidegauge_client import stats
 from tidegauge_client.answer import Again, Refused, Rejection, Settled, TooLarge, Verdict, verdict
 from tidegauge_client.backoff import Backoff
 from tidegauge_client.batch import Batch
-from tidegauge_client.cargo import Cargo, Item
 from tidegauge_client.reports import Reports, log
 from tidegauge_client.settings import Settings
+from tidegauge_client.signal import Item, Signal
 from tidegauge_client.transport import Transport, Unreachable
 from tidegauge_client.waiting import Waiting
 
 OnRejected = Callable[[Rejection], object]
-"""Called on the lane's thread for each rejected item."""
+"""Called on the sender's thread for each rejected item."""
 
 
-class Lane(Generic[Item]):
-    """Carries items of one cargo to the gateway."""
+class SignalSender(Generic[Item]):
+    """Carries items of one signal to the gateway."""
 
     def __init__(
-        self, cargo: Cargo[Item], transport: Transport, settings: Settings, on_rejected: OnRejected | None
+        self, signal: Signal[Item], transport: Transport, settings: Settings, on_rejected: OnRejected | None
     ) -> None:
-        self._cargo = cargo
+        self._signal = signal
         self._transport = transport
         self._settings = settings
         self._on_rejected = on_rejected
         self._backoff = Backoff(settings.retry_first_s, settings.retry_longest_s)
-        self._reports = Reports(cargo.name)
+        self._reports = Reports(signal.name)
         self._thread: Thread | None = None
-        self.waiting = Waiting(cargo, settings, self._running, self._overflow)
+        self.waiting = Waiting(signal, settings, self._running, self._overflow)
         self.put = self.waiting.put
         """Add an item; spelled out because it is called by the million."""
 
@@ -62,7 +62,7 @@ class Lane(Generic[Item]):
     def _running(self) -> bool:
         """Whether the thread runs; it is started when it does not. The caller holds the lock of the queue."""
         if self._thread is None or not self._thread.is_alive():
-            thread = Thread(target=self._run, name=f"tidegauge-{self._cargo.name}", daemon=True)
+            thread = Thread(target=self._run, name=f"tidegauge-{self._signal.name}", daemon=True)
             try:
                 thread.start()
             except RuntimeError:  # the interpreter is ending, or the machine has no thread to give
@@ -130,8 +130,8 @@ class Lane(Generic[Item]):
         if self._on_rejected is None:
             return
         for index, code, message in rejected:
-            item = self._cargo.unpack(batch.items[index])
+            item = self._signal.unpack(batch.items[index])
             try:
-                self._on_rejected(Rejection(self._cargo.name, item, code, message))
+                self._on_rejected(Rejection(self._signal.name, item, code, message))
             except Exception:  # noqa: BLE001  the application's code must not end our thread
                 log.exception("on_rejected failed")

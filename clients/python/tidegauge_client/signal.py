@@ -1,4 +1,4 @@
-"""What the two lanes carry: points as they were made, events as JSON already.
+"""What the two senders carry: points as they were made, events as JSON already.
 
 An event may hold anything of the caller's, which may change the moment after; a point is cheap to keep and is made by
 the thousand. The law: defaults are left out, for the gateway is quickest at name, value, ts and labels alone.
@@ -36,8 +36,8 @@ class Point(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Cargo(Generic[Item]):
-    """How the items of a lane travel."""
+class Signal(Generic[Item]):
+    """How the items of a signal travel."""
 
     name: str
     """What they are called, in the body too."""
@@ -84,8 +84,8 @@ def _pack_events(events: Sequence[str]) -> bytes:
     return _bytes('{"events":[' + ",".join(events) + "]}")
 
 
-POINTS = Cargo("points", "/v1/telemetry", _pack_points, _fields)
+POINTS = Signal("points", "/v1/telemetry", _pack_points, _fields)
 """Values at instants."""
 
-EVENTS: Cargo[str] = Cargo("events", "/v1/events", _pack_events, json.loads)
+EVENTS: Signal[str] = Signal("events", "/v1/events", _pack_events, json.loads)
 """Occurrences with a body."""
