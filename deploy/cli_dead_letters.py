@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
-from deploy import letters
+from deploy import dead_letters
 from deploy.explained import HERE, Folder, explained
 from deploy.local import running
-from deploy.postgres.letters import Choice
+from deploy.postgres.dead_letters import Choice
 
 app = typer.Typer(no_args_is_help=True)
 """Mounted as `dead-letters`."""
@@ -24,7 +24,7 @@ Since = Annotated[str, typer.Option(help="Only those received since then: ISO 86
 
 
 @app.callback()
-def dead_letters() -> None:
+def described() -> None:
     """Messages that no service could use: kept with their reason, origin and bytes, and replayed when they can be.
 
     A dead letter is named by where it came from, `topic/partition/offset`. When more than 1 % of the last 1,000
@@ -43,9 +43,9 @@ def list_letters(
 ) -> None:
     """List dead letters, newest first; how many there are by topic and code; and which partitions are stopped."""
     with explained():
-        chosen = letters.choice(topic, code, since)
-        found = asyncio.run(letters.listing(_postgres(folder), chosen, limit))
-    typer.echo("\n".join(letters.told(found)))
+        chosen = dead_letters.choice(topic, code, since)
+        found = asyncio.run(dead_letters.listing(_postgres(folder), chosen, limit))
+    typer.echo("\n".join(dead_letters.rendered(found)))
 
 
 @app.command()
@@ -57,11 +57,11 @@ def show(
 ) -> None:
     """Show one dead letter: reason, origin, times and the beginning of its bytes, in hex and as text."""
     with explained():
-        letter, value = asyncio.run(letters.one(_postgres(folder), name))
+        dead_letter, value = asyncio.run(dead_letters.one(_postgres(folder), name))
     if raw:
         typer.echo(value, nl=False)
     else:
-        typer.echo("\n".join(letters.described(letter, value)))
+        typer.echo("\n".join(dead_letters.described(dead_letter, value)))
 
 
 @app.command()
@@ -86,10 +86,10 @@ def replay(
     if bool(ids) == bool(topic or code or since or every):
         raise typer.BadParameter("give ids, or else --topic, --code, --since or --all")
     with explained():
-        chosen = letters.choice(topic, code, since)
+        chosen = dead_letters.choice(topic, code, since)
         chosen = Choice(chosen.topic, chosen.code, chosen.since, ids or None, waiting=not ids)
         kafka = running.address("TIDEGAUGE_KAFKA", folder, os.environ)
-        done = asyncio.run(letters.replay(_postgres(folder), kafka, chosen))
+        done = asyncio.run(dead_letters.replay(_postgres(folder), kafka, chosen))
     typer.echo(f"replayed {done}" if done else "nothing had to be replayed")
 
 
@@ -110,7 +110,7 @@ def resume(
     Mend what sends them first, or upgrade the service; else it stops again. The worker need not be restarted.
     """
     with explained():
-        passed = asyncio.run(letters.resume(_postgres(folder), topic, partition, through))
+        passed = asyncio.run(dead_letters.resume(_postgres(folder), topic, partition, through))
     typer.echo(f"{topic} {partition} goes on; bad messages count from offset {passed}")
 
 

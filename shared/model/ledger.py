@@ -59,7 +59,7 @@ def unsettled(lines: Iterable[Line]) -> dict[int, int]:
     return {tenant_id: count for tenant_id, count in found.items() if count}
 
 
-def buried(lines: Iterable[Line], code: str) -> list[Line]:
+def dead_lettered(lines: Iterable[Line], code: str) -> list[Line]:
     """The lines of a message that became a dead letter, and what that made of those without an outcome."""
     said = list(lines)
     outcome = coded(DEAD_LETTERED, code)

@@ -26,7 +26,7 @@ POINTS = {
     "cut": "checkpoints are taken from the folds, and nothing has begun",
     "begun": "the transaction of a commit is open",
     "moved": "the fence is passed: the checkpoints are moved, and not committed",
-    "buried": "dead letters are written, and not committed",
+    "dead_letters_recorded": "dead letters are written, and not committed",
     "series_saved": "new series are written, and not committed",
     "closed_saved": "windows that closed are written, and not committed",
     "late_saved": "late points are merged, and not committed",

@@ -19,7 +19,7 @@ MAX_ROW = 100
 """Bad messages in a row that trip it, be they the first ones."""
 
 
-class Trip(NamedTuple):
+class BreakerTrip(NamedTuple):
     """That a partition is stopped."""
 
     offset: int
@@ -38,7 +38,7 @@ class Breaker:
         self.since = since
         """Messages below this offset are let through: they count for nothing."""
         self._bad = deque(one for one in bad if max(since, offset - WINDOW) <= one < offset)
-        self.trip: Trip | None = None
+        self.trip: BreakerTrip | None = None
         """Set when it has tripped."""
         self._judge(offset)
 
@@ -58,6 +58,6 @@ class Breaker:
         while bad and bad[0] < offset - WINDOW:
             bad.popleft()
         if len(bad) >= MAX_ROW and bad[-MAX_ROW] == offset - MAX_ROW:
-            self.trip = Trip(offset, f"{MAX_ROW} bad messages in a row")
+            self.trip = BreakerTrip(offset, f"{MAX_ROW} bad messages in a row")
         elif len(bad) > MAX_BAD and offset - self.since >= WINDOW:
-            self.trip = Trip(offset, f"{len(bad)} of the last {WINDOW:,} messages were bad")
+            self.trip = BreakerTrip(offset, f"{len(bad)} of the last {WINDOW:,} messages were bad")

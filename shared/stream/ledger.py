@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.model.ledger import Entry, Ledger, buried, minute_of
+from shared.model.ledger import Entry, Ledger, dead_lettered, minute_of
 from shared.runtime.postgres import Connection
 from shared.stream.processor import Cut, Key
 from shared.wire.ledger_entries import salvaged
@@ -38,9 +38,9 @@ async def add(conn: Connection, counts: Mapping[Key, Mapping[Entry, int]]) -> No
         await conn.execute(_ADD, *map(list, zip(*rows, strict=True)))
 
 
-def buried_in(cut: Cut[Any]) -> Counter[Entry]:
+def dead_lettered_in(cut: Cut[Any]) -> Counter[Entry]:
     """What became of those in the dead letters of a cut, by the minute of append: their own times may be wrong."""
     found = Ledger()
     for dead in cut.dead:
-        found.add(minute_of(dead.appended_at_ms), buried(salvaged(dead.value), dead.code))
+        found.add(minute_of(dead.appended_at_ms), dead_lettered(salvaged(dead.value), dead.code))
     return found.take()

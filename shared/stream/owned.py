@@ -18,7 +18,7 @@ _WHAT_TO_DO = (
     "`tidegauge dead-letters resume {topic} {partition}`"
 )
 
-LETTER_BYTES = 1_000
+DEAD_LETTER_BYTES = 1_000
 """What a dead letter weighs besides its record."""
 
 _log = structlog.get_logger(__name__)
@@ -53,14 +53,14 @@ class OwnedPartition(Generic[W]):
         return self.breaker.trip is not None
 
     def take(self, record: Record) -> None:
-        """Fold the record that comes next, or bury it."""
+        """Fold the record that comes next, or record a dead letter."""
         try:
             self.fold.fold(record)
         except Rejected as refused:
             self.dead.append(
                 DeadLetter(record.offset, refused.code, refused.message, record.value, record.appended_at_ms)
             )
-            self.dead_bytes += LETTER_BYTES + len(record.value or b"")
+            self.dead_bytes += DEAD_LETTER_BYTES + len(record.value or b"")
             _log.warning("dead letter", **self.key._asdict(), offset=record.offset, code=refused.code)
             self.breaker.bad(record.offset)
         else:
@@ -75,15 +75,15 @@ class OwnedPartition(Generic[W]):
             where = self.key._asdict()
             _log.error("partition stopped", **where, **trip._asdict(), do=_WHAT_TO_DO.format(**where))
 
-    def let_through(self, offset: int) -> None:
-        """Go on, and let what is bad below this offset through."""
+    def resume(self, offset: int) -> None:
+        """Go on, and count bad records below this offset as nothing."""
         self.breaker = Breaker(self.next, offset)
-        _log.info("partition resumed", **self.key._asdict(), offset=self.next, let_through=offset)
+        _log.info("partition resumed", **self.key._asdict(), offset=self.next, resume_offset=offset)
 
 
 def owned_from(key: Key, at: Stored, fold: Fold[W]) -> OwnedPartition[W]:
     """A partition as its checkpoint left it."""
-    breaker = Breaker(at.next_offset, at.let_through, at.bad)
+    breaker = Breaker(at.next_offset, at.resume_offset, at.bad)
     return OwnedPartition(key, at.epoch, fold, at.next_offset, at.next_offset, breaker)
 
 

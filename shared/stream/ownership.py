@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from shared.runtime import failpoint
 from shared.runtime.postgres import Connection, Pool, connection
-from shared.stream import ledger, stops
-from shared.stream.breaker import Trip
+from shared.stream import breaker_store, ledger
+from shared.stream.breaker import BreakerTrip
 from shared.stream.eviction import evicting
 from shared.stream.processor import Cut, Key, Stored
 
@@ -88,7 +88,7 @@ class Ownership:
             async with evicting(self._pool, conn):
                 rows = await conn.fetch(_ACQUIRE, topics, partitions, self.owner)
             stored = {Key(topic, partition): Stored(*rest) for topic, partition, *rest in rows}
-            stored = await stops.recall(conn, stored)
+            stored = await breaker_store.recall(conn, stored)
             failpoint.hit("raised")
             folds = await restore(conn, stored)
             failpoint.hit("restored")
@@ -106,19 +106,19 @@ class Ownership:
             failpoint.hit("moved")
             won = [cut for cut in cuts if cut.key in moved]
             if won:
-                await _bury(conn, won)
-                await ledger.add(conn, {cut.key: ledger.buried_in(cut) for cut in won if cut.dead})
-                failpoint.hit("buried")
+                await _record_dead_letters(conn, won)
+                await ledger.add(conn, {cut.key: ledger.dead_lettered_in(cut) for cut in won if cut.dead})
+                failpoint.hit("dead_letters_recorded")
                 await write(conn, won)
             rest = [cut for cut in cuts if cut.key not in moved]
             known = await _committed_before(conn, rest) if rest else frozenset()
         failpoint.hit("committed")
         return Outcome(moved | known, frozenset(cut.key for cut in rest) - known)
 
-    async def stopped(self, trips: Mapping[Key, Trip]) -> dict[Key, int]:
+    async def stopped(self, trips: Mapping[Key, BreakerTrip]) -> dict[Key, int]:
         """Tell that partitions are stopped; up to which offset an operator lets each through. Raises `Unavailable`."""
         async with connection(self._pool) as conn:
-            return await stops.tell(conn, trips)
+            return await breaker_store.tell(conn, trips)
 
 
 async def _move(conn: Connection, cuts: Sequence[Cut[Any]]) -> frozenset[Key]:
@@ -136,10 +136,8 @@ async def _committed_before(conn: Connection, cuts: Sequence[Cut[Any]]) -> froze
     return frozenset(Key(*row) for row in await conn.fetch(_COMMITTED, *map(list, columns)))
 
 
-async def _bury(conn: Connection, cuts: Sequence[Cut[Any]]) -> None:
-    letters = [
-        (*cut.key, dead.offset, dead.code, dead.reason, dead.value) for cut in cuts for dead in cut.dead
-    ]
-    if letters:
+async def _record_dead_letters(conn: Connection, cuts: Sequence[Cut[Any]]) -> None:
+    rows = [(*cut.key, dead.offset, dead.code, dead.reason, dead.value) for cut in cuts for dead in cut.dead]
+    if rows:
         # One statement, for between those of `executemany` Postgres sees no idle transaction that it could end.
-        await conn.execute(_DEAD_LETTER, *map(list, zip(*letters, strict=True)))
+        await conn.execute(_DEAD_LETTER, *map(list, zip(*rows, strict=True)))

@@ -43,7 +43,7 @@ class Stored:
     """What the service keeps to recognise repeats; empty at first."""
     snapshot: bytes | None
     """State that is in no table, in the service's own format; None: no state."""
-    let_through: int = 0
+    resume_offset: int = 0
     """Bad records below this offset do not stop the partition."""
     bad: tuple[int, ...] = ()
     """Offsets of the bad records shortly before `next_offset`, ascending."""

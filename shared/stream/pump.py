@@ -15,7 +15,7 @@ from shared.errors import Unavailable
 from shared.model.bound import Bound
 from shared.runtime import failpoint
 from shared.runtime.postgres import Connection
-from shared.stream.breaker import Trip
+from shared.stream.breaker import BreakerTrip
 from shared.stream.owned import OwnedPartition, owned_from
 from shared.stream.ownership import F, Outcome, Restore, Write
 from shared.stream.processor import Cut, Key, Processor, Record, Stored, W
@@ -49,7 +49,7 @@ class Checkpoints(Protocol):
     async def commit(self, cuts: Sequence[Cut[Any]], write: Write) -> Outcome:
         """One transaction for all cuts that still may. Raises `Unavailable` when the result is unknown."""
 
-    async def stopped(self, trips: Mapping[Key, Trip]) -> Mapping[Key, int]:
+    async def stopped(self, trips: Mapping[Key, BreakerTrip]) -> Mapping[Key, int]:
         """Tell that partitions are stopped; up to which offset an operator lets each through. Raises `Unavailable`."""
 
 
@@ -119,11 +119,11 @@ class Pump(Generic[W]):
         }
         if not trips:
             return
-        for key, let_through in (await self._ownership.stopped(trips)).items():
+        for key, resume_offset in (await self._ownership.stopped(trips)).items():
             owned = self.owned.get(key)
             trip = trips[key]
-            if owned is not None and owned.breaker.trip == trip and let_through >= trip.offset:
-                owned.let_through(let_through)
+            if owned is not None and owned.breaker.trip == trip and resume_offset >= trip.offset:
+                owned.resume(resume_offset)
                 self._resumed.add(key)
 
     def rewinds(self) -> list[Key]:

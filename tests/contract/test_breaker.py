@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from deploy.letters import resume
+from deploy.dead_letters import resume
 from deploy.local.stack import Stack
 from shared.stream.breaker import MAX_ROW
 from tests.support.rig import PARTITIONS, Rig

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from deploy.postgres.letters import Connection as Operator
-from deploy.postgres.letters import resume
+from deploy.postgres.dead_letters import Connection as Operator
+from deploy.postgres.dead_letters import resume
 from shared.errors import Misconfigured, Rejected, Unavailable
 from shared.runtime import postgres
 from shared.runtime.postgres import Connection
@@ -220,7 +220,7 @@ async def test_what_retention_takes_of_a_stopped_partition_does_not_resume_it(
 
     assert (100, []) == (check_bounds(owned, earliest=5_000, end=6_000), owned.dead)
     assert owned.is_stopped()
-    owned.let_through(100)
+    owned.resume(100)
     assert (5_000, 1) == (check_bounds(owned, earliest=5_000, end=6_000), len(owned.dead))
 
 
@@ -258,7 +258,7 @@ async def test_a_partition_is_stopped_until_it_is_resumed(pool: postgres.Pool, k
     assert ["ab"] == journal.saved
 
 
-async def test_what_an_operator_let_through_stays_let_through(pool: postgres.Pool, key: Key) -> None:
+async def test_what_an_operator_resumed_stays_resumed(pool: postgres.Pool, key: Key) -> None:
     """For a successor too; beyond it all is counted anew."""
     pump, _ = await pumping(pool, key)
     pump.take(key, records(" " * 100))

@@ -18,7 +18,7 @@ from services.ingest.service import booked, judge
 from shared.errors import Rejected
 from shared.model.ledger import Account, Entry
 from shared.model.point import Points
-from shared.stream.ledger import buried_in
+from shared.stream.ledger import dead_lettered_in
 from shared.stream.processor import Cut, DeadLetter, Key, Record, Stored
 from shared.wire.events import Event
 from tests.support.memory import FakeMemory
@@ -132,7 +132,7 @@ def _folded(key: Key, records: list[Record], commits: set[int], crashes: set[int
         elif at in commits or at == len(records):
             cut = Cut(key, 1, stored.next_offset, at, fold.checkpoint(), dead)
             counts.update(cut.checkpoint.work.ledger)
-            counts.update(buried_in(cut))
+            counts.update(dead_lettered_in(cut))
             state = cut.checkpoint
             stored, dead = Stored(1, at, state.watermark_ms, state.seen, state.snapshot), []
             commits = commits - {at}
@@ -200,5 +200,5 @@ async def _judged(key: Key, records: list[Record], memory: FakeMemory) -> Counte
     new = [one for _, found in checkpoint.work.judged() for one in found]
     memory.days.update({(one.tenant_id, one.event_id): NOW - NOW % 86_400_000 for one in new})
     counts = booked(checkpoint.work, ())
-    counts.update(buried_in(cut))
+    counts.update(dead_lettered_in(cut))
     return counts

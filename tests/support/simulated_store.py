@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from shared.errors import Unavailable
 from shared.runtime.postgres import Connection
-from shared.stream.breaker import Trip
+from shared.stream.breaker import BreakerTrip
 from shared.stream.ownership import F, Outcome, Restore, Write
 from shared.stream.processor import Cut, Key, Stored
 from tests.support.simulated_network import Network
@@ -157,7 +157,7 @@ class MemoryCheckpoints:
             known = frozenset(cut.key for cut in rest if self.committed_before(conn, cut))
         return Outcome(frozenset(cut.key for cut in won) | known, frozenset(cut.key for cut in rest) - known)
 
-    async def stopped(self, trips: Mapping[Key, Trip]) -> dict[Key, int]:
+    async def stopped(self, trips: Mapping[Key, BreakerTrip]) -> dict[Key, int]:
         """Nobody is told, and nobody resumes."""
         return {}
 

@@ -107,7 +107,7 @@ async def test_what_there_is_not_is_said(stack: Stack, words: tuple[str, ...], p
 
 async def test_a_letter_counts_once_however_often_it_is_replayed(rig: Rig) -> None:
     """By filter, by id and by both; the books close, and say that nothing is dead any more."""
-    names = await buried_and_upgraded(rig)
+    names = await dead_lettered_and_upgraded(rig)
 
     assert (0, f"replayed {MESSAGES}\n") == await run(rig, "replay", "--topic", rig.topic)
     assert (0, "replayed 2\n") == await run(rig, "replay", *names[:2])
@@ -121,7 +121,7 @@ async def test_a_letter_counts_once_however_often_it_is_replayed(rig: Rig) -> No
 
 async def test_a_replay_that_is_killed_in_the_middle_is_run_again(rig: Rig) -> None:
     """When everything is in the log again, and nothing is marked."""
-    await buried_and_upgraded(rig)
+    await dead_lettered_and_upgraded(rig)
     before = sum((await rig.ends()).values())
     conn = await asyncpg.connect(rig.postgres)
     async with conn.transaction():
@@ -145,7 +145,7 @@ async def test_a_replay_that_is_killed_in_the_middle_is_run_again(rig: Rig) -> N
 
 async def test_what_still_cannot_be_used_is_a_letter_again(rig: Rig) -> None:
     """Once, with its replay as its origin; after an upgrade both are replayed, and count once."""
-    names = await buried_and_upgraded(rig, upgraded=False)
+    names = await dead_lettered_and_upgraded(rig, upgraded=False)
 
     await run(rig, "replay", names[0])
     await rig.caught_up()
@@ -198,7 +198,7 @@ async def publish(rig: Rig, messages: list[tuple[int, bytes]]) -> None:
     await sender.close()
 
 
-async def buried_and_upgraded(rig: Rig, *, upgraded: bool = True) -> list[str]:
+async def dead_lettered_and_upgraded(rig: Rig, *, upgraded: bool = True) -> list[str]:
     """Ids of letters that the aggregator could not read when they came, and can now."""
     await publish(rig, [message(rig, number + 1) for number in range(MESSAGES)])
     await rig.caught_up()

@@ -8,7 +8,7 @@ from shared.errors import Misconfigured, Rejected
 from shared.model.bound import Bound
 from shared.runtime import instruments
 from shared.stream.breaker import Breaker
-from shared.stream.owned import LETTER_BYTES, OwnedPartition
+from shared.stream.owned import DEAD_LETTER_BYTES, OwnedPartition
 from shared.stream.processor import Checkpoint, Key, Record
 from shared.stream.pump import MAX_WAITING_BYTES, Pump
 from tests.support.gateway import free_port
@@ -44,7 +44,7 @@ def test_the_pump_is_full_of_dead_letters_too(letters: int, full: bool) -> None:
     """Large records that cannot be used wait for a commit like everything else."""
     pump: Pump[None] = Pump(None, None)  # type: ignore[arg-type]  # nothing is committed here
     pump.install({KEY: OwnedPartition(KEY, 1, Refuses(), 0, 0, Breaker(0))})
-    value = bytes(MAX_WAITING_BYTES // LETTERS - LETTER_BYTES)
+    value = bytes(MAX_WAITING_BYTES // LETTERS - DEAD_LETTER_BYTES)
     (bound,) = pump.bounds()
 
     pump.take(KEY, [Record(offset, 0, value) for offset in range(letters)])

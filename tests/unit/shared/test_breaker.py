@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from shared.stream.breaker import MAX_BAD, MAX_ROW, WINDOW, Breaker, Trip
+from shared.stream.breaker import MAX_BAD, MAX_ROW, WINDOW, Breaker, BreakerTrip
 
 
 def fed(breaker: Breaker, said: str, first: int = 0) -> Breaker:
@@ -32,10 +32,10 @@ def test_less_than_a_thousand_messages_say_nothing_about_a_share(bad: int) -> No
     [
         (MAX_BAD - 1, None),
         (MAX_BAD, None),
-        (MAX_BAD + 1, Trip(WINDOW, "11 of the last 1,000 messages were bad")),
+        (MAX_BAD + 1, BreakerTrip(WINDOW, "11 of the last 1,000 messages were bad")),
     ],
 )
-def test_more_than_one_in_a_hundred_trips(bad: int, trip: Trip | None) -> None:
+def test_more_than_one_in_a_hundred_trips(bad: int, trip: BreakerTrip | None) -> None:
     """Of a full window: exactly 1 % is let pass."""
     assert trip == fed(Breaker(0), spread(bad, WINDOW)).trip
 
@@ -67,7 +67,7 @@ def test_what_an_operator_lets_through_counts_for_nothing() -> None:
     """Below the offset given; from there on all is counted anew."""
     through = fed(Breaker(0, since=500), "x" * 500)
     assert through.trip is None
-    assert fed(through, "x" * MAX_ROW, 500).trip == Trip(600, "100 bad messages in a row")
+    assert fed(through, "x" * MAX_ROW, 500).trip == BreakerTrip(600, "100 bad messages in a row")
     assert fed(Breaker(1_000, since=1_000, bad=range(900, 1_000)), spread(99, WINDOW - 1), 1_000).trip is None
 
 

@@ -4,9 +4,19 @@ import msgspec
 import pytest
 
 from shared.errors import Rejected
-from shared.model.ledger import Account, Entry, Ledger, Line, buried, coded, minute_of, total, unsettled
+from shared.model.ledger import (
+    Account,
+    Entry,
+    Ledger,
+    Line,
+    coded,
+    dead_lettered,
+    minute_of,
+    total,
+    unsettled,
+)
 from shared.model.series import Series
-from shared.stream.ledger import buried_in
+from shared.stream.ledger import dead_lettered_in
 from shared.stream.processor import Checkpoint, Cut, DeadLetter, Key
 from shared.wire import envelope, events
 from shared.wire.ledger_entries import MAX_COUNT, read, salvaged
@@ -31,7 +41,7 @@ def test_an_account_closes_when_all_that_came_in_has_an_outcome() -> None:
 
 def test_a_dead_letter_settles_what_has_no_outcome() -> None:
     """Refusals have theirs already."""
-    found = buried(LINES, "bad_batch")
+    found = dead_lettered(LINES, "bad_batch")
 
     assert {1: 3, 9: 3} == unsettled(LINES)
     assert {} == unsettled(found)
@@ -103,7 +113,7 @@ def test_dead_letters_of_a_cut_close_the_minute_of_their_append() -> None:
     ]
     minute_ms = minute_of(NOW)
 
-    counts = buried_in(Cut(Key("t", 0), 1, 7, 9, Checkpoint(None, None, b"", None), dead))
+    counts = dead_lettered_in(Cut(Key("t", 0), 1, 7, 9, Checkpoint(None, None, b"", None), dead))
 
     assert {minute_ms} == {entry.minute_ms for entry in counts}
     assert {} == unsettled(Line(entry.tenant_id, entry.outcome, n) for entry, n in counts.items())

@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from shared.model.ledger import Ledger, Line, buried
+from shared.model.ledger import Ledger, Line, dead_lettered
 from shared.model.point import Points
 from shared.wire import envelope, events
 from shared.wire.dead_letter import DeadLetter
@@ -95,9 +95,9 @@ def test_events_can_be_read_after_a_replay() -> None:
 def test_the_ledger_closes_after_a_letter_a_failed_replay_and_a_replay_that_counts() -> None:
     """Nothing is received twice, and what has counted is dead no longer."""
     ledger, value = Ledger(), batch(v=9)
-    ledger.add(0, buried(salvaged(value), "unsupported_version"))
+    ledger.add(0, dead_lettered(salvaged(value), "unsupported_version"))
     failed = replayed(letter(), value)
-    ledger.add(0, buried(salvaged(failed), "bad_clock"))
+    ledger.add(0, dead_lettered(salvaged(failed), "bad_clock"))
     counts = replayed(letter(offset=80, code="bad_clock"), failed)
     ledger.add(0, [*salvaged(counts), Line(5, "counted", 2)])
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from shared.runtime.postgres import Connection
-from shared.stream.breaker import WINDOW, Trip
+from shared.stream.breaker import WINDOW, BreakerTrip
 from shared.stream.processor import RETENTION_GAP, Key, Stored
 
 _BEFORE = """
@@ -29,7 +29,7 @@ SET stopped_at = excluded.stopped_at, reason = excluded.reason, stopped_since = 
 WHERE stored.let_through < excluded.stopped_at AND stored.stopped_at IS DISTINCT FROM excluded.stopped_at
 """
 
-_LET_THROUGH = """
+_RESUME_OFFSET = """
 SELECT topic, partition, let_through FROM breaker
 JOIN unnest($1::text[], $2::integer[]) AS stopped (topic, partition) USING (topic, partition)
 """
@@ -40,16 +40,16 @@ async def recall(conn: Connection, stored: Mapping[Key, Stored]) -> dict[Key, St
     columns = zip(*((*key, at.next_offset) for key, at in stored.items()), strict=True)
     rows = await conn.fetch(_BEFORE, *map(list, columns), RETENTION_GAP, WINDOW) if stored else []
     return {
-        key: replace(stored[key], let_through=let_through, bad=tuple(bad))
-        for topic, partition, let_through, bad in rows
+        key: replace(stored[key], resume_offset=resume_offset, bad=tuple(bad))
+        for topic, partition, resume_offset, bad in rows
         for key in [Key(topic, partition)]
     }
 
 
-async def tell(conn: Connection, trips: Mapping[Key, Trip]) -> dict[Key, int]:
+async def tell(conn: Connection, trips: Mapping[Key, BreakerTrip]) -> dict[Key, int]:
     """Tell that these partitions are stopped; up to which offset an operator lets each of them through."""
     rows = [(*key, *trip) for key, trip in trips.items()]
     columns = list(map(list, zip(*rows, strict=True)))
     await conn.execute(_TELL, *columns)
-    found = await conn.fetch(_LET_THROUGH, *columns[:2])
-    return {Key(topic, partition): let_through for topic, partition, let_through in found}
+    found = await conn.fetch(_RESUME_OFFSET, *columns[:2])
+    return {Key(topic, partition): resume_offset for topic, partition, resume_offset in found}

@@ -76,7 +76,7 @@ class Choice:
     """Only those that were never published again."""
 
 
-class Letter(NamedTuple):
+class DeadLetter(NamedTuple):
     """A dead letter without its bytes."""
 
     topic: str
@@ -101,7 +101,7 @@ class Count(NamedTuple):
 
     topic: str
     code: str
-    letters: int
+    dead_letters: int
     replayed: int
 
 
@@ -126,9 +126,9 @@ async def opened(dsn: str) -> AsyncIterator[Connection]:
             conn.terminate()
 
 
-async def listed(conn: Connection, choice: Choice, limit: int) -> list[Letter]:
+async def listed(conn: Connection, choice: Choice, limit: int) -> list[DeadLetter]:
     """The newest ones of the choice."""
-    return [Letter(*row) for row in await conn.fetch(_LISTED, *_arguments(choice), limit)]
+    return [DeadLetter(*row) for row in await conn.fetch(_LISTED, *_arguments(choice), limit)]
 
 
 async def counted(conn: Connection, choice: Choice) -> list[Count]:
@@ -136,10 +136,10 @@ async def counted(conn: Connection, choice: Choice) -> list[Count]:
     return [Count(*row) for row in await conn.fetch(_COUNTED, *_arguments(choice))]
 
 
-async def page(conn: Connection, choice: Choice, after: Place) -> list[tuple[Letter, bytes]]:
+async def page(conn: Connection, choice: Choice, after: Place) -> list[tuple[DeadLetter, bytes]]:
     """The next few that have bytes, in the order of their places."""
     rows = await conn.fetch(_PAGE, *_arguments(choice), *after, PAGE)
-    return [(Letter(*row[:-1]), row[-1]) for row in map(tuple, rows)]
+    return [(DeadLetter(*row[:-1]), row[-1]) for row in map(tuple, rows)]
 
 
 async def mark(conn: Connection, places: Sequence[Place]) -> None:
@@ -154,12 +154,12 @@ async def stopped(conn: Connection) -> list[Stopped]:
 
 async def resume(conn: Connection, topic: str, partition: int, through: int) -> int:
     """Let a partition go on; up to where bad messages do not stop it. Raises `Misconfigured` unless it is stopped."""
-    let_through: int | None = await conn.fetchval(_RESUME, topic, partition, through)
-    if let_through is None:
+    resume_offset: int | None = await conn.fetchval(_RESUME, topic, partition, through)
+    if resume_offset is None:
         raise Misconfigured(
             f"{topic} {partition} is not stopped: `tidegauge dead-letters list` names what is"
         )
-    return let_through
+    return resume_offset
 
 
 def _arguments(choice: Choice) -> tuple[object, ...]:

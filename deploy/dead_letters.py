@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from deploy.postgres import letters
-from deploy.postgres.letters import Choice, Count, Letter, Place, Stopped
+from deploy.postgres import dead_letters as store
+from deploy.postgres.dead_letters import Choice, Count, DeadLetter, Place, Stopped
 from shared.errors import Misconfigured
 from shared.runtime.kafka import Message, Sender
-from shared.wire import dead_letter
+from shared.wire import dead_letter as wire
 from shared.wire.replay import replayed
 
 SHOWN_BYTES = 512
@@ -28,7 +28,7 @@ _REASON = 60
 class Listing(NamedTuple):
     """What a list shows."""
 
-    letters: Sequence[Letter]
+    dead_letters: Sequence[DeadLetter]
     counts: Sequence[Count]
     stopped: Sequence[Stopped]
 
@@ -46,18 +46,18 @@ def choice(topic: str | None, code: str | None, since: str) -> Choice:
 
 async def listing(dsn: str, chosen: Choice, limit: int) -> Listing:
     """The newest letters, how many there are, and what stands still. Raises `Unavailable`."""
-    async with letters.opened(dsn) as conn:
-        found = await letters.listed(conn, chosen, limit)
-        return Listing(found, await letters.counted(conn, chosen), await letters.stopped(conn))
+    async with store.opened(dsn) as conn:
+        found = await store.listed(conn, chosen, limit)
+        return Listing(found, await store.counted(conn, chosen), await store.stopped(conn))
 
 
-async def one(dsn: str, name: str) -> tuple[Letter, bytes]:
+async def one(dsn: str, name: str) -> tuple[DeadLetter, bytes]:
     """A letter with its bytes. Raises `Misconfigured` when there is none of that name, and `Unavailable`."""
     chosen = Choice(ids=(name,))
-    async with letters.opened(dsn) as conn:
-        if found := await letters.page(conn, chosen, _FIRST):
+    async with store.opened(dsn) as conn:
+        if found := await store.page(conn, chosen, _FIRST):
             return found[0]
-        if without := await letters.listed(conn, chosen, 1):
+        if without := await store.listed(conn, chosen, 1):
             return without[0], b""
     raise Misconfigured(f"there is no dead letter {name!r}: `tidegauge dead-letters list` names them")
 
@@ -66,11 +66,11 @@ async def replay(postgres: str, kafka: str, chosen: Choice) -> int:
     """Publish letters again, in the order of their places; how many. Raises `Unavailable`, with some of them done."""
     sender, done, after = Sender(kafka, CLIENT_ID), 0, _FIRST
     try:
-        async with letters.opened(postgres) as conn:
-            while found := await letters.page(conn, chosen, after):
-                await sender.send([_message(letter, value) for letter, value in found])
-                places = [_place(letter) for letter, _ in found]
-                await letters.mark(conn, places)
+        async with store.opened(postgres) as conn:
+            while found := await store.page(conn, chosen, after):
+                await sender.send([_message(dead_letter, value) for dead_letter, value in found])
+                places = [_place(dead_letter) for dead_letter, _ in found]
+                await store.mark(conn, places)
                 done, after = done + len(found), places[-1]
     finally:
         await sender.close()
@@ -79,23 +79,23 @@ async def replay(postgres: str, kafka: str, chosen: Choice) -> int:
 
 async def resume(dsn: str, topic: str, partition: int, through: int) -> int:
     """Let a stopped partition go on; bad messages below the offset returned do not stop it again."""
-    async with letters.opened(dsn) as conn:
-        return await letters.resume(conn, topic, partition, through)
+    async with store.opened(dsn) as conn:
+        return await store.resume(conn, topic, partition, through)
 
 
-def told(found: Listing) -> Iterator[str]:
+def rendered(found: Listing) -> Iterator[str]:
     """The list, line by line."""
     lines = [("id", "code", "received", "bytes", "replayed", "reason")]
     lines += [
         (each.id, each.code, _text(each.received_at), _size(each), _replays(each), each.reason[:_REASON])
-        for each in found.letters
+        for each in found.dead_letters
     ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    if found.letters:
+    if found.dead_letters:
         for line in lines:
             yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
     for count in found.counts:
-        yield f"{count.topic}: {count.code} {count.letters}, {count.replayed} of them replayed"
+        yield f"{count.topic}: {count.code} {count.dead_letters}, {count.replayed} of them replayed"
     if not found.counts:
         yield "there are no such dead letters"
     for stop in found.stopped:
@@ -103,14 +103,14 @@ def told(found: Listing) -> Iterator[str]:
         yield f"  when that is mended: tidegauge dead-letters resume {stop.topic} {stop.partition}"
 
 
-def described(letter: Letter, value: bytes) -> Iterator[str]:
+def described(dead_letter: DeadLetter, value: bytes) -> Iterator[str]:
     """A letter with the beginning of its bytes, line by line."""
-    yield f"origin    {letter.topic}, partition {letter.partition}, offset {letter.offset}"
-    yield f"code      {letter.code}"
-    yield f"reason    {letter.reason}"
-    yield f"received  {_text(letter.received_at)}"
-    yield f"replayed  {_replays(letter)}"
-    yield f"bytes     {_size(letter)}"
+    yield f"origin    {dead_letter.topic}, partition {dead_letter.partition}, offset {dead_letter.offset}"
+    yield f"code      {dead_letter.code}"
+    yield f"reason    {dead_letter.reason}"
+    yield f"received  {_text(dead_letter.received_at)}"
+    yield f"replayed  {_replays(dead_letter)}"
+    yield f"bytes     {_size(dead_letter)}"
     for at in range(0, min(len(value), SHOWN_BYTES), _LINE):
         part = value[at : at + _LINE]
         text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
@@ -119,26 +119,26 @@ def described(letter: Letter, value: bytes) -> Iterator[str]:
         yield f"… and {len(value) - SHOWN_BYTES:,} more: --raw writes all of them"
 
 
-def _message(letter: Letter, value: bytes) -> Message:
-    told = dead_letter.DeadLetter(*_place(letter), letter.code, letter.reason, None)
-    return Message(letter.topic, letter.partition, replayed(told, value))
+def _message(dead_letter: DeadLetter, value: bytes) -> Message:
+    origin = wire.DeadLetter(*_place(dead_letter), dead_letter.code, dead_letter.reason, None)
+    return Message(dead_letter.topic, dead_letter.partition, replayed(origin, value))
 
 
-def _place(letter: Letter) -> Place:
-    return letter.topic, letter.partition, letter.offset
+def _place(dead_letter: DeadLetter) -> Place:
+    return dead_letter.topic, dead_letter.partition, dead_letter.offset
 
 
 _FIRST: Place = ("", -1, -1)
 
 
-def _size(letter: Letter) -> str:
-    return "none" if letter.size is None else f"{letter.size:,}"
+def _size(dead_letter: DeadLetter) -> str:
+    return "none" if dead_letter.size is None else f"{dead_letter.size:,}"
 
 
-def _replays(letter: Letter) -> str:
-    if letter.replayed_at is None:
+def _replays(dead_letter: DeadLetter) -> str:
+    if dead_letter.replayed_at is None:
         return "never"
-    return f"{_text(letter.replayed_at)} ({letter.replays}x)"
+    return f"{_text(dead_letter.replayed_at)} ({dead_letter.replays}x)"
 
 
 def _text(instant: datetime) -> str:
