@@ -49,7 +49,7 @@ from services.gateway.adapters.producer import Batches
 from services.gateway.adapters.redis import RedisLive
 from services.gateway.adapters.redis_bindings import RedisBindings
 from services.gateway.ports import Bindings, IntakeBatch
-from services.gateway.service import Intake, IntakeCounters, KeyRing, Load, Probe, Reader, Watch
+from services.gateway.service import Intake, IntakeCounters, KeyCache, Load, Probe, Reader, Watch
 from services.gateway.settings import Settings
 from shared.errors import Unavailable
 from shared.model.bound import Bound
@@ -127,17 +127,17 @@ async def build(settings: Settings) -> Gateway:
         "points", settings, METRICS, lambda count: PointBatches(count, monotonic_s()), bindings=bindings
     )
     events = _pipeline("events", settings, EVENTS, EventBatches, bindings=bindings)
-    ring, load = KeyRing(PostgresGrants(pool)), Load()
+    key_cache, load = KeyCache(PostgresGrants(pool)), Load()
 
     def refusal() -> str | None:
         return points.intake.refusal() or events.intake.refusal()
 
     rest = framework()
     live = RedisLive(cache, points.publisher.partitions, settings.topic_prefix)
-    rest.include_router(http_windows.router(ring, Reader(PostgresWindows(pool), live)))
+    rest.include_router(http_windows.router(key_cache, Reader(PostgresWindows(pool), live)))
     probes: dict[str, Probe] = {"postgres": lambda: postgres.reachable(pool), "redis": lambda: answers(cache)}
-    rest.include_router(http_health.router(refusal, ring, probes))
-    for routes in reports(ring, tables, settings.topic_prefix):
+    rest.include_router(http_health.router(refusal, key_cache, probes))
+    for routes in reports(key_cache, tables, settings.topic_prefix):
         rest.include_router(routes)
 
     async def kafka() -> bool:
@@ -145,12 +145,12 @@ async def build(settings: Settings) -> Gateway:
 
     watch = Watch(refusal, PostgresCheckpoints(pool), {"kafka": kafka, **probes})
     topics = {reader: settings.topic_prefix + topic.name for topic in TOPICS for reader in topic.readers}
-    rest.include_router(http_dashboard.health_router(ring, watch, topics))
+    rest.include_router(http_dashboard.health_router(key_cache, watch, topics))
     stopped = StoppedPartitions(pool, topics.values())
-    doors = Doors(ring, _limits(settings), Budget(settings.max_requests, settings.inflight_bytes), load)
-    decoder = native.Decoder(settings.max_points, settings.max_series, ring.rosters)
+    doors = Doors(key_cache, _limits(settings), Budget(settings.max_requests, settings.inflight_bytes), load)
+    decoder = native.Decoder(settings.max_points, settings.max_series, key_cache.rosters)
     takers = _routes(doors, decoder, events_json.Decoder(settings.max_events), points, events)
-    remembered = (*ring.bounds, decoder.bound(), bindings.bound())
+    remembered = (*key_cache.bounds, decoder.bound(), bindings.bound())
     provider = _instruments((points, events), doors, stopped.counts, remembered)
     return Gateway(settings, pool, tables, cache, (points, events), takers, rest, provider, stopped)
 
@@ -163,7 +163,7 @@ def _instruments(
 ) -> MeterProvider:
     bounds = (*remembered, *doors.bounds(), *(pipeline.bound() for pipeline in pipelines))
     counts = [pipeline.counts() for pipeline in pipelines]
-    return http_health.instruments(counts, doors.load, doors.ring.rosters, stopped, bounds)
+    return http_health.instruments(counts, doors.load, doors.key_cache.rosters, stopped, bounds)
 
 
 def _pipeline(
@@ -216,16 +216,16 @@ def _routes(
     }
 
 
-def reports(ring: KeyRing, tables: postgres.Pool, prefix: str) -> list[APIRouter]:
+def reports(key_cache: KeyCache, tables: postgres.Pool, prefix: str) -> list[APIRouter]:
     """The routes that answer from the tables alone."""
     alerts = PostgresAlerts(tables)
     topics = {"points": prefix + METRICS.name, "events": prefix + EVENTS.name}
     return [
-        http_funnels.router(ring, PostgresFunnels(tables)),
-        http_alerts.router(ring, alerts),
-        http_batches.router(ring, PostgresBatchCounts(tables, topics["points"])),
-        http_ledger.router(ring, PostgresLedger(tables, topics)),
-        http_dashboard.router(ring, PostgresSummaries(tables), alerts),
+        http_funnels.router(key_cache, PostgresFunnels(tables)),
+        http_alerts.router(key_cache, alerts),
+        http_batches.router(key_cache, PostgresBatchCounts(tables, topics["points"])),
+        http_ledger.router(key_cache, PostgresLedger(tables, topics)),
+        http_dashboard.router(key_cache, PostgresSummaries(tables), alerts),
     ]
 
 

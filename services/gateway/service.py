@@ -55,7 +55,7 @@ C = TypeVar("C", bound=IntakeBatch)
 
 
 @dataclass(slots=True)
-class Holder:
+class ApiKey:
     """A known key: its grant and the tokens of its tenant."""
 
     grant: Grant
@@ -89,81 +89,81 @@ class Load:
     """Bytes of their bodies."""
 
 
-class KeyRing:
+class KeyCache:
     """Finds grants, remembers them, and goes on with what it remembers while Postgres is away."""
 
     def __init__(self, grants: Grants, max_keys: int = MAX_KEYS) -> None:
         self._grants = grants
-        self._holders: Recent[bytes, Holder] = Recent(max_keys)
+        self._api_keys: Recent[bytes, ApiKey] = Recent(max_keys)
         self._buckets: Recent[int, Bucket] = Recent(max_keys)
-        self._lookups: dict[bytes, asyncio.Task[Holder | None]] = {}
+        self._lookups: dict[bytes, asyncio.Task[ApiKey | None]] = {}
         self.rosters = Rosters()
         """The active series of all tenants, under the limits of their grants."""
-        kept = bound_of("keys", self._holders), bound_of("buckets", self._buckets)
+        kept = bound_of("keys", self._api_keys), bound_of("buckets", self._buckets)
         self.bounds = (*kept, self.rosters.bound())
         """What it may remember."""
         self.ever_found = False
         """Some key has been looked up with success (an unknown one counts: Postgres answered)."""
 
-    def known(self, key_hash: bytes, now_s: float) -> Holder | None:
+    def known(self, key_hash: bytes, now_s: float) -> ApiKey | None:
         """The holder of a key that is fresh enough to need no look-up."""
-        holder = self._holders.get(key_hash)
-        if holder is None or now_s - holder.looked_up_s > REFRESH_S:
+        api_key = self._api_keys.get(key_hash)
+        if api_key is None or now_s - api_key.looked_up_s > REFRESH_S:
             return None
-        return holder
+        return api_key
 
-    async def find(self, key_hash: bytes, now_s: float) -> Holder | None:
+    async def find(self, key_hash: bytes, now_s: float) -> ApiKey | None:
         """The holder of a key, None for an unknown one; raise `Unavailable` when it cannot be known."""
-        holder = self._holders.get(key_hash)
-        if holder is None:
+        api_key = self._api_keys.get(key_hash)
+        if api_key is None:
             return await self._first(key_hash, now_s)
-        age_s = now_s - holder.looked_up_s
-        if now_s >= holder.retry_at_s and age_s > REFRESH_S:
+        age_s = now_s - api_key.looked_up_s
+        if now_s >= api_key.retry_at_s and age_s > REFRESH_S:
             lookup = self._lookup(key_hash, now_s)
             if age_s > FRESH_S:
                 done, _ = await asyncio.wait({lookup}, timeout=WAIT_S)
                 if done and lookup.exception() is None:
                     return lookup.result()
-                holder.retry_at_s = now_s + RETRY_S
+                api_key.retry_at_s = now_s + RETRY_S
         if age_s > STALE_S:
             raise Unavailable("postgres", "the key has not been confirmed for an hour")
-        return holder
+        return api_key
 
-    async def _first(self, key_hash: bytes, now_s: float) -> Holder | None:
+    async def _first(self, key_hash: bytes, now_s: float) -> ApiKey | None:
         lookup = self._lookup(key_hash, now_s)
         done, _ = await asyncio.wait({lookup}, timeout=FIRST_S)
         if not done:
             raise Unavailable("postgres", f"no answer in {FIRST_S:g} s")
         return lookup.result()
 
-    def _lookup(self, key_hash: bytes, now_s: float) -> asyncio.Task[Holder | None]:
+    def _lookup(self, key_hash: bytes, now_s: float) -> asyncio.Task[ApiKey | None]:
         task = self._lookups.get(key_hash)
         if task is None:
             task = self._lookups[key_hash] = asyncio.create_task(self._ask(key_hash, now_s))
             task.add_done_callback(lambda done: self._settle(key_hash, done, now_s))
         return task
 
-    def _settle(self, key_hash: bytes, task: asyncio.Task[Holder | None], now_s: float) -> None:
+    def _settle(self, key_hash: bytes, task: asyncio.Task[ApiKey | None], now_s: float) -> None:
         del self._lookups[key_hash]
         problem = None if task.cancelled() else task.exception()
         if isinstance(problem, Unavailable):
-            if key_hash in self._holders:
-                self._holders[key_hash].retry_at_s = now_s + RETRY_S
+            if key_hash in self._api_keys:
+                self._api_keys[key_hash].retry_at_s = now_s + RETRY_S
         elif problem is not None:
             raise problem  # a bug that no request may be waiting for
 
-    async def _ask(self, key_hash: bytes, now_s: float) -> Holder | None:
+    async def _ask(self, key_hash: bytes, now_s: float) -> ApiKey | None:
         grant = await self._grants.find(key_hash)
         self.ever_found = True
-        self._holders.pop(key_hash, None)
+        self._api_keys.pop(key_hash, None)
         if grant is None:
             return None
         bucket = self._buckets.get(grant.tenant_id) or full(grant.points_per_s, grant.points_burst, now_s)
         self._buckets[grant.tenant_id] = bucket
         bucket.retune(grant.points_per_s, grant.points_burst)
         self.rosters.retune(grant.tenant_id, grant.max_series)
-        holder = self._holders[key_hash] = Holder(grant, bucket, now_s)
-        return holder
+        api_key = self._api_keys[key_hash] = ApiKey(grant, bucket, now_s)
+        return api_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +195,12 @@ class Intake(Generic[C]):
         """Why nothing can be taken now, None when it can."""
         return self.draining or self._publisher.refusal()
 
-    async def accept(self, holder: Holder, batch: C, rejected: list[Rejection], now_s: float) -> IntakeResult:
+    async def accept(
+        self, api_key: ApiKey, batch: C, rejected: list[Rejection], now_s: float
+    ) -> IntakeResult:
         """Publish what is good in a request and say what became of it."""
         taken = batch.taken
-        wait_s = holder.bucket.take(max(taken, len(batch)) + len(rejected), now_s)
+        wait_s = api_key.bucket.take(max(taken, len(batch)) + len(rejected), now_s)
         if wait_s > 0:
             return IntakeResult(Outcome.NOT_ACCEPTED, 0, [], wait_s)
         bound = await self._bind(batch)
@@ -213,7 +215,7 @@ class Intake(Generic[C]):
         outcome = await self._publisher.publish(batch)
         if outcome is Outcome.ACCEPTED:
             self._counters.accepted += taken
-            return IntakeResult(outcome, taken, rejected, warnings=self._warnings(holder.grant, batch))
+            return IntakeResult(outcome, taken, rejected, warnings=self._warnings(api_key.grant, batch))
         if bound and outcome is Outcome.NOT_ACCEPTED:
             await self._release(batch)
         return IntakeResult(outcome, 0, [])

@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from services.gateway.adapters.http_errors import Problem
-from services.gateway.adapters.http_keys import KEY, holder_of, key_of
+from services.gateway.adapters.http_keys import KEY, api_key_of, key_of
 from services.gateway.adapters.http_questions import REFUSALS, UNKNOWN, answer, asking, text_of
 from services.gateway.adapters.http_report_schemas import AlertsBody, HistoryBody
 from services.gateway.domain.alert import (
@@ -24,14 +24,14 @@ from services.gateway.domain.alert import (
     states_of,
 )
 from services.gateway.ports import Alerts
-from services.gateway.service import KeyRing
+from services.gateway.service import KeyCache
 from shared.runtime.clock import now_ms
 
 DEFAULT_STATES = list(ACTIVE)
 """States of a question without `state`."""
 
 
-def router(ring: KeyRing, alerts: Alerts) -> APIRouter:
+def router(key_cache: KeyCache, alerts: Alerts) -> APIRouter:
     """The routes, bound to their dependencies."""
     routes = APIRouter()
 
@@ -45,11 +45,11 @@ def router(ring: KeyRing, alerts: Alerts) -> APIRouter:
         ] = DEFAULT_STATES,
     ) -> Response:
         """At most 1,000, the newest transition first; resolved ones when asked for, for a day."""
-        holder = await holder_of(ring, key_of(request.scope["headers"]), "read")
+        api_key = await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
         with asking():
             since_ms = now_ms() - RESOLVED_MS
             found = await alerts.alerts(
-                holder.grant.tenant_id, states_of(state), since_ms, limit=MAX_ALERTS + 1
+                api_key.grant.tenant_id, states_of(state), since_ms, limit=MAX_ALERTS + 1
             )
         return answer(_listed(found))
 
@@ -62,9 +62,9 @@ def router(ring: KeyRing, alerts: Alerts) -> APIRouter:
     )
     async def history(request: Request, fingerprint: str) -> Response:
         """Its transitions, at most 1,000, newest first, each with the grounds that it was decided on."""
-        holder = await holder_of(ring, key_of(request.scope["headers"]), "read")
+        api_key = await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
         with asking():
-            found = await alerts.history(holder.grant.tenant_id, text_of("fingerprint", fingerprint))
+            found = await alerts.history(api_key.grant.tenant_id, text_of("fingerprint", fingerprint))
         if found is None:
             raise Problem(404, "unknown_alert", "fingerprint: names no alert; GET /v1/alerts lists them")
         return answer({"fingerprint": fingerprint} | _told(found))

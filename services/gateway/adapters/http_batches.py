@@ -6,15 +6,15 @@ Milliseconds UTC. The law: what is found has been committed; what is not found m
 from fastapi import APIRouter, Request, Response
 
 from services.gateway.adapters.http_errors import Problem
-from services.gateway.adapters.http_keys import KEY, holder_of, key_of
+from services.gateway.adapters.http_keys import KEY, api_key_of, key_of
 from services.gateway.adapters.http_questions import REFUSALS, UNKNOWN, answer, asking
 from services.gateway.adapters.http_report_schemas import BatchBody
 from services.gateway.domain.identity import checked_key, id_of_key
 from services.gateway.ports import BatchCounts
-from services.gateway.service import KeyRing
+from services.gateway.service import KeyCache
 
 
-def router(ring: KeyRing, counts: BatchCounts) -> APIRouter:
+def router(key_cache: KeyCache, counts: BatchCounts) -> APIRouter:
     """The route, bound to its dependencies."""
     routes = APIRouter()
 
@@ -27,10 +27,10 @@ def router(ring: KeyRing, counts: BatchCounts) -> APIRouter:
     )
     async def batch(request: Request, id: str) -> Response:  # noqa: A002 # the contract's word
         """By its `Idempotency-Key`, within a day: where it has counted so far. 404: nowhere, or not yet."""
-        holder = await holder_of(ring, key_of(request.scope["headers"]), "read")
+        api_key = await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
         with asking():
             key = checked_key("id", "invalid_batch_id", id.encode("utf-8", "replace"))
-            found = await counts.counted(id_of_key("points", holder.grant.tenant_id, key))
+            found = await counts.counted(id_of_key("points", api_key.grant.tenant_id, key))
         if found is None:
             raise Problem(
                 404, "unknown_batch", "nothing of such a batch has counted within a day, or not yet"

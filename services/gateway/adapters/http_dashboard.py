@@ -10,13 +10,13 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from services.gateway.adapters.http_keys import KEY, holder_of, key_of
+from services.gateway.adapters.http_keys import KEY, api_key_of, key_of
 from services.gateway.adapters.http_questions import REFUSALS, answer, asking
 from services.gateway.adapters.http_report_schemas import PerformanceBody, SystemHealthBody
 from services.gateway.domain import dashboard, health
 from services.gateway.domain.alert import Alert
 from services.gateway.ports import Alerts, Summaries
-from services.gateway.service import KeyRing, Watch
+from services.gateway.service import KeyCache, Watch
 from shared.runtime.clock import now_ms
 
 DOWN: dict[int | str, dict[str, Any]] = {
@@ -31,7 +31,7 @@ FIRING_FIELDS = ("rule", "state", "fingerprint", "labels", "value", "fired_at_ms
 """What a dashboard shows of an alert."""
 
 
-def router(ring: KeyRing, summaries: Summaries, alerts: Alerts) -> APIRouter:
+def router(key_cache: KeyCache, summaries: Summaries, alerts: Alerts) -> APIRouter:
     """The dashboard, bound to its dependencies."""
     routes = APIRouter()
 
@@ -44,9 +44,9 @@ def router(ring: KeyRing, summaries: Summaries, alerts: Alerts) -> APIRouter:
     )
     async def performance(request: Request) -> Response:
         """At most 500 metrics by name, each merged from the closed windows of all its series."""
-        holder = await holder_of(ring, key_of(request.scope["headers"]), "read")
+        api_key = await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
         now = now_ms()
-        tenant_id, span = holder.grant.tenant_id, dashboard.span_of(now)
+        tenant_id, span = api_key.grant.tenant_id, dashboard.span_of(now)
         with asking(RETRY_S):
             found = await summaries.summaries(tenant_id, span, dashboard.MAX_METRICS + 1)
             firing = await alerts.alerts(tenant_id, ("firing",), now, dashboard.MAX_FIRING)
@@ -63,7 +63,7 @@ def router(ring: KeyRing, summaries: Summaries, alerts: Alerts) -> APIRouter:
     return routes
 
 
-def health_router(ring: KeyRing, watch: Watch, topics: Mapping[str, str]) -> APIRouter:
+def health_router(key_cache: KeyCache, watch: Watch, topics: Mapping[str, str]) -> APIRouter:
     """The look at the system, bound to its dependencies."""
     routes = APIRouter()
 
@@ -76,7 +76,7 @@ def health_router(ring: KeyRing, watch: Watch, topics: Mapping[str, str]) -> API
     )
     async def system(request: Request) -> Response:
         """200 when it is ok or degraded, 503 when it is down: what it needs, and each service by what it committed."""
-        await holder_of(ring, key_of(request.scope["headers"]), "read")
+        await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
         found = await watch.look(topics, now_ms())
         return answer(_told(found), 503 if found.status == health.DOWN else 200)
 

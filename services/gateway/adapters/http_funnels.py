@@ -10,13 +10,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from services.gateway.adapters.http_errors import Problem
-from services.gateway.adapters.http_keys import KEY, holder_of, key_of
+from services.gateway.adapters.http_keys import KEY, api_key_of, key_of
 from services.gateway.adapters.http_questions import REFUSALS, UNKNOWN, answer, asking, time_of
 from services.gateway.adapters.http_report_schemas import FunnelReportBody, FunnelsBody
 from services.gateway.domain.funnel import report
 from services.gateway.domain.query import check_range
 from services.gateway.ports import Funnels
-from services.gateway.service import KeyRing
+from services.gateway.service import KeyCache
 from shared.errors import Rejected
 from shared.model.funnel import FUNNELS, Funnel, funnel_of
 from shared.runtime.clock import now_ms
@@ -25,7 +25,7 @@ DEFAULT_RANGE_MS = 24 * 3600 * 1000
 """Range of a question without `from`."""
 
 
-def router(ring: KeyRing, funnels: Funnels) -> APIRouter:
+def router(key_cache: KeyCache, funnels: Funnels) -> APIRouter:
     """The routes, bound to their dependencies."""
     routes = APIRouter()
 
@@ -38,7 +38,7 @@ def router(ring: KeyRing, funnels: Funnels) -> APIRouter:
     )
     async def names(request: Request) -> Response:
         """Every funnel with its steps."""
-        await holder_of(ring, key_of(request.scope["headers"]), "read")
+        await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
         return answer({"funnels": [{"funnel": one.name, "steps": one.steps} for one in FUNNELS.values()]})
 
     @routes.get(
@@ -55,11 +55,11 @@ def router(ring: KeyRing, funnels: Funnels) -> APIRouter:
         to: Annotated[str, Query(description="Default: now")] = "",
     ) -> Response:
         """Of the sessions that entered in the range: how many reached each step, whenever that was."""
-        holder = await holder_of(ring, key_of(request.scope["headers"]), "read")
+        api_key = await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
         funnel = _named(name)
         with asking():
             from_ms, to_ms = _range(from_, to, now_ms())
-            reach = await funnels.reach(holder.grant.tenant_id, funnel, from_ms, to_ms)
+            reach = await funnels.reach(api_key.grant.tenant_id, funnel, from_ms, to_ms)
         span = {"funnel": funnel.name, "from_ms": from_ms, "to_ms": to_ms}
         return answer(span | asdict(report(funnel, reach)))
 

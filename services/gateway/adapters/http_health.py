@@ -18,7 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from services.gateway.adapters.http_schemas import HealthBody
 from services.gateway.adapters.kafka import Flow
 from services.gateway.domain.cardinality import Rosters
-from services.gateway.service import IntakeCounters, KeyRing, Load, Probe
+from services.gateway.service import IntakeCounters, KeyCache, Load, Probe
 from shared.model.bound import Bound
 from shared.runtime.instruments import observe
 
@@ -37,7 +37,7 @@ class PipelineCounts:
     unacked_s: Callable[[], float]
 
 
-def router(refusal: Callable[[], str | None], ring: KeyRing, probes: Mapping[str, Probe]) -> APIRouter:
+def router(refusal: Callable[[], str | None], key_cache: KeyCache, probes: Mapping[str, Probe]) -> APIRouter:
     """The routes, bound to what they report on."""
     routes = APIRouter()
 
@@ -51,7 +51,7 @@ def router(refusal: Callable[[], str | None], ring: KeyRing, probes: Mapping[str
         """200 when Kafka takes both and keys can be told apart, else 503; each dependency says how it is."""
         reason = refusal()
         states = {name: "up" if await probe() else "down" for name, probe in probes.items()}
-        keys = ring.ever_found or states.get("postgres") == "up"
+        keys = key_cache.ever_found or states.get("postgres") == "up"
         able = reason is None and keys
         body = HealthBody(
             status="ready" if able else "not_ready", dependencies={"kafka": reason or "up", **states}

@@ -14,11 +14,11 @@ import msgspec
 from services.gateway.adapters.http_batch_keys import batch_key_of, conflict
 from services.gateway.adapters.http_body import Incoming, Limits, Receive, inflate, too_large
 from services.gateway.adapters.http_errors import Headers, Problem, refused, unknown
-from services.gateway.adapters.http_keys import holder_of, key_of
+from services.gateway.adapters.http_keys import api_key_of, key_of
 from services.gateway.domain.admission import Rejection
 from services.gateway.domain.cardinality import Warned
 from services.gateway.ports import IntakeBatch, Outcome
-from services.gateway.service import Intake, IntakeCounters, IntakeResult, KeyRing, Load
+from services.gateway.service import Intake, IntakeCounters, IntakeResult, KeyCache, Load
 from shared.errors import Rejected
 from shared.model.bound import Bound
 from shared.runtime.clock import monotonic_s, now_ms
@@ -91,7 +91,7 @@ class Budget:
 class Doors:
     """What all these routes share."""
 
-    ring: KeyRing
+    key_cache: KeyCache
     limits: Limits
     budget: Budget
     load: Load
@@ -152,15 +152,15 @@ class IntakeRoute(Generic[C]):
         reason = self._intake.refusal() or self._overload()
         if reason is not None:
             raise refused(reason)
-        holder = await holder_of(self._doors.ring, key, "write")
+        api_key = await api_key_of(self._doors.key_cache, key, "write")
         body.check(self._doors.limits, plain_text=self._beacon)
         batch_key = batch_key_of(scope["headers"])
         content = await body.read(self._doors.limits)
         if content is None:
             return None
-        posted = Posted(self._plain(body, content), holder.grant.tenant_id, now_ms(), batch_key)
+        posted = Posted(self._plain(body, content), api_key.grant.tenant_id, now_ms(), batch_key)
         batch, rejected = self._decoded(posted)
-        result = await self._intake.accept(holder, batch, rejected, monotonic_s())
+        result = await self._intake.accept(api_key, batch, rejected, monotonic_s())
         if result.retry_after_s > 0:
             raise Problem(
                 429,

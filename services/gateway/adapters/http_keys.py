@@ -11,7 +11,7 @@ from fastapi import Security
 from fastapi.security import HTTPBearer
 
 from services.gateway.adapters.http_errors import Problem, unauthorised
-from services.gateway.service import Holder, KeyRing
+from services.gateway.service import ApiKey, KeyCache
 from shared.errors import Unavailable
 from shared.runtime.clock import monotonic_s
 
@@ -41,17 +41,17 @@ def key_of(headers: Iterable[tuple[bytes, bytes]], query: bytes = b"") -> bytes:
     return key
 
 
-async def holder_of(ring: KeyRing, key: bytes, scope: str) -> Holder:
+async def api_key_of(key_cache: KeyCache, key: bytes, scope: str) -> ApiKey:
     """Who bears the key; raise `Problem` unless it is known and its scope is `scope` or `admin`."""
     key_hash = sha256(key).digest()
-    holder = ring.known(key_hash, monotonic_s())
-    if holder is None:
+    api_key = key_cache.known(key_hash, monotonic_s())
+    if api_key is None:
         try:
-            holder = await ring.find(key_hash, monotonic_s())
+            api_key = await key_cache.find(key_hash, monotonic_s())
         except Unavailable as error:
             raise Problem(503, "unavailable", "keys cannot be looked up now", 1, "not_accepted") from error
-    if holder is None:
+    if api_key is None:
         raise unauthorised()
-    if holder.grant.scope not in (scope, "admin"):
+    if api_key.grant.scope not in (scope, "admin"):
         raise Problem(403, "forbidden", f"the key's scope is not '{scope}'")
-    return holder
+    return api_key

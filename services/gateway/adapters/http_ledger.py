@@ -7,12 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.gateway.adapters.http_keys import KEY, holder_of, key_of
+from services.gateway.adapters.http_keys import KEY, api_key_of, key_of
 from services.gateway.adapters.http_questions import REFUSALS, answer, asking, time_of
 from services.gateway.adapters.http_report_schemas import LedgerBody
 from services.gateway.domain.statement import minutes_of, signal_of
 from services.gateway.ports import Ledgers
-from services.gateway.service import KeyRing
+from services.gateway.service import KeyCache
 from shared.model.ledger import (
     CONFLICT,
     COUNTED,
@@ -34,7 +34,7 @@ PLAIN = (RECEIVED, DERIVED, COUNTED, DUPLICATE, CONFLICT, STALE_TOTAL)
 CODED = (REJECTED, DEAD_LETTERED)
 
 
-def router(ring: KeyRing, ledgers: Ledgers) -> APIRouter:
+def router(key_cache: KeyCache, ledgers: Ledgers) -> APIRouter:
     """The route, bound to its dependencies."""
     routes = APIRouter()
 
@@ -52,12 +52,12 @@ def router(ring: KeyRing, ledgers: Ledgers) -> APIRouter:
         to: Annotated[str, Query(description="Default: now")] = "",
     ) -> Response:
         """By minute of receive, at most 24 hours: what came in, what became of it, and the difference, which is 0."""
-        holder = await holder_of(ring, key_of(request.scope["headers"]), "read")
+        api_key = await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
         with asking():
             to_ms = time_of("to", to, now_ms() + 1)
             span = minutes_of(time_of("from", from_, max(0, to_ms - DEFAULT_RANGE_MS)), to_ms)
             asked = signal_of(signal)
-            found = await ledgers.statement(holder.grant.tenant_id, asked, span)
+            found = await ledgers.statement(api_key.grant.tenant_id, asked, span)
         return answer({
             "signal": asked,
             "from_ms": span.from_ms,

@@ -9,11 +9,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.gateway.adapters.http_keys import KEY, holder_of, key_of
+from services.gateway.adapters.http_keys import KEY, api_key_of, key_of
 from services.gateway.adapters.http_questions import REFUSALS, answer, asking, integer_of, text_of, time_of
 from services.gateway.adapters.http_schemas import WindowsBody
 from services.gateway.domain import query as domain
-from services.gateway.service import Found, KeyRing, Reader
+from services.gateway.service import Found, KeyCache, Reader
 from shared.errors import Rejected
 from shared.model.window import TIERS_MS
 from shared.runtime.clock import now_ms
@@ -33,7 +33,7 @@ DEFAULT_QUANTILES = ["0.5", "0.95", "0.99"]
 _DECIMAL = re.compile(r"\d{1,3}(\.\d{1,15})?|\.\d{1,15}")
 
 
-def router(ring: KeyRing, reader: Reader) -> APIRouter:
+def router(key_cache: KeyCache, reader: Reader) -> APIRouter:
     """The route, bound to its dependencies."""
     routes = APIRouter()
 
@@ -55,11 +55,11 @@ def router(ring: KeyRing, reader: Reader) -> APIRouter:
         resolution: Annotated[str, Query(description="Length of the windows: 10s, 1m or 15m")] = "10s",
     ) -> Response:
         """Closed windows, and live ones marked `final: false`."""
-        holder = await holder_of(ring, key_of(request.scope["headers"]), "read")
+        api_key = await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
         now = now_ms()
         with asking():
             asked = _asked(
-                holder.grant.tenant_id, metric, (from_, to), label, quantile, limit, now, _tier(resolution)
+                api_key.grant.tenant_id, metric, (from_, to), label, quantile, limit, now, _tier(resolution)
             )
             found = await reader.windows(asked, now)
         return answer(_answer(found, asked))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from services.gateway.ports import Grant
-from services.gateway.service import FRESH_S, REFRESH_S, RETRY_S, STALE_S, KeyRing
+from services.gateway.service import FRESH_S, REFRESH_S, RETRY_S, STALE_S, KeyCache
 from shared.errors import Unavailable
 
 GRANT = Grant(1, "write", 10.0, 20.0)
@@ -32,60 +32,60 @@ class FakeGrants:
 async def test_many_requests_with_a_new_key_are_one_look_up() -> None:
     """Concurrent look-ups of one key share one query."""
     grants = FakeGrants()
-    ring = KeyRing(grants)
+    key_cache = KeyCache(grants)
 
-    holders = await asyncio.gather(*(ring.find(b"key", 0) for _ in range(100)))
+    api_keys = await asyncio.gather(*(key_cache.find(b"key", 0) for _ in range(100)))
 
-    assert (1, 1) == (grants.asked, len({id(holder) for holder in holders}))
+    assert (1, 1) == (grants.asked, len({id(api_key) for api_key in api_keys}))
 
 
 async def test_an_unknown_key_is_asked_for_again() -> None:
     """No refusal is remembered, so a key works as soon as it is made."""
     grants = FakeGrants()
-    ring = KeyRing(grants)
-    assert await ring.find(b"new", 0) is None
+    key_cache = KeyCache(grants)
+    assert await key_cache.find(b"new", 0) is None
 
     grants.known[b"new"] = GRANT
 
-    assert await ring.find(b"new", 0) is not None
+    assert await key_cache.find(b"new", 0) is not None
 
 
 async def test_a_revoked_key_ends_when_its_grant_is_no_longer_fresh() -> None:
     """After 60 s a grant is not used without asking."""
     grants = FakeGrants()
-    ring = KeyRing(grants)
-    await ring.find(b"key", 0)
+    key_cache = KeyCache(grants)
+    await key_cache.find(b"key", 0)
     grants.known.clear()
 
-    assert await ring.find(b"key", FRESH_S + 1) is None
-    assert await ring.find(b"key", FRESH_S + 1) is None
+    assert await key_cache.find(b"key", FRESH_S + 1) is None
+    assert await key_cache.find(b"key", FRESH_S + 1) is None
 
 
 async def test_an_ageing_grant_is_renewed_beside_the_request() -> None:
     """Between 30 and 60 s a request does not wait for Postgres."""
     grants = FakeGrants()
-    ring = KeyRing(grants)
-    first = await ring.find(b"key", 0)
+    key_cache = KeyCache(grants)
+    first = await key_cache.find(b"key", 0)
 
-    assert first is await ring.find(b"key", REFRESH_S + 1)
-    await asyncio.gather(*ring._lookups.values())
-    assert (2, True) == (grants.asked, ring.known(b"key", REFRESH_S + 2) is not None)
+    assert first is await key_cache.find(b"key", REFRESH_S + 1)
+    await asyncio.gather(*key_cache._lookups.values())
+    assert (2, True) == (grants.asked, key_cache.known(b"key", REFRESH_S + 2) is not None)
 
 
 @pytest.mark.parametrize("age_s", [REFRESH_S + 1, FRESH_S + 1, STALE_S - 10])
 async def test_known_keys_go_on_while_postgres_is_away(age_s: float) -> None:
     """For an hour, and failures are not repeated for each request."""
     grants = FakeGrants()
-    ring = KeyRing(grants)
-    await ring.find(b"key", 0)
+    key_cache = KeyCache(grants)
+    await key_cache.find(b"key", 0)
     grants.up = False
 
-    found = [await ring.find(b"key", age_s + at / 10) for at in range(10)]
-    await asyncio.gather(*ring._lookups.values(), return_exceptions=True)
+    found = [await key_cache.find(b"key", age_s + at / 10) for at in range(10)]
+    await asyncio.gather(*key_cache._lookups.values(), return_exceptions=True)
 
-    assert (10, 2) == (sum(holder is not None for holder in found), grants.asked)
-    await ring.find(b"key", age_s + RETRY_S + 0.5)
-    await asyncio.gather(*ring._lookups.values(), return_exceptions=True)
+    assert (10, 2) == (sum(api_key is not None for api_key in found), grants.asked)
+    await key_cache.find(b"key", age_s + RETRY_S + 0.5)
+    await asyncio.gather(*key_cache._lookups.values(), return_exceptions=True)
     assert 3 == grants.asked
 
 
@@ -96,33 +96,33 @@ async def test_known_keys_go_on_while_postgres_is_away(age_s: float) -> None:
 async def test_without_postgres_and_memory_nothing_is_granted(key: bytes, now_s: float) -> None:
     """What cannot be known is unavailable, not refused."""
     grants = FakeGrants()
-    ring = KeyRing(grants)
-    await ring.find(b"key", 0)
+    key_cache = KeyCache(grants)
+    await key_cache.find(b"key", 0)
     grants.up = False
 
     with pytest.raises(Unavailable):
-        await ring.find(key, now_s)
+        await key_cache.find(key, now_s)
 
 
 async def test_a_changed_limit_of_series_is_heeded_without_a_restart() -> None:
     """It comes with the next look-up of a key."""
     grants = FakeGrants()
-    ring = KeyRing(grants)
-    await ring.find(b"key", 0)
-    before = ring.rosters.at(1, 0).limit
+    key_cache = KeyCache(grants)
+    await key_cache.find(b"key", 0)
+    before = key_cache.rosters.at(1, 0).limit
 
     grants.known[b"key"] = replace(GRANT, max_series=7)
-    await ring.find(b"key", FRESH_S + 1)
+    await key_cache.find(b"key", FRESH_S + 1)
 
-    assert (10_000, 7) == (before, ring.rosters.at(1, 0).limit)
+    assert (10_000, 7) == (before, key_cache.rosters.at(1, 0).limit)
 
 
 async def test_keys_of_one_tenant_share_one_allowance() -> None:
     """A second key gives no second bucket."""
     grants = FakeGrants()
     grants.known[b"other"] = GRANT
-    ring = KeyRing(grants)
-    first, second = await ring.find(b"key", 0), await ring.find(b"other", 0)
+    key_cache = KeyCache(grants)
+    first, second = await key_cache.find(b"key", 0), await key_cache.find(b"other", 0)
     assert first is not None
     assert second is not None
 

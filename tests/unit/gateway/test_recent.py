@@ -14,7 +14,7 @@ from services.gateway.domain.identity import Identity
 from services.gateway.domain.ledger import admitted
 from services.gateway.domain.recent import Recent
 from services.gateway.ports import Grant
-from services.gateway.service import KeyRing
+from services.gateway.service import KeyCache
 from shared.errors import Unavailable
 from shared.runtime import redis
 
@@ -58,15 +58,15 @@ def test_what_is_set_again_is_the_newest() -> None:
 @BELOW_AT_ABOVE
 async def test_keys_buckets_and_rosters_are_bounded(count: int, evicted: int) -> None:
     """A key that was forgotten is looked up again when it comes."""
-    ring = KeyRing(EveryKey(), max_keys=3)
+    key_cache = KeyCache(EveryKey(), max_keys=3)
 
     for tenant_id in range(count):
-        await ring.find(bytes([tenant_id]), 0.0)
-    keys, buckets, _ = ring.bounds
+        await key_cache.find(bytes([tenant_id]), 0.0)
+    keys, buckets, _ = key_cache.bounds
 
     assert (min(count, 3), evicted) == (keys.used(), keys.evicted())
     assert (min(count, 3), evicted) == (buckets.used(), buckets.evicted())
-    assert [None] * evicted == [ring.known(bytes([one]), 0.0) for one in range(evicted)]
+    assert [None] * evicted == [key_cache.known(bytes([one]), 0.0) for one in range(evicted)]
 
 
 @BELOW_AT_ABOVE

@@ -16,7 +16,7 @@ from services.gateway.adapters.http_intake import Budget, Doors, IntakeRoute
 from services.gateway.domain.identity import Identity, id_of_key
 from services.gateway.domain.ledger import Admitted
 from services.gateway.ports import Grant, Outcome
-from services.gateway.service import Intake, IntakeCounters, KeyRing, Load
+from services.gateway.service import Intake, IntakeCounters, KeyCache, Load
 from shared.errors import Unavailable
 from shared.runtime.clock import now_ms
 from tests.support.bindings import FakeBindings
@@ -76,7 +76,7 @@ def route(
     """The route on fakes."""
     counts = Counts(Load(), IntakeCounters())
     limits = Limits(wire_bytes=10_000, decoded_bytes=20_000, idle_s=0.05, total_s=1.0)
-    doors = Doors(KeyRing(grants), limits, budget, counts.load)
+    doors = Doors(KeyCache(grants), limits, budget, counts.load)
     decoder = Decoder(1000, 1000)
 
     intake = Intake(log, counts.counters, bindings or FakeBindings())
