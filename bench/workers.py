@@ -82,9 +82,9 @@ async def _consumed(room: stand.Room, folder: Path, workers: int, topic: str, en
         running.push_async_callback(connection.close)
         processes = []
         for number in range(workers):
-            place = folder / f"worker-{number}"
-            place.mkdir(exist_ok=True)
-            started = stand.started(["services.aggregator"], place, room.environ)
+            admit = folder / f"worker-{number}"
+            admit.mkdir(exist_ok=True)
+            started = stand.started(["services.aggregator"], admit, room.environ)
             processes.append(running.enter_context(started))
         _, wall_s, _ = await rounds.consumed(processes[0], connection, topic, ends)
     return wall_s

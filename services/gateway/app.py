@@ -148,7 +148,7 @@ async def build(settings: Settings) -> Gateway:
     rest.include_router(http_dashboard.health_router(key_cache, watch, topics))
     stopped = StoppedPartitions(pool, topics.values())
     doors = Doors(key_cache, _limits(settings), Budget(settings.max_requests, settings.inflight_bytes), load)
-    decoder = native.Decoder(settings.max_points, settings.max_series, key_cache.rosters)
+    decoder = native.Decoder(settings.max_points, settings.max_series, key_cache.series_limiter)
     takers = _routes(doors, decoder, events_json.Decoder(settings.max_events), points, events)
     remembered = (*key_cache.bounds, decoder.bound(), bindings.bound())
     provider = _instruments((points, events), doors, stopped.counts, remembered)
@@ -163,7 +163,7 @@ def _instruments(
 ) -> MeterProvider:
     bounds = (*remembered, *doors.bounds(), *(pipeline.bound() for pipeline in pipelines))
     counts = [pipeline.counts() for pipeline in pipelines]
-    return http_health.instruments(counts, doors.load, doors.key_cache.rosters, stopped, bounds)
+    return http_health.instruments(counts, doors.load, doors.key_cache.series_limiter, stopped, bounds)
 
 
 def _pipeline(

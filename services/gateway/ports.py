@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.gateway.domain.alert import Alert, History
-from services.gateway.domain.cardinality import DEFAULT_LIMIT
 from services.gateway.domain.counted import Counted
 from services.gateway.domain.dashboard import Span, Summary
 from services.gateway.domain.funnel import Reach
 from services.gateway.domain.health import Partition
 from services.gateway.domain.identity import Identity
 from services.gateway.domain.query import Query, WindowRow
+from services.gateway.domain.series_limit import DEFAULT_LIMIT
 from services.gateway.domain.statement import Minutes, Statement
 from shared.model.funnel import Funnel
 

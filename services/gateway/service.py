@@ -13,10 +13,10 @@ from typing import Generic, TypeVar
 
 from services.gateway.domain import health
 from services.gateway.domain.admission import Rejection
-from services.gateway.domain.cardinality import Rosters, Warned, warnings
 from services.gateway.domain.query import Query, WindowRow, merge
 from services.gateway.domain.quota import Bucket, full
 from services.gateway.domain.recent import Recent, bound_of
+from services.gateway.domain.series_limit import SeriesLimiter, SeriesLimitWarning, warnings
 from services.gateway.ports import (
     Bindings,
     Checkpoints,
@@ -97,10 +97,10 @@ class KeyCache:
         self._api_keys: Recent[bytes, ApiKey] = Recent(max_keys)
         self._buckets: Recent[int, Bucket] = Recent(max_keys)
         self._lookups: dict[bytes, asyncio.Task[ApiKey | None]] = {}
-        self.rosters = Rosters()
+        self.series_limiter = SeriesLimiter()
         """The active series of all tenants, under the limits of their grants."""
         kept = bound_of("keys", self._api_keys), bound_of("buckets", self._buckets)
-        self.bounds = (*kept, self.rosters.bound())
+        self.bounds = (*kept, self.series_limiter.bound())
         """What it may remember."""
         self.ever_found = False
         """Some key has been looked up with success (an unknown one counts: Postgres answered)."""
@@ -161,7 +161,7 @@ class KeyCache:
         bucket = self._buckets.get(grant.tenant_id) or full(grant.points_per_s, grant.points_burst, now_s)
         self._buckets[grant.tenant_id] = bucket
         bucket.retune(grant.points_per_s, grant.points_burst)
-        self.rosters.retune(grant.tenant_id, grant.max_series)
+        self.series_limiter.retune(grant.tenant_id, grant.max_series)
         api_key = self._api_keys[key_hash] = ApiKey(grant, bucket, now_s)
         return api_key
 
@@ -175,7 +175,7 @@ class IntakeResult:
     rejected: list[Rejection]
     retry_after_s: float = 0.0
     """Above zero: the tenant is over its allowance, nothing was taken."""
-    warnings: list[Warned] = field(default_factory=list)
+    warnings: list[SeriesLimitWarning] = field(default_factory=list)
     """What the client should know of what was accepted."""
     conflict: bool = False
     """The batch's key stands for another body, nothing was taken."""
@@ -239,7 +239,7 @@ class Intake(Generic[C]):
             with suppress(Unavailable):
                 await self._bindings.release(batch.identity)
 
-    def _warnings(self, grant: Grant, batch: C) -> list[Warned]:
+    def _warnings(self, grant: Grant, batch: C) -> list[SeriesLimitWarning]:
         if batch.overflowed:
             self._counters.overflowed[grant.tenant_id] += batch.overflowed
         return warnings(batch.overflowed, grant.max_series)

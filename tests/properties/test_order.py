@@ -291,7 +291,7 @@ def test_rows_of_many_points_are_those_of_a_plain_count(part: int) -> None:
 
     What came late is counted as each order has it.
     """
-    series = [bytes([place]) for place in (*range(32), *range(0x60, 0x80))]
+    series = [bytes([admit]) for admit in (*range(32), *range(0x60, 0x80))]
     points = drawn(5, 200_000, series, 45 * 60_000)
     first = tables_of(points, series, 0, LARGEST[0])
     expected = columns(first)

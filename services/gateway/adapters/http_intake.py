@@ -16,7 +16,7 @@ from services.gateway.adapters.http_body import Incoming, Limits, Receive, infla
 from services.gateway.adapters.http_errors import Headers, Problem, refused, unknown
 from services.gateway.adapters.http_keys import api_key_of, key_of
 from services.gateway.domain.admission import Rejection
-from services.gateway.domain.cardinality import Warned
+from services.gateway.domain.series_limit import SeriesLimitWarning
 from services.gateway.ports import IntakeBatch, Outcome
 from services.gateway.service import Intake, IntakeCounters, IntakeResult, KeyCache, Load
 from shared.errors import Rejected
@@ -51,7 +51,7 @@ class Answer(msgspec.Struct, omit_defaults=True):
 
     accepted: int
     rejected: list[Rejection]
-    warnings: list[Warned] = []
+    warnings: list[SeriesLimitWarning] = []
 
 
 class Decoded(NamedTuple, Generic[C]):

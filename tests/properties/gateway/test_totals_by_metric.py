@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.domain.cardinality import OVERFLOW, SPAN_MS, Roster
+from services.gateway.domain.series_limit import OVERFLOW, SPAN_MS, ActiveSeries
 from shared.model.series import Series
 
 NOW = 1_760_000_000_000
@@ -23,16 +23,16 @@ def test_totals_by_metric_are_right_under_any_limit(
     points: list[tuple[str, str, int, int]], limit: int
 ) -> None:
     """Each point counts once, under its metric or, when even those are too many, under one that says so."""
-    roster, now_ms = Roster(limit, NOW), NOW
+    active_series, now_ms = ActiveSeries(limit, NOW), NOW
     expected, found = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for metric, kind, label, pause_ms in points:
         now_ms += pause_ms
-        roster.turn(now_ms)
-        placed = roster.place(Series(1, metric, kind, "s", (("x", str(label)),)), hash)
+        active_series.turn(now_ms)
+        placed = active_series.admit(Series(1, metric, kind, "s", (("x", str(label)),)), hash)
         expected[metric, kind] += 1
         found[placed.metric, placed.kind] += 1
-        assert len(roster.series) <= limit
-        assert len(roster.overflows) <= max(1, limit // 10)
+        assert len(active_series.series) <= limit
+        assert len(active_series.overflows) <= max(1, limit // 10)
 
     assert expected.total() == found.total()
     assert all(found[key] <= expected[key] for key in found if key[0] != OVERFLOW)
@@ -41,14 +41,14 @@ def test_totals_by_metric_are_right_under_any_limit(
 @given(st.lists(sent, max_size=150), st.integers(1, 40))
 def test_who_is_in_stays_in_while_it_speaks(points: list[tuple[str, str, int, int]], limit: int) -> None:
     """A series whose last point is younger than a span is placed where that one was."""
-    roster, now_ms = Roster(limit, NOW), NOW
+    active_series, now_ms = ActiveSeries(limit, NOW), NOW
     inside: dict[Series, int] = {}
     for metric, kind, label, pause_ms in points:
         now_ms += pause_ms
-        roster.turn(now_ms)
+        active_series.turn(now_ms)
         series = Series(1, metric, kind, "s", (("x", str(label)),))
         spoke = now_ms - inside.get(series, -SPAN_MS) < SPAN_MS
-        placed = roster.place(series, hash)
+        placed = active_series.admit(series, hash)
         assert placed == series or not spoke
         if placed == series:
             inside[series] = now_ms

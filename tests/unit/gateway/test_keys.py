@@ -109,12 +109,12 @@ async def test_a_changed_limit_of_series_is_heeded_without_a_restart() -> None:
     grants = FakeGrants()
     key_cache = KeyCache(grants)
     await key_cache.find(b"key", 0)
-    before = key_cache.rosters.at(1, 0).limit
+    before = key_cache.series_limiter.at(1, 0).limit
 
     grants.known[b"key"] = replace(GRANT, max_series=7)
     await key_cache.find(b"key", FRESH_S + 1)
 
-    assert (10_000, 7) == (before, key_cache.rosters.at(1, 0).limit)
+    assert (10_000, 7) == (before, key_cache.series_limiter.at(1, 0).limit)
 
 
 async def test_keys_of_one_tenant_share_one_allowance() -> None:

@@ -9,9 +9,9 @@ import pytest
 from services.gateway.adapters.batches import PointBatches, PointIntakeBatch
 from services.gateway.adapters.decoders.interner import Interner
 from services.gateway.adapters.pieces import MAX_BYTES
-from services.gateway.domain.cardinality import Rosters
 from services.gateway.domain.identity import Identity
 from services.gateway.domain.ledger import Admitted
+from services.gateway.domain.series_limit import SeriesLimiter
 from shared.model.point import Points
 from shared.wire import envelope
 from shared.wire.batch_ids import STEM_BYTES, part_id
@@ -124,9 +124,9 @@ def test_a_batch_too_large_for_a_message_is_parted_alike_in_any_company(
 
 def test_more_series_than_a_slot_can_name_go_in_several_messages() -> None:
     """A flush of many clients may bring a partition more series than one message holds."""
-    rosters, count = Rosters(), 70_000
-    rosters.retune(1, count)
-    made = Interner(1_000_000, rosters)
+    series_limiter, count = SeriesLimiter(), 70_000
+    series_limiter.retune(1, count)
+    made = Interner(1_000_000, series_limiter)
     known = made.spellings(1, NOW)
     for at in range(count):
         made.add(known, ("gauge", ""), f"m{at}", b"{}")  # type: ignore[arg-type]

@@ -9,10 +9,10 @@ from services.gateway.adapters.decoders.native import Decoder
 from services.gateway.adapters.event_batches import EventBatches, EventIntakeBatch
 from services.gateway.adapters.kafka import MAX_BATCHES_WAITING, KafkaPublisher
 from services.gateway.adapters.redis_bindings import RedisBindings
-from services.gateway.domain.cardinality import Rosters
 from services.gateway.domain.identity import Identity
 from services.gateway.domain.ledger import admitted
 from services.gateway.domain.recent import Recent
+from services.gateway.domain.series_limit import SeriesLimiter
 from services.gateway.ports import Grant
 from services.gateway.service import KeyCache
 from shared.errors import Unavailable
@@ -72,11 +72,11 @@ async def test_keys_buckets_and_rosters_are_bounded(count: int, evicted: int) ->
 @BELOW_AT_ABOVE
 def test_rosters_of_tenants_are_bounded(count: int, evicted: int) -> None:
     """A tenant whose roster was forgotten is judged anew."""
-    rosters = Rosters(max_tenants=3)
+    series_limiter = SeriesLimiter(max_tenants=3)
 
     for tenant_id in range(count):
-        rosters.at(tenant_id, 0)
-    bound = rosters.bound()
+        series_limiter.at(tenant_id, 0)
+    bound = series_limiter.bound()
 
     assert (min(count, 3), 3, evicted) == (bound.used(), bound.limit, bound.evicted())
 

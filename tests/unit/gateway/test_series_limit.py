@@ -3,7 +3,7 @@
 import json
 
 from services.gateway.adapters.decoders.native import Decoded, Decoder
-from services.gateway.domain.cardinality import LABELS, SPAN_MS, Rosters
+from services.gateway.domain.series_limit import LABELS, SPAN_MS, SeriesLimiter
 from shared.wire import series
 
 NOW = 1_760_000_000_000
@@ -11,9 +11,9 @@ NOW = 1_760_000_000_000
 
 def limited(limit: int) -> Decoder:
     """A decoder for which tenant 1 may have so many series."""
-    rosters = Rosters()
-    rosters.retune(1, limit)
-    return Decoder(1000, 10_000, rosters)
+    series_limiter = SeriesLimiter()
+    series_limiter.retune(1, limit)
+    return Decoder(1000, 10_000, series_limiter)
 
 
 def decode(
@@ -89,9 +89,9 @@ def test_room_is_found_when_others_fell_silent() -> None:
 
 def test_the_limit_holds_when_the_memory_of_series_starts_anew() -> None:
     """A full catalogue is replaced, the roster is not."""
-    rosters = Rosters()
-    rosters.retune(1, 2)
-    decoder = Decoder(1000, 2, rosters)
+    series_limiter = SeriesLimiter()
+    series_limiter.retune(1, 2)
+    decoder = Decoder(1000, 2, series_limiter)
     first = decode(decoder, 0, 1)
 
     second = decode(decoder, 2, 1, 0)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_128_digest
 
-from services.gateway.domain.cardinality import Roster, Rosters
+from services.gateway.domain.series_limit import ActiveSeries, SeriesLimiter
 from shared.errors import Rejected
 from shared.model.labels import labels_of
 from shared.model.series import Series, check_kind, check_metric, check_unit
@@ -45,7 +45,7 @@ class Spellings:
     """How a tenant spells its series, while its roster judges them alike."""
 
     tenant_id: int
-    roster: Roster
+    active_series: ActiveSeries
     generation: int
     """The roster's, when they were first remembered."""
     pages: dict[tuple[str, str], Page] = field(default_factory=dict)
@@ -71,9 +71,9 @@ class Spellings:
 class Interner:
     """Numbers for at most `capacity` series and as many spellings."""
 
-    def __init__(self, capacity: int, rosters: Rosters | None = None) -> None:
+    def __init__(self, capacity: int, series_limiter: SeriesLimiter | None = None) -> None:
         self._capacity = capacity
-        self._rosters = rosters or Rosters()
+        self._active = series_limiter or SeriesLimiter()
         self._tenants: dict[int, Spellings] = {}
         self._numbers: dict[bytes, int] = {}
         self._count = 0
@@ -96,11 +96,11 @@ class Interner:
 
     def spellings(self, tenant_id: int, now_ms: int) -> Spellings:
         """What is remembered of a tenant; nothing at first, and when its series are to be judged anew."""
-        roster = self._rosters.at(tenant_id, now_ms)
+        active_series = self._active.at(tenant_id, now_ms)
         known = self._tenants.get(tenant_id)
-        if known is None or known.generation != roster.generation:
+        if known is None or known.generation != active_series.generation:
             self._count -= known.count if known else 0
-            known = self._tenants[tenant_id] = Spellings(tenant_id, roster, roster.generation)
+            known = self._tenants[tenant_id] = Spellings(tenant_id, active_series, active_series.generation)
         return known
 
     def add(self, known: Spellings, series: tuple[str, str], name: str, raw: msgspec.Raw) -> int:
@@ -110,11 +110,11 @@ class Interner:
         check_kind(kind)
         check_unit(unit)
         asked = Series(known.tenant_id, name, kind, unit, labels_of(_mapping(raw)))
-        placed = known.roster.place(asked, _id)
+        placed = known.active_series.admit(asked, _id)
         number = self._number(wire.pack(placed))
         if placed is not asked:
             known.overflows.add(number)
-        if known.count < SPELLINGS * known.roster.limit:
+        if known.count < SPELLINGS * known.active_series.limit:
             known.remember(series, (name, next(fingerprints((raw,)))), number)
             self._count += 1
         return number

@@ -17,7 +17,7 @@ from services.gateway.adapters.decoders.json import BROKEN, malformed
 from services.gateway.adapters.decoders.particulars import complete
 from services.gateway.adapters.decoders.point_body import Body, PlainBody, Point, RawBody, misfit
 from services.gateway.domain.admission import Rejection, refusals, without
-from services.gateway.domain.cardinality import Rosters
+from services.gateway.domain.series_limit import SeriesLimiter
 from shared.errors import Rejected
 from shared.model.bound import Bound
 from shared.model.point import Points
@@ -52,11 +52,11 @@ _point = msgspec.json.Decoder(Point)
 class Decoder:
     """Decodes bodies and keeps the numbers of series between them."""
 
-    def __init__(self, max_points: int, max_series: int, rosters: Rosters | None = None) -> None:
+    def __init__(self, max_points: int, max_series: int, series_limiter: SeriesLimiter | None = None) -> None:
         self._max_points = max_points
         self._max_series = max_series
-        self._rosters = rosters or Rosters()
-        self._interner = Interner(max_series, self._rosters)
+        self._active = series_limiter or SeriesLimiter()
+        self._interner = Interner(max_series, self._active)
         self._forgotten = 0
 
     def bound(self) -> Bound:
@@ -74,7 +74,7 @@ class Decoder:
         """The columns of a body; raise `Rejected` when there is nothing to take point by point."""
         if self._interner.full():
             self._forgotten += self._interner.size
-            self._interner = Interner(self._max_series, self._rosters)
+            self._interner = Interner(self._max_series, self._active)
         try:
             rows = _plain.decode(body).points
             ts_ms = np.fromiter([row.ts for row in rows], np.int64, len(rows))

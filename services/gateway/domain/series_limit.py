@@ -37,7 +37,7 @@ MAX_TENANTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Warned:
+class SeriesLimitWarning:
     """What a client should know although its points were taken."""
 
     code: str
@@ -73,7 +73,7 @@ class Active:
         return len(self.recent) + len(self.older)
 
 
-class Roster:
+class ActiveSeries:
     """The active series of one tenant, as far as this process sees them."""
 
     def __init__(self, limit: int, now_ms: int) -> None:
@@ -102,7 +102,7 @@ class Roster:
             self.limit = limit
             self.generation += 1
 
-    def place(self, series: Series, series_id: Callable[[Series], int]) -> Series:
+    def admit(self, series: Series, series_id: Callable[[Series], int]) -> Series:
         """The series that its points count into; raise `Rejected` for running totals that find no room."""
         if self.series.enter(series_id(series), self.limit):
             return series
@@ -114,38 +114,43 @@ class Roster:
         return Series(series.tenant_id, OVERFLOW, series.kind, "", LABELS)
 
 
-class Rosters:
+class SeriesLimiter:
     """The rosters of all tenants that have sent something."""
 
     def __init__(self, max_tenants: int = MAX_TENANTS) -> None:
         self._limits: Recent[int, int] = Recent(max_tenants)
-        self._rosters: Recent[int, Roster] = Recent(max_tenants)
+        self._active: Recent[int, ActiveSeries] = Recent(max_tenants)
 
-    def at(self, tenant_id: int, now_ms: int) -> Roster:
+    def at(self, tenant_id: int, now_ms: int) -> ActiveSeries:
         """The roster of a tenant as it is now."""
-        roster = self._rosters.get(tenant_id)
-        if roster is None:
-            roster = self._rosters[tenant_id] = Roster(self._limits.get(tenant_id, DEFAULT_LIMIT), now_ms)
-        roster.turn(now_ms)
-        return roster
+        active_series = self._active.get(tenant_id)
+        if active_series is None:
+            active_series = self._active[tenant_id] = ActiveSeries(
+                self._limits.get(tenant_id, DEFAULT_LIMIT), now_ms
+            )
+        active_series.turn(now_ms)
+        return active_series
 
     def retune(self, tenant_id: int, limit: int) -> None:
         """Follow a tenant's limit."""
         self._limits[tenant_id] = limit
-        if (roster := self._rosters.get(tenant_id)) is not None:
-            self._rosters[tenant_id] = roster
-            roster.retune(limit)
+        if (active_series := self._active.get(tenant_id)) is not None:
+            self._active[tenant_id] = active_series
+            active_series.retune(limit)
 
     def bound(self) -> Bound:
         """Tenants with a roster."""
-        return bound_of("rosters", self._rosters)
+        return bound_of("rosters", self._active)
 
     def active(self) -> int:
         """Active series of all tenants, overflow series among them."""
-        return sum(len(roster.series) + len(roster.overflows) for roster in self._rosters.values())
+        return sum(
+            len(active_series.series) + len(active_series.overflows)
+            for active_series in self._active.values()
+        )
 
 
-def warnings(overflowed: int, limit: int) -> list[Warned]:
+def warnings(overflowed: int, limit: int) -> list[SeriesLimitWarning]:
     """What to say to a client of whose points so many went into overflow series."""
     if not overflowed:
         return []
@@ -153,4 +158,4 @@ def warnings(overflowed: int, limit: int) -> list[Warned]:
         f"points of new series beyond {limit} active series were counted under the label {OVERFLOW}='true'; "
         "use labels of fewer values, or ask for a higher limit"
     )
-    return [Warned(CODE, overflowed, message)]
+    return [SeriesLimitWarning(CODE, overflowed, message)]

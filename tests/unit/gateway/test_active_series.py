@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.gateway.domain.cardinality import LABELS, SPAN_MS, Roster, Rosters, warnings
+from services.gateway.domain.series_limit import LABELS, SPAN_MS, ActiveSeries, SeriesLimiter, warnings
 from shared.errors import Rejected
 from shared.model.series import Series
 
@@ -14,29 +14,29 @@ def series(number: int, metric: str = "m", kind: str = "delta") -> Series:
     return Series(1, metric, kind, "s", (("x", str(number)),))
 
 
-def placed(roster: Roster, *wanted: Series) -> list[Series]:
+def placed(active_series: ActiveSeries, *wanted: Series) -> list[Series]:
     """Where the points of these go; the id of a series is its hash."""
-    return [roster.place(each, hash) for each in wanted]
+    return [active_series.admit(each, hash) for each in wanted]
 
 
 @pytest.mark.parametrize(("count", "overflowed"), [(9, 0), (10, 0), (11, 1), (500, 490)])
 def test_the_limit_includes_its_own_value(count: int, overflowed: int) -> None:
     """Up to the limit every series is in; each one beyond goes into the overflow series of its metric."""
-    roster = Roster(10, NOW)
+    active_series = ActiveSeries(10, NOW)
 
-    found = placed(roster, *map(series, range(count)))
+    found = placed(active_series, *map(series, range(count)))
 
     assert [Series(1, "m", "delta", "s", LABELS)] * overflowed == [
         each for each in found if each.labels == LABELS
     ]
-    assert (min(count, 10), min(overflowed, 1)) == (len(roster.series), len(roster.overflows))
+    assert (min(count, 10), min(overflowed, 1)) == (len(active_series.series), len(active_series.overflows))
 
 
 def test_a_series_that_is_in_goes_on_as_before() -> None:
     """However many others knock."""
-    roster = Roster(1, NOW)
+    active_series = ActiveSeries(1, NOW)
 
-    found = placed(roster, series(0), series(1), series(0))
+    found = placed(active_series, series(0), series(1), series(0))
 
     assert [series(0), series(0)] == [found[0], found[2]]
 
@@ -54,46 +54,47 @@ def test_a_series_that_is_in_goes_on_as_before() -> None:
 )
 def test_a_silent_series_makes_room(steps_ms: list[int], enters: bool) -> None:
     """Between one span and two after its last point."""
-    roster, now_ms = Roster(1, NOW), NOW
-    placed(roster, series(0))
+    active_series, now_ms = ActiveSeries(1, NOW), NOW
+    placed(active_series, series(0))
 
     for step_ms in steps_ms:
         now_ms += step_ms
-        roster.turn(now_ms)
+        active_series.turn(now_ms)
 
-    assert ([series(1)] == placed(roster, series(1))) is enters
+    assert ([series(1)] == placed(active_series, series(1))) is enters
 
 
 def test_a_series_that_speaks_once_a_span_is_never_silent() -> None:
     """It keeps its place through any number of spans."""
-    roster = Roster(1, NOW)
+    active_series = ActiveSeries(1, NOW)
 
     for span in range(10):
-        roster.turn(NOW + span * SPAN_MS)
-        assert [series(0)] == placed(roster, series(0))
+        active_series.turn(NOW + span * SPAN_MS)
+        assert [series(0)] == placed(active_series, series(0))
 
-    assert series(1) != placed(roster, series(1))[0]
+    assert series(1) != placed(active_series, series(1))[0]
 
 
 @pytest.mark.parametrize("kind", ["cumulative", "histogram"])
 def test_running_totals_beyond_the_limit_are_refused(kind: str) -> None:
     """Totals of two series are no total of one, so they cannot be counted together."""
-    roster = Roster(1, NOW)
-    placed(roster, series(0, kind=kind))
+    active_series = ActiveSeries(1, NOW)
+    placed(active_series, series(0, kind=kind))
 
     with pytest.raises(Rejected) as refusal:
-        placed(roster, series(1, kind=kind))
+        placed(active_series, series(1, kind=kind))
 
     assert "series_limit" == refusal.value.code
 
 
 def test_overflow_series_are_bounded_too() -> None:
     """One for ten of the limit; the metrics after that share one for each kind, whatever their units."""
-    roster = Roster(30, NOW)
-    placed(roster, *map(series, range(30)))
+    active_series = ActiveSeries(30, NOW)
+    placed(active_series, *map(series, range(30)))
 
     found = placed(
-        roster, *[series(0, metric=f"n{at}", kind=kind) for at in range(99) for kind in ("delta", "gauge")]
+        active_series,
+        *[series(0, metric=f"n{at}", kind=kind) for at in range(99) for kind in ("delta", "gauge")],
     )
 
     own, shared = found[:3], found[3:]
@@ -104,26 +105,29 @@ def test_overflow_series_are_bounded_too() -> None:
 @pytest.mark.parametrize(("limit", "enters", "anew"), [(1, False, True), (2, False, False), (3, True, True)])
 def test_a_changed_limit_is_heeded_at_once(limit: int, enters: bool, anew: bool) -> None:
     """A higher one lets more in, a lower one sends no one away; verdicts are remembered while it stays."""
-    roster = Roster(2, NOW)
-    placed(roster, series(0), series(1))
+    active_series = ActiveSeries(2, NOW)
+    placed(active_series, series(0), series(1))
 
-    roster.retune(limit)
+    active_series.retune(limit)
 
-    assert [series(0), series(1)] == placed(roster, series(0), series(1))
-    assert ((series(2) == placed(roster, series(2))[0]) is enters, roster.generation > 0) == (True, anew)
+    assert [series(0), series(1)] == placed(active_series, series(0), series(1))
+    assert ((series(2) == placed(active_series, series(2))[0]) is enters, active_series.generation > 0) == (
+        True,
+        anew,
+    )
 
 
 def test_tenants_have_rosters_and_limits_of_their_own() -> None:
     """One beyond its limit takes nothing from another; a limit may be known before the first point."""
-    rosters = Rosters()
-    rosters.retune(1, 1)
+    series_limiter = SeriesLimiter()
+    series_limiter.retune(1, 1)
 
-    narrow, wide = rosters.at(1, NOW), rosters.at(2, NOW)
+    narrow, wide = series_limiter.at(1, NOW), series_limiter.at(2, NOW)
 
     placed(narrow, *map(series, range(9)))
     placed(wide, *map(series, range(4)))
 
-    assert ([1, 10_000], 1 + 1 + 4) == ([narrow.limit, wide.limit], rosters.active())
+    assert ([1, 10_000], 1 + 1 + 4) == ([narrow.limit, wide.limit], series_limiter.active())
 
 
 def test_who_overflows_is_told_what_to_do() -> None:
