@@ -34,7 +34,14 @@ from services.gateway.adapters.decoders.analytics import Analytics
 from services.gateway.adapters.event_batches import EventBatches, EventIntakeBatch
 from services.gateway.adapters.http_body import Limits, Receive
 from services.gateway.adapters.http_framework import framework
-from services.gateway.adapters.http_intake import Budget, Decode, Doors, IntakeRoute, Scope, Send
+from services.gateway.adapters.http_intake import (
+    ConcurrencyLimits,
+    Decode,
+    IntakeContext,
+    IntakeRoute,
+    Scope,
+    Send,
+)
 from services.gateway.adapters.http_protocol import patient
 from services.gateway.adapters.intake_batches import DecodeEvents
 from services.gateway.adapters.kafka import KafkaPublisher
@@ -49,7 +56,7 @@ from services.gateway.adapters.producer import Batches
 from services.gateway.adapters.redis import RedisLive
 from services.gateway.adapters.redis_bindings import RedisBindings
 from services.gateway.ports import Bindings, IntakeBatch
-from services.gateway.service import Intake, IntakeCounters, KeyCache, Load, Probe, Reader, Watch
+from services.gateway.service import InFlight, Intake, IntakeCounters, KeyCache, Probe, Reader, Watch
 from services.gateway.settings import Settings
 from shared.errors import Unavailable
 from shared.model.bound import Bound
@@ -127,7 +134,7 @@ async def build(settings: Settings) -> Gateway:
         "points", settings, METRICS, lambda count: PointBatches(count, monotonic_s()), bindings=bindings
     )
     events = _pipeline("events", settings, EVENTS, EventBatches, bindings=bindings)
-    key_cache, load = KeyCache(PostgresGrants(pool)), Load()
+    key_cache, in_flight = KeyCache(PostgresGrants(pool)), InFlight()
 
     def refusal() -> str | None:
         return points.intake.refusal() or events.intake.refusal()
@@ -147,23 +154,30 @@ async def build(settings: Settings) -> Gateway:
     topics = {reader: settings.topic_prefix + topic.name for topic in TOPICS for reader in topic.readers}
     rest.include_router(http_dashboard.health_router(key_cache, watch, topics))
     stopped = StoppedPartitions(pool, topics.values())
-    doors = Doors(key_cache, _limits(settings), Budget(settings.max_requests, settings.inflight_bytes), load)
+    context = IntakeContext(
+        key_cache,
+        _limits(settings),
+        ConcurrencyLimits(settings.max_requests, settings.inflight_bytes),
+        in_flight,
+    )
     decoder = native.Decoder(settings.max_points, settings.max_series, key_cache.series_limiter)
-    takers = _routes(doors, decoder, events_json.Decoder(settings.max_events), points, events)
+    takers = _routes(context, decoder, events_json.Decoder(settings.max_events), points, events)
     remembered = (*key_cache.bounds, decoder.bound(), bindings.bound())
-    provider = _instruments((points, events), doors, stopped.counts, remembered)
+    provider = _instruments((points, events), context, stopped.counts, remembered)
     return Gateway(settings, pool, tables, cache, (points, events), takers, rest, provider, stopped)
 
 
 def _instruments(
     pipelines: tuple[Pipeline[Any], ...],
-    doors: Doors,
+    context: IntakeContext,
     stopped: Mapping[str, int],
     remembered: tuple[Bound, ...],
 ) -> MeterProvider:
-    bounds = (*remembered, *doors.bounds(), *(pipeline.bound() for pipeline in pipelines))
+    bounds = (*remembered, *context.bounds(), *(pipeline.bound() for pipeline in pipelines))
     counts = [pipeline.counts() for pipeline in pipelines]
-    return http_health.instruments(counts, doors.load, doors.key_cache.series_limiter, stopped, bounds)
+    return http_health.instruments(
+        counts, context.in_flight, context.key_cache.series_limiter, stopped, bounds
+    )
 
 
 def _pipeline(
@@ -190,7 +204,7 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _routes(
-    doors: Doors,
+    context: IntakeContext,
     numbers: native.Decoder,
     happenings: events_json.Decoder,
     points: Pipeline[PointIntakeBatch],
@@ -200,11 +214,11 @@ def _routes(
     older = Analytics(numbers, happenings)
 
     def of_points(decode: Decode[PointIntakeBatch], *, beacon: bool) -> IntakeRoute[PointIntakeBatch]:
-        return IntakeRoute(doors, points.intake, decode, points.counters, beacon=beacon)
+        return IntakeRoute(context, points.intake, decode, points.counters, beacon=beacon)
 
     def of_events(decode: DecodeEvents, *, beacon: bool) -> IntakeRoute[EventIntakeBatch]:
         return IntakeRoute(
-            doors, events.intake, intake_batches.happenings(decode), events.counters, beacon=beacon
+            context, events.intake, intake_batches.happenings(decode), events.counters, beacon=beacon
         )
 
     return {

@@ -81,7 +81,7 @@ class IntakeCounters:
 
 
 @dataclass(slots=True)
-class Load:
+class InFlight:
     """What is under way in all routes that take something in."""
 
     requests: int = 0

@@ -18,7 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from services.gateway.adapters.http_schemas import HealthBody
 from services.gateway.adapters.kafka import Flow
 from services.gateway.domain.series_limit import SeriesLimiter
-from services.gateway.service import IntakeCounters, KeyCache, Load, Probe
+from services.gateway.service import InFlight, IntakeCounters, KeyCache, Probe
 from shared.model.bound import Bound
 from shared.runtime.instruments import observe
 
@@ -68,7 +68,7 @@ def router(refusal: Callable[[], str | None], key_cache: KeyCache, probes: Mappi
 
 def instruments(
     pipelines: Sequence[PipelineCounts],
-    load: Load,
+    in_flight: InFlight,
     series_limiter: SeriesLimiter,
     stopped: Mapping[str, int],
     bounds: Sequence[Bound] = (),
@@ -99,23 +99,26 @@ def instruments(
     }  # fmt: skip
     for name, (callback, description) in counters.items():
         meter.create_observable_counter(name, [callback], description=description)
-    for name, (callback, description) in _gauges(pipelines, load, series_limiter, stopped).items():
+    for name, (callback, description) in _gauges(pipelines, in_flight, series_limiter, stopped).items():
         meter.create_observable_gauge(name, [callback], description=description)
     observe(meter, bounds)
     return provider
 
 
 def _gauges(
-    pipelines: Sequence[PipelineCounts], load: Load, series_limiter: SeriesLimiter, stopped: Mapping[str, int]
+    pipelines: Sequence[PipelineCounts],
+    in_flight: InFlight,
+    series_limiter: SeriesLimiter,
+    stopped: Mapping[str, int],
 ) -> dict[str, tuple[Callback, str]]:
     return {
-        "gateway_open_requests": (lambda _: [Observation(load.requests)], "Requests under way"),
+        "gateway_open_requests": (lambda _: [Observation(in_flight.requests)], "Requests under way"),
         "gateway_active_series": (lambda _: [Observation(series_limiter.active())], "Active series of all tenants"),
         "gateway_stopped_partitions": (
             lambda _: [Observation(count, {"topic": topic}) for topic, count in stopped.items()],
             "Partitions that no service reads on, for too many messages were bad",
         ),
-        "gateway_inflight_bytes": (lambda _: [Observation(load.bytes)], "Bytes of their bodies"),
+        "gateway_inflight_bytes": (lambda _: [Observation(in_flight.bytes)], "Bytes of their bodies"),
         "gateway_unacked_seconds": (
             _one(pipelines, lambda each: each.unacked_s()), "Age of the flush that waits for its ack"
         ),

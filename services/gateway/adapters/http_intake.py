@@ -18,7 +18,7 @@ from services.gateway.adapters.http_keys import api_key_of, key_of
 from services.gateway.domain.admission import Rejection
 from services.gateway.domain.series_limit import SeriesLimitWarning
 from services.gateway.ports import IntakeBatch, Outcome
-from services.gateway.service import Intake, IntakeCounters, IntakeResult, KeyCache, Load
+from services.gateway.service import InFlight, Intake, IntakeCounters, IntakeResult, KeyCache
 from shared.errors import Rejected
 from shared.model.bound import Bound
 from shared.runtime.clock import monotonic_s, now_ms
@@ -80,7 +80,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class ConcurrencyLimits:
     """What may be under way at once."""
 
     requests: int
@@ -88,19 +88,19 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class IntakeContext:
     """What all these routes share."""
 
     key_cache: KeyCache
     limits: Limits
-    budget: Budget
-    load: Load
+    concurrency: ConcurrencyLimits
+    in_flight: InFlight
 
     def bounds(self) -> tuple[Bound, Bound]:
         """What may be under way in all of them."""
         return (
-            Bound("requests", "entries", self.budget.requests, lambda: self.load.requests),
-            Bound("bodies", "bytes", self.budget.bytes, lambda: self.load.bytes),
+            Bound("requests", "entries", self.concurrency.requests, lambda: self.in_flight.requests),
+            Bound("bodies", "bytes", self.concurrency.bytes, lambda: self.in_flight.bytes),
         )
 
 
@@ -109,14 +109,14 @@ class IntakeRoute(Generic[C]):
 
     def __init__(
         self,
-        doors: Doors,
+        context: IntakeContext,
         intake: Intake[C],
         decode: Decode[C],
         counters: IntakeCounters,
         *,
         beacon: bool = False,
     ) -> None:
-        self._doors = doors
+        self._context = context
         self._intake = intake
         self._decode = decode
         self._counters = counters
@@ -124,11 +124,11 @@ class IntakeRoute(Generic[C]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        load, wire_bytes = self._doors.load, self._doors.limits.wire_bytes
+        in_flight, wire_bytes = self._context.in_flight, self._context.limits.wire_bytes
         body = Incoming(receive, scope["headers"])
         reserved = min(body.length or 0, wire_bytes) or wire_bytes
-        load.requests += 1
-        load.bytes += reserved
+        in_flight.requests += 1
+        in_flight.bytes += reserved
         try:
             result = await self._take(scope, body)
             if result is not None:
@@ -139,8 +139,8 @@ class IntakeRoute(Generic[C]):
                 headers.append((b"connection", b"close"))
             await self._answer(send, problem.status, headers, problem.body())
         finally:
-            load.requests -= 1
-            load.bytes -= reserved
+            in_flight.requests -= 1
+            in_flight.bytes -= reserved
 
     async def _take(self, scope: Scope, body: Incoming) -> IntakeResult | None:
         """Every step that may refuse, the cheap ones first; None when the client has left."""
@@ -152,10 +152,10 @@ class IntakeRoute(Generic[C]):
         reason = self._intake.refusal() or self._overload()
         if reason is not None:
             raise refused(reason)
-        api_key = await api_key_of(self._doors.key_cache, key, "write")
-        body.check(self._doors.limits, plain_text=self._beacon)
+        api_key = await api_key_of(self._context.key_cache, key, "write")
+        body.check(self._context.limits, plain_text=self._beacon)
         batch_key = batch_key_of(scope["headers"])
-        content = await body.read(self._doors.limits)
+        content = await body.read(self._context.limits)
         if content is None:
             return None
         posted = Posted(self._plain(body, content), api_key.grant.tenant_id, now_ms(), batch_key)
@@ -177,7 +177,7 @@ class IntakeRoute(Generic[C]):
         return result
 
     def _plain(self, body: Incoming, content: bytes) -> bytes:
-        limit = self._doors.limits.decoded_bytes
+        limit = self._context.limits.decoded_bytes
         if body.encoding == b"gzip":
             return inflate(content, limit)
         if len(content) > limit:
@@ -191,9 +191,9 @@ class IntakeRoute(Generic[C]):
             raise Problem(413 if error.code in TOO_LARGE else 400, error.code, error.message) from error
 
     def _overload(self) -> str | None:
-        if self._doors.load.bytes > self._doors.budget.bytes:
+        if self._context.in_flight.bytes > self._context.concurrency.bytes:
             return "too many bytes are under way"
-        if self._doors.load.requests > self._doors.budget.requests:
+        if self._context.in_flight.requests > self._context.concurrency.requests:
             return "too many requests are under way"
         return None
 

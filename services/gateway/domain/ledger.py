@@ -39,7 +39,7 @@ class RowsByTenant:
 
     def __init__(self, requests: Sequence[Admitted]) -> None:
         self._tenants = sorted({request.tenant_id for request in requests})
-        places = {tenant_id: admit for admit, tenant_id in enumerate(self._tenants)}
+        places = {tenant_id: at for at, tenant_id in enumerate(self._tenants)}
         self._place = np.array([places[request.tenant_id] for request in requests], np.intp)
 
     def of(self, source: NDArray[np.integer]) -> list[Line]:

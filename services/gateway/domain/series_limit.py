@@ -33,7 +33,7 @@ SUMMABLE = frozenset({"gauge", "delta"})
 CODE = "series_limit"
 
 MAX_TENANTS = 10_000
-"""Tenants whose rosters are kept; beyond it the one whose limit was asked for longest ago is judged anew."""
+"""Tenants whose active series are kept; beyond it the one whose limit was asked for longest ago is judged anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +115,14 @@ class ActiveSeries:
 
 
 class SeriesLimiter:
-    """The rosters of all tenants that have sent something."""
+    """The active series of all tenants that have sent something."""
 
     def __init__(self, max_tenants: int = MAX_TENANTS) -> None:
         self._limits: Recent[int, int] = Recent(max_tenants)
         self._active: Recent[int, ActiveSeries] = Recent(max_tenants)
 
     def at(self, tenant_id: int, now_ms: int) -> ActiveSeries:
-        """The roster of a tenant as it is now."""
+        """The active series of a tenant as they are now."""
         active_series = self._active.get(tenant_id)
         if active_series is None:
             active_series = self._active[tenant_id] = ActiveSeries(
@@ -139,8 +139,8 @@ class SeriesLimiter:
             active_series.retune(limit)
 
     def bound(self) -> Bound:
-        """Tenants with a roster."""
-        return bound_of("rosters", self._active)
+        """Tenants with active series."""
+        return bound_of("active_series", self._active)
 
     def active(self) -> int:
         """Active series of all tenants, overflow series among them."""

@@ -117,7 +117,7 @@ def test_a_changed_limit_is_heeded_at_once(limit: int, enters: bool, anew: bool)
     )
 
 
-def test_tenants_have_rosters_and_limits_of_their_own() -> None:
+def test_tenants_have_active_series_and_limits_of_their_own() -> None:
     """One beyond its limit takes nothing from another; a limit may be known before the first point."""
     series_limiter = SeriesLimiter()
     series_limiter.retune(1, 1)

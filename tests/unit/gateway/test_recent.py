@@ -56,7 +56,7 @@ def test_what_is_set_again_is_the_newest() -> None:
 
 
 @BELOW_AT_ABOVE
-async def test_keys_buckets_and_rosters_are_bounded(count: int, evicted: int) -> None:
+async def test_keys_buckets_and_active_series_are_bounded(count: int, evicted: int) -> None:
     """A key that was forgotten is looked up again when it comes."""
     key_cache = KeyCache(EveryKey(), max_keys=3)
 
@@ -70,7 +70,7 @@ async def test_keys_buckets_and_rosters_are_bounded(count: int, evicted: int) ->
 
 
 @BELOW_AT_ABOVE
-def test_rosters_of_tenants_are_bounded(count: int, evicted: int) -> None:
+def test_active_series_of_tenants_are_bounded(count: int, evicted: int) -> None:
     """A tenant whose roster was forgotten is judged anew."""
     series_limiter = SeriesLimiter(max_tenants=3)
 

@@ -12,11 +12,11 @@ from services.gateway.adapters import intake_batches
 from services.gateway.adapters.batches import PointIntakeBatch
 from services.gateway.adapters.decoders.native import Decoder
 from services.gateway.adapters.http_body import Limits
-from services.gateway.adapters.http_intake import Budget, Doors, IntakeRoute
+from services.gateway.adapters.http_intake import ConcurrencyLimits, IntakeContext, IntakeRoute
 from services.gateway.domain.identity import Identity, id_of_key
 from services.gateway.domain.ledger import Admitted
 from services.gateway.ports import Grant, Outcome
-from services.gateway.service import Intake, IntakeCounters, KeyCache, Load
+from services.gateway.service import InFlight, Intake, IntakeCounters, KeyCache
 from shared.errors import Unavailable
 from shared.runtime.clock import now_ms
 from tests.support.bindings import FakeBindings
@@ -66,22 +66,22 @@ class FakeGrants:
 class Counts:
     """What the route counts."""
 
-    load: Load
+    in_flight: InFlight
     counters: IntakeCounters
 
 
 def route(
-    log: FakeLog, grants: FakeGrants, budget: Budget, bindings: FakeBindings | None = None
+    log: FakeLog, grants: FakeGrants, concurrency: ConcurrencyLimits, bindings: FakeBindings | None = None
 ) -> tuple[IntakeRoute[PointIntakeBatch], Counts]:
     """The route on fakes."""
-    counts = Counts(Load(), IntakeCounters())
+    counts = Counts(InFlight(), IntakeCounters())
     limits = Limits(wire_bytes=10_000, decoded_bytes=20_000, idle_s=0.05, total_s=1.0)
-    doors = Doors(KeyCache(grants), limits, budget, counts.load)
+    context = IntakeContext(KeyCache(grants), limits, concurrency, counts.in_flight)
     decoder = Decoder(1000, 1000)
 
     intake = Intake(log, counts.counters, bindings or FakeBindings())
     return IntakeRoute(
-        doors, intake, intake_batches.points(decoder.decode, named=True), counts.counters
+        context, intake, intake_batches.points(decoder.decode, named=True), counts.counters
     ), counts
 
 
@@ -111,45 +111,82 @@ async def post(
 @pytest.mark.parametrize(
     ("log", "grants", "budget", "status", "outcome", "rows"),
     [
-        pytest.param(FakeLog(), FakeGrants(), Budget(9, 10**6), 202, None, 1, id="accepted"),
+        pytest.param(FakeLog(), FakeGrants(), ConcurrencyLimits(9, 10**6), 202, None, 1, id="accepted"),
         pytest.param(
-            FakeLog(Outcome.UNKNOWN), FakeGrants(), Budget(9, 10**6), 503, "unknown", 1, id="no ack"
+            FakeLog(Outcome.UNKNOWN),
+            FakeGrants(),
+            ConcurrencyLimits(9, 10**6),
+            503,
+            "unknown",
+            1,
+            id="no ack",
         ),
         pytest.param(
             FakeLog(Outcome.NOT_ACCEPTED),
             FakeGrants(),
-            Budget(9, 10**6),
+            ConcurrencyLimits(9, 10**6),
             503,
             "not_accepted",
             1,
             id="given back",
         ),
         pytest.param(
-            FakeLog(down="away"), FakeGrants(), Budget(9, 10**6), 503, "not_accepted", 0, id="log away"
+            FakeLog(down="away"),
+            FakeGrants(),
+            ConcurrencyLimits(9, 10**6),
+            503,
+            "not_accepted",
+            0,
+            id="log away",
         ),
         pytest.param(
-            FakeLog(), FakeGrants(up=False), Budget(9, 10**6), 503, "not_accepted", 0, id="keys away"
+            FakeLog(),
+            FakeGrants(up=False),
+            ConcurrencyLimits(9, 10**6),
+            503,
+            "not_accepted",
+            0,
+            id="keys away",
         ),
         pytest.param(
-            FakeLog(), FakeGrants(), Budget(0, 10**6), 503, "not_accepted", 0, id="too many requests"
+            FakeLog(),
+            FakeGrants(),
+            ConcurrencyLimits(0, 10**6),
+            503,
+            "not_accepted",
+            0,
+            id="too many requests",
         ),
-        pytest.param(FakeLog(), FakeGrants(), Budget(9, 9_999), 503, "not_accepted", 0, id="too many bytes"),
         pytest.param(
-            FakeLog(), FakeGrants(), Budget(1, 10_000), 202, None, 1, id="exactly within the budget"
+            FakeLog(), FakeGrants(), ConcurrencyLimits(9, 9_999), 503, "not_accepted", 0, id="too many bytes"
+        ),
+        pytest.param(
+            FakeLog(),
+            FakeGrants(),
+            ConcurrencyLimits(1, 10_000),
+            202,
+            None,
+            1,
+            id="exactly within the budget",
         ),
     ],
 )
 async def test_every_outcome_has_its_answer(
-    log: FakeLog, grants: FakeGrants, budget: Budget, status: int, outcome: str | None, rows: int
+    log: FakeLog,
+    grants: FakeGrants,
+    concurrency: ConcurrencyLimits,
+    status: int,
+    outcome: str | None,
+    rows: int,
 ) -> None:
     """A refusal says whether anything was produced and when to come again, and holds nothing afterwards."""
-    made, counts = route(log, grants, budget)
+    made, counts = route(log, grants, concurrency)
 
     start, body = await post(made, [GOOD, b""])
 
     assert (status, outcome) == (start["status"], json.loads(body["body"]).get("outcome"))
     assert (status == 503) == (b"retry-after" in dict(start["headers"]))
-    assert (0, 0, rows) == (counts.load.bytes, counts.load.requests, log.rows)
+    assert (0, 0, rows) == (counts.in_flight.bytes, counts.in_flight.requests, log.rows)
 
 
 @pytest.mark.parametrize(
@@ -168,18 +205,18 @@ async def test_every_outcome_has_its_answer(
 )
 async def test_a_body_is_read_as_it_comes(parts: list[bytes | None], answered: list[int]) -> None:
     """In any parts, under limits, and without an answer for who has left."""
-    made, counts = route(FakeLog(), FakeGrants(), Budget(9, 10**6))
+    made, counts = route(FakeLog(), FakeGrants(), ConcurrencyLimits(9, 10**6))
 
     sent = await post(made, parts)
 
     assert answered == [message["status"] for message in sent if "status" in message]
-    assert (0, 0) == (counts.load.bytes, counts.load.requests)
+    assert (0, 0) == (counts.in_flight.bytes, counts.in_flight.requests)
 
 
 async def test_over_the_allowance_nothing_reaches_the_log() -> None:
     """429 with the seconds to wait; the rejected count too, so that bad input is not free."""
     log = FakeLog()
-    made, counts = route(log, FakeGrants(), Budget(9, 10**6))
+    made, counts = route(log, FakeGrants(), ConcurrencyLimits(9, 10**6))
     hundred = json.dumps({"points": [{"name": "a", "value": 1}] * 99 + [{"name": ""}]}).encode()
 
     first, second = (await post(made, [hundred, b""]), await post(made, [GOOD, b""]))
@@ -197,7 +234,7 @@ def keyed(key: bytes) -> tuple[bytes, bytes]:
 async def test_a_key_stands_for_one_body() -> None:
     """The same body is taken again, another is refused by name, and it is counted."""
     log = FakeLog()
-    made, counts = route(log, FakeGrants(), Budget(9, 10**6))
+    made, counts = route(log, FakeGrants(), ConcurrencyLimits(9, 10**6))
 
     statuses = [
         (await post(made, [body, b""], keyed(b"k-1")))[0]["status"]
@@ -218,7 +255,7 @@ async def test_a_key_stands_for_one_body() -> None:
 async def test_a_body_may_be_mended_when_nothing_was_taken(outcome: Outcome, status: int) -> None:
     """A key that was refused with its body is free again; one whose outcome is unknown is not."""
     log = FakeLog(outcome)
-    made, _ = route(log, FakeGrants(), Budget(9, 10**6))
+    made, _ = route(log, FakeGrants(), ConcurrencyLimits(9, 10**6))
     await post(made, [GOOD, b""], keyed(b"k-1"))
     log.outcome = Outcome.ACCEPTED
 
@@ -230,7 +267,7 @@ async def test_a_body_may_be_mended_when_nothing_was_taken(outcome: Outcome, sta
 async def test_without_the_memory_of_keys_everything_is_let_in() -> None:
     """The aggregator still counts a batch once."""
     log = FakeLog()
-    made, _ = route(log, FakeGrants(), Budget(9, 10**6), FakeBindings(up=False))
+    made, _ = route(log, FakeGrants(), ConcurrencyLimits(9, 10**6), FakeBindings(up=False))
 
     statuses = [
         (await post(made, [body, b""], keyed(b"k-1")))[0]["status"]
@@ -263,7 +300,7 @@ async def test_without_the_memory_of_keys_everything_is_let_in() -> None:
 )
 async def test_a_key_is_a_key(field: object, headers: list[bytes], code: str | None) -> None:
     """1 to 255 visible ASCII characters, one a request, wherever it is said."""
-    made, _ = route(FakeLog(), FakeGrants(), Budget(9, 10**6))
+    made, _ = route(FakeLog(), FakeGrants(), ConcurrencyLimits(9, 10**6))
     body = json.loads(GOOD) | ({} if field is None else {"batch_id": field})
 
     sent = await post(made, [json.dumps(body).encode(), b""], *map(keyed, headers))
@@ -275,7 +312,7 @@ async def test_a_key_is_a_key(field: object, headers: list[bytes], code: str | N
 async def test_a_batch_is_known_by_its_key_or_by_its_content() -> None:
     """A field is as good as a header; without both, only points that bear their own times say who they are."""
     log = FakeLog()
-    made, _ = route(log, FakeGrants(), Budget(9, 10**6))
+    made, _ = route(log, FakeGrants(), ConcurrencyLimits(9, 10**6))
     timed = json.dumps({"points": [{"name": "a", "value": 1, "ts": now_ms()}]}).encode()
     with_field = json.dumps({"batch_id": "k-2"} | json.loads(GOOD)).encode()
     for body, headers in (

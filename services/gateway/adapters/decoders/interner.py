@@ -1,6 +1,6 @@
 """Gives every series a small number, known again by its name and the raw bytes of its labels.
 
-A series is validated, judged by its tenant's roster, packed and routed once, on first sight. The law: equal keys mean
+A series is validated, admitted by the series limiter, packed and routed once, on first sight. The law: equal keys mean
 equal series; a full interner is never emptied but replaced, for points under way still point into it.
 """
 
@@ -42,12 +42,12 @@ def fingerprints(raws: Iterable[msgspec.Raw]) -> Iterator[bytes]:
 
 @dataclass(slots=True, eq=False)
 class Spellings:
-    """How a tenant spells its series, while its roster judges them alike."""
+    """How a tenant spells its series, while its active series are the same."""
 
     tenant_id: int
     active_series: ActiveSeries
     generation: int
-    """The roster's, when they were first remembered."""
+    """Those of the limiter when they were first remembered."""
     pages: dict[tuple[str, str], Page] = field(default_factory=dict)
     """One for each kind and unit."""
     count: int = 0
