@@ -56,7 +56,7 @@ from services.gateway.adapters.producer import Batches
 from services.gateway.adapters.redis import RedisLive
 from services.gateway.adapters.redis_bindings import RedisBindings
 from services.gateway.ports import Bindings, IntakeBatch
-from services.gateway.service import InFlight, Intake, IntakeCounters, KeyCache, Probe, Reader, Watch
+from services.gateway.service import InFlight, Intake, IntakeCounters, KeyCache, Probe, Reader, SystemHealth
 from services.gateway.settings import Settings
 from shared.errors import Unavailable
 from shared.model.bound import Bound
@@ -150,9 +150,9 @@ async def build(settings: Settings) -> Gateway:
     async def kafka() -> bool:
         return points.publisher.refusal() is None and events.publisher.refusal() is None
 
-    watch = Watch(refusal, PostgresCheckpoints(pool), {"kafka": kafka, **probes})
+    system = SystemHealth(refusal, PostgresCheckpoints(pool), {"kafka": kafka, **probes})
     topics = {reader: settings.topic_prefix + topic.name for topic in TOPICS for reader in topic.readers}
-    rest.include_router(http_dashboard.health_router(key_cache, watch, topics))
+    rest.include_router(http_dashboard.health_router(key_cache, system, topics))
     stopped = StoppedPartitions(pool, topics.values())
     context = IntakeContext(
         key_cache,

@@ -278,7 +278,7 @@ Probe = Callable[[], Awaitable[bool]]
 """Whether a dependency answers."""
 
 
-class Watch:
+class SystemHealth:
     """Looks at the whole system: its dependencies, and what its services have committed."""
 
     def __init__(
@@ -288,7 +288,7 @@ class Watch:
         self._checkpoints = checkpoints
         self._probes = probes
 
-    async def look(self, topics: Mapping[str, str], now_ms: int) -> health.SystemHealth:
+    async def check(self, topics: Mapping[str, str], now_ms: int) -> health.HealthReport:
         """How the system is; `topics` names the topic of each service."""
         answers = await asyncio.gather(*(probe() for probe in self._probes.values()))
         up = dict(zip(self._probes, answers, strict=True))

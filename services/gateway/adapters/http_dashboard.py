@@ -1,7 +1,7 @@
 """`GET /api/analytics/dashboard/performance` and `GET /api/analytics/system/health`: the whole at a glance.
 
 Times are milliseconds UTC, spans seconds. The law: a dashboard shows closed windows alone and says how far they reach,
-and the look at the system is answered whatever is down.
+and the health of the system is answered whatever is down.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from services.gateway.adapters.http_report_schemas import PerformanceBody, Syste
 from services.gateway.domain import dashboard, health
 from services.gateway.domain.alert import Alert
 from services.gateway.ports import Alerts, Summaries
-from services.gateway.service import KeyCache, Watch
+from services.gateway.service import KeyCache, SystemHealth
 from shared.runtime.clock import now_ms
 
 DOWN: dict[int | str, dict[str, Any]] = {
@@ -63,8 +63,8 @@ def router(key_cache: KeyCache, summaries: Summaries, alerts: Alerts) -> APIRout
     return routes
 
 
-def health_router(key_cache: KeyCache, watch: Watch, topics: Mapping[str, str]) -> APIRouter:
-    """The look at the system, bound to its dependencies."""
+def health_router(key_cache: KeyCache, system_health: SystemHealth, topics: Mapping[str, str]) -> APIRouter:
+    """The health of the system, bound to its dependencies."""
     routes = APIRouter()
 
     @routes.get(
@@ -77,7 +77,7 @@ def health_router(key_cache: KeyCache, watch: Watch, topics: Mapping[str, str]) 
     async def system(request: Request) -> Response:
         """200 when it is ok or degraded, 503 when it is down: what it needs, and each service by what it committed."""
         await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
-        found = await watch.look(topics, now_ms())
+        found = await system_health.check(topics, now_ms())
         return answer(_told(found), 503 if found.status == health.DOWN else 200)
 
     return routes
@@ -94,7 +94,7 @@ def _firing(alert: Alert) -> dict[str, object]:
     return {name: getattr(alert, name) for name in FIRING_FIELDS}
 
 
-def _told(found: health.SystemHealth) -> dict[str, object]:
+def _told(found: health.HealthReport) -> dict[str, object]:
     services = {name: asdict(one) for name, one in found.services.items()}
     return {
         "status": found.status,

@@ -61,7 +61,7 @@ class ServiceHealth:
 
 
 @dataclass(frozen=True, slots=True)
-class SystemHealth:
+class HealthReport:
     """How everything is."""
 
     status: str
@@ -103,12 +103,12 @@ def services(rows: Sequence[Partition], topics: Mapping[str, str], now_ms: int) 
 
 def system(
     dependencies: Mapping[str, bool], gateway: str, services: Mapping[str, ServiceHealth]
-) -> SystemHealth:
+) -> HealthReport:
     """The verdict on everything; without Redis the system is degraded, without Kafka or Postgres it is down."""
     told = {name: UP if up else DOWN for name, up in dependencies.items()}
     parts = [DEGRADED if name == "redis" else DOWN for name, up in dependencies.items() if not up]
     verdicts = [gateway, *parts, *(service.status for service in services.values())]
-    return SystemHealth(max(verdicts, key=_WORSE.index), told, gateway, services)
+    return HealthReport(max(verdicts, key=_WORSE.index), told, gateway, services)
 
 
 def _measured(partitions: Sequence[Partition], now_ms: int) -> ServiceHealth:

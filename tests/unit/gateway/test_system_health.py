@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.gateway.domain.health import Partition, SystemHealth
+from services.gateway.domain.health import HealthReport, Partition
 from services.gateway.ports import Outcome
-from services.gateway.service import Intake, IntakeCounters, Watch
+from services.gateway.service import Intake, IntakeCounters, SystemHealth
 from shared.errors import Unavailable
 from tests.support.bindings import FakeBindings
 
@@ -46,9 +46,9 @@ class FakeCheckpoints:
         return [Partition(topic, True, 1.0, 0) for topic in topics]
 
 
-async def look(
+async def check(
     checkpoints: FakeCheckpoints, *, postgres: bool, reason: str | None = None, stopping: str | None = None
-) -> SystemHealth:
+) -> HealthReport:
     """Look once, with a probe of Postgres that answers so."""
 
     async def probe() -> bool:
@@ -56,14 +56,14 @@ async def look(
 
     intake = Intake(FakePublisher(reason), IntakeCounters(), FakeBindings())
     intake.draining = stopping
-    return await Watch(intake.refusal, checkpoints, {"postgres": probe}).look(TOPICS, 1000)
+    return await SystemHealth(intake.refusal, checkpoints, {"postgres": probe}).check(TOPICS, 1000)
 
 
 async def test_what_answers_is_asked_once() -> None:
     """One question for the checkpoints of all services."""
     checkpoints = FakeCheckpoints(up=True)
 
-    found = await look(checkpoints, postgres=True)
+    found = await check(checkpoints, postgres=True)
 
     assert ("ok", "ok", {"postgres": "up"}, 1) == (
         found.status,
@@ -78,7 +78,7 @@ async def test_postgres_is_down_when_either_question_fails(postgres: bool, asked
     """What did not answer the probe is not asked again; no service can be seen to work."""
     checkpoints = FakeCheckpoints(up=False)
 
-    found = await look(checkpoints, postgres=postgres)
+    found = await check(checkpoints, postgres=postgres)
 
     assert ("down", {"postgres": "down"}, asked) == (found.status, found.dependencies, checkpoints.asked)
     assert {"ingest": "down", "aggregator": "down"} == {
@@ -91,6 +91,6 @@ async def test_postgres_is_down_when_either_question_fails(postgres: bool, asked
 )
 async def test_a_gateway_that_takes_nothing_is_degraded(reason: str | None, stopping: str | None) -> None:
     """It still answers questions."""
-    found = await look(FakeCheckpoints(up=True), postgres=True, reason=reason, stopping=stopping)
+    found = await check(FakeCheckpoints(up=True), postgres=True, reason=reason, stopping=stopping)
 
     assert ("degraded", "degraded") == (found.status, found.gateway)
