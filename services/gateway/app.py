@@ -42,7 +42,7 @@ from services.gateway.adapters.http_intake import (
     Scope,
     Send,
 )
-from services.gateway.adapters.http_protocol import patient
+from services.gateway.adapters.http_protocol import header_timeout_protocol
 from services.gateway.adapters.intake_batches import DecodeEvents
 from services.gateway.adapters.kafka import KafkaPublisher
 from services.gateway.adapters.postgres import PostgresGrants, PostgresWindows
@@ -54,8 +54,8 @@ from services.gateway.adapters.postgres_funnels import PostgresFunnels
 from services.gateway.adapters.postgres_ledger import PostgresLedger
 from services.gateway.adapters.producer import Batches
 from services.gateway.adapters.redis import RedisLive
-from services.gateway.adapters.redis_bindings import RedisBindings
-from services.gateway.ports import Bindings, IntakeBatch
+from services.gateway.adapters.redis_idempotency import RedisIdempotencyClaims
+from services.gateway.ports import IdempotencyClaims, IntakeBatch
 from services.gateway.service import InFlight, Intake, IntakeCounters, KeyCache, Probe, Reader, SystemHealth
 from services.gateway.settings import Settings
 from shared.errors import Unavailable
@@ -129,11 +129,11 @@ async def build(settings: Settings) -> Gateway:
     pool = await postgres.pool(settings.postgres, POOL_SIZE)
     tables = await postgres.pool(settings.postgres, REPORTS_SIZE, **PLANNING)
     cache = redis.client(settings.redis)
-    bindings = RedisBindings(cache, settings.topic_prefix)
+    claims = RedisIdempotencyClaims(cache, settings.topic_prefix)
     points = _pipeline(
-        "points", settings, METRICS, lambda count: PointBatches(count, monotonic_s()), bindings=bindings
+        "points", settings, METRICS, lambda count: PointBatches(count, monotonic_s()), claims=claims
     )
-    events = _pipeline("events", settings, EVENTS, EventBatches, bindings=bindings)
+    events = _pipeline("events", settings, EVENTS, EventBatches, claims=claims)
     key_cache, in_flight = KeyCache(PostgresGrants(pool)), InFlight()
 
     def refusal() -> str | None:
@@ -162,7 +162,7 @@ async def build(settings: Settings) -> Gateway:
     )
     decoder = native.Decoder(settings.max_points, settings.max_series, key_cache.series_limiter)
     takers = _routes(context, decoder, events_json.Decoder(settings.max_events), points, events)
-    remembered = (*key_cache.bounds, decoder.bound(), bindings.bound())
+    remembered = (*key_cache.bounds, decoder.bound(), claims.bound())
     provider = _instruments((points, events), context, stopped.counts, remembered)
     return Gateway(settings, pool, tables, cache, (points, events), takers, rest, provider, stopped)
 
@@ -181,7 +181,12 @@ def _instruments(
 
 
 def _pipeline(
-    signal: str, settings: Settings, topic: Topic, batches: Callable[[int], Batches[C]], *, bindings: Bindings
+    signal: str,
+    settings: Settings,
+    topic: Topic,
+    batches: Callable[[int], Batches[C]],
+    *,
+    claims: IdempotencyClaims,
 ) -> Pipeline[C]:
     publisher = KafkaPublisher(
         settings.kafka,
@@ -191,7 +196,7 @@ def _pipeline(
         stall_ms=settings.stall_ms,
     )
     counters = IntakeCounters()
-    return Pipeline(signal, publisher, Intake(publisher, counters, bindings), counters)
+    return Pipeline(signal, publisher, Intake(publisher, counters, claims), counters)
 
 
 def _limits(settings: Settings) -> Limits:
@@ -205,28 +210,30 @@ def _limits(settings: Settings) -> Limits:
 
 def _routes(
     context: IntakeContext,
-    numbers: native.Decoder,
-    happenings: events_json.Decoder,
+    point_decoder: native.Decoder,
+    event_decoder: events_json.Decoder,
     points: Pipeline[PointIntakeBatch],
     events: Pipeline[EventIntakeBatch],
 ) -> dict[str, IntakeRoute[Any]]:
     """The routes that take something in, by their paths."""
-    older = Analytics(numbers, happenings)
+    legacy = Analytics(point_decoder, event_decoder)
 
     def of_points(decode: Decode[PointIntakeBatch], *, beacon: bool) -> IntakeRoute[PointIntakeBatch]:
         return IntakeRoute(context, points.intake, decode, points.counters, beacon=beacon)
 
     def of_events(decode: DecodeEvents, *, beacon: bool) -> IntakeRoute[EventIntakeBatch]:
         return IntakeRoute(
-            context, events.intake, intake_batches.happenings(decode), events.counters, beacon=beacon
+            context, events.intake, intake_batches.of_events(decode), events.counters, beacon=beacon
         )
 
     return {
-        http_intake.POINTS: of_points(intake_batches.points(numbers.decode, named=True), beacon=False),
-        http_intake.EVENTS: of_events(happenings.decode, beacon=False),
-        http_intake.METRICS: of_points(intake_batches.points(older.metrics), beacon=True),
-        http_intake.USER_EVENTS: of_events(older.happened, beacon=True),
-        http_intake.STEPS: of_events(older.steps, beacon=True),
+        http_intake.POINTS: of_points(
+            intake_batches.of_points(point_decoder.decode, named=True), beacon=False
+        ),
+        http_intake.EVENTS: of_events(event_decoder.decode, beacon=False),
+        http_intake.METRICS: of_points(intake_batches.of_points(legacy.metrics), beacon=True),
+        http_intake.USER_EVENTS: of_events(legacy.legacy_events, beacon=True),
+        http_intake.STEPS: of_events(legacy.steps, beacon=True),
     }
 
 
@@ -270,7 +277,8 @@ async def run(settings: Settings) -> None:
         for pipeline in gateway.pipelines
     }
     config = uvicorn.Config(
-        gateway, settings.host, settings.port, loop="none", http=patient(settings.headers_ms / 1000), lifespan="off",
+        gateway, settings.host, settings.port, loop="none", lifespan="off",
+        http=header_timeout_protocol(settings.headers_ms / 1000),
         log_config=None, access_log=False, server_header=False, date_header=False, proxy_headers=False,
         timeout_keep_alive=5, timeout_graceful_shutdown=GRACE_S, backlog=1024,
     )  # fmt: skip

@@ -17,7 +17,7 @@ from services.gateway.domain.counted import Counted
 from services.gateway.domain.dashboard import Span, Summary
 from services.gateway.domain.funnel import Reach
 from services.gateway.domain.health import Partition
-from services.gateway.domain.identity import Identity
+from services.gateway.domain.idempotency import Identity
 from services.gateway.domain.query import Query, WindowRow
 from services.gateway.domain.series_limit import DEFAULT_LIMIT
 from services.gateway.domain.statement import Minutes, Statement
@@ -88,15 +88,15 @@ class IntakeBatch(Sized, Protocol):
         ...
 
 
-class Bindings(Protocol):
+class IdempotencyClaims(Protocol):
     """Knows for some minutes which body each key of a batch stands for, whichever gateway took it."""
 
-    async def bind(self, batch: Identity) -> bool:
+    async def claim_idempotency_key(self, batch: Identity) -> bool:
         """Whether the key is free or stands for this body; from now on it does. Raises `Unavailable`."""
         ...
 
     async def release(self, batch: Identity) -> None:
-        """Take back one binding: nothing of the batch came into the log. Raises `Unavailable`."""
+        """Take back one claim: nothing of the batch came into the log. Raises `Unavailable`."""
         ...
 
 

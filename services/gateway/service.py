@@ -18,11 +18,11 @@ from services.gateway.domain.quota import Bucket, full
 from services.gateway.domain.recent import Recent, bound_of
 from services.gateway.domain.series_limit import SeriesLimiter, SeriesLimitWarning, warnings
 from services.gateway.ports import (
-    Bindings,
     Checkpoints,
     Closed,
     Grant,
     Grants,
+    IdempotencyClaims,
     IntakeBatch,
     Live,
     Outcome,
@@ -184,10 +184,10 @@ class IntakeResult:
 class Intake(Generic[C]):
     """Lets points or events in and waits for the log."""
 
-    def __init__(self, publisher: Publisher[C], counters: IntakeCounters, bindings: Bindings) -> None:
+    def __init__(self, publisher: Publisher[C], counters: IntakeCounters, claims: IdempotencyClaims) -> None:
         self._publisher = publisher
         self._counters = counters
-        self._bindings = bindings
+        self._claims = claims
         self.draining: str | None = None
         """Why this process takes nothing any more."""
 
@@ -203,7 +203,7 @@ class Intake(Generic[C]):
         wait_s = api_key.bucket.take(max(taken, len(batch)) + len(rejected), now_s)
         if wait_s > 0:
             return IntakeResult(Outcome.NOT_ACCEPTED, 0, [], wait_s)
-        bound = await self._bind(batch)
+        bound = await self._claim(batch)
         if bound is False:
             return IntakeResult(Outcome.NOT_ACCEPTED, 0, [], conflict=True)
         for rejection in rejected:
@@ -220,7 +220,7 @@ class Intake(Generic[C]):
             await self._release(batch)
         return IntakeResult(outcome, 0, [])
 
-    async def _bind(self, batch: C) -> bool | None:
+    async def _claim(self, batch: C) -> bool | None:
         """Whether the batch's key stands for this body; None where that cannot be said, and it is let in.
 
         Asked before it is published: the aggregator would drop the second of two bodies although it was acknowledged.
@@ -229,7 +229,7 @@ class Intake(Generic[C]):
             return None
         bound = None
         with suppress(Unavailable):
-            bound = await self._bindings.bind(batch.identity)
+            bound = await self._claims.claim_idempotency_key(batch.identity)
         self._counters.conflicts += bound is False
         return bound
 
@@ -237,7 +237,7 @@ class Intake(Generic[C]):
         """Nothing was taken, so that the client may mend the body; after an unknown outcome it may not."""
         if batch.identity is not None:
             with suppress(Unavailable):
-                await self._bindings.release(batch.identity)
+                await self._claims.release(batch.identity)
 
     def _warnings(self, grant: Grant, batch: C) -> list[SeriesLimitWarning]:
         if batch.overflowed:

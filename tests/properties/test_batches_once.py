@@ -12,7 +12,7 @@ from services.aggregator.domain.remembered import words_of
 from services.aggregator.domain.repeats import Fresh, Repeats
 from services.gateway.adapters.batches import PointBatches, PointIntakeBatch
 from services.gateway.adapters.decoders.interner import Interner
-from services.gateway.domain.identity import Identity
+from services.gateway.domain.idempotency import Identity
 from services.gateway.domain.ledger import Admitted
 from shared.model.point import Points
 from shared.stream.processor import Key, Record, Stored

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.gateway.adapters.pieces import Piece, bounded, renumbered_slots
-from services.gateway.domain.identity import Identity
+from services.gateway.domain.idempotency import Identity
 from services.gateway.domain.ledger import Admitted, PendingEntries, RowsByTenant
 from services.gateway.ports import Catalogue
 from shared.model.ledger import Line

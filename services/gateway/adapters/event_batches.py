@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from services.gateway.adapters.pieces import MAX_BYTES
-from services.gateway.domain.identity import Identity
+from services.gateway.domain.idempotency import Identity
 from services.gateway.domain.ledger import Admitted, PendingEntries
 from shared.model.ledger import RECEIVED, Line
 from shared.wire import events

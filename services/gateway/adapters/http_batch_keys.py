@@ -6,7 +6,7 @@ The law: a key is taken as it stands, letter by letter; a wrong one is refused b
 from collections.abc import Iterable
 
 from services.gateway.adapters.http_errors import Problem
-from services.gateway.domain.identity import checked_key
+from services.gateway.domain.idempotency import checked_key
 from shared.errors import Rejected
 
 HEADER = b"idempotency-key"

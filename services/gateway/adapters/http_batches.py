@@ -9,7 +9,7 @@ from services.gateway.adapters.http_errors import Problem
 from services.gateway.adapters.http_keys import KEY, api_key_of, key_of
 from services.gateway.adapters.http_questions import REFUSALS, UNKNOWN, answer, asking
 from services.gateway.adapters.http_report_schemas import BatchBody
-from services.gateway.domain.identity import checked_key, id_of_key
+from services.gateway.domain.idempotency import checked_key, id_of_key
 from services.gateway.ports import BatchCounts
 from services.gateway.service import KeyCache
 

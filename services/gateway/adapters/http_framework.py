@@ -67,7 +67,7 @@ def _document(rest: FastAPI) -> None:
         """A 202 means that the log has them; each is stored once, however often it is sent."""
         raise NotImplementedError(body, key)
 
-    async def older(body: Annotated[Any, Body()], key: BatchKey = None) -> IntakeResultBody:
+    async def legacy(body: Annotated[Any, Body()], key: BatchKey = None) -> IntakeResultBody:
         """One object, a list, or a list under `metrics`, `events` or `steps`; JSON, or plain text of a beacon."""
         raise NotImplementedError(body, key)
 
@@ -78,7 +78,7 @@ def _document(rest: FastAPI) -> None:
         (USER_EVENTS, "Post user events"),
         (STEPS, "Post funnel steps"),
     ):
-        rest.post(path, status_code=202, responses=RESPONSES, dependencies=[KEY], summary=summary)(older)
+        rest.post(path, status_code=202, responses=RESPONSES, dependencies=[KEY], summary=summary)(legacy)
 
 
 async def _problem(_: Request, error: Exception) -> Response:

@@ -15,7 +15,7 @@ MAX_HEADER_BYTES = 16 << 10
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
-class PatientProtocol(HttpToolsProtocol):
+class HeaderTimeoutProtocol(HttpToolsProtocol):
     """Closes connections whose headers do not come; a timer runs only while they are late."""
 
     headers_s = 10.0
@@ -67,6 +67,6 @@ class PatientProtocol(HttpToolsProtocol):
             self._timer = None
 
 
-def patient(headers_s: float) -> type[PatientProtocol]:
+def header_timeout_protocol(headers_s: float) -> type[HeaderTimeoutProtocol]:
     """The protocol with a patience of its own."""
-    return type("PatientProtocol", (PatientProtocol,), {"headers_s": headers_s})
+    return type("PatientProtocol", (HeaderTimeoutProtocol,), {"headers_s": headers_s})

@@ -13,7 +13,7 @@ from services.gateway.adapters.batches import PointIntakeBatch
 from services.gateway.adapters.decoders import events, native
 from services.gateway.adapters.event_batches import EventIntakeBatch
 from services.gateway.adapters.http_intake import Decode, Decoded, Posted
-from services.gateway.domain.identity import checked_key, identity_of
+from services.gateway.domain.idempotency import checked_key, identity_of
 from services.gateway.domain.ledger import admitted
 from shared.errors import Rejected
 
@@ -34,7 +34,7 @@ class _Named(msgspec.Struct):
 _named = msgspec.json.Decoder(_Named)
 
 
-def points(decode: DecodePoints, *, named: bool = False) -> Decode[PointIntakeBatch]:
+def of_points(decode: DecodePoints, *, named: bool = False) -> Decode[PointIntakeBatch]:
     """Takes points; `named`: the body itself may say its key."""
 
     def decoded(posted: Posted) -> Decoded[PointIntakeBatch]:
@@ -56,7 +56,7 @@ def points(decode: DecodePoints, *, named: bool = False) -> Decode[PointIntakeBa
     return decoded
 
 
-def happenings(decode: DecodeEvents) -> Decode[EventIntakeBatch]:
+def of_events(decode: DecodeEvents) -> Decode[EventIntakeBatch]:
     """Takes events; each bears an id, so that a key only tells two bodies apart."""
 
     def decoded(posted: Posted) -> Decoded[EventIntakeBatch]:

@@ -92,8 +92,12 @@ items = st.one_of(values, st.dictionaries(names, values, max_size=8), st.binary(
 def test_no_body_of_older_clients_harms_the_decoder(body: Any) -> None:
     """Whatever it holds, each item is taken or named by index, or the body is refused as a whole."""
     content = json.dumps(body).encode()
-    older = Analytics(native.Decoder(1000, 1000), Decoder(1000))
-    for decode, rows in ((older.metrics, "points"), (older.happened, "events"), (older.steps, "events")):
+    legacy = Analytics(native.Decoder(1000, 1000), Decoder(1000))
+    for decode, rows in (
+        (legacy.metrics, "points"),
+        (legacy.legacy_events, "events"),
+        (legacy.steps, "events"),
+    ):
         try:
             found = decode(content, 7, NOW)
         except Rejected as refused:

@@ -15,14 +15,14 @@ NOW = 1_790_000_000_000
 Told = tuple[str, str, str, float, dict[str, str]]
 
 
-def older(limit: int = 10) -> Analytics:
+def legacy(limit: int = 10) -> Analytics:
     """A decoder of its own."""
     return Analytics(native.Decoder(limit, 1000), events.Decoder(limit))
 
 
 def pointed(*items: Any) -> tuple[list[Told], list[tuple[int, str]]]:
     """Metric, kind, unit, value and labels of each point, and what was refused."""
-    found = older().metrics(json.dumps(items).encode(), 7, NOW)
+    found = legacy().metrics(json.dumps(items).encode(), 7, NOW)
     packed = found.catalogue.packed
     series = [unpack(packed[slot]) for slot in found.points.slot.tolist()]
     points = [
@@ -126,7 +126,7 @@ def test_a_bad_event_is_refused_by_itself(item: Any, code: str) -> None:
     """However deep it is, and its neighbours are taken."""
     good = {"eventType": "a", "timestamp": NOW, "context": deep(300)}
 
-    found = older().happened(json.dumps([good, item, good]).encode(), 7, NOW)
+    found = legacy().legacy_events(json.dumps([good, item, good]).encode(), 7, NOW)
 
     assert (2, [(1, code)]) == (len(found.events), [(each.index, each.code) for each in found.rejected])
 
@@ -146,7 +146,7 @@ def test_a_bad_step_is_refused_by_itself(item: Any, code: str) -> None:
     """By field, and its neighbours are taken."""
     good = {"stepName": "image-upload", "sessionId": "s", "metadata": {"a": 1}}
 
-    found = older().steps(json.dumps({"steps": [good, item]}).encode(), 7, NOW)
+    found = legacy().steps(json.dumps({"steps": [good, item]}).encode(), 7, NOW)
 
     (event,) = found.events
     assert ("funnel_step", "image_upload", {"a": 1, "funnel": "effect_creation"}) == (
@@ -164,7 +164,7 @@ def test_an_event_without_an_id_is_known_again_by_its_content() -> None:
         return {
             event.event_id
             for body in bodies
-            for event in older().happened(json.dumps(body).encode(), tenant_id, NOW).events
+            for event in legacy().legacy_events(json.dumps(body).encode(), tenant_id, NOW).events
         }
 
     assert (1, 1, 3) == (len(ids(timed, 7)), len(ids(timed, 8)), len(ids(untimed, 7)))
@@ -184,6 +184,6 @@ def test_an_event_without_an_id_is_known_again_by_its_content() -> None:
 def test_a_body_without_items_is_refused(body: bytes, code: str) -> None:
     """As a whole, in few words."""
     with pytest.raises(Rejected) as refusal:
-        older().metrics(body, 7, NOW)
+        legacy().metrics(body, 7, NOW)
 
     assert code == refusal.value.code

@@ -8,8 +8,8 @@ import pytest
 from services.gateway.adapters.decoders.native import Decoder
 from services.gateway.adapters.event_batches import EventBatches, EventIntakeBatch
 from services.gateway.adapters.kafka import MAX_BATCHES_WAITING, KafkaPublisher
-from services.gateway.adapters.redis_bindings import RedisBindings
-from services.gateway.domain.identity import Identity
+from services.gateway.adapters.redis_idempotency import RedisIdempotencyClaims
+from services.gateway.domain.idempotency import Identity
 from services.gateway.domain.ledger import admitted
 from services.gateway.domain.recent import Recent
 from services.gateway.domain.series_limit import SeriesLimiter
@@ -82,14 +82,16 @@ def test_active_series_of_tenants_are_bounded(count: int, evicted: int) -> None:
 
 
 @BELOW_AT_ABOVE
-async def test_bindings_beyond_the_bound_are_let_in_unasked(count: int, evicted: int) -> None:
+async def test_claims_beyond_the_bound_are_let_in_unasked(count: int, evicted: int) -> None:
     """The aggregator tells repeats apart all the same."""
-    bindings = RedisBindings(redis.client("redis://127.0.0.1:9"), max_waiting=3)
+    claims = RedisIdempotencyClaims(redis.client("redis://127.0.0.1:9"), max_waiting=3)
 
     # Tasks begin in order, and the one that asks Redis after all of them.
-    asked = [asyncio.create_task(bindings.bind(Identity(bytes(16), at))) for at in range(count)]
+    asked = [
+        asyncio.create_task(claims.claim_idempotency_key(Identity(bytes(16), at))) for at in range(count)
+    ]
     answers = await asyncio.gather(*asked, return_exceptions=True)
-    bound = bindings.bound()
+    bound = claims.bound()
 
     assert [Unavailable] * count == [type(answer) for answer in answers]
     assert (0, 3, evicted) == (bound.used(), bound.limit, bound.evicted())

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import pytest
+from tests.support.claims import FakeIdempotencyClaims
 
 from services.gateway.domain.health import HealthReport, Partition
 from services.gateway.ports import Outcome
 from services.gateway.service import Intake, IntakeCounters, SystemHealth
 from shared.errors import Unavailable
-from tests.support.bindings import FakeBindings
 
 TOPICS = {"ingest": "events", "aggregator": "metrics"}
 
@@ -54,7 +54,7 @@ async def check(
     async def probe() -> bool:
         return postgres
 
-    intake = Intake(FakePublisher(reason), IntakeCounters(), FakeBindings())
+    intake = Intake(FakePublisher(reason), IntakeCounters(), FakeIdempotencyClaims())
     intake.draining = stopping
     return await SystemHealth(intake.refusal, checkpoints, {"postgres": probe}).check(TOPICS, 1000)
 

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from tests.support.claims import FakeIdempotencyClaims
 
 from services.gateway.adapters import intake_batches
 from services.gateway.adapters.batches import PointIntakeBatch
 from services.gateway.adapters.decoders.native import Decoder
 from services.gateway.adapters.http_body import Limits
 from services.gateway.adapters.http_intake import ConcurrencyLimits, IntakeContext, IntakeRoute
-from services.gateway.domain.identity import Identity, id_of_key
+from services.gateway.domain.idempotency import Identity, id_of_key
 from services.gateway.domain.ledger import Admitted
 from services.gateway.ports import Grant, Outcome
 from services.gateway.service import InFlight, Intake, IntakeCounters, KeyCache
 from shared.errors import Unavailable
 from shared.runtime.clock import now_ms
-from tests.support.bindings import FakeBindings
 
 GOOD = json.dumps({"points": [{"name": "a", "value": 1}]}).encode()
 
@@ -71,7 +71,10 @@ class Counts:
 
 
 def route(
-    log: FakeLog, grants: FakeGrants, concurrency: ConcurrencyLimits, bindings: FakeBindings | None = None
+    log: FakeLog,
+    grants: FakeGrants,
+    concurrency: ConcurrencyLimits,
+    claims: FakeIdempotencyClaims | None = None,
 ) -> tuple[IntakeRoute[PointIntakeBatch], Counts]:
     """The route on fakes."""
     counts = Counts(InFlight(), IntakeCounters())
@@ -79,9 +82,9 @@ def route(
     context = IntakeContext(KeyCache(grants), limits, concurrency, counts.in_flight)
     decoder = Decoder(1000, 1000)
 
-    intake = Intake(log, counts.counters, bindings or FakeBindings())
+    intake = Intake(log, counts.counters, claims or FakeIdempotencyClaims())
     return IntakeRoute(
-        context, intake, intake_batches.points(decoder.decode, named=True), counts.counters
+        context, intake, intake_batches.of_points(decoder.decode, named=True), counts.counters
     ), counts
 
 
@@ -267,7 +270,7 @@ async def test_a_body_may_be_mended_when_nothing_was_taken(outcome: Outcome, sta
 async def test_without_the_memory_of_keys_everything_is_let_in() -> None:
     """The aggregator still counts a batch once."""
     log = FakeLog()
-    made, _ = route(log, FakeGrants(), ConcurrencyLimits(9, 10**6), FakeBindings(up=False))
+    made, _ = route(log, FakeGrants(), ConcurrencyLimits(9, 10**6), FakeIdempotencyClaims(up=False))
 
     statuses = [
         (await post(made, [body, b""], keyed(b"k-1")))[0]["status"]

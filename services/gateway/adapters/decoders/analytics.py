@@ -34,9 +34,9 @@ _list = msgspec.json.Decoder(list[msgspec.Raw])
 class Analytics:
     """Decodes these bodies with the decoders of our own."""
 
-    def __init__(self, points: native.Decoder, happenings: events.Decoder) -> None:
-        self._points = points
-        self._events = happenings
+    def __init__(self, point_decoder: native.Decoder, event_decoder: events.Decoder) -> None:
+        self._points = point_decoder
+        self._events = event_decoder
 
     def metrics(self, body: bytes, tenant_id: int, received_at_ms: int) -> native.Decoded:
         """Web vitals and other performance metrics, to points."""
@@ -47,7 +47,7 @@ class Analytics:
         )
         return replace(decoded, rejected=made.merged(decoded.rejected))
 
-    def happened(self, body: bytes, tenant_id: int, received_at_ms: int) -> events.Decoded:
+    def legacy_events(self, body: bytes, tenant_id: int, received_at_ms: int) -> events.Decoded:
         """Events under the names of older clients."""
         made = _made(body, "events", self._events.check_size, lambda item, raw: _event(item, raw, tenant_id))
         return self._decoded(made, tenant_id, received_at_ms)

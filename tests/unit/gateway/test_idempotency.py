@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.gateway.domain.identity import MAX_KEY, Identity, checked_key, id_of_key, identity_of
+from services.gateway.domain.idempotency import MAX_KEY, Identity, checked_key, id_of_key, identity_of
 from shared.errors import Rejected
 
 

@@ -1,12 +1,12 @@
-"""Fills the port for bindings from Redis: a value for each key of a batch, which dies by itself.
+"""Fills the port for claims from Redis: a value for each key of a batch, which dies by itself.
 
-What many requests bind goes in one call, one call at a time. A value is the hash of the body (8 bytes) and the number
+What many requests claim goes in one call, one call at a time. A value is the hash of the body (8 bytes) and the number
 of attempts that may have come into the log. The law: nobody waits long, and an absent Redis is `Unavailable` at once.
 """
 
 import asyncio
 
-from services.gateway.domain.identity import Identity
+from services.gateway.domain.idempotency import Identity
 from shared.errors import Unavailable
 from shared.model.bound import Bound
 from shared.runtime.clock import monotonic_s
@@ -23,10 +23,10 @@ RETRY_S = 2.0
 """After a failed call nobody asks again for so long."""
 
 MOST = 500
-"""Bindings of one call."""
+"""Claims of one call."""
 
 MAX_WAITING = 5_000
-"""Bindings that wait for a call; more are let in unasked."""
+"""Claims that wait for a call; more are let in unasked."""
 
 _BIND = """
 local answers = {}
@@ -56,8 +56,8 @@ end
 """
 
 
-class RedisBindings:
-    """Bindings of all gateways that share a Redis."""
+class RedisIdempotencyClaims:
+    """Claims of all gateways that share a Redis."""
 
     def __init__(self, client: Client, prefix: str = "", max_waiting: int = MAX_WAITING) -> None:
         self._max_waiting = max_waiting
@@ -69,30 +69,34 @@ class RedisBindings:
         self._asking: asyncio.Task[None] | None = None
         self._retry_at_s = 0.0
 
-    async def bind(self, batch: Identity) -> bool:
+    async def claim_idempotency_key(self, batch: Identity) -> bool:
         """Whether the key is free or stands for this body; from now on it does. Raises `Unavailable`."""
         if monotonic_s() < self._retry_at_s:
             raise Unavailable("redis", "no answer a moment ago")
         if len(self._waiting) >= self._max_waiting:
             self._evicted += 1
-            raise Unavailable("redis", "too many bindings wait")
+            raise Unavailable("redis", "too many claims wait")
         answer: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((batch, answer))
         if self._asking is None:
-            self._asking = background(self._ask(), "bindings of batches")
+            self._asking = background(self._ask(), "claims of batches")
         found = await answer
         if found is None:
             raise Unavailable("redis", "no answer in time")
         return found
 
     def bound(self) -> Bound:
-        """Bindings that wait."""
+        """Claims that wait."""
         return Bound(
-            "bindings", "entries", self._max_waiting, lambda: len(self._waiting), lambda: self._evicted
+            "idempotency_claims",
+            "entries",
+            self._max_waiting,
+            lambda: len(self._waiting),
+            lambda: self._evicted,
         )
 
     async def release(self, batch: Identity) -> None:
-        """Take back one binding: nothing of the batch came into the log. Raises `Unavailable`."""
+        """Take back one claim: nothing of the batch came into the log. Raises `Unavailable`."""
         try:
             with guard():
                 async with asyncio.timeout(WAIT_S):
@@ -101,7 +105,7 @@ class RedisBindings:
             raise Unavailable("redis", "no answer in time") from error
 
     async def _ask(self) -> None:
-        """Put the bindings that wait, until there are none."""
+        """Put the claims that wait, until there are none."""
         while self._waiting:
             some, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
             for (_, answer), found in zip(
