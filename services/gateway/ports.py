@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.gateway.domain.alert import Alert, History
-from services.gateway.domain.counted import Counted
+from services.gateway.domain.batch_status import BatchStatus
 from services.gateway.domain.dashboard import Span, Summary
 from services.gateway.domain.funnel import Reach
 from services.gateway.domain.health import Partition
 from services.gateway.domain.idempotency import Identity
+from services.gateway.domain.ledger_query import Minutes, TenantLedger
 from services.gateway.domain.query import Query, WindowRow
 from services.gateway.domain.series_limit import DEFAULT_LIMIT
-from services.gateway.domain.statement import Minutes, Statement
 from shared.model.funnel import Funnel
 
 
@@ -169,7 +169,7 @@ class Summaries(Protocol):
 class Ledgers(Protocol):
     """Knows what became of what was received."""
 
-    async def statement(self, tenant_id: int, signal: str, span: Minutes) -> Statement:
+    async def ledger(self, tenant_id: int, signal: str, span: Minutes) -> TenantLedger:
         """What became of the points, or events, that a tenant sent in these minutes."""
         ...
 
@@ -177,7 +177,7 @@ class Ledgers(Protocol):
 class BatchCounts(Protocol):
     """Knows what became of batches."""
 
-    async def counted(self, batch_id: bytes) -> Counted | None:
+    async def batch_status(self, batch_id: bytes) -> BatchStatus | None:
         """What became of a batch; None: nothing of it has counted within a day. Raises `Unavailable`."""
         ...
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.gateway.adapters.pieces import Piece, bounded, renumbered_slots
+from services.gateway.adapters.message_split import Piece, bounded, renumbered_slots
 from services.gateway.domain.idempotency import Identity
 from services.gateway.domain.ledger import Admitted, PendingEntries, RowsByTenant
 from services.gateway.ports import Catalogue

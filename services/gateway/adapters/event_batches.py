@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from services.gateway.adapters.pieces import MAX_BYTES
+from services.gateway.adapters.message_split import MAX_BYTES
 from services.gateway.domain.idempotency import Identity
 from services.gateway.domain.ledger import Admitted, PendingEntries
 from shared.model.ledger import RECEIVED, Line

@@ -30,7 +30,7 @@ def router(key_cache: KeyCache, counts: BatchCounts) -> APIRouter:
         api_key = await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
         with asking():
             key = checked_key("id", "invalid_batch_id", id.encode("utf-8", "replace"))
-            found = await counts.counted(id_of_key("points", api_key.grant.tenant_id, key))
+            found = await counts.batch_status(id_of_key("points", api_key.grant.tenant_id, key))
         if found is None:
             raise Problem(
                 404, "unknown_batch", "nothing of such a batch has counted within a day, or not yet"

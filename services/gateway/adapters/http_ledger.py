@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from services.gateway.adapters.http_keys import KEY, api_key_of, key_of
 from services.gateway.adapters.http_questions import REFUSALS, answer, asking, time_of
 from services.gateway.adapters.http_report_schemas import LedgerBody
-from services.gateway.domain.statement import minutes_of, signal_of
+from services.gateway.domain.ledger_query import minutes_of, signal_of
 from services.gateway.ports import Ledgers
 from services.gateway.service import KeyCache
 from shared.model.ledger import (
@@ -57,7 +57,7 @@ def router(key_cache: KeyCache, ledgers: Ledgers) -> APIRouter:
             to_ms = time_of("to", to, now_ms() + 1)
             span = minutes_of(time_of("from", from_, max(0, to_ms - DEFAULT_RANGE_MS)), to_ms)
             asked = signal_of(signal)
-            found = await ledgers.statement(api_key.grant.tenant_id, asked, span)
+            found = await ledgers.ledger(api_key.grant.tenant_id, asked, span)
         return answer({
             "signal": asked,
             "from_ms": span.from_ms,

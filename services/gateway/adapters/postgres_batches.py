@@ -7,7 +7,7 @@ of few. The law: all parts of a batch too large for one message are found under 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.gateway.domain.counted import Counted
+from services.gateway.domain.batch_status import BatchStatus
 from shared.runtime.postgres import Pool, connection
 from shared.wire.batch_ids import BATCH_ID_BYTES, MARK_BYTES, NOTE, STEM_BYTES
 
@@ -24,7 +24,7 @@ class PostgresBatchCounts:
         self._pool = pool
         self._topic = topic
 
-    async def counted(self, batch_id: bytes) -> Counted | None:
+    async def batch_status(self, batch_id: bytes) -> BatchStatus | None:
         """What became of a batch; None: nothing of it has counted within a day. Raises `Unavailable`."""
         stem = batch_id[:STEM_BYTES]
         async with connection(self._pool) as conn:
@@ -33,7 +33,7 @@ class PostgresBatchCounts:
         found = [(partition, notes) for partition, notes in found if len(notes)]
         if not found:
             return None
-        return Counted(
+        return BatchStatus(
             min(int(notes["received_s"].min()) for _, notes in found) * 1000,
             len({partition for partition, _ in found}),
             sum(int(notes["rows"].sum()) for _, notes in found),

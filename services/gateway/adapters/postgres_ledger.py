@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from services.gateway.adapters.instants import at, ms_of
-from services.gateway.domain.statement import Minutes, Statement
+from services.gateway.domain.ledger_query import Minutes, TenantLedger
 from shared.model.ledger import MINUTE_MS, Account
 from shared.runtime.postgres import Pool, connection
 
@@ -38,7 +38,7 @@ class PostgresLedger:
         self._pool = pool
         self._topics = topics
 
-    async def statement(self, tenant_id: int, signal: str, span: Minutes) -> Statement:
+    async def ledger(self, tenant_id: int, signal: str, span: Minutes) -> TenantLedger:
         """What became of what a tenant sent."""
         topic, last_ms = self._topics[signal], span.to_ms - MINUTE_MS
         async with connection(self._pool) as conn:
@@ -48,4 +48,4 @@ class PostgresLedger:
         for minute, outcome, count in rows:
             minutes.setdefault(ms_of(minute), {})[outcome] = count
         accounts = {minute_ms: Account(counts) for minute_ms, counts in minutes.items()}
-        return Statement(accounts, complete_until_ms)
+        return TenantLedger(accounts, complete_until_ms)

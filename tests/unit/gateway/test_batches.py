@@ -7,7 +7,7 @@ import pytest
 
 from services.gateway.adapters.batches import PointBatches, PointIntakeBatch, cut
 from services.gateway.adapters.decoders.interner import Interner
-from services.gateway.adapters.pieces import MAX_BYTES, Piece
+from services.gateway.adapters.message_split import MAX_BYTES, Piece
 from services.gateway.domain.ledger import MAX_LINES, Admitted
 from shared.model.ledger import Line, unsettled
 from shared.model.point import Points

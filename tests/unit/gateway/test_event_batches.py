@@ -3,7 +3,7 @@
 import msgspec
 
 from services.gateway.adapters.event_batches import EventBatches, EventIntakeBatch
-from services.gateway.adapters.pieces import MAX_BYTES
+from services.gateway.adapters.message_split import MAX_BYTES
 from services.gateway.domain.ledger import Admitted
 from shared.model.ledger import Line, unsettled
 from shared.wire import events

@@ -14,7 +14,7 @@ from services.gateway.adapters.decoders.columns import Columns, kinds_of, times_
 from services.gateway.adapters.decoders.histograms import Buckets, buckets_of, expanded
 from services.gateway.adapters.decoders.interner import Interner
 from services.gateway.adapters.decoders.json import BROKEN, malformed
-from services.gateway.adapters.decoders.particulars import complete
+from services.gateway.adapters.decoders.optional_columns import complete
 from services.gateway.adapters.decoders.point_body import Body, PlainBody, Point, RawBody, misfit
 from services.gateway.domain.admission import Rejection, refusals, without
 from services.gateway.domain.series_limit import SeriesLimiter

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class BatchStatus:
     """A batch of which something has counted."""
 
     counted_since_ms: int

@@ -17,7 +17,7 @@ MAX_RANGE_MS = 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class TenantLedger:
     """Accounts of minutes, in their order."""
 
     minutes: Mapping[int, Account]

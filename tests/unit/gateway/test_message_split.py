@@ -8,7 +8,7 @@ import pytest
 
 from services.gateway.adapters.batches import PointBatches, PointIntakeBatch
 from services.gateway.adapters.decoders.interner import Interner
-from services.gateway.adapters.pieces import MAX_BYTES
+from services.gateway.adapters.message_split import MAX_BYTES
 from services.gateway.domain.idempotency import Identity
 from services.gateway.domain.ledger import Admitted
 from services.gateway.domain.series_limit import SeriesLimiter
