@@ -5,9 +5,7 @@ answered point in the log.
 """
 
 import asyncio
-import gc
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -55,8 +53,10 @@ from services.gateway.adapters.postgres_ledger import PostgresLedger
 from services.gateway.adapters.producer import Batches
 from services.gateway.adapters.redis import RedisLive
 from services.gateway.adapters.redis_idempotency import RedisIdempotencyClaims
+from services.gateway.auth.key_cache import KeyCache
+from services.gateway.http.server import Server, tune_collector
 from services.gateway.ports import IdempotencyClaims, IntakeBatch
-from services.gateway.service import InFlight, Intake, IntakeCounters, KeyCache, Probe, Reader, SystemHealth
+from services.gateway.service import InFlight, Intake, IntakeCounters, Probe, Reader, SystemHealth
 from services.gateway.settings import Settings
 from shared.errors import Unavailable
 from shared.model.bound import Bound
@@ -260,14 +260,6 @@ async def answers(cache: redis.Client) -> bool:
     return True
 
 
-class Server(uvicorn.Server):
-    """uvicorn without its signal handlers: `run` decides when it ends."""
-
-    def capture_signals(self) -> Any:
-        """Capture none."""
-        return nullcontext()
-
-
 async def run(settings: Settings) -> None:
     """Serve until SIGTERM, then finish what was begun."""
     stopping = lifecycle.stop_event()
@@ -285,7 +277,7 @@ async def run(settings: Settings) -> None:
     server = Server(config)
     watching = lifecycle.background(gateway.stopped.watch(), "stopped partitions")
     serving = lifecycle.background(server.serve(), "server")
-    _tune_collector()
+    tune_collector()
     await asyncio.wait({asyncio.ensure_future(stopping.wait()), serving}, return_when=asyncio.FIRST_COMPLETED)
     _log.info("stopping")
     for pipeline in gateway.pipelines:
@@ -300,10 +292,3 @@ async def run(settings: Settings) -> None:
     await gateway.cache.aclose()
     gateway.tables.terminate()
     gateway.pool.terminate()
-
-
-def _tune_collector() -> None:
-    """Points are freed by counting alone, so the cycle collector may rest; what lives for ever it need not visit."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 50)

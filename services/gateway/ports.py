@@ -5,7 +5,6 @@ another exception, and no call waits without a limit of its own.
 """
 
 from collections.abc import Awaitable, Sequence, Sized
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, TypeVar
 
@@ -20,24 +19,7 @@ from services.gateway.domain.health import Partition
 from services.gateway.domain.idempotency import Identity
 from services.gateway.domain.ledger_query import Minutes, TenantLedger
 from services.gateway.domain.query import Query, WindowRow
-from services.gateway.domain.series_limit import DEFAULT_LIMIT
 from shared.model.funnel import Funnel
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What a key gives its bearer."""
-
-    tenant_id: int
-    """Whose key it is."""
-    scope: str
-    """`write`, `read` or `admin` (both)."""
-    points_per_s: float
-    """Lasting rate of the tenant."""
-    points_burst: float
-    """Points the tenant may send at once."""
-    max_series: int = DEFAULT_LIMIT
-    """Series of the tenant that may be active."""
 
 
 class Outcome(Enum):
@@ -58,14 +40,6 @@ class Catalogue(Protocol):
 
     def partitions(self, count: int) -> NDArray[np.int16]:
         """Partition of every series, when there are `count`."""
-        ...
-
-
-class Grants(Protocol):
-    """Knows keys."""
-
-    async def find(self, key_hash: bytes) -> Grant | None:
-        """What the key with this SHA-256 gives, None for an unknown or revoked one."""
         ...
 
 

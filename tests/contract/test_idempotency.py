@@ -7,7 +7,6 @@ from typing import cast
 
 import pytest
 import pytest_asyncio
-from tests.support.claims import FakeIdempotencyClaims
 
 from deploy.local.stack import Stack
 from services.gateway.adapters.redis_idempotency import HELD_MS, RedisIdempotencyClaims
@@ -15,6 +14,7 @@ from services.gateway.domain.idempotency import Identity
 from services.gateway.ports import IdempotencyClaims
 from shared.errors import Unavailable
 from shared.runtime import redis
+from tests.support.idempotency import FakeIdempotencyClaims
 
 pytestmark = pytest.mark.servers
 

@@ -11,9 +11,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from services.gateway.adapters.http_errors import Problem
-from services.gateway.adapters.http_keys import KEY, api_key_of, key_of
 from services.gateway.adapters.http_questions import REFUSALS, UNKNOWN, answer, asking, text_of
 from services.gateway.adapters.http_report_schemas import AlertsBody, HistoryBody
+from services.gateway.auth.http import KEY, api_key_of, key_of
+from services.gateway.auth.key_cache import KeyCache
 from services.gateway.domain.alert import (
     ACTIVE,
     MAX_ALERTS,
@@ -24,7 +25,6 @@ from services.gateway.domain.alert import (
     states_of,
 )
 from services.gateway.ports import Alerts
-from services.gateway.service import KeyCache
 from shared.runtime.clock import now_ms
 
 DEFAULT_STATES = list(ACTIVE)

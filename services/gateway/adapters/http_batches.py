@@ -6,12 +6,12 @@ Milliseconds UTC. The law: what is found has been committed; what is not found m
 from fastapi import APIRouter, Request, Response
 
 from services.gateway.adapters.http_errors import Problem
-from services.gateway.adapters.http_keys import KEY, api_key_of, key_of
 from services.gateway.adapters.http_questions import REFUSALS, UNKNOWN, answer, asking
 from services.gateway.adapters.http_report_schemas import BatchBody
+from services.gateway.auth.http import KEY, api_key_of, key_of
+from services.gateway.auth.key_cache import KeyCache
 from services.gateway.domain.idempotency import checked_key, id_of_key
 from services.gateway.ports import BatchCounts
-from services.gateway.service import KeyCache
 
 
 def router(key_cache: KeyCache, counts: BatchCounts) -> APIRouter:

@@ -10,13 +10,14 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from services.gateway.adapters.http_keys import KEY, api_key_of, key_of
 from services.gateway.adapters.http_questions import REFUSALS, answer, asking
 from services.gateway.adapters.http_report_schemas import PerformanceBody, SystemHealthBody
+from services.gateway.auth.http import KEY, api_key_of, key_of
+from services.gateway.auth.key_cache import KeyCache
 from services.gateway.domain import dashboard, health
 from services.gateway.domain.alert import Alert
 from services.gateway.ports import Alerts, Summaries
-from services.gateway.service import KeyCache, SystemHealth
+from services.gateway.service import SystemHealth
 from shared.runtime.clock import now_ms
 
 DOWN: dict[int | str, dict[str, Any]] = {

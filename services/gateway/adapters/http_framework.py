@@ -13,8 +13,8 @@ from starlette.exceptions import HTTPException
 
 from services.gateway.adapters.http_errors import Problem
 from services.gateway.adapters.http_intake import EVENTS, METRICS, POINTS, STEPS, USER_EVENTS
-from services.gateway.adapters.http_keys import KEY
 from services.gateway.adapters.http_schemas import EventsBody, IntakeResultBody, ProblemBody, TelemetryBody
+from services.gateway.auth.http import KEY
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     **{code: {"model": ProblemBody} for code in (400, 401, 403, 405, 408, 413, 415, 429, 503)},

@@ -10,13 +10,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from services.gateway.adapters.http_errors import Problem
-from services.gateway.adapters.http_keys import KEY, api_key_of, key_of
 from services.gateway.adapters.http_questions import REFUSALS, UNKNOWN, answer, asking, time_of
 from services.gateway.adapters.http_report_schemas import FunnelReportBody, FunnelsBody
+from services.gateway.auth.http import KEY, api_key_of, key_of
+from services.gateway.auth.key_cache import KeyCache
 from services.gateway.domain.funnel import report
 from services.gateway.domain.query import check_range
 from services.gateway.ports import Funnels
-from services.gateway.service import KeyCache
 from shared.errors import Rejected
 from shared.model.funnel import FUNNELS, Funnel, funnel_of
 from shared.runtime.clock import now_ms

@@ -17,8 +17,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from services.gateway.adapters.http_schemas import HealthBody
 from services.gateway.adapters.kafka import Flow
+from services.gateway.auth.key_cache import KeyCache
 from services.gateway.domain.series_limit import SeriesLimiter
-from services.gateway.service import InFlight, IntakeCounters, KeyCache, Probe
+from services.gateway.service import InFlight, IntakeCounters, Probe
 from shared.model.bound import Bound
 from shared.runtime.instruments import observe
 

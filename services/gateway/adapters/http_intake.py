@@ -14,11 +14,12 @@ import msgspec
 from services.gateway.adapters.http_batch_keys import batch_key_of, conflict
 from services.gateway.adapters.http_body import Incoming, Limits, Receive, inflate, too_large
 from services.gateway.adapters.http_errors import Headers, Problem, refused, unknown
-from services.gateway.adapters.http_keys import api_key_of, key_of
+from services.gateway.auth.http import api_key_of, key_of
+from services.gateway.auth.key_cache import KeyCache
 from services.gateway.domain.admission import Rejection
 from services.gateway.domain.series_limit import SeriesLimitWarning
 from services.gateway.ports import IntakeBatch, Outcome
-from services.gateway.service import InFlight, Intake, IntakeCounters, IntakeResult, KeyCache
+from services.gateway.service import InFlight, Intake, IntakeCounters, IntakeResult
 from shared.errors import Rejected
 from shared.model.bound import Bound
 from shared.runtime.clock import monotonic_s, now_ms

@@ -7,12 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.gateway.adapters.http_keys import KEY, api_key_of, key_of
 from services.gateway.adapters.http_questions import REFUSALS, answer, asking, time_of
 from services.gateway.adapters.http_report_schemas import LedgerBody
+from services.gateway.auth.http import KEY, api_key_of, key_of
+from services.gateway.auth.key_cache import KeyCache
 from services.gateway.domain.ledger_query import minutes_of, signal_of
 from services.gateway.ports import Ledgers
-from services.gateway.service import KeyCache
 from shared.model.ledger import (
     CONFLICT,
     COUNTED,

@@ -9,11 +9,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.gateway.adapters.http_keys import KEY, api_key_of, key_of
 from services.gateway.adapters.http_questions import REFUSALS, answer, asking, integer_of, text_of, time_of
 from services.gateway.adapters.http_schemas import WindowsBody
+from services.gateway.auth.http import KEY, api_key_of, key_of
+from services.gateway.auth.key_cache import KeyCache
 from services.gateway.domain import query as domain
-from services.gateway.service import Found, KeyCache, Reader
+from services.gateway.service import Found, Reader
 from shared.errors import Rejected
 from shared.model.window import TIERS_MS
 from shared.runtime.clock import now_ms

@@ -11,8 +11,8 @@ import numpy as np
 import orjson
 
 from services.gateway.adapters.instants import at, ms_of
+from services.gateway.auth.ports import Grant
 from services.gateway.domain.query import Query, WindowRow
-from services.gateway.ports import Grant
 from shared.model import sketch
 from shared.model.series import Series
 from shared.model.window import TIERS_MS

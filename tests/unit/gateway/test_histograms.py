@@ -4,13 +4,13 @@ import json
 from typing import Any
 
 import pytest
-from tests.unit.gateway.test_particulars import NOW
 
 from services.gateway.adapters.batches import PointIntakeBatch, cut
 from services.gateway.adapters.decoders.native import Decoded, Decoder
 from services.gateway.domain.ledger import Admitted
 from shared.errors import Rejected
 from shared.wire import envelope, series
+from tests.unit.gateway.test_optional_columns import NOW
 
 NONE = Admitted(1, 0, {})
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from services.gateway.ports import Grant
-from services.gateway.service import FRESH_S, REFRESH_S, RETRY_S, STALE_S, KeyCache
+from services.gateway.auth.key_cache import FRESH_S, REFRESH_S, RETRY_S, STALE_S, KeyCache
+from services.gateway.auth.ports import Grant
 from shared.errors import Unavailable
 
 GRANT = Grant(1, "write", 10.0, 20.0)

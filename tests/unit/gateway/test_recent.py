@@ -9,12 +9,12 @@ from services.gateway.adapters.decoders.native import Decoder
 from services.gateway.adapters.event_batches import EventBatches, EventIntakeBatch
 from services.gateway.adapters.kafka import MAX_BATCHES_WAITING, KafkaPublisher
 from services.gateway.adapters.redis_idempotency import RedisIdempotencyClaims
+from services.gateway.auth.key_cache import KeyCache
+from services.gateway.auth.ports import Grant
 from services.gateway.domain.idempotency import Identity
 from services.gateway.domain.ledger import admitted
 from services.gateway.domain.recent import Recent
 from services.gateway.domain.series_limit import SeriesLimiter
-from services.gateway.ports import Grant
-from services.gateway.service import KeyCache
 from shared.errors import Unavailable
 from shared.runtime import redis
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import pytest
-from tests.support.claims import FakeIdempotencyClaims
 
 from services.gateway.domain.health import HealthReport, Partition
 from services.gateway.ports import Outcome
 from services.gateway.service import Intake, IntakeCounters, SystemHealth
 from shared.errors import Unavailable
+from tests.support.idempotency import FakeIdempotencyClaims
 
 TOPICS = {"ingest": "events", "aggregator": "metrics"}
 

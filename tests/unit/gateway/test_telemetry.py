@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.support.claims import FakeIdempotencyClaims
 
 from services.gateway.adapters import intake_batches
 from services.gateway.adapters.batches import PointIntakeBatch
 from services.gateway.adapters.decoders.native import Decoder
 from services.gateway.adapters.http_body import Limits
 from services.gateway.adapters.http_intake import ConcurrencyLimits, IntakeContext, IntakeRoute
+from services.gateway.auth.key_cache import KeyCache
+from services.gateway.auth.ports import Grant
 from services.gateway.domain.idempotency import Identity, id_of_key
 from services.gateway.domain.ledger import Admitted
-from services.gateway.ports import Grant, Outcome
-from services.gateway.service import InFlight, Intake, IntakeCounters, KeyCache
+from services.gateway.ports import Outcome
+from services.gateway.service import InFlight, Intake, IntakeCounters
 from shared.errors import Unavailable
 from shared.runtime.clock import now_ms
+from tests.support.idempotency import FakeIdempotencyClaims
 
 GOOD = json.dumps({"points": [{"name": "a", "value": 1}]}).encode()
 
@@ -112,7 +114,7 @@ async def post(
 
 
 @pytest.mark.parametrize(
-    ("log", "grants", "budget", "status", "outcome", "rows"),
+    ("log", "grants", "concurrency", "status", "outcome", "rows"),
     [
         pytest.param(FakeLog(), FakeGrants(), ConcurrencyLimits(9, 10**6), 202, None, 1, id="accepted"),
         pytest.param(

@@ -11,7 +11,7 @@ from fastapi import Security
 from fastapi.security import HTTPBearer
 
 from services.gateway.adapters.http_errors import Problem, unauthorised
-from services.gateway.service import ApiKey, KeyCache
+from services.gateway.auth.key_cache import ApiKey, KeyCache
 from shared.errors import Unavailable
 from shared.runtime.clock import monotonic_s
 

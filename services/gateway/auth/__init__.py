@@ -1,0 +1,1 @@
+"""Who asks: keys, what they grant, and the cache of known ones."""

@@ -1,0 +1,33 @@
+"""What the key cache needs from outside.
+
+A dependency that is down is `Unavailable`, never another exception.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.gateway.domain.series_limit import DEFAULT_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a key gives its bearer."""
+
+    tenant_id: int
+    """Whose key it is."""
+    scope: str
+    """`write`, `read` or `admin` (both)."""
+    points_per_s: float
+    """Lasting rate of the tenant."""
+    points_burst: float
+    """Points the tenant may send at once."""
+    max_series: int = DEFAULT_LIMIT
+    """Series of the tenant that may be active."""
+
+
+class Grants(Protocol):
+    """Knows keys."""
+
+    async def find(self, key_hash: bytes) -> Grant | None:
+        """What the key with this SHA-256 gives, None for an unknown or revoked one."""
+        ...

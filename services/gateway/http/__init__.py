@@ -1,0 +1,1 @@
+"""The edge of HTTP that all routes share."""
