@@ -37,9 +37,9 @@ fmt: env ## format, and repair what can be repaired without thought
 	@$(IN)/ruff check --quiet --fix .
 	@$(IN)/ruff format --quiet .
 
-bench: env ## measure: one JSON line a figure; FIGURE=gateway_100 for one
+bench: env ## measure: one JSON line a figure; FIGURE=gateway_100 for one; BASE=commit: against that commit, in turn
 	@$(IN)/python -m deploy.local.jars
-	@$(IN)/python -m bench $(FIGURE)
+	@$(IN)/python -m bench $(if $(BASE),compare $(BASE)) $(FIGURE) $(ARGS)
 
 chaos: env ## thirty runs of two minutes, three at a time, in which anything may be killed or frozen; TIDEGAUGE_SEED=7 for one of them
 	@$(IN)/python -m deploy.local.jars

@@ -37,6 +37,10 @@ class Build:
         """`python -m module arguments...`; its working directory must be `tree`, which then comes first on the path."""
         return [self.python, "-m", module, *arguments]
 
+    def tidegauge(self, *arguments: str) -> list[str]:
+        """The command line `tidegauge arguments...` of this build, to be run in `tree` likewise."""
+        return [self.python, "-c", "from deploy.cli import app; app()", *arguments]
+
 
 THIS = Build("", ROOT, sys.executable)
 """The working tree, run by the present interpreter."""
