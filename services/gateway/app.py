@@ -55,6 +55,7 @@ from shared.errors import Unavailable
 from shared.model.bound import Bound
 from shared.runtime import lifecycle, postgres, redis
 from shared.runtime.clock import monotonic_s
+from shared.runtime.retry import spread
 from shared.wire.topics import EVENTS, METRICS, TOPICS, Topic
 
 POOL_SIZE = 8
@@ -125,7 +126,7 @@ async def build(settings: Settings) -> Gateway:
         "points", settings, METRICS, lambda count: PointBatches(count, monotonic_s()), bindings=bindings
     )
     events = _lane("events", settings, EVENTS, EventBatches, bindings=bindings)
-    ring, load = KeyRing(PostgresGrants(pool)), Load()
+    ring, load = KeyRing(PostgresGrants(pool), spread=spread), Load()
 
     def refusal() -> str | None:
         return points.intake.refusal() or events.intake.refusal()

@@ -4,7 +4,7 @@ Each port is small enough for a fake of thirty lines. The law: a dependency that
 another exception, and no call waits without a limit of its own.
 """
 
-from collections.abc import Awaitable, Sequence, Sized
+from collections.abc import Awaitable, Callable, Sequence, Sized
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, TypeVar
@@ -59,6 +59,10 @@ class Catalogue(Protocol):
     def partitions(self, count: int) -> NDArray[np.int16]:
         """Partition of every series, when there are `count`."""
         ...
+
+
+Spread = Callable[[float], float]
+"""Shortens a period at random, so that processes that were restarted together do not do the same at one time."""
 
 
 class Grants(Protocol):

@@ -13,10 +13,10 @@ from typing import Generic, TypeVar
 
 from services.gateway.domain import health
 from services.gateway.domain.admission import Rejection
+from services.gateway.domain.bounded_map import BoundedMap, bound_of
 from services.gateway.domain.cardinality import Rosters, Warned, warnings
 from services.gateway.domain.query import Query, WindowRow, merge
 from services.gateway.domain.quota import Bucket, full
-from services.gateway.domain.recent import Recent, bound_of
 from services.gateway.ports import (
     Bindings,
     Cargo,
@@ -27,6 +27,7 @@ from services.gateway.ports import (
     Live,
     Outcome,
     Publisher,
+    Spread,
 )
 from shared.errors import Unavailable
 
@@ -34,13 +35,13 @@ FRESH_S = 60.0
 """A key is looked up again when its grant is older, so that a revoked one ends."""
 
 REFRESH_S = 30.0
-"""From this age on it is looked up beside the requests, so that they need not wait for it."""
+"""From this age on, or a little sooner, it is looked up beside the requests, so that they need not wait for it."""
 
 STALE_S = 3600.0
 """How long a grant is good while Postgres is away."""
 
 RETRY_S = 5.0
-"""Pause after a failed look-up of a key whose grant is known."""
+"""Longest pause after a failed look-up of a key whose grant is known."""
 
 WAIT_S = 1.0
 """How long a request with a stale grant waits for a fresh one."""
@@ -56,12 +57,12 @@ C = TypeVar("C", bound=Cargo)
 
 @dataclass(slots=True)
 class Holder:
-    """A known key: its grant and the tokens of its tenant."""
+    """A known key: its grant, the tokens of its tenant, and when it is to be looked up again."""
 
     grant: Grant
     bucket: Bucket
     looked_up_s: float
-    retry_at_s: float = 0.0
+    lookup_at_s: float
 
 
 @dataclass(slots=True)
@@ -90,12 +91,13 @@ class Load:
 
 
 class KeyRing:
-    """Finds grants, remembers them, and goes on with what it remembers while Postgres is away."""
+    """Finds grants and remembers them, also while Postgres is away; `spread` shortens periods at random."""
 
-    def __init__(self, grants: Grants, max_keys: int = MAX_KEYS) -> None:
+    def __init__(self, grants: Grants, max_keys: int = MAX_KEYS, spread: Spread = float) -> None:
         self._grants = grants
-        self._holders: Recent[bytes, Holder] = Recent(max_keys)
-        self._buckets: Recent[int, Bucket] = Recent(max_keys)
+        self._spread = spread
+        self._holders: BoundedMap[bytes, Holder] = BoundedMap(max_keys)
+        self._buckets: BoundedMap[int, Bucket] = BoundedMap(max_keys)
         self._lookups: dict[bytes, asyncio.Task[Holder | None]] = {}
         self.rosters = Rosters()
         """The active series of all tenants, under the limits of their grants."""
@@ -108,9 +110,7 @@ class KeyRing:
     def known(self, key_hash: bytes, now_s: float) -> Holder | None:
         """The holder of a key that is fresh enough to need no look-up."""
         holder = self._holders.get(key_hash)
-        if holder is None or now_s - holder.looked_up_s > REFRESH_S:
-            return None
-        return holder
+        return holder if holder is not None and now_s < holder.lookup_at_s else None
 
     async def find(self, key_hash: bytes, now_s: float) -> Holder | None:
         """The holder of a key, None for an unknown one; raise `Unavailable` when it cannot be known."""
@@ -118,13 +118,13 @@ class KeyRing:
         if holder is None:
             return await self._first(key_hash, now_s)
         age_s = now_s - holder.looked_up_s
-        if now_s >= holder.retry_at_s and age_s > REFRESH_S:
+        if now_s >= holder.lookup_at_s:
             lookup = self._lookup(key_hash, now_s)
             if age_s > FRESH_S:
                 done, _ = await asyncio.wait({lookup}, timeout=WAIT_S)
                 if done and lookup.exception() is None:
                     return lookup.result()
-                holder.retry_at_s = now_s + RETRY_S
+                holder.lookup_at_s = now_s + self._spread(RETRY_S)
         if age_s > STALE_S:
             raise Unavailable("postgres", "the key has not been confirmed for an hour")
         return holder
@@ -148,7 +148,7 @@ class KeyRing:
         problem = None if task.cancelled() else task.exception()
         if isinstance(problem, Unavailable):
             if key_hash in self._holders:
-                self._holders[key_hash].retry_at_s = now_s + RETRY_S
+                self._holders[key_hash].lookup_at_s = now_s + self._spread(RETRY_S)
         elif problem is not None:
             raise problem  # a bug that no request may be waiting for
 
@@ -162,7 +162,7 @@ class KeyRing:
         self._buckets[grant.tenant_id] = bucket
         bucket.retune(grant.points_per_s, grant.points_burst)
         self.rosters.retune(grant.tenant_id, grant.max_series)
-        holder = self._holders[key_hash] = Holder(grant, bucket, now_s)
+        self._holders[key_hash] = holder = Holder(grant, bucket, now_s, now_s + self._spread(REFRESH_S))
         return holder
 
 

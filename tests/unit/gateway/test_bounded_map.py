@@ -9,10 +9,10 @@ from services.gateway.adapters.decoders.native import Decoder
 from services.gateway.adapters.event_batches import EventBatches, EventChunk
 from services.gateway.adapters.kafka import MAX_CHUNKS, KafkaPublisher
 from services.gateway.adapters.redis_bindings import RedisBindings
+from services.gateway.domain.bounded_map import BoundedMap
 from services.gateway.domain.cardinality import Rosters
 from services.gateway.domain.identity import Identity
 from services.gateway.domain.receipts import admitted
-from services.gateway.domain.recent import Recent
 from services.gateway.ports import Grant
 from services.gateway.service import KeyRing
 from shared.errors import Unavailable
@@ -33,26 +33,26 @@ class EveryKey:
 
 
 @BELOW_AT_ABOVE
-def test_beyond_its_bound_a_memory_forgets_the_oldest(count: int, crowded_out: int) -> None:
+def test_beyond_its_bound_a_map_forgets_the_oldest(count: int, crowded_out: int) -> None:
     """Below and at the bound all entries are there; above it the one that was set longest ago is not."""
-    memory: Recent[int, str] = Recent(3)
+    memory: BoundedMap[int, str] = BoundedMap(3)
 
     for key in range(count):
         memory[key] = str(key)
 
     assert list(range(crowded_out, count)) == list(memory)
-    assert crowded_out == memory.crowded_out
+    assert crowded_out == memory.evicted
 
 
 def test_what_is_set_again_is_the_newest() -> None:
     """It does not make room for the next one, and takes none of its own."""
-    memory: Recent[str, int] = Recent(2)
+    memory: BoundedMap[str, int] = BoundedMap(2)
     memory["a"] = memory["b"] = 1
 
     memory["a"] = 2
     memory["c"] = 3
 
-    assert ({"a": 2, "c": 3}, 1) == (memory, memory.crowded_out)
+    assert ({"a": 2, "c": 3}, 1) == (dict(memory), memory.evicted)
 
 
 @BELOW_AT_ABOVE
