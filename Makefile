@@ -22,22 +22,24 @@ test: lint ## everything that CI runs, against real servers
 	@$(IN)/python -m deploy.local.jars
 	@$(IN)/pytest -n 3 $(ARGS)
 
-check: lint ## format, lint, types, import contracts, house and unit tests: under a minute
+check: lint ## format, lint, types, imports, house and unit tests: under a minute
 	@$(IN)/pytest -q tests/house tests/unit tests/properties
 
 lint: env
 	@$(IN)/ruff format --check --quiet .
 	@$(IN)/ruff check --quiet .
 	@$(IN)/mypy --no-error-summary
+	@$(IN)/deptry --no-ansi -ee 'bench/' . 2> .venv/declared.log || { cat .venv/declared.log; exit 1; }
+	@$(IN)/deptry --no-ansi --exclude none --ignore DEP002,DEP004 bench tests 2> .venv/declared.log || { cat .venv/declared.log; exit 1; }
 	@$(IN)/lint-imports > .venv/imports.log || { cat .venv/imports.log; exit 1; }
 
 fmt: env ## format, and repair what can be repaired without thought
 	@$(IN)/ruff check --quiet --fix .
 	@$(IN)/ruff format --quiet .
 
-bench: env ## measure: one JSON line a figure; FIGURE=gateway_100 for one
+bench: env ## measure: one JSON line a figure; FIGURE=gateway_100 for one; BASE=commit: against that commit, in turn
 	@$(IN)/python -m deploy.local.jars
-	@$(IN)/python -m bench $(FIGURE)
+	@$(IN)/python -m bench $(if $(BASE),compare $(BASE)) $(FIGURE) $(ARGS)
 
 chaos: env ## thirty runs of two minutes, three at a time, in which anything may be killed or frozen; TIDEGAUGE_SEED=7 for one of them
 	@$(IN)/python -m deploy.local.jars

@@ -1,4 +1,7 @@
-"""`python -m bench [FIGURE ...]`: measures the named figures, or all, and prints one JSON line each."""
+"""`python -m bench [FIGURE ...]`: measures the named figures, or all, and prints one JSON line each.
+
+`python -m bench compare BASE [FIGURE ...]` compares this tree with another commit: `compare.py`.
+"""
 
 import asyncio
 import functools
@@ -12,6 +15,7 @@ from pathlib import Path
 from bench import (
     aggregator,
     alert_latency,
+    compare,
     fold,
     gateway,
     ingest,
@@ -38,7 +42,7 @@ MEMORY_ALONE_S = 2400.0
 MEASURES: dict[tuple[str, ...], Measure] = {
     **{(name,): functools.partial(gateway.measure, figure=name) for name in gateway.SIGNALS},
     **{(name,): functools.partial(aggregator.measure, figure=name) for name in aggregator.PLANS},
-    ("ingest_events",): ingest.measure,
+    **{(name,): functools.partial(ingest.measure, figure=name) for name in ingest.PLANS},
     ("latency_live", "latency_closed"): latency.measure,
     ("latency_alert",): alert_latency.measure,
     ("recovery",): recovery.measure,
@@ -97,4 +101,5 @@ def main(wanted: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    compared = sys.argv[1:2] == ["compare"]
+    sys.exit(compare.main(sys.argv[2:]) if compared else main(sys.argv[1:]))

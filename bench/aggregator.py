@@ -7,6 +7,7 @@ counts, sums and sketches in each tier must add up to the points sent, else the 
 
 import math
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 import asyncpg
@@ -15,6 +16,7 @@ from bench import log, preload, rounds, stand
 from bench.figure import PAIRS, Invalid, Line, compared, say
 from deploy.local.stack import Stack
 from shared.wire.topics import DEFAULT_PARTITIONS, METRICS
+from tests.support.builds import THIS, Build
 
 PLANS = {
     "aggregator_10k": preload.Plan(series=10_000, windows=8, points_a_window=50, points_a_message=1000),
@@ -52,21 +54,36 @@ async def measure(stack: Stack, folder: Path, figure: str) -> list[Line]:
     ]  # fmt: skip
 
 
-async def _round(stack: Stack, folder: Path, prefix: str, runtime: str, load: preload.Load) -> float:
+async def in_turn(
+    stack: Stack, folder: Path, figure: str, builds: Sequence[Build], pairs: int
+) -> list[list[float]]:
+    """The rates of each build, a round of each in turn; all read one topic, each writes into tables of its own."""
+    async with stand.room(stack, folder) as room:
+        load = await preload.fill(stack.kafka, room.prefix + METRICS.name, room.tenant_id, PLANS[figure])
+
+        async def one(build: Build) -> float:
+            return await _round(stack, folder, room.prefix, "aiokafka", load, build=build)
+
+        return await rounds.in_turn(builds, pairs, one)
+
+
+async def _round(
+    stack: Stack, folder: Path, prefix: str, runtime: str, load: preload.Load, *, build: Build = THIS
+) -> float:
     topic = prefix + METRICS.name
     ends = await log.ends(stack.kafka, topic, DEFAULT_PARTITIONS)
-    async with stand.room(stack, folder, topic_prefix=prefix) as room:
+    async with stand.room(stack, folder, topic_prefix=prefix, build=build) as room:
         connection = await asyncpg.connect(room.postgres)
         try:
             environ = {**room.environ, "AGGREGATOR_RUNTIME": runtime}
-            with stand.started(["services.aggregator"], folder, environ) as process:
+            with stand.started(["services.aggregator"], folder, environ, build) as process:
                 cpu_s, wall_s, resident = await rounds.consumed(process, connection, topic, ends)
             await verify(connection, load)
         finally:
             await connection.close()
     rate = load.points / cpu_s
     say(
-        f"  ours  {runtime}: {rate:,.0f} points/CPU-s ({cpu_s:.2f} CPU-s, {wall_s:.1f} s, "
+        f"  {build.commit[:7] or 'ours':7} {runtime}: {rate:,.0f} points/CPU-s ({cpu_s:.2f} CPU-s, {wall_s:.1f} s, "
         f"{load.points / wall_s:,.0f} points/s, {resident / 2**20:.0f} MiB)"
     )
     return rate

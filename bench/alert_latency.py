@@ -63,14 +63,10 @@ async def measure(stack: Stack, folder: Path) -> list[Line]:
     pages = Pages()
     async with stand.room(stack, folder) as room, _listening(pages) as url:
         with ExitStack() as running:
-            port = stand.free_port()
-            environ = {**room.environ, "GATEWAY_PORT": str(port)}
-            environ |= {"ALERTS_RULES": str(RULES), "ALERTS_WEBHOOKS": f"bench={url}"}
-            gateway, *_ = [
+            _, port = await stand.gateway(running, room)
+            environ = room.environ | {"ALERTS_RULES": str(RULES), "ALERTS_WEBHOOKS": f"bench={url}"}
+            for name in ("aggregator", "alerts"):
                 running.enter_context(stand.started([f"services.{name}"], folder, environ))
-                for name in ("gateway", "aggregator", "alerts")
-            ]
-            await stand.until_ready(gateway, port)
             async with feed.client(port, room.key) as session:
                 tries = await _all(session, pages)
     return [_line(tries)]

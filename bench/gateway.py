@@ -4,8 +4,8 @@ Ours and the naive peer run beside each other on one broker and take the same bo
 reached the log and the CPU until the process was idle again. Any answer but 202 makes it invalid.
 """
 
-from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from bench import log, stand, traffic, wrk
 from bench.figure import PAIRS, Invalid, Line, compared, say
 from deploy.local.stack import Stack
 from shared.wire.topics import DEFAULT_PARTITIONS, EVENTS, METRICS, Topic
+from tests.support.builds import Build
 
 WARM_S = 3
 ROUND_S = 5
@@ -101,16 +102,34 @@ async def measure(stack: Stack, folder: Path, figure: str) -> list[Line]:
     ]  # fmt: skip
 
 
+async def in_turn(
+    stack: Stack, folder: Path, figure: str, builds: Sequence[Build], pairs: int
+) -> list[list[float]]:
+    """The rates of each build, a round of each in turn; all take the same bodies, on the same servers."""
+    signal = SIGNALS[figure]
+    async with AsyncExitStack() as rooms:
+        running = rooms.enter_context(ExitStack())
+        sides = []
+        for build in builds:
+            room = await rooms.enter_async_context(stand.room(stack, folder, build=build))
+            sides.append((room, await _ours(room, running, signal)))
+        for room, side in sides:
+            await _round(room, side, signal, WARM_S, 0)
+        rates: list[list[float]] = [[] for _ in builds]
+        for number in range(1, pairs + 1):
+            for (room, side), own in zip(sides, rates, strict=True):
+                own.append((await _round(room, side, signal, ROUND_S, number))[0])
+    return rates
+
+
 async def _ours(room: stand.Room, running: ExitStack, signal: Signal) -> Side:
-    port, topic, kafka = stand.free_port(), room.prefix + signal.topic.name, room.stack.kafka
-    environ = {**room.environ, "GATEWAY_PORT": str(port)}
-    process = running.enter_context(stand.started(["services.gateway"], room.folder, environ))
-    await stand.until_ready(process, port)
+    topic, kafka = room.prefix + signal.topic.name, room.stack.kafka
+    process, port = await stand.gateway(running, room)
 
     async def count(begin: dict[int, int], end: dict[int, int]) -> int:
         return await signal.between(kafka, topic, begin, end)
 
-    return Side("ours", process, port, topic, count)
+    return Side(room.build.commit[:7] or "ours", process, port, topic, count)
 
 
 async def _naive(room: stand.Room, running: ExitStack, signal: Signal) -> Side:
@@ -151,7 +170,7 @@ async def _round(
     if logged < posted:
         raise Invalid(f"{side.name}: {posted} {signal.name} acknowledged, {logged} in the log")
     say(
-        f"  {side.name:5} {signal.rows} {signal.name} a request, {size} B each: {logged / used_s:,.0f} /CPU-s "
+        f"  {side.name:7} {signal.rows} {signal.name} a request, {size} B each: {logged / used_s:,.0f} /CPU-s "
         f"({logged:,} in {used_s:.2f} CPU-s; p50 {sent.p50_ms:.0f} ms, p99 {sent.p99_ms:.0f} ms)"
     )
     return logged / used_s, sent

@@ -6,6 +6,7 @@ every distinct event must be in the table, and every derived point in the log, o
 """
 
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 import asyncpg
@@ -14,8 +15,9 @@ from bench import event_load, log, rounds, stand
 from bench.figure import PAIRS, Invalid, Line, compared, say
 from deploy.local.stack import Stack
 from shared.wire.topics import DEFAULT_PARTITIONS, EVENTS, METRICS
+from tests.support.builds import THIS, Build
 
-PLAN = event_load.Plan(events=400_000, sessions=1000, events_a_message=100)
+PLANS = {"ingest_events": event_load.Plan(events=400_000, sessions=1000, events_a_message=100)}
 NAIVE_EVENTS = 15_000
 
 _NAIVE_TABLE = """
@@ -24,13 +26,14 @@ CREATE TABLE naive_event (event_id text PRIMARY KEY, ts timestamptz NOT NULL, ty
 """
 
 
-async def measure(stack: Stack, folder: Path) -> list[Line]:
+async def measure(stack: Stack, folder: Path, figure: str) -> list[Line]:
     """The line, with the other runtime for information."""
+    plan = PLANS[figure]
     async with stand.room(stack, folder) as room:
         topic = room.prefix + EVENTS.name
         naive_topic, naive_points = await room.add_topic("naive", 1), await room.add_topic("naive-points", 1)
-        load = await event_load.fill(stack.kafka, topic, room.tenant_id, PLAN)
-        await event_load.fill_naive(stack.kafka, naive_topic, room.tenant_id, PLAN, NAIVE_EVENTS)
+        load = await event_load.fill(stack.kafka, topic, room.tenant_id, plan)
+        await event_load.fill_naive(stack.kafka, naive_topic, room.tenant_id, plan, NAIVE_EVENTS)
         say(f"  filled: {load.events:,} events in {load.messages:,} messages of {load.message_bytes:,} B")
         ours, naive = [], []
         for _ in range(PAIRS):
@@ -39,23 +42,38 @@ async def measure(stack: Stack, folder: Path) -> list[Line]:
         aiokafka = await _round(stack, folder, room.prefix, "aiokafka", load)
     return [
         compared(
-            "ingest_events", ours, naive, goals=(5.0, 0.0), unit="events/CPU-s", runtime="faust",
+            figure, ours, naive, goals=(5.0, 0.0), unit="events/CPU-s", runtime="faust",
             aiokafka_runtime=round(aiokafka), events=load.events, distinct=load.distinct,
-            events_a_message=PLAN.events_a_message, sessions=PLAN.sessions, partitions=DEFAULT_PARTITIONS,
+            events_a_message=plan.events_a_message, sessions=plan.sessions, partitions=DEFAULT_PARTITIONS,
             message_bytes=load.message_bytes,
         )
     ]  # fmt: skip
 
 
-async def _round(stack: Stack, folder: Path, prefix: str, runtime: str, load: event_load.Load) -> float:
+async def in_turn(
+    stack: Stack, folder: Path, figure: str, builds: Sequence[Build], pairs: int
+) -> list[list[float]]:
+    """The rates of each build, a round of each in turn; all read one topic, each writes into tables of its own."""
+    async with stand.room(stack, folder) as room:
+        load = await event_load.fill(stack.kafka, room.prefix + EVENTS.name, room.tenant_id, PLANS[figure])
+
+        async def one(build: Build) -> float:
+            return await _round(stack, folder, room.prefix, "faust", load, build=build)
+
+        return await rounds.in_turn(builds, pairs, one)
+
+
+async def _round(
+    stack: Stack, folder: Path, prefix: str, runtime: str, load: event_load.Load, *, build: Build = THIS
+) -> float:
     topic, points = prefix + EVENTS.name, prefix + METRICS.name
     ends = await log.ends(stack.kafka, topic, DEFAULT_PARTITIONS)
     before = await log.ends(stack.kafka, points, DEFAULT_PARTITIONS)
-    async with stand.room(stack, folder, topic_prefix=prefix) as room:
+    async with stand.room(stack, folder, topic_prefix=prefix, build=build) as room:
         connection = await asyncpg.connect(room.postgres)
         try:
             environ = {**room.environ, "INGEST_RUNTIME": runtime}
-            with stand.started(["services.ingest"], folder, environ) as process:
+            with stand.started(["services.ingest"], folder, environ, build) as process:
                 cpu_s, wall_s, resident = await rounds.consumed(process, connection, topic, ends)
             found = await connection.fetchrow(
                 "SELECT (SELECT count(*) FROM event) AS events, (SELECT count(*) FROM event_id) AS ids, "
@@ -69,7 +87,7 @@ async def _round(stack: Stack, folder: Path, prefix: str, runtime: str, load: ev
         raise Invalid(f"sent {load}; in the tables {dict(found)}, derived {derived}")
     rate = load.events / cpu_s
     say(
-        f"  ours  {runtime}: {rate:,.0f} events/CPU-s ({cpu_s:.2f} CPU-s, {wall_s:.1f} s, "
+        f"  {build.commit[:7] or 'ours':7} {runtime}: {rate:,.0f} events/CPU-s ({cpu_s:.2f} CPU-s, {wall_s:.1f} s, "
         f"{load.events / wall_s:,.0f} events/s, {resident / 2**20:.0f} MiB)"
     )
     return rate

@@ -63,11 +63,8 @@ async def measure(stack: Stack, folder: Path) -> list[Line]:
     """Both lines."""
     async with stand.room(stack, folder) as room:
         with ExitStack() as running:
-            port = stand.free_port()
-            environ = {**room.environ, "GATEWAY_PORT": str(port)}
-            gateway = running.enter_context(stand.started(["services.gateway"], folder, environ))
-            running.enter_context(stand.started(["services.aggregator"], folder, environ))
-            await stand.until_ready(gateway, port)
+            _, port = await stand.gateway(running, room)
+            running.enter_context(stand.started(["services.aggregator"], folder, room.environ))
             async with (
                 feed.client(port, room.key) as session,
                 redis.client(stack.redis) as cache,

@@ -36,13 +36,10 @@ async def measure(stack: Stack, folder: Path, seconds: float) -> list[Line]:
     seconds = float(os.environ.get("BENCH_MEMORY_S") or seconds)
     async with stand.room(stack, folder) as room:
         with ExitStack() as running:
-            port = stand.free_port()
-            environ = {**room.environ, "GATEWAY_PORT": str(port), "ALERTS_RULES": str(RULES)}
-            processes = [
-                running.enter_context(stand.started([f"services.{name}"], folder, environ))
-                for name in SERVICES
-            ]
-            await stand.until_ready(processes[0], port)
+            gateway, port = await stand.gateway(running, room)
+            environ = room.environ | {"ALERTS_RULES": str(RULES)}
+            others = [stand.started([f"services.{name}"], folder, environ) for name in SERVICES[1:]]
+            processes = [gateway, *map(running.enter_context, others)]
             samples, points, events = await _loaded(room, port, processes, seconds)
             await stand.until("every event is stored", processes[1], lambda: _stored(room, events.accepted))
     feed.check(points, POINTS_PER_S * seconds)

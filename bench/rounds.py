@@ -1,12 +1,12 @@
 """One round of a consumer: ours by the checkpoints it commits, the naive one by what it says at its end.
 
-Seconds of CPU and of the clock. The law: the CPU of start-up is left out on both sides, all else is in.
+Seconds of CPU and of the clock. The CPU of start-up is left out on both sides, all else is in.
 """
 
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import asyncpg
 import orjson
@@ -14,6 +14,7 @@ import orjson
 from bench import stand
 from bench.figure import Invalid
 from shared.runtime.clock import monotonic_s
+from tests.support.builds import Build
 
 LIMIT_S = 120.0
 
@@ -37,6 +38,18 @@ async def consumed(
     begin_cpu_s, begin_s = process.cpu_s(), monotonic_s()
     await stand.until("all committed", process, committed, LIMIT_S)
     return process.cpu_s() - begin_cpu_s, monotonic_s() - begin_s, process.resident_bytes()
+
+
+async def in_turn(
+    builds: Sequence[Build], pairs: int, measure: Callable[[Build], Awaitable[float]]
+) -> list[list[float]]:
+    """The rates of each build, a round of each in turn; a first round, which finds cold servers, does not count."""
+    await measure(builds[0])
+    rates: list[list[float]] = [[] for _ in builds]
+    for _ in range(pairs):
+        for build, own in zip(builds, rates, strict=True):
+            own.append(await measure(build))
+    return rates
 
 
 async def naive(service: str, environ: Mapping[str, str]) -> tuple[int, float]:

@@ -1,16 +1,16 @@
 """What the figures stand on: the local servers, and for each figure a database, topics and a tenant of its own.
 
-Milliseconds and seconds as the names say. The law: two figures share nothing but the servers, and a process that a
-figure has started is gone when the figure ends.
+Milliseconds and seconds as the names say. Two figures share nothing but the servers, and a process that a figure has
+started is gone when the figure ends. A room belongs to a build: its tables and services are those of that commit.
 """
 
 import asyncio
 import hashlib
+import os
 import secrets
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -23,11 +23,11 @@ from bench.figure import Invalid
 from deploy.kafka import topics
 from deploy.local.process import Child, bound_to_us
 from deploy.local.stack import Stack
-from deploy.postgres import migrate
 from shared.runtime.clock import monotonic_s
 from shared.wire.topics import DEFAULT_PARTITIONS, TOPICS, Topic
+from tests.support.builds import THIS, Build
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = THIS.tree
 READY_S = 60.0
 STOP_S = 20.0
 
@@ -42,6 +42,7 @@ class Room:
     postgres: str
     tenant_id: int
     key: str
+    build: Build
 
     @property
     def environ(self) -> dict[str, str]:
@@ -61,22 +62,34 @@ class Room:
 
 
 @asynccontextmanager
-async def room(stack: Stack, folder: Path, topic_prefix: str | None = None) -> AsyncIterator[Room]:
+async def room(
+    stack: Stack, folder: Path, topic_prefix: str | None = None, build: Build = THIS
+) -> AsyncIterator[Room]:
     """A fresh database and tenant, and fresh topics unless those of an earlier room are named."""
     name = f"bench_{secrets.token_hex(4)}"
     prefix = f"{name}." if topic_prefix is None else topic_prefix
     dsn = urlunsplit(urlsplit(stack.postgres)._replace(path=f"/{name}"))
     await _execute(stack.postgres, f"CREATE DATABASE {name}")
     try:
-        await migrate.migrate(dsn)
+        await _migrate(dsn, build)
         if topic_prefix is None:
             await _create_topics(
                 stack.kafka, [replace(t, name=prefix + t.name) for t in TOPICS], DEFAULT_PARTITIONS
             )
         tenant_id, key = await _tenant(dsn)
-        yield Room(stack, folder, prefix, dsn, tenant_id, key)
+        yield Room(stack, folder, prefix, dsn, tenant_id, key, build)
     finally:
         await _execute(stack.postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _migrate(dsn: str, build: Build) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *build.tidegauge("migrate"), cwd=build.tree, env={**os.environ, "TIDEGAUGE_POSTGRES": dsn},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    printed = (await process.communicate())[0].decode()
+    if process.returncode:
+        raise Invalid(f"tidegauge migrate: {printed[-500:]}")
 
 
 async def _create_topics(kafka: str, declared: list[Topic], partitions: int) -> None:
@@ -158,11 +171,15 @@ class Process:
 
 
 @contextmanager
-def started(module: list[str], folder: Path, environ: Mapping[str, str]) -> Iterator[Process]:
-    """`python -m module...` in the tree of this project, ended with the block."""
-    name = "-".join(part for part in module if not part.startswith("-")).replace(":", ".")
-    child = Child(name, folder / f"{name}.log", folder, environ=environ, cwd=ROOT)
-    child.start(bound_to_us([sys.executable, "-W", "ignore", "-m", *module]))
+def started(
+    module: list[str], folder: Path, environ: Mapping[str, str], build: Build = THIS
+) -> Iterator[Process]:
+    """`python -m module...` in the tree of a build, ended with the block."""
+    words = [part for part in module if not part.startswith("-")] + [build.commit[:7]]
+    name = "-".join(filter(None, words)).replace(":", ".")
+    environ = {**environ, "PYTHONWARNINGS": "ignore"}
+    child = Child(name, folder / f"{name}.log", folder, environ=environ, cwd=build.tree)
+    child.start(bound_to_us(build.command(*module)))
     try:
         yield Process(child)
     finally:
@@ -181,18 +198,33 @@ async def until(
         await asyncio.sleep(0.02)
 
 
-async def until_ready(process: Process, port: int) -> None:
-    """Wait until GET /health/ready is answered 200."""
+async def until_ready(process: Process, *ports: int) -> None:
+    """Wait until GET /health/ready is answered 200 at one of the ports."""
     async with aiohttp.ClientSession() as session:
 
-        async def answers() -> bool:
+        async def answers(port: int) -> bool:
             try:
                 async with session.get(f"http://127.0.0.1:{port}/health/ready") as answer:
                     return answer.status == 200
             except aiohttp.ClientError:
                 return False
 
-        await until("ready", process, answers)
+        async def ready() -> bool:
+            return any([await answers(port) for port in ports])
+
+        await until("ready", process, ready)
+
+
+async def gateway(running: ExitStack, room: Room, **settings: str) -> tuple[Process, int]:
+    """A gateway of the room's build that is ready, and its port; `settings` are further variables."""
+    port, health = free_port(), free_port()
+    # Builds before the gateway had two roles know neither the role nor a port for health, and heed neither.
+    environ = {"GATEWAY_ROLE": "intake", "GATEWAY_PORT": str(port), "GATEWAY_METRICS_PORT": str(health)}
+    process = running.enter_context(
+        started(["services.gateway"], room.folder, room.environ | environ | settings, room.build)
+    )
+    await until_ready(process, port, health)
+    return process, port
 
 
 def free_port() -> int:

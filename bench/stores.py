@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import numpy as np
@@ -166,10 +166,11 @@ async def measure_redis(stack: Stack, folder: Path) -> list[Line]:
 
 
 async def _shown(client: redis.Client, prefix: str, windows: list[LiveWindow], rows: int) -> None:
-    found = await client.mget([live.key(prefix, window.partition, window.start_ms) for window in windows])
-    conn = sum(len(live.decode(value).rollups) for value in found)
-    if conn != rows:
-        raise Invalid(f"{rows} rows shown, {conn} read back")
+    keys = [live.key(prefix, window.partition, window.start_ms) for window in windows]
+    found = cast("list[bytes]", await client.mget(keys))
+    read_back = sum(len(live.decode(value).rollups) for value in found)
+    if read_back != rows:
+        raise Invalid(f"{rows} rows shown, {read_back} read back")
 
 
 def _hashes(address: str, prefix: str, windows: list[LiveWindow]) -> None:

@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 import msgspec
+from cachetools import FIFOCache
 
 from deploy.local.ports import LOOPBACK
 from shared.runtime.clock import now_ms
@@ -83,7 +84,7 @@ class Sink(ThreadingHTTPServer):
 
     def __init__(self, port: int) -> None:
         super().__init__((LOOPBACK, port), _Handler)
-        self._keys: dict[str, None] = {}
+        self._keys: FIFOCache[str, None] = FIFOCache(REMEMBERED)
         self._one_at_a_time = Lock()
 
     def seen(self, key: str) -> bool:
@@ -91,8 +92,6 @@ class Sink(ThreadingHTTPServer):
         with self._one_at_a_time:
             known = key in self._keys
             self._keys[key] = None
-            if len(self._keys) > REMEMBERED:
-                del self._keys[next(iter(self._keys))]
         return known and bool(key)
 
     def handle_error(self, request: object, client_address: object) -> None:

@@ -62,6 +62,7 @@ from shared.errors import Unavailable
 from shared.model.bound import Bound
 from shared.runtime import lifecycle, postgres, redis
 from shared.runtime.clock import monotonic_s
+from shared.runtime.retry import spread
 from shared.wire.topics import EVENTS, METRICS, TOPICS, Topic
 
 POOL_SIZE = 8
@@ -134,7 +135,7 @@ async def build(settings: Settings) -> Gateway:
         "points", settings, METRICS, lambda count: PointBatches(count, monotonic_s()), claims=claims
     )
     events = _pipeline("events", settings, EVENTS, EventBatches, claims=claims)
-    key_cache, in_flight = KeyCache(PostgresGrants(pool)), InFlight()
+    key_cache, in_flight = KeyCache(PostgresGrants(pool), spread=spread), InFlight()
 
     def refusal() -> str | None:
         return points.intake.refusal() or events.intake.refusal()

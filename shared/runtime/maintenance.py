@@ -12,11 +12,10 @@ import structlog
 from shared.errors import Unavailable
 from shared.runtime.lifecycle import background
 from shared.runtime.postgres import Pool, connection
+from shared.runtime.retry import attempts, spread
 
 EVERY_S = 3600.0
-"""Time between two looks."""
-
-_RETRY_S = 1.0
+"""Longest time between two looks."""
 
 _log = structlog.get_logger(__name__)
 
@@ -30,20 +29,17 @@ async def keep(pool: Pool, statements: Sequence[str]) -> None:
 
 async def begin(pool: Pool, statements: Sequence[str], stopping: asyncio.Event) -> None:
     """Wait until the tables could be kept, then keep them in the background; returns early when `stopping` is set."""
-    while not stopping.is_set():
-        try:
+    async for attempt in attempts("waiting for Postgres", Unavailable):
+        with attempt:
+            if stopping.is_set():
+                return
             await keep(pool, statements)
-        except Unavailable as problem:
-            _log.warning("waiting for Postgres", problem=str(problem))
-            await asyncio.sleep(_RETRY_S)
-        else:
-            background(_go_on(pool, statements), "maintenance")
-            return
+    background(_go_on(pool, statements), "maintenance")
 
 
 async def _go_on(pool: Pool, statements: Sequence[str]) -> None:
     while True:
-        await asyncio.sleep(EVERY_S)
+        await asyncio.sleep(spread(EVERY_S))
         try:
             await keep(pool, statements)
         except Unavailable as problem:

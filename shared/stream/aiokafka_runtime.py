@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 
 from shared.runtime import failpoint
 from shared.runtime.lifecycle import background, die
+from shared.runtime.retry import attempts
 from shared.stream import group as timing
 from shared.stream.group import Group
 from shared.stream.owned import check_bounds
@@ -138,11 +139,8 @@ def _consumer(group: Group) -> aiokafka.AIOKafkaConsumer:
 
 
 async def _started(consumer: aiokafka.AIOKafkaConsumer, stopping: asyncio.Event) -> None:
-    while not stopping.is_set():
-        try:
+    async for attempt in attempts("Kafka does not answer; trying again", KafkaError):
+        with attempt:
+            if stopping.is_set():
+                return
             await consumer.start()
-        except KafkaError as problem:
-            _log.warning("Kafka does not answer; trying again", problem=repr(problem))
-            await asyncio.sleep(1)
-        else:
-            return

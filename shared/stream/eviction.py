@@ -13,11 +13,13 @@ import structlog
 
 from shared.errors import Unavailable
 from shared.runtime.postgres import Connection, Pool, connection
+from shared.runtime.retry import spread
 
 PATIENCE_S = 2.0
 """How long a commit that is under way may take to its end."""
 
 AGAIN_S = 0.5
+"""Longest time between two looks at who blocks."""
 
 _END = """
 SELECT count(pg_terminate_backend(blocking)) FROM unnest(pg_blocking_pids($1)) AS blocking
@@ -49,4 +51,4 @@ async def _evict(pool: Pool, blocked: int) -> None:
         else:
             if ended:
                 _log.warning("transactions of a former owner ended", transactions=ended)
-        await asyncio.sleep(AGAIN_S)
+        await asyncio.sleep(spread(AGAIN_S))

@@ -19,6 +19,7 @@ from faust.transport.drivers import aiokafka as driver
 
 from shared.runtime.clock import monotonic_s
 from shared.runtime.lifecycle import background, die
+from shared.runtime.retry import attempts
 from shared.stream import group as timing
 from shared.stream.group import Group
 from shared.stream.owned import OwnedPartition, check_bounds
@@ -171,18 +172,16 @@ async def _resume(pump: Pump[Any], app: Any) -> None:
 
 async def _kafka_answers(group: Group, stopping: asyncio.Event) -> bool:
     """Wait for Kafka, as Faust does not: its start fails at the first refusal. False: told to stop meanwhile."""
-    while not stopping.is_set():
-        client = AIOKafkaClient(bootstrap_servers=group.bootstrap, client_id=group.client_id)
-        try:
-            await client.bootstrap()
-        except KafkaError as problem:
-            _log.warning("Kafka does not answer; trying again", problem=repr(problem))
-            await asyncio.sleep(1)
-        else:
-            return True
-        finally:
-            await client.close()
-    return False
+    async for attempt in attempts("Kafka does not answer; trying again", KafkaError):
+        with attempt:
+            if stopping.is_set():
+                break
+            client = AIOKafkaClient(bootstrap_servers=group.bootstrap, client_id=group.client_id)
+            try:
+                await client.bootstrap()
+            finally:
+                await client.close()
+    return not stopping.is_set()
 
 
 def _app(pump: Pump[Any], group: Group, folder: str, stopping: asyncio.Event) -> Any:

@@ -15,6 +15,7 @@ from shared.errors import Unavailable
 from shared.model.bound import Bound
 from shared.runtime import failpoint
 from shared.runtime.postgres import Connection
+from shared.runtime.retry import attempts, spread
 from shared.stream.breaker import BreakerTrip
 from shared.stream.owned import OwnedPartition, owned_from
 from shared.stream.ownership import F, Outcome, Restore, Write
@@ -34,8 +35,6 @@ ROOM_S = 1.0
 
 DRAIN_S = 5.0
 """How long the commit of a process that is told to stop may take."""
-
-_RETRY_S = 0.5
 
 _log = structlog.get_logger(__name__)
 
@@ -216,14 +215,12 @@ class Pump(Generic[W]):
     async def run_commits(self, mirror: Callable[[dict[Key, int]], Any]) -> None:
         """Commit for ever: when something is urgent, and every few seconds. `mirror` learns the offsets."""
         while True:
-            await _wait(self._due, COMMIT_EVERY_S)
+            await _wait(self._due, spread(COMMIT_EVERY_S))
             self._due.clear()
-            try:
-                mirror(await self.commit())
-                await self.resume()
-            except Unavailable as problem:
-                _log.warning("commit put off", problem=str(problem))
-                await asyncio.sleep(_RETRY_S)
+            async for attempt in attempts("commit put off", Unavailable):
+                with attempt:
+                    mirror(await self.commit())
+                    await self.resume()
             await asyncio.sleep(COMMIT_PAUSE_S)
 
 

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from deploy.kafka import topics
 from shared.runtime.lifecycle import EXIT_GIVEN_UP
 from shared.wire.topics import DEADLETTER, METRICS, TOPICS, Topic
+from tests.support.builds import THIS, Build
 from tests.support.load import Load, wrong_rows
 from tests.support.wait import until
 
@@ -30,8 +30,9 @@ PARTITIONS = 6
 class Worker:
     """One process of a service."""
 
-    def __init__(self, service: str, environ: Mapping[str, str], log: Path) -> None:
+    def __init__(self, service: str, environ: Mapping[str, str], log: Path, build: Build = THIS) -> None:
         self._module = f"services.{service}"
+        self._build = build
         self._environ = os.environ | environ
         self.log = log
         self.exits: list[int] = []
@@ -46,7 +47,11 @@ class Worker:
     async def _spawn(self) -> None:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", self._module, env=self._environ, stderr=log, stdout=log
+                *self._build.command(self._module),
+                cwd=self._build.tree,
+                env=self._environ,
+                stderr=log,
+                stdout=log,
             )
 
     async def _keep(self) -> None:
@@ -115,10 +120,10 @@ class Rig:
         mine = [replace(topic, name=self.prefix + topic.name) for topic in TOPICS]
         await topics.create(self.kafka, mine, PARTITIONS)
 
-    async def worker(self, service: str | None = None) -> Worker:
-        """Start one more process of the service under test, or of another."""
+    async def worker(self, service: str | None = None, build: Build = THIS) -> Worker:
+        """Start one more process of the service under test, or of another, of this build or another."""
         name = service or self.service
-        worker = Worker(name, self.environ(), self.folder / f"{name}-{len(self.workers)}.log")
+        worker = Worker(name, self.environ(), self.folder / f"{name}-{len(self.workers)}.log", build)
         self.workers.append(worker)
         return await worker.start()
 

@@ -15,6 +15,7 @@ from services.alerts.ports import Answer, Notification, Receiver
 from shared.errors import Unavailable
 from shared.runtime.clock import monotonic_s
 from shared.runtime.lifecycle import background
+from shared.runtime.retry import spread
 
 LOOK_EVERY_S = 1.0
 """Longest time between two looks at the outbox: for what failed before, and for what others left."""
@@ -42,7 +43,7 @@ class Delivery:
         """Deliver until told to stop and nothing is due any more."""
         while await self._turn() or not self._stopping:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._look_every_s):
+                async with asyncio.timeout(spread(self._look_every_s)):
                     await self._stirred.wait()
 
     def stop(self) -> None:

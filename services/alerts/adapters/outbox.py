@@ -45,7 +45,7 @@ UPDATE notification n
 SET delivered_at = CASE WHEN told.outcome = 'delivered' THEN now() END,
     given_up_at = CASE WHEN told.outcome = 'refused' THEN now()
                        WHEN told.outcome = 'again' AND n.created_at <= now() - make_interval(secs => $6) THEN now() END,
-    next_at = now() + make_interval(secs => greatest(told.least_s, told.pause_s * (0.75 + random() / 2))),
+    next_at = now() + make_interval(secs => greatest(told.least_s, told.pause_s * 0.75) + told.pause_s * random() / 2),
     problem = told.problem
 FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::double precision[], $7::double precision[])
     AS told (notification_id, attempts, outcome, problem, least_s, pause_s)

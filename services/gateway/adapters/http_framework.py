@@ -1,20 +1,24 @@
 """The framework for everything but the hot route, with our own bodies for its refusals.
 
-Its documentation is served with all it needs, for a browser may reach nothing else. The law: whatever is refused, the
-body has the one form of `http_errors`.
+Invariant: whatever is refused, the body has the one form of `http_errors`.
 """
 
 from typing import Annotated, Any, cast
 
-import fastapi_swagger  # type: ignore[import-untyped]  # ships no types
 from fastapi import Body, FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from services.gateway.adapters import http_docs
 from services.gateway.adapters.http_errors import Problem
 from services.gateway.adapters.http_intake import EVENTS, METRICS, POINTS, STEPS, USER_EVENTS
 from services.gateway.adapters.http_schemas import EventsBody, IntakeResultBody, ProblemBody, TelemetryBody
 from services.gateway.auth.http import KEY
+
+TITLE = "Tidegauge gateway"
+
+CONTRACT = "/openapi.json"
+"""Where the contract is."""
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     **{code: {"model": ProblemBody} for code in (400, 401, 403, 405, 408, 413, 415, 429, 503)},
@@ -40,15 +44,8 @@ BatchKey = Annotated[
 
 def framework() -> FastAPI:
     """An application without routes but the documentation of those in front of it."""
-    rest = FastAPI(
-        title="Tidegauge gateway",
-        version="1",
-        docs_url=None,
-        redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
-    )
-    fastapi_swagger.patch_fastapi(rest)
-
+    rest = FastAPI(title=TITLE, version="1", docs_url=None, redoc_url=None, openapi_url=CONTRACT)
+    rest.include_router(http_docs.router(CONTRACT, TITLE))
     _document(rest)
     rest.add_exception_handler(Problem, _problem)
     rest.add_exception_handler(HTTPException, _http_problem)

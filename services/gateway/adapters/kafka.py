@@ -17,6 +17,7 @@ from shared.errors import Unavailable
 from shared.model.bound import Bound
 from shared.runtime.clock import monotonic_s, now_ms
 from shared.runtime.kafka import FAILURES
+from shared.runtime.retry import attempts
 from shared.wire.topics import DEFAULT_PARTITIONS
 
 STEP_S = 0.002
@@ -33,9 +34,6 @@ NOTE_S = 1.0
 
 MAX_BATCHES_WAITING = 10_000
 """Requests that wait for a flush, or to be said that all of them was refused; beyond it no more are taken."""
-
-RECONNECT_S = 0.5
-"""Pause between attempts to connect."""
 
 _log = structlog.get_logger(__name__)
 
@@ -126,12 +124,9 @@ class KafkaPublisher(Generic[C]):
     async def run(self) -> None:
         """Connect and flush until `stop`; a producer that failed is replaced."""
         while not self._closing:
-            try:
-                self._producer = await connect(self._kafka, self._topic, self._batches)
-            except Unavailable as error:
-                self._say_down(str(error))
-                await self._pause(RECONNECT_S)
-                continue
+            self._producer = await self._connected()
+            if self._producer is None:
+                return
             self.flow.producers += 1
             _log.info("producer started", topic=self._topic, partitions=self._producer.partitions)
             failure = await self._serve(self._producer)
@@ -145,6 +140,19 @@ class KafkaPublisher(Generic[C]):
         """Flush what waits, then let `run` end."""
         self._closing = True
         self._wake.set()
+
+    async def _connected(self) -> Producer[C] | None:
+        """A new producer, however long it takes; None when told to stop meanwhile."""
+        async for attempt in attempts("cannot publish", Unavailable):
+            with attempt:
+                if self._closing:
+                    break
+                try:
+                    return await connect(self._kafka, self._topic, self._batches)
+                except Unavailable as error:
+                    self._down = str(error)
+                    raise
+        return None
 
     async def _serve(self, producer: Producer[C]) -> BaseException | None:
         while True:

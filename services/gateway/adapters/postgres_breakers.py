@@ -10,9 +10,10 @@ from collections.abc import Iterable
 
 from shared.errors import Unavailable
 from shared.runtime.postgres import Pool, connection
+from shared.runtime.retry import spread
 
 LOOK_EVERY_S = 5.0
-"""Time between two looks."""
+"""Longest time between two looks."""
 
 _STOPPED = "SELECT topic FROM breaker WHERE stopped_at IS NOT NULL AND topic = ANY($1)"
 
@@ -34,4 +35,4 @@ class StoppedPartitions:
                 self.counts.update((topic, found[topic]) for topic in self.counts)
             except Unavailable:
                 pass
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(spread(LOOK_EVERY_S))

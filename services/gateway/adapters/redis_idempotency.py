@@ -12,6 +12,7 @@ from shared.model.bound import Bound
 from shared.runtime.clock import monotonic_s
 from shared.runtime.lifecycle import background
 from shared.runtime.redis import Client, guard
+from shared.runtime.retry import spread
 
 HELD_MS = 20 * 60 * 1000
 """How long a key stands for its body: longer than the aggregator remembers the batch, whatever clocks say."""
@@ -20,7 +21,7 @@ WAIT_S = 1.0
 """Outer bound on one call."""
 
 RETRY_S = 2.0
-"""After a failed call nobody asks again for so long."""
+"""Longest time after a failed call for which nobody asks again."""
 
 MOST = 500
 """Claims of one call."""
@@ -122,7 +123,7 @@ class RedisIdempotencyClaims:
                 async with asyncio.timeout(WAIT_S):
                     return [bool(found) for found in await self._bind_all(keys, [HELD_MS, *bodies])]
         except (TimeoutError, Unavailable):
-            self._retry_at_s = monotonic_s() + RETRY_S
+            self._retry_at_s = monotonic_s() + spread(RETRY_S)
             return [None] * len(batches)
 
     def _key(self, batch: Identity) -> bytes:

@@ -7,9 +7,9 @@ one ends; while Postgres is away a known key is good for an hour.
 import asyncio
 from dataclasses import dataclass
 
-from services.gateway.auth.ports import Grant, Grants
+from services.gateway.auth.ports import Grant, Grants, Spread
+from services.gateway.domain.bounded_map import BoundedMap, bound_of
 from services.gateway.domain.quota import Bucket, full
-from services.gateway.domain.recent import Recent, bound_of
 from services.gateway.domain.series_limit import SeriesLimiter
 from shared.errors import Unavailable
 
@@ -17,13 +17,13 @@ FRESH_S = 60.0
 """A key is looked up again when its grant is older, so that a revoked one ends."""
 
 REFRESH_S = 30.0
-"""From this age on it is looked up beside the requests, so that they need not wait for it."""
+"""From this age on, or a little sooner, it is looked up beside the requests, so that they need not wait for it."""
 
 STALE_S = 3600.0
 """How long a grant is good while Postgres is away."""
 
 RETRY_S = 5.0
-"""Pause after a failed look-up of a key whose grant is known."""
+"""Longest pause after a failed look-up of a key whose grant is known."""
 
 WAIT_S = 1.0
 """How long a request with a stale grant waits for a fresh one."""
@@ -37,21 +37,22 @@ MAX_KEYS = 10_000
 
 @dataclass(slots=True)
 class ApiKey:
-    """A known key: its grant and the tokens of its tenant."""
+    """A known key: its grant, the tokens of its tenant, and when it is to be looked up again."""
 
     grant: Grant
     bucket: Bucket
     looked_up_s: float
-    retry_at_s: float = 0.0
+    lookup_at_s: float
 
 
 class KeyCache:
-    """Finds grants, remembers them, and goes on with what it remembers while Postgres is away."""
+    """Finds grants and remembers them, also while Postgres is away; `spread` shortens periods at random."""
 
-    def __init__(self, grants: Grants, max_keys: int = MAX_KEYS) -> None:
+    def __init__(self, grants: Grants, max_keys: int = MAX_KEYS, spread: Spread = float) -> None:
         self._grants = grants
-        self._api_keys: Recent[bytes, ApiKey] = Recent(max_keys)
-        self._buckets: Recent[int, Bucket] = Recent(max_keys)
+        self._spread = spread
+        self._api_keys: BoundedMap[bytes, ApiKey] = BoundedMap(max_keys)
+        self._buckets: BoundedMap[int, Bucket] = BoundedMap(max_keys)
         self._lookups: dict[bytes, asyncio.Task[ApiKey | None]] = {}
         self.series_limiter = SeriesLimiter()
         """The active series of all tenants, under the limits of their grants."""
@@ -62,25 +63,23 @@ class KeyCache:
         """Some key has been looked up with success (an unknown one counts: Postgres answered)."""
 
     def known(self, key_hash: bytes, now_s: float) -> ApiKey | None:
-        """The holder of a key that is fresh enough to need no look-up."""
+        """The api_key of a key that is fresh enough to need no look-up."""
         api_key = self._api_keys.get(key_hash)
-        if api_key is None or now_s - api_key.looked_up_s > REFRESH_S:
-            return None
-        return api_key
+        return api_key if api_key is not None and now_s < api_key.lookup_at_s else None
 
     async def find(self, key_hash: bytes, now_s: float) -> ApiKey | None:
-        """The holder of a key, None for an unknown one; raise `Unavailable` when it cannot be known."""
+        """The api_key of a key, None for an unknown one; raise `Unavailable` when it cannot be known."""
         api_key = self._api_keys.get(key_hash)
         if api_key is None:
             return await self._first(key_hash, now_s)
         age_s = now_s - api_key.looked_up_s
-        if now_s >= api_key.retry_at_s and age_s > REFRESH_S:
+        if now_s >= api_key.lookup_at_s:
             lookup = self._lookup(key_hash, now_s)
             if age_s > FRESH_S:
                 done, _ = await asyncio.wait({lookup}, timeout=WAIT_S)
                 if done and lookup.exception() is None:
                     return lookup.result()
-                api_key.retry_at_s = now_s + RETRY_S
+                api_key.lookup_at_s = now_s + self._spread(RETRY_S)
         if age_s > STALE_S:
             raise Unavailable("postgres", "the key has not been confirmed for an hour")
         return api_key
@@ -104,7 +103,7 @@ class KeyCache:
         problem = None if task.cancelled() else task.exception()
         if isinstance(problem, Unavailable):
             if key_hash in self._api_keys:
-                self._api_keys[key_hash].retry_at_s = now_s + RETRY_S
+                self._api_keys[key_hash].lookup_at_s = now_s + self._spread(RETRY_S)
         elif problem is not None:
             raise problem  # a bug that no request may be waiting for
 
@@ -118,5 +117,5 @@ class KeyCache:
         self._buckets[grant.tenant_id] = bucket
         bucket.retune(grant.points_per_s, grant.points_burst)
         self.series_limiter.retune(grant.tenant_id, grant.max_series)
-        api_key = self._api_keys[key_hash] = ApiKey(grant, bucket, now_s)
+        self._api_keys[key_hash] = api_key = ApiKey(grant, bucket, now_s, now_s + self._spread(REFRESH_S))
         return api_key

@@ -3,6 +3,7 @@
 A dependency that is down is `Unavailable`, never another exception.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +24,10 @@ class Grant:
     """Points the tenant may send at once."""
     max_series: int = DEFAULT_LIMIT
     """Series of the tenant that may be active."""
+
+
+Spread = Callable[[float], float]
+"""Shortens a period at random, so that processes that were restarted together do not do the same at one time."""
 
 
 class Grants(Protocol):

@@ -7,7 +7,7 @@ in stays in while points come; no one else enters beyond the limit; totals by me
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from services.gateway.domain.recent import Recent, bound_of
+from services.gateway.domain.bounded_map import BoundedMap, bound_of
 from shared.errors import Rejected
 from shared.model.bound import Bound
 from shared.model.series import Series
@@ -118,8 +118,8 @@ class SeriesLimiter:
     """The active series of all tenants that have sent something."""
 
     def __init__(self, max_tenants: int = MAX_TENANTS) -> None:
-        self._limits: Recent[int, int] = Recent(max_tenants)
-        self._active: Recent[int, ActiveSeries] = Recent(max_tenants)
+        self._limits: BoundedMap[int, int] = BoundedMap(max_tenants)
+        self._active: BoundedMap[int, ActiveSeries] = BoundedMap(max_tenants)
 
     def at(self, tenant_id: int, now_ms: int) -> ActiveSeries:
         """The active series of a tenant as they are now."""

@@ -190,7 +190,7 @@ async def test_success_counts_before_its_body(
 
 
 async def test_retry_after_is_kept(office: Office, webhook: Webhook, call: WebhookReceiver) -> None:
-    """A receiver that asks for time is given it."""
+    """A receiver that asks for time is given it, and up to a quarter of a second more."""
     webhook.answer(Reply(429, {"Retry-After": "100"}), Reply(503, {"Retry-After": "999999"}))
     await office.put("pager", "a", alert=1)
     office.deliver(call)
@@ -198,8 +198,8 @@ async def test_retry_after_is_kept(office: Office, webhook: Webhook, call: Webho
     await office.put("pager", "b", alert=2)
     await office.becomes("b", "due 1 503")
 
-    assert 90 < await office.waits_s("a") <= 100
-    assert 3500 < await office.waits_s("b") <= 3600
+    assert 90 < await office.waits_s("a") <= 100.25
+    assert 3500 < await office.waits_s("b") <= 3600.25
 
 
 async def test_refusal_is_final(office: Office, webhook: Webhook, call: WebhookReceiver) -> None:

@@ -191,11 +191,11 @@ async def test_documentation_needs_no_foreign_host(gateway: Gateway) -> None:
     """The page and all that it loads come from the gateway itself, and describe the hot route."""
     async with httpx2.AsyncClient(base_url=gateway.url, timeout=20) as client:
         page = (await client.get("/docs")).text
-        loaded = [httpx2.URL(address) for address in re.findall(r'(?:src|href)="([^"]+)"', page)]
+        loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
         answers = [await client.get(address) for address in loaded]
         contract = (await client.get("/openapi.json")).json()
 
-    assert {httpx2.URL(gateway.url).host} == {address.host for address in loaded}
+    assert "://" not in page
     assert [200] * len(loaded) == [answer.status_code for answer in answers]
     assert {"/v1/telemetry", "/v1/windows"} <= set(contract["paths"])
     assert contract["paths"]["/v1/windows"]["get"]["security"] == [{"HTTPBearer": []}]

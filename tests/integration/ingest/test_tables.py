@@ -198,7 +198,7 @@ async def test_steps_before_their_time_are_counted(table: Table) -> None:
     } == row  # fmt: skip
 
 
-async def test_upkeep_forgets_old_sessions(table: Table, pool: postgres.Pool) -> None:
+async def test_maintenance_forgets_old_sessions(table: Table, pool: postgres.Pool) -> None:
     """Ninety days after their last step, and no others; tomorrow's partitions are there."""
     await table.take([table.step("old", "effect_discovery", 5), table.step("new", "effect_discovery", 5)])
     async with postgres.connection(pool) as conn:

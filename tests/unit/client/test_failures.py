@@ -278,7 +278,7 @@ def test_every_answer_has_a_verdict(answer: Answer, expected: Verdict) -> None:
 
 
 def test_pauses_grow_up_to_a_bound_and_begin_anew() -> None:
-    """Each is drawn between nothing and a bound that doubles, and is never below what was asked for."""
+    """Each is drawn between nothing and a bound that doubles, and is added to what the gateway asked for."""
     backoff = Backoff(0.25, 30.0)
     bounds = [0.25 * 2**at for at in range(7)] + [30.0] * 3
     pauses = [backoff.pause_s(0.0) for _ in bounds]
@@ -287,5 +287,5 @@ def test_pauses_grow_up_to_a_bound_and_begin_anew() -> None:
 
     assert all(0 <= pause <= bound for pause, bound in zip(pauses, bounds, strict=True))
     assert len(pauses) == len(set(pauses))
-    assert 40.0 == asked
+    assert 40.0 < asked <= 40.0 + 30.0
     assert backoff.pause_s(0.0) <= 0.25

@@ -129,3 +129,21 @@ async def test_keys_of_one_tenant_share_one_allowance() -> None:
     first.bucket.take(20, 0)
 
     assert second.bucket.take(1, 0) > 0
+
+
+async def test_gateways_that_began_together_look_up_apart() -> None:
+    """The age at which a grant is looked up again, and the pause after a failure, are shortened by what is given."""
+    grants = FakeGrants()
+    key_cache = KeyCache(grants, spread=lambda period_s: period_s * 0.8)
+    await key_cache.find(b"key", 0)
+    grants.up = False
+
+    seen = [key_cache.known(b"key", at_s) is not None for at_s in (REFRESH_S * 0.8 - 0.1, REFRESH_S * 0.8)]
+    asked = []
+    for at_s in (REFRESH_S * 0.8, REFRESH_S * 0.8 + RETRY_S * 0.8 - 0.1, REFRESH_S * 0.8 + RETRY_S * 0.8):
+        await key_cache.find(b"key", at_s)
+        await asyncio.gather(*key_cache._lookups.values(), return_exceptions=True)
+        asked.append(grants.asked)
+
+    assert [True, False] == seen
+    assert [2, 2, 3] == asked

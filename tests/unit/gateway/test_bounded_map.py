@@ -11,9 +11,9 @@ from services.gateway.adapters.kafka import MAX_BATCHES_WAITING, KafkaPublisher
 from services.gateway.adapters.redis_idempotency import RedisIdempotencyClaims
 from services.gateway.auth.key_cache import KeyCache
 from services.gateway.auth.ports import Grant
+from services.gateway.domain.bounded_map import BoundedMap
 from services.gateway.domain.idempotency import Identity
 from services.gateway.domain.ledger import admitted
-from services.gateway.domain.recent import Recent
 from services.gateway.domain.series_limit import SeriesLimiter
 from shared.errors import Unavailable
 from shared.runtime import redis
@@ -33,9 +33,9 @@ class EveryKey:
 
 
 @BELOW_AT_ABOVE
-def test_beyond_its_bound_a_memory_forgets_the_oldest(count: int, evicted: int) -> None:
+def test_beyond_its_bound_a_map_forgets_the_oldest(count: int, evicted: int) -> None:
     """Below and at the bound all entries are there; above it the one that was set longest ago is not."""
-    memory: Recent[int, str] = Recent(3)
+    memory: BoundedMap[int, str] = BoundedMap(3)
 
     for key in range(count):
         memory[key] = str(key)
@@ -46,13 +46,13 @@ def test_beyond_its_bound_a_memory_forgets_the_oldest(count: int, evicted: int) 
 
 def test_what_is_set_again_is_the_newest() -> None:
     """It does not make room for the next one, and takes none of its own."""
-    memory: Recent[str, int] = Recent(2)
+    memory: BoundedMap[str, int] = BoundedMap(2)
     memory["a"] = memory["b"] = 1
 
     memory["a"] = 2
     memory["c"] = 3
 
-    assert ({"a": 2, "c": 3}, 1) == (memory, memory.evicted)
+    assert ({"a": 2, "c": 3}, 1) == (dict(memory), memory.evicted)
 
 
 @BELOW_AT_ABOVE
@@ -71,7 +71,7 @@ async def test_keys_buckets_and_active_series_are_bounded(count: int, evicted: i
 
 @BELOW_AT_ABOVE
 def test_active_series_of_tenants_are_bounded(count: int, evicted: int) -> None:
-    """A tenant whose roster was forgotten is judged anew."""
+    """A tenant whose active series were forgotten is judged anew."""
     series_limiter = SeriesLimiter(max_tenants=3)
 
     for tenant_id in range(count):
