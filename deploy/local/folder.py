@@ -4,7 +4,6 @@ One system a folder. The lock is the kernel's, so it is gone with its holder, ho
 here is touched only by the holder of the lock.
 """
 
-import contextlib
 import fcntl
 import json
 import os
@@ -14,18 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]  # ships no types
-
-from deploy.local.process import MARK
+from shared.errors import TidegaugeError
 
 ROOT = Path(__file__).resolve().parents[2]
 """The project's own folder: where its modules are started from."""
 
-KILL_S = 10.0
-"""How long what a previous run left may take to vanish after SIGKILL."""
 
-
-class Occupied(Exception):
+class Occupied(TidegaugeError):
     """Another system runs in this folder."""
 
 
@@ -96,24 +90,3 @@ class StateFolder:
             file.write(text)
         draft.replace(path)
         return path
-
-    def end_leftovers(self) -> list[str]:
-        """Kill what a previous run of this folder left behind; only the holder of the lock may."""
-        left = [process for process in psutil.process_iter() if self._is_ours(process)]
-        names = []
-        for process in left:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                names.append(f"{process.name()} ({process.pid})")
-                process.kill()
-        psutil.wait_procs(left, timeout=KILL_S)
-        return names
-
-    def _is_ours(self, process: psutil.Process) -> bool:
-        # Postgres overwrites its environment with its process title, but works in its data folder.
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
-                return False
-            if process.environ().get(MARK) == str(self.path):
-                return True
-            return bool(process.name() == "postgres" and process.cwd() == str(self.data / "postgres"))
-        return False

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]  # ships no types
 
+from shared.errors import TidegaugeError
+
 MARK = "TIDEGAUGE_OWNER"
 """Environment variable of every child: the state folder it belongs to. A recycled process id has no such mark."""
 
@@ -26,7 +28,7 @@ TAIL_LINES = 25
 _forker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forker")
 
 
-class Died(Exception):
+class Died(TidegaugeError):
     """A child ended although it was needed; the message holds the end of its log."""
 
 

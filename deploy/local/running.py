@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.local.folder import StateFolder
-from deploy.local.server import POLL_S
 from shared.errors import Misconfigured, Unavailable
 from shared.runtime.clock import monotonic_s
 
 MEMORY = "running.json"
+
+POLL_S = 0.03
+"""Time between two looks whether a system has ended."""
 
 DOWN_S = 60.0
 """How long a running system may take to stop."""

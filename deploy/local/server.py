@@ -11,7 +11,7 @@ from typing import Protocol
 
 from deploy.local.folder import StateFolder
 from deploy.local.process import Child
-from shared.errors import Unavailable
+from shared.errors import TidegaugeError, Unavailable
 from shared.runtime.clock import monotonic_s
 
 READY_S = 60.0
@@ -136,7 +136,7 @@ class OwnServer:
         self._child.signal_tree(signal.SIGCONT)
 
 
-class NotOurs(Exception):
+class NotOurs(TidegaugeError):
     """A given server has no process of ours to stop, kill or freeze."""
 
 

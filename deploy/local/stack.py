@@ -10,6 +10,7 @@ from pathlib import Path
 
 from deploy.local import kafka, postgres, redis
 from deploy.local.folder import StateFolder
+from deploy.local.leftovers import end_leftovers
 from deploy.local.ports import Ports
 from deploy.local.prerequisites import Say
 from deploy.local.server import GivenServer, OwnServer, Recipe, Server
@@ -80,7 +81,7 @@ class Stack:
         """The folder is ours, leftovers are gone, ports are chosen; nothing runs yet. Stops all at the end."""
         state = StateFolder(folder)
         with state.lock():
-            if left := state.end_leftovers():
+            if left := end_leftovers(state):
                 say(f"ended what a previous run left: {', '.join(left)}")
             if fresh:
                 state.forget()
