@@ -1,69 +1,36 @@
-"""Wires the gateway: which adapter fills which port, what starts first, and how it ends.
+"""Wires the gateway: both halves behind one server, what starts first, and how it ends.
 
-Seconds. The law: it starts in any order with its dependencies, and after SIGTERM it is gone within 15 s with every
-answered point in the log.
+Seconds. It starts in any order with its dependencies, and after SIGTERM it is gone within 15 s with every answered
+point in the log.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
 
 import structlog
 import uvicorn
-from fastapi import APIRouter, FastAPI
-from opentelemetry.sdk.metrics import MeterProvider
+from fastapi import FastAPI
 
-from services.gateway.adapters import (
-    http_alerts,
-    http_batches,
-    http_dashboard,
-    http_funnels,
-    http_health,
-    http_intake,
-    http_ledger,
-    http_windows,
-    intake_batches,
-)
-from services.gateway.adapters.batches import PointBatches, PointIntakeBatch
-from services.gateway.adapters.decoders import events as events_json
-from services.gateway.adapters.decoders import native
-from services.gateway.adapters.decoders.analytics import Analytics
-from services.gateway.adapters.event_batches import EventBatches, EventIntakeBatch
-from services.gateway.adapters.http_body import Limits, Receive
-from services.gateway.adapters.http_framework import framework
-from services.gateway.adapters.http_intake import (
-    ConcurrencyLimits,
-    Decode,
-    IntakeContext,
-    IntakeRoute,
-    Scope,
-    Send,
-)
-from services.gateway.adapters.http_protocol import header_timeout_protocol
-from services.gateway.adapters.intake_batches import DecodeEvents
-from services.gateway.adapters.kafka import KafkaPublisher
-from services.gateway.adapters.postgres import PostgresGrants, PostgresWindows
-from services.gateway.adapters.postgres_alerts import PostgresAlerts
-from services.gateway.adapters.postgres_batches import PostgresBatchCounts
-from services.gateway.adapters.postgres_breakers import StoppedPartitions
-from services.gateway.adapters.postgres_dashboard import PLANNING, PostgresCheckpoints, PostgresSummaries
-from services.gateway.adapters.postgres_funnels import PostgresFunnels
-from services.gateway.adapters.postgres_ledger import PostgresLedger
-from services.gateway.adapters.producer import Batches
-from services.gateway.adapters.redis import RedisLive
-from services.gateway.adapters.redis_idempotency import RedisIdempotencyClaims
 from services.gateway.auth.key_cache import KeyCache
+from services.gateway.auth.postgres import PostgresGrants
+from services.gateway.http import health as http_health
+from services.gateway.http.body import Receive
+from services.gateway.http.health import Probe
+from services.gateway.http.openapi import framework
+from services.gateway.http.protocol import header_timeout_protocol
 from services.gateway.http.server import Server, tune_collector
-from services.gateway.ports import IdempotencyClaims, IntakeBatch
-from services.gateway.service import InFlight, Intake, IntakeCounters, Probe, Reader, SystemHealth
+from services.gateway.intake.adapters import openapi
+from services.gateway.intake.adapters.http import Scope, Send
+from services.gateway.intake.app import IntakeHalf, intake
+from services.gateway.intake.domain.tenant_limits import TenantLimits
+from services.gateway.query import app as query
+from services.gateway.query.dashboard.postgres import PLANNING
+from services.gateway.query.system.postgres import StoppedPartitions
 from services.gateway.settings import Settings
 from shared.errors import Unavailable
-from shared.model.bound import Bound
 from shared.runtime import lifecycle, postgres, redis
-from shared.runtime.clock import monotonic_s
 from shared.runtime.retry import spread
-from shared.wire.topics import EVENTS, METRICS, TOPICS, Topic
+from shared.wire.topics import TOPICS
 
 POOL_SIZE = 8
 """Connections to Postgres: look-ups of keys and queries."""
@@ -74,32 +41,7 @@ REPORTS_SIZE = 4
 GRACE_S = 11
 """How long requests under way may take after SIGTERM; above the produce deadline."""
 
-FLUSH_S = 3.0
-"""How long the publisher may take after them."""
-
 _log = structlog.get_logger(__name__)
-
-C = TypeVar("C", bound=IntakeBatch)
-
-
-@dataclass(slots=True)
-class Pipeline(Generic[C]):
-    """Points, or events: what brings them to the log, and what counts them."""
-
-    signal: str
-    publisher: KafkaPublisher[C]
-    intake: Intake[C]
-    counters: IntakeCounters
-
-    def counts(self) -> http_health.PipelineCounts:
-        """What `/metrics` shows of it."""
-        return http_health.PipelineCounts(
-            self.signal, self.counters, self.publisher.flow, self.publisher.unacked_s
-        )
-
-    def bound(self) -> Bound:
-        """What waits to be published."""
-        return self.publisher.bound(self.signal)
 
 
 @dataclass(slots=True)
@@ -110,15 +52,13 @@ class Gateway:
     pool: postgres.Pool
     tables: postgres.Pool
     cache: redis.Client
-    pipelines: tuple[Pipeline[Any], ...]
-    routes: dict[str, IntakeRoute[Any]]
+    intake: IntakeHalf
     rest: FastAPI
-    provider: MeterProvider
     stopped: StoppedPartitions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        route = self.routes.get(scope["path"]) if scope["type"] == "http" else None
+        route = self.intake.routes.get(scope["path"]) if scope["type"] == "http" else None
         if route is not None:
             await route(scope, receive, send)
         else:
@@ -130,125 +70,23 @@ async def build(settings: Settings) -> Gateway:
     pool = await postgres.pool(settings.postgres, POOL_SIZE)
     tables = await postgres.pool(settings.postgres, REPORTS_SIZE, **PLANNING)
     cache = redis.client(settings.redis)
-    claims = RedisIdempotencyClaims(cache, settings.topic_prefix)
-    points = _pipeline(
-        "points", settings, METRICS, lambda count: PointBatches(count, monotonic_s()), claims=claims
-    )
-    events = _pipeline("events", settings, EVENTS, EventBatches, claims=claims)
-    key_cache, in_flight = KeyCache(PostgresGrants(pool), spread=spread), InFlight()
-
-    def refusal() -> str | None:
-        return points.intake.refusal() or events.intake.refusal()
-
-    rest = framework()
-    live = RedisLive(cache, points.publisher.partitions, settings.topic_prefix)
-    rest.include_router(http_windows.router(key_cache, Reader(PostgresWindows(pool), live)))
+    prefix, limits = settings.topic_prefix, TenantLimits()
+    key_cache = KeyCache(PostgresGrants(pool), limits.granted, spread=spread)
+    stopped = StoppedPartitions(pool, {prefix + topic.name for topic in TOPICS if topic.readers})
+    half = intake(settings, key_cache, limits, cache, stopped.counts)
     probes: dict[str, Probe] = {"postgres": lambda: postgres.reachable(pool), "redis": lambda: answers(cache)}
-    rest.include_router(http_health.router(refusal, key_cache, probes))
-    for routes in reports(key_cache, tables, settings.topic_prefix):
-        rest.include_router(routes)
 
     async def kafka() -> bool:
-        return points.publisher.refusal() is None and events.publisher.refusal() is None
+        return half.log_refusal() is None
 
-    system = SystemHealth(refusal, PostgresCheckpoints(pool), {"kafka": kafka, **probes})
-    topics = {reader: settings.topic_prefix + topic.name for topic in TOPICS for reader in topic.readers}
-    rest.include_router(http_dashboard.health_router(key_cache, system, topics))
-    stopped = StoppedPartitions(pool, topics.values())
-    context = IntakeContext(
-        key_cache,
-        _limits(settings),
-        ConcurrencyLimits(settings.max_requests, settings.inflight_bytes),
-        in_flight,
-    )
-    decoder = native.Decoder(settings.max_points, settings.max_series, key_cache.series_limiter)
-    takers = _routes(context, decoder, events_json.Decoder(settings.max_events), points, events)
-    remembered = (*key_cache.bounds, decoder.bound(), claims.bound())
-    provider = _instruments((points, events), context, stopped.counts, remembered)
-    return Gateway(settings, pool, tables, cache, (points, events), takers, rest, provider, stopped)
-
-
-def _instruments(
-    pipelines: tuple[Pipeline[Any], ...],
-    context: IntakeContext,
-    stopped: Mapping[str, int],
-    remembered: tuple[Bound, ...],
-) -> MeterProvider:
-    bounds = (*remembered, *context.bounds(), *(pipeline.bound() for pipeline in pipelines))
-    counts = [pipeline.counts() for pipeline in pipelines]
-    return http_health.instruments(
-        counts, context.in_flight, context.key_cache.series_limiter, stopped, bounds
-    )
-
-
-def _pipeline(
-    signal: str,
-    settings: Settings,
-    topic: Topic,
-    batches: Callable[[int], Batches[C]],
-    *,
-    claims: IdempotencyClaims,
-) -> Pipeline[C]:
-    publisher = KafkaPublisher(
-        settings.kafka,
-        settings.topic_prefix + topic.name,
-        batches,
-        deadline_ms=settings.produce_deadline_ms,
-        stall_ms=settings.stall_ms,
-    )
-    counters = IntakeCounters()
-    return Pipeline(signal, publisher, Intake(publisher, counters, claims), counters)
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        settings.max_body_bytes,
-        settings.max_decoded_bytes,
-        settings.body_idle_ms / 1000,
-        settings.body_total_ms / 1000,
-    )
-
-
-def _routes(
-    context: IntakeContext,
-    point_decoder: native.Decoder,
-    event_decoder: events_json.Decoder,
-    points: Pipeline[PointIntakeBatch],
-    events: Pipeline[EventIntakeBatch],
-) -> dict[str, IntakeRoute[Any]]:
-    """The routes that take something in, by their paths."""
-    legacy = Analytics(point_decoder, event_decoder)
-
-    def of_points(decode: Decode[PointIntakeBatch], *, beacon: bool) -> IntakeRoute[PointIntakeBatch]:
-        return IntakeRoute(context, points.intake, decode, points.counters, beacon=beacon)
-
-    def of_events(decode: DecodeEvents, *, beacon: bool) -> IntakeRoute[EventIntakeBatch]:
-        return IntakeRoute(
-            context, events.intake, intake_batches.of_events(decode), events.counters, beacon=beacon
-        )
-
-    return {
-        http_intake.POINTS: of_points(
-            intake_batches.of_points(point_decoder.decode, named=True), beacon=False
-        ),
-        http_intake.EVENTS: of_events(event_decoder.decode, beacon=False),
-        http_intake.METRICS: of_points(intake_batches.of_points(legacy.metrics), beacon=True),
-        http_intake.USER_EVENTS: of_events(legacy.legacy_events, beacon=True),
-        http_intake.STEPS: of_events(legacy.steps, beacon=True),
-    }
-
-
-def reports(key_cache: KeyCache, tables: postgres.Pool, prefix: str) -> list[APIRouter]:
-    """The routes that answer from the tables alone."""
-    alerts = PostgresAlerts(tables)
-    topics = {"points": prefix + METRICS.name, "events": prefix + EVENTS.name}
-    return [
-        http_funnels.router(key_cache, PostgresFunnels(tables)),
-        http_alerts.router(key_cache, alerts),
-        http_batches.router(key_cache, PostgresBatchCounts(tables, topics["points"])),
-        http_ledger.router(key_cache, PostgresLedger(tables, topics)),
-        http_dashboard.router(key_cache, PostgresSummaries(tables), alerts),
-    ]
+    rest = framework()
+    openapi.document(rest)
+    rest.include_router(query.windows(key_cache, pool, cache, half.points.publisher.partitions, prefix))
+    rest.include_router(http_health.router(half.refusal, lambda: key_cache.ever_found, probes))
+    for routes in query.reports(key_cache, tables, prefix):
+        rest.include_router(routes)
+    rest.include_router(query.system(key_cache, pool, half.refusal, {"kafka": kafka, **probes}, prefix))
+    return Gateway(settings, pool, tables, cache, half, rest, stopped)
 
 
 async def answers(cache: redis.Client) -> bool:
@@ -265,10 +103,7 @@ async def run(settings: Settings) -> None:
     """Serve until SIGTERM, then finish what was begun."""
     stopping = lifecycle.stop_event()
     gateway = await build(settings)
-    publishing = {
-        lifecycle.background(pipeline.publisher.run(), f"publisher of {pipeline.signal}")
-        for pipeline in gateway.pipelines
-    }
+    publishing = gateway.intake.begin()
     config = uvicorn.Config(
         gateway, settings.host, settings.port, loop="none", lifespan="off",
         http=header_timeout_protocol(settings.headers_ms / 1000),
@@ -281,15 +116,11 @@ async def run(settings: Settings) -> None:
     tune_collector()
     await asyncio.wait({asyncio.ensure_future(stopping.wait()), serving}, return_when=asyncio.FIRST_COMPLETED)
     _log.info("stopping")
-    for pipeline in gateway.pipelines:
-        pipeline.intake.draining = "this process is stopping"
+    gateway.intake.refuse("this process is stopping")
     server.should_exit = True
     await serving
-    for pipeline in gateway.pipelines:
-        pipeline.publisher.stop()
-    await asyncio.wait(publishing, timeout=FLUSH_S)
+    await gateway.intake.finish(publishing)
     watching.cancel()
-    gateway.provider.shutdown()
     await gateway.cache.aclose()
     gateway.tables.terminate()
     gateway.pool.terminate()

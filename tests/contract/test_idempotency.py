@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.stack import Stack
-from services.gateway.adapters.redis_idempotency import HELD_MS, RedisIdempotencyClaims
-from services.gateway.domain.idempotency import Identity
-from services.gateway.ports import IdempotencyClaims
+from services.gateway.intake.adapters.redis import HELD_MS, RedisIdempotencyClaims
+from services.gateway.intake.domain.idempotency import Identity
+from services.gateway.intake.ports import IdempotencyClaims
 from shared.errors import Unavailable
 from shared.runtime import redis
 from tests.support.idempotency import FakeIdempotencyClaims

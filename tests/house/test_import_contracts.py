@@ -13,8 +13,15 @@ PACKAGES = ("deploy", "services", "shared")
 PLANTED = {
     "Services never import each other": {"services/gateway/app.py": "import services.aggregator.app"},
     "Inside a service, imports point inward": {
-        "services/gateway/ports.py": "import services.gateway.service",
+        "services/ingest/ports.py": "import services.ingest.service",
         "services/aggregator/leftovers.py": "",
+    },
+    "The gateway's halves are apart: intake and query never import each other": {
+        "services/gateway/query/ports.py": "import services.gateway.intake.ports",
+        "services/gateway/http/problems.py": "import services.gateway.auth.ports",
+    },
+    "Inside the intake, imports point inward": {
+        "services/gateway/intake/domain/quota.py": "import services.gateway.intake.service",
     },
     "Shared knows no service; errors are the floor": {
         "deploy/cli.py": "import services.gateway.app",
@@ -23,7 +30,7 @@ PLANTED = {
     },
     "The inside does no I/O and reads no clock": {
         "services/aggregator/service.py": "import time",
-        "services/gateway/ports.py": "import asyncpg",
+        "services/gateway/intake/ports.py": "import asyncpg",
         "shared/model/series.py": "import os",
     },
     "Faust stays in one file": {"shared/stream/pump.py": "import faust"},

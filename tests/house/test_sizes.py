@@ -20,8 +20,6 @@ CROWDED = {
     "clients/python/tidegauge_client",
     "deploy/local",
     "services/aggregator/domain",
-    "services/gateway/adapters",
-    "services/gateway/domain",
     "shared/stream",
     "shared/wire",
 }

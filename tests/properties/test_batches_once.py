@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from services.aggregator.adapters.stream import PartitionStream
 from services.aggregator.domain.remembered import words_of
 from services.aggregator.domain.repeats import Fresh, Repeats
-from services.gateway.adapters.batches import PointBatches, PointIntakeBatch
-from services.gateway.adapters.decoders.interner import Interner
-from services.gateway.domain.idempotency import Identity
-from services.gateway.domain.ledger import Admitted
+from services.gateway.intake.columns.interner import Interner
+from services.gateway.intake.domain.idempotency import Identity
+from services.gateway.intake.domain.ledger import Admitted
+from services.gateway.intake.publish.point_batches import PointBatches, PointIntakeBatch
 from shared.model.point import Points
 from shared.stream.processor import Key, Record, Stored
 from shared.wire import envelope

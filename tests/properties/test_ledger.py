@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from services.aggregator.adapters import stream as aggregator
 from services.aggregator.domain.repeats import Repeats
-from services.gateway.adapters.batches import PointBatches, PointIntakeBatch
-from services.gateway.adapters.decoders.interner import Interner
-from services.gateway.adapters.event_batches import EventBatches, EventIntakeBatch
-from services.gateway.domain.ledger import Admitted
+from services.gateway.intake.columns.interner import Interner
+from services.gateway.intake.domain.ledger import Admitted
+from services.gateway.intake.publish.event_batches import EventBatches, EventIntakeBatch
+from services.gateway.intake.publish.point_batches import PointBatches, PointIntakeBatch
 from services.ingest.adapters import stream as ingest
 from services.ingest.service import booked, judge
 from shared.errors import Rejected

@@ -1,6 +1,6 @@
 """A memory of claims without a server; it passes the suite of the one in Redis."""
 
-from services.gateway.domain.idempotency import Identity
+from services.gateway.intake.domain.idempotency import Identity
 from shared.errors import Unavailable
 
 

@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl
 from fastapi import Security
 from fastapi.security import HTTPBearer
 
-from services.gateway.adapters.http_errors import Problem, unauthorised
 from services.gateway.auth.key_cache import ApiKey, KeyCache
+from services.gateway.http.problems import Problem, unauthorised
 from shared.errors import Unavailable
 from shared.runtime.clock import monotonic_s
 

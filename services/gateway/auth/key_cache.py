@@ -5,12 +5,11 @@ one ends; while Postgres is away a known key is good for an hour.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from services.gateway.auth.bounded_map import BoundedMap, bound_of
 from services.gateway.auth.ports import Grant, Grants, Spread
-from services.gateway.domain.bounded_map import BoundedMap, bound_of
-from services.gateway.domain.quota import Bucket, full
-from services.gateway.domain.series_limit import SeriesLimiter
 from shared.errors import Unavailable
 
 FRESH_S = 60.0
@@ -32,32 +31,46 @@ FIRST_S = 3.0
 """How long a request with a new key waits for its grant."""
 
 MAX_KEYS = 10_000
-"""Known keys at once, and tenants; beyond it the one that was looked up longest ago is forgotten."""
+"""Known keys at once; beyond it the one that was looked up longest ago is forgotten."""
+
+
+Granted = Callable[[Grant, float], None]
+"""Told of a grant that was looked up, and when."""
+
+
+def _nobody(_grant: Grant, _now_s: float) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(slots=True)
 class ApiKey:
-    """A known key: its grant, the tokens of its tenant, and when it is to be looked up again."""
+    """A known key: its grant, and when it is to be looked up again."""
 
     grant: Grant
-    bucket: Bucket
     looked_up_s: float
     lookup_at_s: float
 
 
 class KeyCache:
-    """Finds grants and remembers them, also while Postgres is away; `spread` shortens periods at random."""
+    """Finds grants and remembers them, also while Postgres is away.
 
-    def __init__(self, grants: Grants, max_keys: int = MAX_KEYS, spread: Spread = float) -> None:
+    `granted` learns each grant that was looked up and when; `spread` shortens periods at random.
+    """
+
+    def __init__(
+        self,
+        grants: Grants,
+        granted: Granted = _nobody,
+        *,
+        max_keys: int = MAX_KEYS,
+        spread: Spread = float,
+    ) -> None:
         self._grants = grants
+        self._granted = granted
         self._spread = spread
         self._api_keys: BoundedMap[bytes, ApiKey] = BoundedMap(max_keys)
-        self._buckets: BoundedMap[int, Bucket] = BoundedMap(max_keys)
         self._lookups: dict[bytes, asyncio.Task[ApiKey | None]] = {}
-        self.series_limiter = SeriesLimiter()
-        """The active series of all tenants, under the limits of their grants."""
-        kept = bound_of("keys", self._api_keys), bound_of("buckets", self._buckets)
-        self.bounds = (*kept, self.series_limiter.bound())
+        self.bound = bound_of("keys", self._api_keys)
         """What it may remember."""
         self.ever_found = False
         """Some key has been looked up with success (an unknown one counts: Postgres answered)."""
@@ -113,9 +126,6 @@ class KeyCache:
         self._api_keys.pop(key_hash, None)
         if grant is None:
             return None
-        bucket = self._buckets.get(grant.tenant_id) or full(grant.points_per_s, grant.points_burst, now_s)
-        self._buckets[grant.tenant_id] = bucket
-        bucket.retune(grant.points_per_s, grant.points_burst)
-        self.series_limiter.retune(grant.tenant_id, grant.max_series)
-        self._api_keys[key_hash] = api_key = ApiKey(grant, bucket, now_s, now_s + self._spread(REFRESH_S))
+        self._granted(grant, now_s)
+        self._api_keys[key_hash] = api_key = ApiKey(grant, now_s, now_s + self._spread(REFRESH_S))
         return api_key

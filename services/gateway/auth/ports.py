@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.gateway.domain.series_limit import DEFAULT_LIMIT
+DEFAULT_MAX_SERIES = 10_000
+"""Active series of a tenant, unless its row says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Grant:
     """Lasting rate of the tenant."""
     points_burst: float
     """Points the tenant may send at once."""
-    max_series: int = DEFAULT_LIMIT
+    max_series: int = DEFAULT_MAX_SERIES
     """Series of the tenant that may be active."""
 
 

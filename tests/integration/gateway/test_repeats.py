@@ -14,7 +14,7 @@ import pytest_asyncio
 from deploy.local.stack import Stack
 from services.aggregator.adapters.repeats import BatchIds
 from services.aggregator.domain.repeats import Fresh
-from services.gateway.domain.idempotency import id_of_key
+from shared.model.batch_id import id_of_key
 from shared.runtime import postgres
 from shared.runtime.clock import monotonic_s, now_ms
 from shared.stream.processor import Key

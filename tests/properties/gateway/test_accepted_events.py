@@ -6,11 +6,11 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.gateway.adapters.decoders import native
-from services.gateway.adapters.decoders.analytics import Analytics
-from services.gateway.adapters.decoders.events import Decoder
-from services.gateway.adapters.event_batches import EventBatches, EventIntakeBatch
-from services.gateway.domain.ledger import admitted
+from services.gateway.intake.domain.ledger import admitted
+from services.gateway.intake.protocols.analytics.decode import Analytics
+from services.gateway.intake.protocols.native import points as native
+from services.gateway.intake.protocols.native.events import Decoder
+from services.gateway.intake.publish.event_batches import EventBatches, EventIntakeBatch
 from shared.errors import Rejected
 from shared.wire import events
 

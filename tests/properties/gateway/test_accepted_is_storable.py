@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.gateway.adapters.batches import PointIntakeBatch, cut
-from services.gateway.adapters.decoders.native import Decoder
-from services.gateway.domain.ledger import admitted
+from services.gateway.intake.domain.ledger import admitted
+from services.gateway.intake.protocols.native.points import Decoder
+from services.gateway.intake.publish.point_batches import PointIntakeBatch, cut
 from shared.errors import Rejected
 from shared.model.labels import labels_of
 from shared.model.point import Points

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.domain.series_limit import OVERFLOW, SPAN_MS, ActiveSeries
+from services.gateway.intake.domain.series_limit import OVERFLOW, SPAN_MS, ActiveSeries
 from shared.model.series import Series
 
 NOW = 1_760_000_000_000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.gateway.domain.series_limit import LABELS, SPAN_MS, ActiveSeries, SeriesLimiter, warnings
+from services.gateway.intake.domain.series_limit import LABELS, SPAN_MS, ActiveSeries, SeriesLimiter, warnings
 from shared.errors import Rejected
 from shared.model.series import Series
 

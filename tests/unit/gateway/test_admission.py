@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from services.gateway.domain.admission import DAY_MS, refusals, without
+from services.gateway.intake.domain.admission import DAY_MS, refusals, without
 from shared.model.point import Points
 
 NOW = 1_760_000_000_000

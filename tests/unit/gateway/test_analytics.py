@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from services.gateway.adapters.decoders import events, native
-from services.gateway.adapters.decoders.analytics import Analytics
+from services.gateway.intake.protocols.analytics.decode import Analytics
+from services.gateway.intake.protocols.native import events
+from services.gateway.intake.protocols.native import points as native
 from shared.errors import Rejected
 from shared.wire.series import unpack
 

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.gateway.adapters.batches import PointBatches, PointIntakeBatch, cut
-from services.gateway.adapters.decoders.interner import Interner
-from services.gateway.adapters.message_split import MAX_BYTES, Piece
-from services.gateway.domain.ledger import MAX_LINES, Admitted
+from services.gateway.intake.columns.interner import Interner
+from services.gateway.intake.domain.ledger import MAX_LINES, Admitted
+from services.gateway.intake.publish.message_split import MAX_BYTES, Piece
+from services.gateway.intake.publish.point_batches import PointBatches, PointIntakeBatch, cut
 from shared.model.ledger import Line, unsettled
 from shared.model.point import Points
 from shared.wire import envelope, series

@@ -5,16 +5,17 @@ import json
 
 import pytest
 
-from services.gateway.adapters.decoders.native import Decoder
-from services.gateway.adapters.event_batches import EventBatches, EventIntakeBatch
-from services.gateway.adapters.kafka import MAX_BATCHES_WAITING, KafkaPublisher
-from services.gateway.adapters.redis_idempotency import RedisIdempotencyClaims
+from services.gateway.auth.bounded_map import BoundedMap
 from services.gateway.auth.key_cache import KeyCache
 from services.gateway.auth.ports import Grant
-from services.gateway.domain.bounded_map import BoundedMap
-from services.gateway.domain.idempotency import Identity
-from services.gateway.domain.ledger import admitted
-from services.gateway.domain.series_limit import SeriesLimiter
+from services.gateway.intake.adapters.redis import RedisIdempotencyClaims
+from services.gateway.intake.domain.idempotency import Identity
+from services.gateway.intake.domain.ledger import admitted
+from services.gateway.intake.domain.series_limit import SeriesLimiter
+from services.gateway.intake.domain.tenant_limits import TenantLimits
+from services.gateway.intake.protocols.native.points import Decoder
+from services.gateway.intake.publish.event_batches import EventBatches, EventIntakeBatch
+from services.gateway.intake.publish.publisher import MAX_BATCHES_WAITING, KafkaPublisher
 from shared.errors import Unavailable
 from shared.runtime import redis
 
@@ -58,11 +59,12 @@ def test_what_is_set_again_is_the_newest() -> None:
 @BELOW_AT_ABOVE
 async def test_keys_buckets_and_active_series_are_bounded(count: int, evicted: int) -> None:
     """A key that was forgotten is looked up again when it comes."""
-    key_cache = KeyCache(EveryKey(), max_keys=3)
+    limits = TenantLimits(max_tenants=3)
+    key_cache = KeyCache(EveryKey(), limits.granted, max_keys=3)
 
     for tenant_id in range(count):
         await key_cache.find(bytes([tenant_id]), 0.0)
-    keys, buckets, _ = key_cache.bounds
+    keys, (buckets, _) = key_cache.bound, limits.bounds()
 
     assert (min(count, 3), evicted) == (keys.used(), keys.evicted())
     assert (min(count, 3), evicted) == (buckets.used(), buckets.evicted())

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from services.gateway.domain.dashboard import RANGE_MS, Span, Summary, complete_to_ms, span_of
+from services.gateway.query.dashboard.dashboard import RANGE_MS, Span, Summary, complete_to_ms, span_of
 
 
 def summary(count: float, total: float, weights: list[float], latest_ms: int = 0) -> Summary:

@@ -5,13 +5,16 @@ import re
 import httpx2
 import pytest
 
-from services.gateway.adapters.http_framework import framework
+from services.gateway.http.openapi import framework
+from services.gateway.intake.adapters import openapi
 
 
 @pytest.fixture
 def client() -> httpx2.AsyncClient:
     """Asks the framework without a server."""
-    return httpx2.AsyncClient(transport=httpx2.ASGITransport(framework()), base_url="http://gateway")
+    rest = framework()
+    openapi.document(rest)
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(rest), base_url="http://gateway")
 
 
 async def test_the_page_loads_files_of_the_gateway_alone(client: httpx2.AsyncClient) -> None:

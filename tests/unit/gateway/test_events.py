@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.gateway.adapters.decoders.events import Decoded, Decoder
+from services.gateway.intake.protocols.native.events import Decoded, Decoder
 from shared.errors import Rejected
 
 NOW = 1_790_000_000_000

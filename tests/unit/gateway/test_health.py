@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.gateway.domain.health import Partition, ServiceHealth, fitful, services, steady, system
+from services.gateway.query.system.health import Partition, ServiceHealth, fitful, services, steady, system
 
 NOW_MS = 1_000_000
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from services.gateway.adapters.batches import PointIntakeBatch, cut
-from services.gateway.adapters.decoders.native import Decoded, Decoder
-from services.gateway.domain.ledger import Admitted
+from services.gateway.intake.domain.ledger import Admitted
+from services.gateway.intake.protocols.native.points import Decoded, Decoder
+from services.gateway.intake.publish.point_batches import PointIntakeBatch, cut
 from shared.errors import Rejected
 from shared.wire import envelope, series
 from tests.unit.gateway.test_optional_columns import NOW

@@ -2,8 +2,9 @@
 
 import pytest
 
-from services.gateway.domain.idempotency import MAX_KEY, Identity, checked_key, id_of_key, identity_of
+from services.gateway.intake.domain.idempotency import Identity, identity_of
 from shared.errors import Rejected
+from shared.model.batch_id import MAX_KEY, checked_key, id_of_key
 
 
 def test_a_key_names_a_batch_of_its_tenant_and_signal() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from services.gateway.auth.key_cache import FRESH_S, REFRESH_S, RETRY_S, STALE_S, KeyCache
 from services.gateway.auth.ports import Grant
+from services.gateway.intake.domain.tenant_limits import TenantLimits
 from shared.errors import Unavailable
 
 GRANT = Grant(1, "write", 10.0, 20.0)
@@ -107,28 +108,30 @@ async def test_without_postgres_and_memory_nothing_is_granted(key: bytes, now_s:
 async def test_a_changed_limit_of_series_is_heeded_without_a_restart() -> None:
     """It comes with the next look-up of a key."""
     grants = FakeGrants()
-    key_cache = KeyCache(grants)
+    limits = TenantLimits()
+    key_cache = KeyCache(grants, limits.granted)
     await key_cache.find(b"key", 0)
-    before = key_cache.series_limiter.at(1, 0).limit
+    before = limits.series_limiter.at(1, 0).limit
 
     grants.known[b"key"] = replace(GRANT, max_series=7)
     await key_cache.find(b"key", FRESH_S + 1)
 
-    assert (10_000, 7) == (before, key_cache.series_limiter.at(1, 0).limit)
+    assert (10_000, 7) == (before, limits.series_limiter.at(1, 0).limit)
 
 
 async def test_keys_of_one_tenant_share_one_allowance() -> None:
     """A second key gives no second bucket."""
     grants = FakeGrants()
     grants.known[b"other"] = GRANT
-    key_cache = KeyCache(grants)
+    limits = TenantLimits()
+    key_cache = KeyCache(grants, limits.granted)
     first, second = await key_cache.find(b"key", 0), await key_cache.find(b"other", 0)
     assert first is not None
     assert second is not None
 
-    first.bucket.take(20, 0)
+    limits.take(first.grant, 20, 0)
 
-    assert second.bucket.take(1, 0) > 0
+    assert limits.take(second.grant, 1, 0) > 0
 
 
 async def test_gateways_that_began_together_look_up_apart() -> None:

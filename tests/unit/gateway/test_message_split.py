@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.gateway.adapters.batches import PointBatches, PointIntakeBatch
-from services.gateway.adapters.decoders.interner import Interner
-from services.gateway.adapters.message_split import MAX_BYTES
-from services.gateway.domain.idempotency import Identity
-from services.gateway.domain.ledger import Admitted
-from services.gateway.domain.series_limit import SeriesLimiter
+from services.gateway.intake.columns.interner import Interner
+from services.gateway.intake.domain.idempotency import Identity
+from services.gateway.intake.domain.ledger import Admitted
+from services.gateway.intake.domain.series_limit import SeriesLimiter
+from services.gateway.intake.publish.message_split import MAX_BYTES
+from services.gateway.intake.publish.point_batches import PointBatches, PointIntakeBatch
 from shared.model.point import Points
 from shared.wire import envelope
 from shared.wire.batch_ids import STEM_BYTES, part_id

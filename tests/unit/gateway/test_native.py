@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.gateway.adapters.decoders.native import Decoded, Decoder
+from services.gateway.intake.protocols.native.points import Decoded, Decoder
 from shared.errors import Rejected
 from shared.wire import series
 

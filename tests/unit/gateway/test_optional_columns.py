@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from xxhash import xxh3_64_intdigest
 
-from services.gateway.adapters.decoders.native import Decoded, Decoder
+from services.gateway.intake.protocols.native.points import Decoded, Decoder
 from shared.model.point import Points
 
 NOW = 1_760_000_000_000

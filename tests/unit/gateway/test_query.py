@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.gateway.domain.query import MAX_RANGE_MS, Query, WindowRow, check, merge
+from services.gateway.query.windows.windows import MAX_RANGE_MS, Query, WindowRow, check, merge
 from shared.errors import Rejected
 from shared.model.series import Series
 

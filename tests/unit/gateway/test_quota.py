@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.gateway.domain.quota import full
+from services.gateway.intake.domain.quota import full
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import json
 
-from services.gateway.adapters.decoders.native import Decoded, Decoder
-from services.gateway.domain.series_limit import LABELS, SPAN_MS, SeriesLimiter
+from services.gateway.intake.domain.series_limit import LABELS, SPAN_MS, SeriesLimiter
+from services.gateway.intake.protocols.native.points import Decoded, Decoder
 from shared.wire import series
 
 NOW = 1_760_000_000_000

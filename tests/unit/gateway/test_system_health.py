@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.gateway.domain.health import HealthReport, Partition
-from services.gateway.ports import Outcome
-from services.gateway.service import Intake, IntakeCounters, SystemHealth
+from services.gateway.intake.domain.tenant_limits import TenantLimits
+from services.gateway.intake.ports import Outcome
+from services.gateway.intake.service import Intake, IntakeCounters
+from services.gateway.query.service import SystemHealth
+from services.gateway.query.system.health import HealthReport, Partition
 from shared.errors import Unavailable
 from tests.support.idempotency import FakeIdempotencyClaims
 
@@ -54,7 +56,7 @@ async def check(
     async def probe() -> bool:
         return postgres
 
-    intake = Intake(FakePublisher(reason), IntakeCounters(), FakeIdempotencyClaims())
+    intake = Intake(FakePublisher(reason), IntakeCounters(), FakeIdempotencyClaims(), TenantLimits())
     intake.draining = stopping
     return await SystemHealth(intake.refusal, checkpoints, {"postgres": probe}).check(TOPICS, 1000)
 

@@ -8,18 +8,20 @@ from typing import Any
 
 import pytest
 
-from services.gateway.adapters import intake_batches
-from services.gateway.adapters.batches import PointIntakeBatch
-from services.gateway.adapters.decoders.native import Decoder
-from services.gateway.adapters.http_body import Limits
-from services.gateway.adapters.http_intake import ConcurrencyLimits, IntakeContext, IntakeRoute
 from services.gateway.auth.key_cache import KeyCache
 from services.gateway.auth.ports import Grant
-from services.gateway.domain.idempotency import Identity, id_of_key
-from services.gateway.domain.ledger import Admitted
-from services.gateway.ports import Outcome
-from services.gateway.service import InFlight, Intake, IntakeCounters
+from services.gateway.http.body import Limits
+from services.gateway.intake.adapters import intake_batches
+from services.gateway.intake.adapters.http import ConcurrencyLimits, IntakeContext, IntakeRoute
+from services.gateway.intake.domain.idempotency import Identity
+from services.gateway.intake.domain.ledger import Admitted
+from services.gateway.intake.domain.tenant_limits import TenantLimits
+from services.gateway.intake.ports import Outcome
+from services.gateway.intake.protocols.native.points import Decoder
+from services.gateway.intake.publish.point_batches import PointIntakeBatch
+from services.gateway.intake.service import InFlight, Intake, IntakeCounters
 from shared.errors import Unavailable
+from shared.model.batch_id import id_of_key
 from shared.runtime.clock import now_ms
 from tests.support.idempotency import FakeIdempotencyClaims
 
@@ -84,7 +86,7 @@ def route(
     context = IntakeContext(KeyCache(grants), limits, concurrency, counts.in_flight)
     decoder = Decoder(1000, 1000)
 
-    intake = Intake(log, counts.counters, claims or FakeIdempotencyClaims())
+    intake = Intake(log, counts.counters, claims or FakeIdempotencyClaims(), TenantLimits())
     return IntakeRoute(
         context, intake, intake_batches.of_points(decoder.decode, named=True), counts.counters
     ), counts

@@ -1,1 +1,0 @@
-"""The gateway's rules: values in, values out, the time is an argument."""

@@ -1,0 +1,1 @@
+"""What the gateway takes in: points and events."""

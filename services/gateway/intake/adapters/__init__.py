@@ -1,0 +1,1 @@
+"""HTTP and Redis of the intake."""

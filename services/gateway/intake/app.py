@@ -1,0 +1,198 @@
+"""Wires the intake: decoders, limits and pipelines behind the routes that take something in.
+
+Nothing is connected before `run`. Seconds.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from opentelemetry.sdk.metrics import MeterProvider
+
+from services.gateway.auth.key_cache import KeyCache
+from services.gateway.http.body import Limits
+from services.gateway.intake.adapters import http as http_intake
+from services.gateway.intake.adapters import intake_batches, metrics
+from services.gateway.intake.adapters.http import ConcurrencyLimits, Decode, IntakeContext, IntakeRoute
+from services.gateway.intake.adapters.intake_batches import DecodeEvents
+from services.gateway.intake.adapters.redis import RedisIdempotencyClaims
+from services.gateway.intake.domain.series_limit import SeriesLimiter
+from services.gateway.intake.domain.tenant_limits import TenantLimits
+from services.gateway.intake.ports import IdempotencyClaims, IntakeBatch
+from services.gateway.intake.protocols.analytics.decode import Analytics
+from services.gateway.intake.protocols.native import events as events_json
+from services.gateway.intake.protocols.native import points as native
+from services.gateway.intake.publish.event_batches import EventBatches, EventIntakeBatch
+from services.gateway.intake.publish.point_batches import PointBatches, PointIntakeBatch
+from services.gateway.intake.publish.producer import Batches
+from services.gateway.intake.publish.publisher import KafkaPublisher
+from services.gateway.intake.service import InFlight, Intake, IntakeCounters
+from services.gateway.settings import Settings
+from shared.model.bound import Bound
+from shared.runtime import lifecycle, redis
+from shared.runtime.clock import monotonic_s
+from shared.wire.topics import EVENTS, METRICS, Topic
+
+FLUSH_S = 3.0
+"""How long the publishers may take once no request is under way."""
+
+C = TypeVar("C", bound=IntakeBatch)
+
+
+@dataclass(slots=True)
+class Pipeline(Generic[C]):
+    """Points, or events: what brings them to the log, and what counts them."""
+
+    signal: str
+    publisher: KafkaPublisher[C]
+    intake: Intake[C]
+    counters: IntakeCounters
+
+    def counts(self) -> metrics.PipelineCounts:
+        """What `/metrics` shows of it."""
+        return metrics.PipelineCounts(
+            self.signal, self.counters, self.publisher.flow, self.publisher.unacked_s
+        )
+
+    def bound(self) -> Bound:
+        """What waits to be published."""
+        return self.publisher.bound(self.signal)
+
+
+@dataclass(slots=True)
+class IntakeHalf:
+    """The wired intake."""
+
+    points: Pipeline[PointIntakeBatch]
+    events: Pipeline[EventIntakeBatch]
+    routes: Mapping[str, IntakeRoute[Any]]
+    provider: MeterProvider
+
+    def pipelines(self) -> tuple[Pipeline[Any], ...]:
+        """Both of them."""
+        return self.points, self.events
+
+    def refusal(self) -> str | None:
+        """Why nothing can be taken now, None when it can."""
+        return self.points.intake.refusal() or self.events.intake.refusal()
+
+    def log_refusal(self) -> str | None:
+        """Why the log takes nothing, None when it does."""
+        return self.points.publisher.refusal() or self.events.publisher.refusal()
+
+    def begin(self) -> set[asyncio.Task[Any]]:
+        """Publish in the background."""
+        return {
+            lifecycle.background(each.publisher.run(), f"publisher of {each.signal}")
+            for each in self.pipelines()
+        }
+
+    def refuse(self, reason: str) -> None:
+        """Take nothing from now on."""
+        for pipeline in self.pipelines():
+            pipeline.intake.draining = reason
+
+    async def finish(self, publishing: set[asyncio.Task[Any]]) -> None:
+        """Bring what was taken to the log."""
+        for pipeline in self.pipelines():
+            pipeline.publisher.stop()
+        await asyncio.wait(publishing, timeout=FLUSH_S)
+        self.provider.shutdown()
+
+
+def intake(
+    settings: Settings,
+    key_cache: KeyCache,
+    limits: TenantLimits,
+    cache: redis.Client,
+    stopped: Mapping[str, int],
+) -> IntakeHalf:
+    """Wire it; `stopped` counts stopped partitions by topic."""
+    claims = RedisIdempotencyClaims(cache, settings.topic_prefix)
+    points = _pipeline(
+        "points",
+        settings,
+        METRICS,
+        lambda count: PointBatches(count, monotonic_s()),
+        limits=limits,
+        claims=claims,
+    )
+    events = _pipeline("events", settings, EVENTS, EventBatches, limits=limits, claims=claims)
+    concurrency = ConcurrencyLimits(settings.max_requests, settings.inflight_bytes)
+    context = IntakeContext(key_cache, _limits(settings), concurrency, InFlight())
+    decoder = native.Decoder(settings.max_points, settings.max_series, limits.series_limiter)
+    routes = _routes(context, decoder, events_json.Decoder(settings.max_events), points, events)
+    remembered = (key_cache.bound, *limits.bounds(), decoder.bound(), claims.bound())
+    provider = _instruments((points, events), context, limits.series_limiter, stopped, remembered)
+    return IntakeHalf(points, events, routes, provider)
+
+
+def _instruments(
+    pipelines: tuple[Pipeline[Any], ...],
+    context: IntakeContext,
+    series_limiter: SeriesLimiter,
+    stopped: Mapping[str, int],
+    remembered: tuple[Bound, ...],
+) -> MeterProvider:
+    bounds = (*remembered, *context.bounds(), *(pipeline.bound() for pipeline in pipelines))
+    counts = [pipeline.counts() for pipeline in pipelines]
+    return metrics.instruments(counts, context.in_flight, series_limiter, stopped, bounds)
+
+
+def _pipeline(
+    signal: str,
+    settings: Settings,
+    topic: Topic,
+    batches: Callable[[int], Batches[C]],
+    *,
+    limits: TenantLimits,
+    claims: IdempotencyClaims,
+) -> Pipeline[C]:
+    publisher = KafkaPublisher(
+        settings.kafka,
+        settings.topic_prefix + topic.name,
+        batches,
+        deadline_ms=settings.produce_deadline_ms,
+        stall_ms=settings.stall_ms,
+    )
+    counters = IntakeCounters()
+    return Pipeline(signal, publisher, Intake(publisher, counters, claims, limits), counters)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        settings.max_body_bytes,
+        settings.max_decoded_bytes,
+        settings.body_idle_ms / 1000,
+        settings.body_total_ms / 1000,
+    )
+
+
+def _routes(
+    context: IntakeContext,
+    point_decoder: native.Decoder,
+    event_decoder: events_json.Decoder,
+    points: Pipeline[PointIntakeBatch],
+    events: Pipeline[EventIntakeBatch],
+) -> dict[str, IntakeRoute[Any]]:
+    """The routes that take something in, by their paths."""
+    legacy = Analytics(point_decoder, event_decoder)
+
+    def of_points(decode: Decode[PointIntakeBatch], *, beacon: bool) -> IntakeRoute[PointIntakeBatch]:
+        return IntakeRoute(context, points.intake, decode, points.counters, beacon=beacon)
+
+    def of_events(decode: DecodeEvents, *, beacon: bool) -> IntakeRoute[EventIntakeBatch]:
+        return IntakeRoute(
+            context, events.intake, intake_batches.of_events(decode), events.counters, beacon=beacon
+        )
+
+    return {
+        http_intake.POINTS: of_points(
+            intake_batches.of_points(point_decoder.decode, named=True), beacon=False
+        ),
+        http_intake.EVENTS: of_events(event_decoder.decode, beacon=False),
+        http_intake.METRICS: of_points(intake_batches.of_points(legacy.metrics), beacon=True),
+        http_intake.USER_EVENTS: of_events(legacy.legacy_events, beacon=True),
+        http_intake.STEPS: of_events(legacy.steps, beacon=True),
+    }

@@ -1,0 +1,1 @@
+"""Columns of points, and what fills them."""

@@ -1,0 +1,148 @@
+"""Histograms to rows: one for each bucket, its value the middle of the bucket and its weight what lies in it.
+
+An open-ended bucket reaches to zero if zero lies in it, else nowhere: its middle is half its bound, or its bound. The
+law: the middles of a histogram differ, so that each names one running total; empty buckets that hold none are left out.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+from msgspec import UNSET, UnsetType
+from numpy.typing import NDArray
+
+from services.gateway.intake.domain.admission import Mask, Rejection, refused
+from services.gateway.intake.protocols.native.point_body import Histogram, Point
+from shared.errors import Rejected
+from shared.model.point import MAX_MAGNITUDE, MAX_WEIGHT, Points
+from shared.wire.envelope import MAX_ROWS
+
+MAX_BUCKETS = 200
+"""Buckets of a histogram; those of all histograms of a request are at most `MAX_ROWS`."""
+
+CODE = "invalid_histogram"
+SHAPE = (
+    f"histogram: must have at least one bound, one count more than bounds and at most {MAX_BUCKETS} counts"
+)
+BOUNDS = f"histogram: bounds must ascend, not too near to each other, and be at most {MAX_MAGNITUDE:g} in magnitude"
+COUNTS = f"histogram: counts must not be negative and, times the weight, at most {MAX_WEIGHT:g}"
+NO_VALUE = "histogram: not together with a value"
+NO_GAUGE = "kind: must be 'delta' or 'cumulative' for a histogram"
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Buckets:
+    """The buckets of the points that are histograms, end to end."""
+
+    row: Ints
+    """(h,) the point's row."""
+    size: Ints
+    """(h,) how many buckets it has."""
+    total: Mask
+    """(h,) whether they hold running totals."""
+    middle: Floats
+    """(b,) middle of each bucket."""
+    count: Floats
+    """(b,) what lies in it."""
+
+
+class Sides(NamedTuple):
+    """The sides of all buckets; (b,) each."""
+
+    lower: Floats
+    upper: Floats
+    first: Mask
+    """Whether it is the first of its histogram."""
+    last: Mask
+
+
+def buckets_of(rows: Sequence[Point], weight: Floats | None) -> tuple[Buckets | None, list[Rejection]]:
+    """The buckets of all rows that have some, and the refusals by row; raise `Rejected` for too many."""
+    fields = [row.histogram for row in rows]
+    if fields.count(UNSET) == len(fields):
+        return None, []
+    found = [(at, field) for at, field in enumerate(fields) if not isinstance(field, UnsetType)]
+    if sum(len(field.counts) for _, field in found) > MAX_ROWS:
+        raise Rejected("too_many_points", f"histogram: at most {MAX_ROWS} buckets a request")
+    shaped = [(at, field) for at, field in found if _shaped(field)]
+    buckets, sides = _laid(rows, shaped)
+    owner = np.repeat(buckets.row, buckets.size)
+    with np.errstate(over="ignore"):  # what overflows is refused for it
+        heavy = buckets.count if weight is None else buckets.count * np.abs(weight[owner])
+    uncounted = ~((buckets.count >= 0) & (heavy <= MAX_WEIGHT))
+    return buckets, [
+        *refused([at for at, field in found if not _shaped(field)], CODE, SHAPE),
+        *refused([at for at, _ in found if rows[at].value is not UNSET], CODE, NO_VALUE),
+        *refused([at for at, _ in found if rows[at].kind == "gauge"], "invalid_kind", NO_GAUGE),
+        *refused(owner[_unfit(sides, buckets.middle)].tolist(), CODE, BOUNDS),
+        *refused(owner[uncounted].tolist(), CODE, COUNTS),
+    ]
+
+
+def expanded(points: Points, buckets: Buckets, left_out: list[int]) -> Points:
+    """A row for each bucket in the place of its point; the points of these rows are left out."""
+    kept = np.ones(len(points), np.bool_)
+    kept[left_out] = False
+    size = kept.astype(np.int64)
+    size[buckets.row] *= buckets.size
+    source = np.repeat(np.arange(len(points)), size)
+    rows = points.rows(source)
+    of_bucket, of_total = _marked(len(points), buckets.row), _marked(len(points), buckets.row[buckets.total])
+    at, mine = of_bucket[source], np.repeat(kept[buckets.row], buckets.size)
+    weight = np.ones(len(rows)) if rows.weight is None else rows.weight
+    weight[at] *= buckets.count[mine]
+    rows.value[at] = buckets.middle[mine]
+    rows.weight = weight
+    return rows.rows((weight != 0) | of_total[source])
+
+
+def _shaped(histogram: Histogram) -> bool:
+    return 2 <= len(histogram.counts) == len(histogram.bounds) + 1 <= MAX_BUCKETS
+
+
+def _laid(rows: Sequence[Point], found: Sequence[tuple[int, Histogram]]) -> tuple[Buckets, Sides]:
+    """These histograms end to end."""
+    size = np.array([len(histogram.counts) for _, histogram in found], np.int64)
+    sides = _sides(_flat(histogram.bounds for _, histogram in found), size)
+    buckets = Buckets(
+        np.array([at for at, _ in found], np.int64),
+        size,
+        np.array([rows[at].kind == "cumulative" for at, _ in found], np.bool_),
+        sides.lower / 2 + sides.upper / 2,
+        _flat(histogram.counts for _, histogram in found),
+    )
+    return buckets, sides
+
+
+def _sides(bound: Floats, size: Ints) -> Sides:
+    buckets, end = int(size.sum()), np.cumsum(size)
+    first, last = _marked(buckets, end - size), _marked(buckets, end - 1)
+    lower, upper = np.empty(buckets), np.empty(buckets)
+    upper[~last] = bound
+    lower[~first] = bound
+    lower[first] = np.minimum(upper[first], 0)
+    upper[last] = np.maximum(lower[last], 0)
+    return Sides(lower, upper, first, last)
+
+
+def _unfit(sides: Sides, middle: Floats) -> Mask:
+    """Which buckets have a side that cannot be, or a middle that is not above the one before."""
+    wide = ~((np.abs(sides.lower) <= MAX_MAGNITUDE) & (np.abs(sides.upper) <= MAX_MAGNITUDE))
+    unfit = wide | ((sides.upper <= sides.lower) & ~sides.first & ~sides.last)
+    unfit[1:] |= (middle[1:] <= middle[:-1]) & ~sides.first[1:]
+    return np.asarray(unfit)
+
+
+def _flat(lists: Iterable[list[float]]) -> Floats:
+    return np.fromiter(chain.from_iterable(lists), np.float64)
+
+
+def _marked(size: int, places: Ints) -> Mask:
+    marked = np.zeros(size, np.bool_)
+    marked[places] = True
+    return marked

@@ -1,0 +1,1 @@
+"""What is admitted, within which limits, and counted how."""

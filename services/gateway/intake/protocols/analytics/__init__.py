@@ -1,0 +1,1 @@
+"""The bodies of the source documents: web vitals, events and funnel steps."""

@@ -1,0 +1,1 @@
+"""The JSON of our own, points and events."""

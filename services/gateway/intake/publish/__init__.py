@@ -1,0 +1,1 @@
+"""Brings points and events to the log."""

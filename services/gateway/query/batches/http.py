@@ -1,0 +1,47 @@
+"""`GET /v1/batches/{id}`: what became of the batch that a client has sent under this key.
+
+Milliseconds UTC. The law: what is found has been committed; what is not found may still be on its way.
+"""
+
+from fastapi import APIRouter, Request, Response
+
+from services.gateway.auth.http import KEY, api_key_of, key_of
+from services.gateway.auth.key_cache import KeyCache
+from services.gateway.http.problems import Problem
+from services.gateway.query.ports import BatchCounts
+from services.gateway.query.questions.questions import REFUSALS, UNKNOWN, answer, asking
+from services.gateway.query.schemas import BatchBody
+from shared.model.batch_id import checked_key, id_of_key
+
+
+def router(key_cache: KeyCache, counts: BatchCounts) -> APIRouter:
+    """The route, bound to its dependencies."""
+    routes = APIRouter()
+
+    @routes.get(
+        "/v1/batches/{id:path}",
+        response_model=BatchBody,
+        responses=REFUSALS | UNKNOWN,
+        dependencies=[KEY],
+        summary="What became of a batch of points",
+    )
+    async def batch(request: Request, id: str) -> Response:  # noqa: A002 # the contract's word
+        """By its `Idempotency-Key`, within a day: where it has counted so far. 404: nowhere, or not yet."""
+        api_key = await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
+        with asking():
+            key = checked_key("id", "invalid_batch_id", id.encode("utf-8", "replace"))
+            found = await counts.batch_status(id_of_key("points", api_key.grant.tenant_id, key))
+        if found is None:
+            raise Problem(
+                404, "unknown_batch", "nothing of such a batch has counted within a day, or not yet"
+            )
+        return answer(
+            {
+                "batch_id": id,
+                "counted_since_ms": found.counted_since_ms,
+                "partitions": found.partitions,
+                "rows": found.rows,
+            }
+        )
+
+    return routes

@@ -1,0 +1,47 @@
+"""Fills the port for counts of batches from `batch_id`, where owners write the ids that have counted.
+
+Milliseconds UTC outside, seconds inside. Rows are found by marks of 3 bytes an id, so that the ids themselves are read
+of few. The law: all parts of a batch too large for one message are found under its own id.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.gateway.query.batches.batch_status import BatchStatus
+from shared.runtime.postgres import Pool, connection
+from shared.wire.batch_ids import BATCH_ID_BYTES, MARK_BYTES, NOTE, STEM_BYTES
+
+HOLDING = """
+SELECT partition, ids, notes FROM batch_id
+WHERE topic = $1 AND CASE WHEN position($2 in marks) > 0 THEN position($3 in ids) > 0 ELSE false END
+"""
+
+
+class PostgresBatchCounts:
+    """Rows of `batch_id` of one topic."""
+
+    def __init__(self, pool: Pool, topic: str) -> None:
+        self._pool = pool
+        self._topic = topic
+
+    async def batch_status(self, batch_id: bytes) -> BatchStatus | None:
+        """What became of a batch; None: nothing of it has counted within a day. Raises `Unavailable`."""
+        stem = batch_id[:STEM_BYTES]
+        async with connection(self._pool) as conn:
+            rows = await conn.fetch(HOLDING, self._topic, stem[:MARK_BYTES], stem)
+        found = [(partition, _notes_of(stem, ids, notes)) for partition, ids, notes in rows]
+        found = [(partition, notes) for partition, notes in found if len(notes)]
+        if not found:
+            return None
+        return BatchStatus(
+            min(int(notes["received_s"].min()) for _, notes in found) * 1000,
+            len({partition for partition, _ in found}),
+            sum(int(notes["rows"].sum()) for _, notes in found),
+        )
+
+
+def _notes_of(stem: bytes, ids: bytes, notes: bytes) -> NDArray[np.void]:
+    """What is stored beside the ids that begin so."""
+    stems = np.frombuffer(ids, np.uint8).reshape(-1, BATCH_ID_BYTES)[:, :STEM_BYTES]
+    found = (stems == np.frombuffer(stem, np.uint8)).all(axis=1)
+    return np.frombuffer(notes, NOTE)[np.flatnonzero(found)]

@@ -1,0 +1,1 @@
+"""A summary of all metrics, and what fires."""

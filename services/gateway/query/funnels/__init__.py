@@ -1,0 +1,1 @@
+"""How far sessions came in a funnel."""

@@ -1,0 +1,76 @@
+"""`GET /v1/ledger`: what became of everything that a tenant sent.
+
+Times are milliseconds UTC or RFC 3339 with a zone. The law: a difference other than 0 is a fault of ours, and is shown.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from services.gateway.auth.http import KEY, api_key_of, key_of
+from services.gateway.auth.key_cache import KeyCache
+from services.gateway.query.ledger.ledger_query import minutes_of, signal_of
+from services.gateway.query.ports import Ledgers
+from services.gateway.query.questions.questions import REFUSALS, answer, asking, time_of
+from services.gateway.query.schemas import LedgerBody
+from shared.model.ledger import (
+    CONFLICT,
+    COUNTED,
+    DEAD_LETTERED,
+    DERIVED,
+    DUPLICATE,
+    RECEIVED,
+    REJECTED,
+    STALE_TOTAL,
+    Account,
+    total,
+)
+from shared.runtime.clock import now_ms
+
+DEFAULT_RANGE_MS = 3600 * 1000
+"""Range of a question without `from`."""
+
+PLAIN = (RECEIVED, DERIVED, COUNTED, DUPLICATE, CONFLICT, STALE_TOTAL)
+CODED = (REJECTED, DEAD_LETTERED)
+
+
+def router(key_cache: KeyCache, ledgers: Ledgers) -> APIRouter:
+    """The route, bound to its dependencies."""
+    routes = APIRouter()
+
+    @routes.get(
+        "/v1/ledger",
+        response_model=LedgerBody,
+        responses=REFUSALS,
+        dependencies=[KEY],
+        summary="What became of what was sent",
+    )
+    async def ledger(
+        request: Request,
+        signal: Annotated[str, Query(description="`points` or `events`")] = "points",
+        from_: Annotated[str, Query(alias="from", description="Default: an hour before `to`")] = "",
+        to: Annotated[str, Query(description="Default: now")] = "",
+    ) -> Response:
+        """By minute of receive, at most 24 hours: what came in, what became of it, and the difference, which is 0."""
+        api_key = await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
+        with asking():
+            to_ms = time_of("to", to, now_ms() + 1)
+            span = minutes_of(time_of("from", from_, max(0, to_ms - DEFAULT_RANGE_MS)), to_ms)
+            asked = signal_of(signal)
+            found = await ledgers.ledger(api_key.grant.tenant_id, asked, span)
+        return answer({
+            "signal": asked,
+            "from_ms": span.from_ms,
+            "to_ms": span.to_ms,
+            "complete_until_ms": found.complete_until_ms,
+            "minutes": [{"minute_ms": minute_ms} | _told(one) for minute_ms, one in found.minutes.items()],
+            "total": _told(total(found.minutes.values())),
+        })  # fmt: skip
+
+    return routes
+
+
+def _told(account: Account) -> dict[str, object]:
+    plain = {outcome: account.of(outcome) for outcome in PLAIN}
+    coded = {outcome: account.by_code(outcome) for outcome in CODED}
+    return {**plain, **coded, "difference": account.difference}

@@ -1,0 +1,90 @@
+"""What the queries need from outside.
+
+Each port is small enough for a fake of thirty lines. A dependency that is down is `Unavailable`, never another
+exception, and no call waits without a limit of its own.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from services.gateway.query.alerts.alert import Alert, History
+from services.gateway.query.batches.batch_status import BatchStatus
+from services.gateway.query.dashboard.dashboard import Span, Summary
+from services.gateway.query.funnels.funnel import Reach
+from services.gateway.query.ledger.ledger_query import Minutes, TenantLedger
+from services.gateway.query.system.health import Partition
+from services.gateway.query.windows.windows import Query, WindowRow
+from shared.model.funnel import Funnel
+
+Probe = Callable[[], Awaitable[bool]]
+"""Whether a dependency answers."""
+
+
+class Closed(Protocol):
+    """Knows closed windows."""
+
+    async def closed(self, query: Query) -> Sequence[WindowRow]:
+        """Up to `limit + 1` rows in order."""
+        ...
+
+
+class Live(Protocol):
+    """Knows live windows."""
+
+    async def live(self, query: Query, now_ms: int) -> Sequence[WindowRow]:
+        """All live rows of the query."""
+        ...
+
+
+class Funnels(Protocol):
+    """Knows how far sessions came."""
+
+    async def reach(self, tenant_id: int, funnel: Funnel, from_ms: int, to_ms: int) -> Reach:
+        """How far the sessions came that entered in the range."""
+        ...
+
+
+class Alerts(Protocol):
+    """Knows alerts and how they came to be as they are."""
+
+    async def alerts(
+        self, tenant_id: int, states: Sequence[str], resolved_since_ms: int, limit: int
+    ) -> Sequence[Alert]:
+        """Up to `limit` alerts in these states, newest first; of the resolved ones only the recent."""
+        ...
+
+    async def history(self, tenant_id: int, fingerprint: str) -> History | None:
+        """An alert with its transitions, None for an unknown one."""
+        ...
+
+
+class Summaries(Protocol):
+    """Knows closed windows by metric."""
+
+    async def summaries(self, tenant_id: int, span: Span, limit: int) -> Sequence[Summary]:
+        """Up to `limit` metrics by name, each merged over all its series."""
+        ...
+
+
+class Ledgers(Protocol):
+    """Knows what became of what was received."""
+
+    async def ledger(self, tenant_id: int, signal: str, span: Minutes) -> TenantLedger:
+        """What became of the points, or events, that a tenant sent in these minutes."""
+        ...
+
+
+class BatchCounts(Protocol):
+    """Knows what became of batches."""
+
+    async def batch_status(self, batch_id: bytes) -> BatchStatus | None:
+        """What became of a batch; None: nothing of it has counted within a day. Raises `Unavailable`."""
+        ...
+
+
+class Checkpoints(Protocol):
+    """Knows what the services have committed."""
+
+    async def partitions(self, topics: Sequence[str]) -> Sequence[Partition]:
+        """Every partition of the topics that was ever acquired."""
+        ...

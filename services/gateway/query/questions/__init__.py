@@ -1,0 +1,1 @@
+"""How parameters of questions are written, and refused."""

@@ -1,0 +1,84 @@
+"""What the questions of all read routes have in common: how parameters are written, and how they are refused.
+
+Times in questions are milliseconds UTC or RFC 3339 with a zone. The law: a wrong parameter is named in a 400, and what
+cannot be read now is a 503 that says when to come again.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+import orjson
+from fastapi import Response
+
+from services.gateway.http.instants import ms_of
+from services.gateway.http.problems import Problem
+from services.gateway.http.schemas import ProblemBody
+from shared.errors import Rejected, Unavailable
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ProblemBody, "description": "A parameter is wrong"},
+    401: {"model": ProblemBody, "description": "No known key"},
+    403: {"model": ProblemBody, "description": "The key may not read"},
+    503: {"model": ProblemBody, "description": "The tables cannot be read now"},
+}
+"""Answers of a read route other than 200."""
+
+UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": ProblemBody, "description": "No such name"}}
+"""One more for routes that name a thing."""
+
+_instant = Annotated[datetime, msgspec.Meta(tz=True)]
+_INTEGER = re.compile(r"-?\d{1,15}")
+
+
+@contextmanager
+def asking(retry_after_s: int = 1) -> Iterator[None]:
+    """Turn what the inside refuses into the answer that a client gets."""
+    try:
+        yield
+    except Rejected as error:
+        raise Problem(400, error.code, error.message) from error
+    except Unavailable as error:
+        raise Problem(503, "unavailable", "the tables cannot be read now", retry_after_s) from error
+
+
+def answer(body: object, status: int = 200) -> Response:
+    """The body as JSON."""
+    return Response(orjson.dumps(body), status, media_type="application/json")
+
+
+def time_of(field: str, text: str, default_ms: int) -> int:
+    """An instant in milliseconds UTC, the default for an empty text."""
+    if not text:
+        return default_ms
+    if _INTEGER.fullmatch(text):
+        found = int(text)
+    else:
+        try:
+            # A plus in a query string is a blank.
+            instant = msgspec.convert(text.replace(" ", "+"), _instant)
+        except msgspec.ValidationError as error:
+            raise Rejected(
+                "invalid_time", f"{field}: must be milliseconds or RFC 3339 with a zone"
+            ) from error
+        found = ms_of(instant)
+    if not 0 <= found < 1 << 47:
+        raise Rejected("invalid_time", f"{field}: must lie between 1970 and 6429")
+    return found
+
+
+def text_of(field: str, text: str) -> str:
+    """The text itself; raise `Rejected` when Postgres could not hold it."""
+    if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise Rejected(f"invalid_{field}", f"{field}: holds characters that no name has")
+    return text
+
+
+def integer_of(field: str, text: str) -> int:
+    """A whole number."""
+    if not _INTEGER.fullmatch(text):
+        raise Rejected(f"invalid_{field}", f"{field}: must be an integer")
+    return int(text)

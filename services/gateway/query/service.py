@@ -1,0 +1,66 @@
+"""The order of steps of queries that need several ports: windows, and the health of the system.
+
+Times are milliseconds UTC, arguments.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from services.gateway.query.ports import Checkpoints, Closed, Live, Probe
+from services.gateway.query.system import health
+from services.gateway.query.windows.windows import Query, WindowRow, merge
+from shared.errors import Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer to a query."""
+
+    rows: list[WindowRow]
+    truncated: bool
+    """More rows match than the limit allows."""
+    live_available: bool
+    """False: only closed windows could be read."""
+
+
+class Reader:
+    """Answers queries from the tables and the live windows."""
+
+    def __init__(self, closed: Closed, live: Live) -> None:
+        self._closed = closed
+        self._live = live
+
+    async def windows(self, query: Query, now_ms: int) -> Found:
+        """The rows of a query; raise `Unavailable` when the tables cannot be read."""
+        try:
+            # Live first: a window that closes in between is then found in the table, never in neither.
+            live, available = await self._live.live(query, now_ms), True
+        except Unavailable:
+            live, available = [], False
+        rows, truncated = merge(await self._closed.closed(query), live, query.limit)
+        return Found(rows, truncated, available)
+
+
+class SystemHealth:
+    """Looks at the whole system: its dependencies, and what its services have committed."""
+
+    def __init__(
+        self, refusal: Callable[[], str | None], checkpoints: Checkpoints, probes: Mapping[str, Probe]
+    ) -> None:
+        self._refusal = refusal
+        self._checkpoints = checkpoints
+        self._probes = probes
+
+    async def check(self, topics: Mapping[str, str], now_ms: int) -> health.HealthReport:
+        """How the system is; `topics` names the topic of each service."""
+        answers = await asyncio.gather(*(probe() for probe in self._probes.values()))
+        up = dict(zip(self._probes, answers, strict=True))
+        rows: Sequence[health.Partition] = []
+        try:
+            rows = await self._checkpoints.partitions(list(topics.values())) if up["postgres"] else []
+        except Unavailable:
+            up["postgres"] = False
+        services = health.services(rows, topics, now_ms)
+        gateway = health.OK if self._refusal() is None else health.DEGRADED
+        return health.system(up, gateway, services)

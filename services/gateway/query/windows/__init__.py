@@ -1,0 +1,1 @@
+"""Windows of a metric, closed and live."""

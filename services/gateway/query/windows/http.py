@@ -1,0 +1,133 @@
+"""`GET /v1/windows`: a tenant's windows by metric, labels and time.
+
+Times in questions are milliseconds UTC or RFC 3339 with a zone. The law: a wrong parameter is named in a 400, and no
+answer is wider than the key's tenant.
+"""
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from services.gateway.auth.http import KEY, api_key_of, key_of
+from services.gateway.auth.key_cache import KeyCache
+from services.gateway.http.schemas import WindowsBody
+from services.gateway.query.questions.questions import REFUSALS, answer, asking, integer_of, text_of, time_of
+from services.gateway.query.service import Found, Reader
+from services.gateway.query.windows import windows as domain
+from shared.errors import Rejected
+from shared.model.window import TIERS_MS
+from shared.runtime.clock import now_ms
+
+DEFAULT_WINDOWS = 90
+"""Range of a query without `from`, in windows."""
+
+RESOLUTIONS = dict(zip(("10s", "1m", "15m"), TIERS_MS, strict=True))
+"""What a question calls the tiers."""
+
+DEFAULT_LIMIT = 1000
+"""Windows of an answer without `limit`."""
+
+DEFAULT_QUANTILES = ["0.5", "0.95", "0.99"]
+"""Quantiles of a query without `quantile`."""
+
+_DECIMAL = re.compile(r"\d{1,3}(\.\d{1,15})?|\.\d{1,15}")
+
+
+def router(key_cache: KeyCache, reader: Reader) -> APIRouter:
+    """The route, bound to its dependencies."""
+    routes = APIRouter()
+
+    @routes.get(
+        "/v1/windows",
+        response_model=WindowsBody,
+        responses=REFUSALS,
+        dependencies=[KEY],
+        summary="Windows of a metric",
+    )
+    async def windows(  # noqa: PLR0917 - one parameter for each of the query's
+        request: Request,
+        metric: str = "",
+        from_: Annotated[str, Query(alias="from", description="Default: 90 windows before `to`")] = "",
+        to: Annotated[str, Query(description="Default: now")] = "",
+        label: Annotated[list[str], Query(description="`name=value`, repeatable")] = [],  # noqa: B006
+        quantile: Annotated[list[str], Query(description="0 to 1, repeatable")] = DEFAULT_QUANTILES,
+        limit: str = str(DEFAULT_LIMIT),
+        resolution: Annotated[str, Query(description="Length of the windows: 10s, 1m or 15m")] = "10s",
+    ) -> Response:
+        """Closed windows, and live ones marked `final: false`."""
+        api_key = await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
+        now = now_ms()
+        with asking():
+            asked = _asked(
+                api_key.grant.tenant_id, metric, (from_, to), label, quantile, limit, now, _tier(resolution)
+            )
+            found = await reader.windows(asked, now)
+        return answer(_answer(found, asked))
+
+    return routes
+
+
+def _asked(  # noqa: PLR0917 - one parameter for each of the query's
+    tenant_id: int,
+    metric: str,
+    span: tuple[str, str],
+    labels: list[str],
+    quantiles: list[str],
+    limit: str,
+    now: int,
+    resolution_ms: int,
+) -> domain.Query:
+    to_ms = time_of("to", span[1], now + 1)
+    return domain.check(
+        domain.Query(
+            tenant_id,
+            text_of("metric", metric),
+            tuple(_pair(text) for text in labels),
+            time_of("from", span[0], max(0, min(to_ms, now) - DEFAULT_WINDOWS * resolution_ms)),
+            to_ms,
+            tuple(_quantile(text) for text in quantiles),
+            integer_of("limit", limit),
+            resolution_ms,
+        )
+    )
+
+
+def _answer(found: Found, asked: domain.Query) -> dict[str, object]:
+    names = [str(quantile) for quantile in asked.quantiles]
+    return {
+        "windows": [_shown(row, names, asked.resolution_ms) for row in found.rows],
+        "truncated": found.truncated,
+        "live": "available" if found.live_available else "unavailable",
+    }
+
+
+def _shown(row: domain.WindowRow, names: list[str], resolution_ms: int) -> dict[str, object]:
+    series = row.series
+    return {
+        "metric": series.metric, "kind": series.kind, "unit": series.unit, "labels": dict(series.labels),
+        "start_ms": row.start_ms, "end_ms": row.start_ms + resolution_ms,
+        "count": row.count, "sum": row.sum, "min": row.min, "max": row.max, "last": row.last, "last_ms": row.last_ms,
+        "quantiles": dict(zip(names, row.quantiles, strict=True)),
+        "revision": row.revision, "late_count": row.late_count, "watermark_ms": row.watermark_ms, "final": row.final,
+        "estimated": row.estimated,
+    }  # fmt: skip
+
+
+def _tier(text: str) -> int:
+    if text not in RESOLUTIONS:
+        raise Rejected("invalid_resolution", "resolution: must be 10s, 1m or 15m")
+    return RESOLUTIONS[text]
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text_of("label", text).partition("=")
+    if not equals:
+        raise Rejected("invalid_label", "label: must be name=value")
+    return name, value
+
+
+def _quantile(text: str) -> float:
+    if not _DECIMAL.fullmatch(text):
+        raise Rejected("invalid_quantile", "quantile: must be a number from 0 to 1")
+    return float(text)

@@ -1,0 +1,96 @@
+"""Fills the port for live windows from Redis: one value for each partition and window, see `shared.wire.live`.
+
+Times are milliseconds UTC, spans seconds. The law: what cannot be read is not guessed; an absent or frozen Redis is
+`Unavailable` within two seconds.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+
+from services.gateway.query.windows.windows import Query, WindowRow
+from shared.errors import Rejected, Unavailable
+from shared.model import sketch
+from shared.model.rollup import Rollups
+from shared.model.series import Series
+from shared.runtime.redis import Client, guard
+from shared.wire import live, series
+
+DEADLINE_S = 2.0
+"""Outer bound on one question, connection included."""
+
+MAX_SERIES = 50_000
+"""Unpacked series remembered at once."""
+
+
+class RedisLive:
+    """Live windows, as the aggregator last wrote them."""
+
+    def __init__(self, client: Client, partitions: Callable[[], int], prefix: str = "") -> None:
+        self._client = client
+        self._prefix = prefix
+        self._partitions = partitions
+        self._series: dict[bytes, Series] = {}
+
+    async def live(self, query: Query, now_ms: int) -> Sequence[WindowRow]:
+        """All live rows of the query."""
+        starts, partitions = query.live_starts(now_ms), range(self._partitions())
+        keys = [
+            live.key(self._prefix, partition, start_ms) for start_ms in starts for partition in partitions
+        ]
+        if not keys:
+            return []
+        try:
+            with guard():
+                async with asyncio.timeout(DEADLINE_S):
+                    values = await self._client.mget(keys)
+        except TimeoutError as error:
+            raise Unavailable("redis", "no answer in time") from error
+        try:
+            return [row for value in values if isinstance(value, bytes) for row in self._rows(value, query)]
+        except Rejected as error:
+            raise Unavailable("redis", f"a live window cannot be read: {error}") from error
+
+    def _rows(self, value: bytes, query: Query) -> list[WindowRow]:
+        windows = live.decode(value)
+        known = [self._unpacked(packed) for packed in windows.series]
+        asked = [query.matches(one) for one in known]
+        return [
+            _window(windows.rollups, row, known[slot], query)
+            for row, slot in enumerate(windows.rollups.slot.tolist())
+            if asked[slot]
+        ]
+
+    def _unpacked(self, packed: bytes) -> Series:
+        found = self._series.get(packed)
+        if found is None:
+            if len(self._series) >= MAX_SERIES:
+                self._series.clear()
+            found = self._series[packed] = series.unpack(packed)
+        return found
+
+
+def _window(rolled: Rollups, row: int, owner: Series, query: Query) -> WindowRow:
+    span = slice(int(rolled.sketch_at[row]), int(rolled.sketch_at[row + 1]))
+    return WindowRow(
+        series=owner,
+        start_ms=int(rolled.start_ms[row]),
+        count=float(rolled.count[row]),
+        sum=float(rolled.sum[row]),
+        min=_finite(float(rolled.min[row])),
+        max=_finite(float(rolled.max[row])),
+        last=_finite(float(rolled.last[row])),
+        last_ms=int(rolled.last_ms[row]),
+        quantiles=tuple(
+            sketch.quantile(rolled.bucket[span], rolled.weight[span], q) for q in query.quantiles
+        ),
+        revision=int(rolled.revision[row]),
+        late_count=int(rolled.late_count[row]),
+        watermark_ms=int(rolled.watermark_ms[row]),
+        final=False,
+        estimated=bool(rolled.estimated[row]),
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
