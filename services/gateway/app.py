@@ -47,7 +47,7 @@ from services.gateway.adapters.postgres import PostgresGrants, PostgresWindows
 from services.gateway.adapters.postgres_alerts import PostgresAlerts
 from services.gateway.adapters.postgres_batches import PostgresBatchCounts
 from services.gateway.adapters.postgres_breakers import StoppedPartitions
-from services.gateway.adapters.postgres_dashboard import PLANNING, PostgresCheckpoints, PostgresSummaries
+from services.gateway.adapters.postgres_dashboard import PostgresCheckpoints, PostgresSummaries
 from services.gateway.adapters.postgres_funnels import PostgresFunnels
 from services.gateway.adapters.postgres_ledger import PostgresLedger
 from services.gateway.adapters.producer import Batches
@@ -60,7 +60,9 @@ from services.gateway.service import InFlight, Intake, IntakeCounters, Probe, Re
 from services.gateway.settings import Settings
 from shared.errors import Unavailable
 from shared.model.bound import Bound
-from shared.runtime import lifecycle, postgres, redis
+from shared.postgres import connections, planning
+from shared.postgres.connections import reachable
+from shared.runtime import lifecycle, redis
 from shared.runtime.clock import monotonic_s
 from shared.runtime.retry import spread
 from shared.wire.topics import EVENTS, METRICS, TOPICS, Topic
@@ -107,8 +109,8 @@ class Gateway:
     """A wired gateway; also the ASGI application: what takes something in, and the framework for everything else."""
 
     settings: Settings
-    pool: postgres.Pool
-    tables: postgres.Pool
+    pool: connections.Pool
+    tables: connections.Pool
     cache: redis.Client
     pipelines: tuple[Pipeline[Any], ...]
     routes: dict[str, IntakeRoute[Any]]
@@ -127,8 +129,8 @@ class Gateway:
 
 async def build(settings: Settings) -> Gateway:
     """Wire everything; nothing is connected yet."""
-    pool = await postgres.pool(settings.postgres, POOL_SIZE)
-    tables = await postgres.pool(settings.postgres, REPORTS_SIZE, **PLANNING)
+    pool = await connections.pool(settings.postgres, POOL_SIZE)
+    tables = await connections.pool(settings.postgres, REPORTS_SIZE, **planning.EACH_TIME)
     cache = redis.client(settings.redis)
     claims = RedisIdempotencyClaims(cache, settings.topic_prefix)
     points = _pipeline(
@@ -143,7 +145,7 @@ async def build(settings: Settings) -> Gateway:
     rest = framework()
     live = RedisLive(cache, points.publisher.partitions, settings.topic_prefix)
     rest.include_router(http_windows.router(key_cache, Reader(PostgresWindows(pool), live)))
-    probes: dict[str, Probe] = {"postgres": lambda: postgres.reachable(pool), "redis": lambda: answers(cache)}
+    probes: dict[str, Probe] = {"postgres": lambda: reachable(pool), "redis": lambda: answers(cache)}
     rest.include_router(http_health.router(refusal, key_cache, probes))
     for routes in reports(key_cache, tables, settings.topic_prefix):
         rest.include_router(routes)
@@ -238,7 +240,7 @@ def _routes(
     }
 
 
-def reports(key_cache: KeyCache, tables: postgres.Pool, prefix: str) -> list[APIRouter]:
+def reports(key_cache: KeyCache, tables: connections.Pool, prefix: str) -> list[APIRouter]:
     """The routes that answer from the tables alone."""
     alerts = PostgresAlerts(tables)
     topics = {"points": prefix + METRICS.name, "events": prefix + EVENTS.name}

@@ -12,8 +12,8 @@ import numpy as np
 from shared.model.ledger import DERIVED, Line
 from shared.model.point import Points
 from shared.model.series import Series
+from shared.postgres.connections import Pool, connection
 from shared.runtime.kafka import Message, Sender
-from shared.runtime.postgres import Pool, connection
 from shared.wire import envelope
 from shared.wire.series import pack, partition_of, series_id
 from shared.wire.topics import EVENTS, METRICS

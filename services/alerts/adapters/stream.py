@@ -16,8 +16,8 @@ from services.alerts.service import Described, PartitionAlerts, Windows, Work
 from shared.errors import Rejected
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS
+from shared.postgres.connections import Connection
 from shared.runtime.kafka import Sender
-from shared.runtime.postgres import Connection
 from shared.stream import dead_letters
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
 from shared.wire import rollups

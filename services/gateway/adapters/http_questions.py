@@ -16,8 +16,8 @@ from fastapi import Response
 
 from services.gateway.adapters.http_errors import Problem
 from services.gateway.adapters.http_schemas import ProblemBody
-from services.gateway.adapters.instants import ms_of
 from shared.errors import Rejected, Unavailable
+from shared.postgres.instants import ms_of
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": ProblemBody, "description": "A parameter is wrong"},

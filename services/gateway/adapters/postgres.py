@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import orjson
 
-from services.gateway.adapters.instants import at, ms_of
 from services.gateway.auth.ports import Grant
 from services.gateway.domain.query import Query, WindowRow
 from shared.model import sketch
 from shared.model.series import Series
 from shared.model.window import TIERS_MS
-from shared.runtime.postgres import Pool, connection
+from shared.postgres.connections import Pool, connection
+from shared.postgres.instants import at, ms_of
 
 FIND = """
 SELECT tenant_id, scope, points_per_s, points_burst, max_series

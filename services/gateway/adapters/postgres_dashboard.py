@@ -9,14 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from services.gateway.adapters.instants import at, ms_of
 from services.gateway.domain.dashboard import Span, Summary
 from services.gateway.domain.health import Partition
-from shared.runtime.postgres import Pool, connection
-
-PLANNING = {"jit": "off", "plan_cache_mode": "force_custom_plan"}
-"""Settings for these questions: compiling takes longer than they do, and how many windows are asked for decides
-whether they are looked up one by one or read as a range."""
+from shared.postgres.connections import Pool, connection
+from shared.postgres.instants import at, ms_of
 
 SUMMED = """
 WITH member AS MATERIALIZED (

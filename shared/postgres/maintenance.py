@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import Sequence
 
 from shared.errors import Unavailable
+from shared.postgres.connections import Pool, connection
 from shared.runtime.lifecycle import background
-from shared.runtime.postgres import Pool, connection
 from shared.runtime.retry import attempts, spread
 
 EVERY_S = 3600.0
