@@ -62,7 +62,7 @@ class LedgerWatch:
             points = Points(np.zeros(1, np.uint16), np.array([now_ms]), np.array([float(difference)]))
             entries = [Line(series.tenant_id, DERIVED, 1)]
             # Numbers rise by the message, for two may go to one partition.
-            batch = envelope.Batch(
+            batch = envelope.PointBatch(
                 self._producer, now_ms * 1000 + len(messages), now_ms, [packed], points, [], entries
             )
             partition = partition_of(series_id(packed), partitions)

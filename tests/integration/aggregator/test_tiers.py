@@ -92,7 +92,7 @@ class Partition:
     async def content(self) -> dict[int, bytes]:
         """The rows of all tiers as bytes, in the form of those in memory."""
         return {
-            tier: rollups.encode(rollups.Windows(0, True, 0, 0, [], await self.rows(tier)))
+            tier: rollups.encode(rollups.WindowBatch(0, True, 0, 0, [], await self.rows(tier)))
             for tier in TIERS_MS
         }
 
