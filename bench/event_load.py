@@ -118,4 +118,4 @@ def _body(chance: random.Random) -> dict[str, object]:
 
 
 def _packed(batch: list[Event]) -> bytes:
-    return events.encode(events.Batch(events.VERSION, max(event.ts_ms for event in batch) + 5, batch))
+    return events.encode(events.EventBatch(events.VERSION, max(event.ts_ms for event in batch) + 5, batch))

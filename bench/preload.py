@@ -105,7 +105,7 @@ def packed(seq: int, series: list[bytes], points: Points, received_at_ms: int) -
     distinct, slot = np.unique(points.slot, return_inverse=True)
     used = Points(slot.astype(np.uint16), points.ts_ms, points.value)
     named = [series[at] for at in distinct.tolist()]
-    return envelope.encode(envelope.Batch("bench", seq, received_at_ms, named, used, []))
+    return envelope.encode(envelope.PointBatch("bench", seq, received_at_ms, named, used, []))
 
 
 async def fill_naive(kafka: str, topic: str, series: int, messages: int) -> None:

@@ -6,14 +6,11 @@ database cannot call the API.
 
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
-import asyncpg
-
 from shared.errors import Misconfigured
-from shared.runtime.postgres import CONNECT_S, guard
+from shared.postgres import connections
 
 Scope: TypeAlias = Literal["write", "read", "admin"]
 
@@ -66,7 +63,7 @@ async def store(dsn: str, tenant: str, keys: Mapping[str, Scope]) -> None:
     """Make the tenant, where it is new, and let these keys open it. Raises `Misconfigured`, `Unavailable`."""
     if not tenant:
         raise Misconfigured("a tenant needs a name")
-    async with _connection(dsn) as connection, connection.transaction():
+    async with connections.single(dsn) as connection, connection.transaction():
         await connection.execute(_TENANT, tenant)
         for key, scope in keys.items():
             digest = hashlib.sha256(key.encode("ascii")).digest()
@@ -75,13 +72,13 @@ async def store(dsn: str, tenant: str, keys: Mapping[str, Scope]) -> None:
 
 async def listed(dsn: str) -> list[Tenant]:
     """All tenants by name. Raises `Unavailable`."""
-    async with _connection(dsn) as connection:
+    async with connections.single(dsn) as connection:
         return [Tenant(*row) for row in await connection.fetch(_LISTED)]
 
 
 async def limit(dsn: str, tenant: str, change: Change) -> None:
     """Change limits of a tenant. Raises `Misconfigured` when there is none of that name, and `Unavailable`."""
-    async with _connection(dsn) as connection:
+    async with connections.single(dsn) as connection:
         if await connection.fetchval(_LIMIT, tenant, *change) is None:
             raise Misconfigured(f"there is no tenant {tenant!r}: `tidegauge tenant list` names them")
 
@@ -99,13 +96,3 @@ def told(tenants: Sequence[Tenant]) -> list[str]:
         f"{name:{width}}  {rate:>12}  {burst:>12}  {most:>10}  {keys}"
         for name, rate, burst, most, keys in lines
     ]
-
-
-@asynccontextmanager
-async def _connection(dsn: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    with guard():
-        connection = await asyncpg.connect(dsn, timeout=CONNECT_S, command_timeout=CONNECT_S)
-        try:
-            yield connection
-        finally:
-            await connection.close()

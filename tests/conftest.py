@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.stack import Stack
-from shared.runtime import postgres
+from shared.postgres import connections
 from tests.support.stack import migrated
 
 
@@ -18,9 +18,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest_asyncio.fixture
-async def pool(stack: Stack) -> AsyncIterator[postgres.Pool]:
+async def pool(stack: Stack) -> AsyncIterator[connections.Pool]:
     """Connections under the same limits as a service's."""
-    made = await postgres.pool(stack.postgres, 4)
+    made = await connections.pool(stack.postgres, 4)
     yield made
     await made.close()
 

@@ -17,7 +17,7 @@ KILL_S = 10.0
 
 def end_leftovers(state: StateFolder) -> list[str]:
     """Kill what a previous run of this folder left behind; only the holder of the lock may."""
-    left = [process for process in psutil.process_iter() if _is_ours(state, process)]
+    left = [process for process in psutil.process_iter() if is_ours(state, process)]
     names = []
     for process in left:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -27,7 +27,8 @@ def end_leftovers(state: StateFolder) -> list[str]:
     return names
 
 
-def _is_ours(state: StateFolder, process: psutil.Process) -> bool:
+def is_ours(state: StateFolder, process: psutil.Process) -> bool:
+    """Whether a run of this folder started it; not this process, and none that has ended."""
     # Postgres overwrites its environment with its process title, but works in its data folder.
     with contextlib.suppress(psutil.Error, OSError):
         if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:

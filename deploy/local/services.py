@@ -20,13 +20,14 @@ from deploy.local.ports import LOOPBACK
 from deploy.local.prerequisites import Say
 from deploy.local.process import Child, bound_to_us
 from shared.runtime.clock import monotonic_s
+from shared.runtime.retry import spread
 from shared.wire.topics import EVENTS, METRICS, WINDOWS, Topic
 
 GIVE_UP_ENDS, GIVE_UP_S = 3, 30.0
 """So many ends within this span stop the run."""
 
 PAUSE_S, LONGEST_PAUSE_S = 1.0, 10.0
-"""Pause before a restart: doubled each time up to the longest."""
+"""Longest pause before a restart: doubled each time up to the last, and spread."""
 
 STOP_S = 15.0
 """How long a service may take to drain and end."""
@@ -147,7 +148,7 @@ class Watched:
                 raise self.child.obituary()
             # A long life wipes out earlier troubles.
             recent = sum(now_s - end < GIVE_UP_S for end in self._ends)
-            self._pause_s = min(PAUSE_S * 2 ** (recent - 1), LONGEST_PAUSE_S)
+            self._pause_s = spread(min(PAUSE_S * 2 ** (recent - 1), LONGEST_PAUSE_S))
             self._due_s = now_s + self._pause_s
             self._say(
                 f"{self.child.name} ended with code {self.child.exit_code}; "

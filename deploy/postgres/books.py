@@ -6,14 +6,13 @@ are compared that have closed everywhere and whose finer rows are all still ther
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
-
-import asyncpg
 
 from shared.errors import Misconfigured
 from shared.model.ledger import Account
-from shared.runtime.postgres import CONNECT_S, guard
+from shared.postgres import connections
+from shared.postgres.instants import at, ms_of
 
 STATEMENT_S = 120.0
 """Longest time for one look at the tables."""
@@ -109,20 +108,18 @@ class Question:
 
 async def read(dsn: str, question: Question) -> Books:
     """Read everything at one instant; raise `Unavailable`, or `Misconfigured` for an unknown tenant."""
-    with guard():
-        conn = await asyncpg.connect(dsn, timeout=CONNECT_S, command_timeout=STATEMENT_S)
-        try:
-            async with conn.transaction(isolation="repeatable_read", readonly=True):
-                await _check(conn, question)
-                topics = list(question.topics.values())
-                checkpoints = await conn.fetch(_CHECKPOINTS, topics)
-                return Books(
-                    await _minutes(conn, question, topics),
-                    {(row["topic"], row["partition"]): row["next_offset"] for row in checkpoints},
-                    await _tiers(conn, question, checkpoints),
-                )
-        finally:
-            conn.terminate()
+    async with (
+        connections.single(dsn, command_s=STATEMENT_S) as conn,
+        conn.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        await _check(conn, question)
+        topics = list(question.topics.values())
+        checkpoints = await conn.fetch(_CHECKPOINTS, topics)
+        return Books(
+            await _minutes(conn, question, topics),
+            {(row["topic"], row["partition"]): row["next_offset"] for row in checkpoints},
+            await _tiers(conn, question, checkpoints),
+        )
 
 
 async def _check(conn: Any, question: Question) -> None:
@@ -133,7 +130,7 @@ async def _check(conn: Any, question: Question) -> None:
 
 
 async def _minutes(conn: Any, question: Question, topics: list[str]) -> list[Minute]:
-    span = _at(question.from_ms), _at(question.to_ms)
+    span = at(question.from_ms), at(question.to_ms)
     found: dict[tuple[str, str, int], dict[str, int]] = {}
     for topic, name, minute_ms, outcome, count in await conn.fetch(_MINUTES, *span, topics, question.tenant):
         found.setdefault((topic, name or "(none)", minute_ms), {})[outcome] = count
@@ -158,16 +155,12 @@ async def _tiers(conn: Any, question: Question, checkpoints: Sequence[Any]) -> l
 async def _tier(conn: Any, tier: tuple[str, str, int], span: tuple[int, int], question: Question) -> Tier:
     fine, coarse, length_ms = tier
     query = _TIER.format(fine=fine, coarse=coarse)
-    rows = await conn.fetch(query, *map(_at, span), question.tenant, timedelta(milliseconds=length_ms))
+    rows = await conn.fetch(query, *map(at, span), question.tenant, timedelta(milliseconds=length_ms))
     apart = [
         Apart(
-            int(row["window_start"].timestamp() * 1000), row["metric"], row["tenant"],
+            ms_of(row["window_start"]), row["metric"], row["tenant"],
             (row["fine_count"], row["fine_sum"]), (row["coarse_count"], row["coarse_sum"]),
         )
         for row in rows if not row["agree"]
     ]  # fmt: skip
     return Tier(fine, coarse, rows[0]["compared"] if rows else 0, apart)
-
-
-def _at(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -3,19 +3,21 @@
 Times are `timestamptz`. The law: a letter is never deleted or changed here, it is only marked as published again.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
-import asyncpg
-
 from shared.errors import Misconfigured
-from shared.runtime.postgres import CONNECT_S, guard
+from shared.postgres import connections
+from shared.postgres.connections import SingleConnection
 
 PAGE = 50
 """Letters that are read at once; each has up to a mebibyte."""
+
+COMMAND_S = 30.0
+"""Longest time for one statement."""
 
 _CHOSEN = """
 SELECT {what} FROM dead_letter
@@ -59,7 +61,7 @@ UPDATE breaker SET let_through = greatest(let_through, stopped_at, $3), stopped_
 WHERE topic = $1 AND partition = $2 AND stopped_at IS NOT NULL RETURNING let_through
 """
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Connection: TypeAlias = SingleConnection
 Place: TypeAlias = tuple[str, int, int]
 """Topic, partition and offset."""
 
@@ -115,15 +117,9 @@ class Stopped(NamedTuple):
     since: datetime
 
 
-@asynccontextmanager
-async def opened(dsn: str) -> AsyncIterator[Connection]:
+def opened(dsn: str) -> AbstractAsyncContextManager[Connection]:
     """A connection; raises `Unavailable`."""
-    with guard():
-        conn = await asyncpg.connect(dsn, timeout=CONNECT_S, command_timeout=6 * CONNECT_S)
-        try:
-            yield conn
-        finally:
-            conn.terminate()
+    return connections.single(dsn, command_s=COMMAND_S)
 
 
 async def listed(conn: Connection, choice: Choice, limit: int) -> list[DeadLetter]:

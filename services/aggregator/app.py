@@ -20,7 +20,8 @@ from services.aggregator.service import Work
 from services.aggregator.settings import Settings
 from shared.errors import Unavailable
 from shared.model.bound import Bound
-from shared.runtime import instruments, maintenance, postgres, redis
+from shared.postgres import connections, maintenance
+from shared.runtime import instruments, redis
 from shared.runtime.clock import monotonic_s, now_ms
 from shared.runtime.kafka import Sender
 from shared.runtime.lifecycle import background, stop_event
@@ -47,7 +48,7 @@ async def run(settings: Settings) -> None:
     """Aggregate until SIGTERM or SIGINT; raises what the process cannot go on from."""
     stopping = stop_event()
     owner = f"aggregator-{socket.gethostname()}-{os.getpid()}"
-    pool = await postgres.pool(settings.postgres, settings.pool_size)
+    pool = await connections.pool(settings.postgres, settings.pool_size)
     sender = Sender(settings.kafka, owner)
     client = redis.client(settings.redis)
     topic = WindowTopic(sender, settings.topic_prefix)

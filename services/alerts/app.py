@@ -19,7 +19,8 @@ from services.alerts.ports import Receiver
 from services.alerts.service import MAX_ALERTS, MAX_KNOWN, PartitionAlerts, Work
 from services.alerts.settings import Settings, webhooks
 from shared.model.bound import Bound
-from shared.runtime import instruments, maintenance, postgres
+from shared.postgres import connections, maintenance
+from shared.runtime import instruments
 from shared.runtime.kafka import Sender
 from shared.runtime.lifecycle import background, stop_event
 from shared.stream import runtimes
@@ -42,7 +43,7 @@ async def run(settings: Settings) -> None:
     receivers = _receivers(settings, owner)
     stopping = stop_event()
     following = background(file.follow(), "rule file")
-    pool = await postgres.pool(settings.postgres, settings.pool_size)
+    pool = await connections.pool(settings.postgres, settings.pool_size)
     topic = settings.topic_prefix + WINDOWS.name
     deliveries = [Delivery(Outbox(pool, topic), receiver) for receiver in receivers]
     sender = Sender(settings.kafka, owner)

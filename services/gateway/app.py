@@ -24,11 +24,12 @@ from services.gateway.intake.adapters.http import Scope, Send
 from services.gateway.intake.app import IntakeHalf, intake
 from services.gateway.intake.domain.tenant_limits import TenantLimits
 from services.gateway.query import app as query
-from services.gateway.query.dashboard.postgres import PLANNING
 from services.gateway.query.system.postgres import StoppedPartitions
 from services.gateway.settings import Settings
 from shared.errors import Unavailable
-from shared.runtime import lifecycle, postgres, redis
+from shared.postgres import connections, planning
+from shared.postgres.connections import reachable
+from shared.runtime import lifecycle, redis
 from shared.runtime.retry import spread
 from shared.wire.topics import TOPICS
 
@@ -49,8 +50,8 @@ class Gateway:
     """A wired gateway; also the ASGI application: what takes something in, and the framework for everything else."""
 
     settings: Settings
-    pool: postgres.Pool
-    tables: postgres.Pool
+    pool: connections.Pool
+    tables: connections.Pool
     cache: redis.Client
     intake: IntakeHalf
     rest: FastAPI
@@ -67,14 +68,14 @@ class Gateway:
 
 async def build(settings: Settings) -> Gateway:
     """Wire everything; nothing is connected yet."""
-    pool = await postgres.pool(settings.postgres, POOL_SIZE)
-    tables = await postgres.pool(settings.postgres, REPORTS_SIZE, **PLANNING)
+    pool = await connections.pool(settings.postgres, POOL_SIZE)
+    tables = await connections.pool(settings.postgres, REPORTS_SIZE, **planning.EACH_TIME)
     cache = redis.client(settings.redis)
     prefix, limits = settings.topic_prefix, TenantLimits()
     key_cache = KeyCache(PostgresGrants(pool), limits.granted, spread=spread)
     stopped = StoppedPartitions(pool, {prefix + topic.name for topic in TOPICS if topic.readers})
     half = intake(settings, key_cache, limits, cache, stopped.counts)
-    probes: dict[str, Probe] = {"postgres": lambda: postgres.reachable(pool), "redis": lambda: answers(cache)}
+    probes: dict[str, Probe] = {"postgres": lambda: reachable(pool), "redis": lambda: answers(cache)}
 
     async def kafka() -> bool:
         return half.log_refusal() is None

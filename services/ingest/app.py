@@ -1,7 +1,6 @@
 """Wires ingest: the pump drives the intake, maintenance keeps its tables.
 
-Every statement of ingest finds its rows by key, and plans are made once a connection, often while a partition of today
-is still empty. The law: no plan may depend on that, so the planner is told to use the keys.
+Every statement of ingest finds its rows by key, so the planner is told to use the keys.
 """
 
 import os
@@ -11,7 +10,8 @@ from services.ingest.adapters.kafka import DerivedTopic
 from services.ingest.adapters.postgres import MAINTENANCE, EventTables
 from services.ingest.adapters.stream import Ingestion
 from services.ingest.settings import Settings
-from shared.runtime import instruments, maintenance, postgres
+from shared.postgres import connections, maintenance, planning
+from shared.runtime import instruments
 from shared.runtime.kafka import Sender
 from shared.runtime.lifecycle import stop_event
 from shared.stream import runtimes
@@ -23,14 +23,12 @@ from shared.wire.topics import EVENTS
 GROUP = "tidegauge-ingest"
 """Consumer group; its offsets are a mirror for lag tools."""
 
-_BY_KEY = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
-
 
 async def run(settings: Settings) -> None:
     """Ingest until SIGTERM or SIGINT; raises what the process cannot go on from."""
     stopping = stop_event()
     owner = f"ingest-{socket.gethostname()}-{os.getpid()}"
-    pool = await postgres.pool(settings.postgres, settings.pool_size, **_BY_KEY)
+    pool = await connections.pool(settings.postgres, settings.pool_size, **planning.BY_KEY)
     sender = Sender(settings.kafka, owner)
     topic = DerivedTopic(sender, settings.topic_prefix)
     pump = Pump(Ingestion(EventTables(), topic), Ownership(pool, owner))

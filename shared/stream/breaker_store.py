@@ -7,7 +7,7 @@ there for people, and follows from dead letters and checkpoint without it.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from shared.runtime.postgres import Connection
+from shared.postgres.connections import Connection
 from shared.stream.breaker import WINDOW, BreakerTrip
 from shared.stream.processor import RETENTION_GAP, Key, Stored
 

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from shared.errors import Unavailable
-from shared.runtime.postgres import Connection, Pool, connection
+from shared.postgres.connections import Connection, Pool, connection
 from shared.runtime.retry import spread
 
 PATIENCE_S = 2.0

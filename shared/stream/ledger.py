@@ -6,11 +6,11 @@ transaction adds is both sides of the equation, or none, so the ledger closes at
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from shared.model.ledger import Entry, Ledger, dead_lettered, minute_of
-from shared.runtime.postgres import Connection
+from shared.postgres.connections import Connection
+from shared.postgres.instants import at
 from shared.stream.processor import Cut, Key
 from shared.wire.ledger_entries import salvaged
 
@@ -29,7 +29,7 @@ ON CONFLICT (minute, tenant_id, topic, partition, outcome) DO UPDATE SET count =
 async def add(conn: Connection, counts: Mapping[Key, Mapping[Entry, int]]) -> None:
     """Add what each partition has counted since its previous checkpoint."""
     rows = [
-        (datetime.fromtimestamp(minute_ms / 1000, UTC), tenant_id, *key, outcome, number)
+        (at(minute_ms), tenant_id, *key, outcome, number)
         for key, entries in counts.items()
         for (minute_ms, tenant_id, outcome), number in entries.items()
         if number

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from shared.postgres.connections import Connection, Pool, connection
 from shared.runtime import failpoint
-from shared.runtime.postgres import Connection, Pool, connection
 from shared.stream import breaker_store, ledger
 from shared.stream.breaker import BreakerTrip
 from shared.stream.eviction import evicting

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from shared.runtime.postgres import Connection
+from shared.postgres.connections import Connection
 
 RETENTION_GAP = "retention_gap"
 """Code of the dead letter that stands for records which were gone before they were read."""

@@ -13,8 +13,8 @@ import structlog
 
 from shared.errors import Unavailable
 from shared.model.bound import Bound
+from shared.postgres.connections import Connection
 from shared.runtime import failpoint
-from shared.runtime.postgres import Connection
 from shared.runtime.retry import attempts, spread
 from shared.stream.breaker import BreakerTrip
 from shared.stream.owned import OwnedPartition, owned_from

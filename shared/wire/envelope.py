@@ -69,7 +69,7 @@ class _Wire(msgspec.Struct, gc=False, omit_defaults=True):
 
 
 @dataclass(slots=True, eq=False)
-class Batch:
+class PointBatch:
     """Points of many requests that one producer sent to one partition; without rows it is a tick."""
 
     producer: str
@@ -95,7 +95,7 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Wire)
 
 
-def encode(batch: Batch) -> bytes:
+def encode(batch: PointBatch) -> bytes:
     """The bytes of a batch; the caller vouches for its columns."""
     points = batch.points
     optional = zip(_OPTIONAL, points.optional(), strict=True)
@@ -133,7 +133,7 @@ def tick(producer: str, seq: int, received_at_ms: int, entries: Sequence[Line] |
     )
 
 
-def decode(value: bytes | None, appended_at_ms: int) -> Batch:
+def decode(value: bytes | None, appended_at_ms: int) -> PointBatch:
     """The batch of a record appended at `appended_at_ms`; raise `Rejected` saying which field is wrong."""
     try:
         wire = _decoder.decode(value or b"")
@@ -146,7 +146,7 @@ def decode(value: bytes | None, appended_at_ms: int) -> Batch:
     if len(points):
         _check(points, len(wire.series), wire.received_at_ms)
     _check_parts(wire.batches, len(points))
-    return Batch(
+    return PointBatch(
         wire.producer,
         wire.seq,
         wire.received_at_ms,

@@ -56,7 +56,7 @@ class Event(msgspec.Struct, gc=False, omit_defaults=True):
     """A JSON object."""
 
 
-class Batch(msgspec.Struct, gc=False, omit_defaults=True):
+class EventBatch(msgspec.Struct, gc=False, omit_defaults=True):
     """Events of many requests that a gateway sent to one partition."""
 
     v: int
@@ -70,10 +70,10 @@ class Batch(msgspec.Struct, gc=False, omit_defaults=True):
 encode = msgspec.json.Encoder().encode
 """The bytes of a batch; the caller vouches for its events."""
 
-_decoder = msgspec.json.Decoder(Batch)
+_decoder = msgspec.json.Decoder(EventBatch)
 
 
-def decode(value: bytes | None, appended_at_ms: int) -> Batch:
+def decode(value: bytes | None, appended_at_ms: int) -> EventBatch:
     """The batch of a record appended at `appended_at_ms`; raise `Rejected` saying which field is wrong."""
     try:
         batch = _decoder.decode(value or b"")

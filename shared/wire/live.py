@@ -8,7 +8,7 @@ import cramjam
 
 from shared.errors import Rejected
 from shared.wire import rollups
-from shared.wire.rollups import Windows
+from shared.wire.rollups import WindowBatch
 
 TTL_S = 120
 """How long a key outlives its last change."""
@@ -27,7 +27,7 @@ def encode(packed: bytes, next_offset: int) -> bytes:
     return next_offset.to_bytes(_OFFSET_BYTES, "big") + bytes(cramjam.zstd.compress(packed, level=_LEVEL))
 
 
-def decode(value: bytes) -> Windows:
+def decode(value: bytes) -> WindowBatch:
     """The windows of a value; raise `Rejected` for other bytes."""
     try:
         return rollups.decode(bytes(cramjam.zstd.decompress(value[_OFFSET_BYTES:])))

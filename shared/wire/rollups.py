@@ -40,7 +40,7 @@ class _Wire(msgspec.Struct, gc=False, omit_defaults=True):
 
 
 @dataclass(slots=True, eq=False)
-class Windows:
+class WindowBatch:
     """Rollups of one partition of the metrics topic, as of one place in its log."""
 
     partition: int
@@ -63,14 +63,14 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Wire)
 
 
-def tick(partition: int, next_offset: int, watermark_ms: int) -> Windows:
+def tick(partition: int, next_offset: int, watermark_ms: int) -> WindowBatch:
     """Final windows without rows: all that end at or before the watermark have been published."""
-    return Windows(
+    return WindowBatch(
         partition, True, next_offset, watermark_ms, [], _rows(dict.fromkeys((*_COLUMNS, "weight"), b""))
     )
 
 
-def encode(windows: Windows) -> bytes:
+def encode(windows: WindowBatch) -> bytes:
     """The bytes of a batch of windows."""
     rows = windows.rollups
     later = ("estimated",) * bool(rows.estimated.any()) + _LATER[1:] * bool(len(rows.register))
@@ -94,7 +94,7 @@ def encode(windows: Windows) -> bytes:
     )
 
 
-def decode(value: bytes | None) -> Windows:
+def decode(value: bytes | None) -> WindowBatch:
     """The windows of these bytes; raise `Rejected` for other bytes or another version."""
     try:
         wire = _decoder.decode(value or b"")
@@ -106,7 +106,7 @@ def decode(value: bytes | None) -> Windows:
     except (msgspec.DecodeError, UnicodeDecodeError, KeyError, ValueError) as error:
         raise Rejected("bad_windows", str(error)) from error
     _check(rows, len(wire.series))
-    return Windows(
+    return WindowBatch(
         wire.partition, wire.final, wire.next_offset, wire.watermark_ms, wire.series, rows, wire.resolution_ms
     )
 

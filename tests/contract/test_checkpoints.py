@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from deploy.local.stack import Stack
 from shared.errors import Unavailable
-from shared.runtime import postgres
+from shared.postgres import connections
 from shared.stream.ownership import Outcome, Ownership
 from shared.stream.processor import Checkpoint, Cut, Key, Stored
 from shared.stream.pump import Checkpoints
@@ -32,7 +32,7 @@ async def owners(request: pytest.FixtureRequest) -> AsyncIterator[Owners]:
         yield lambda name: MemoryCheckpoints(store, name)
     else:
         stack: Stack = request.getfixturevalue("stack")
-        pool = await postgres.pool(stack.postgres, 4)
+        pool = await connections.pool(stack.postgres, 4)
         yield lambda name: Ownership(pool, name)
         await pool.close()
 

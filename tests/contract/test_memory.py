@@ -10,9 +10,9 @@ import pytest_asyncio
 from services.ingest.adapters.postgres import EventIds
 from services.ingest.domain.dedup import DAY_MS, Id, day_of
 from services.ingest.ports import Memory
-from shared.runtime import postgres
+from shared.postgres import connections
+from shared.postgres.connections import Connection
 from shared.runtime.clock import now_ms
-from shared.runtime.postgres import Connection
 from tests.support.memory import FakeMemory
 
 pytestmark = pytest.mark.servers
@@ -30,9 +30,9 @@ def tenant_id() -> int:
 
 
 @pytest_asyncio.fixture
-async def conn(pool: postgres.Pool) -> AsyncIterator[Connection]:
+async def conn(pool: connections.Pool) -> AsyncIterator[Connection]:
     """A connection."""
-    async with postgres.connection(pool) as conn:
+    async with connections.connection(pool) as conn:
         yield conn
 
 

@@ -11,8 +11,8 @@ import pytest
 from deploy.postgres.dead_letters import Connection as Operator
 from deploy.postgres.dead_letters import resume
 from shared.errors import Misconfigured, Rejected, Unavailable
-from shared.runtime import postgres
-from shared.runtime.postgres import Connection
+from shared.postgres import connections
+from shared.postgres.connections import Connection
 from shared.stream.owned import check_bounds
 from shared.stream.ownership import Ownership
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
@@ -76,7 +76,7 @@ def records(text: str, first: int = 0) -> list[Record]:
     return [Record(first + i, 1, char.strip().encode()) for i, char in enumerate(text)]
 
 
-async def pumping(pool: postgres.Pool, key: Key, owner: str = "a") -> tuple[Pump[str], Journal]:
+async def pumping(pool: connections.Pool, key: Key, owner: str = "a") -> tuple[Pump[str], Journal]:
     """A pump that holds the partition."""
     journal = Journal()
     pump = Pump(journal, Ownership(pool, owner))
@@ -84,7 +84,7 @@ async def pumping(pool: postgres.Pool, key: Key, owner: str = "a") -> tuple[Pump
     return pump, journal
 
 
-async def test_folds_each_record_once(pool: postgres.Pool, key: Key) -> None:
+async def test_folds_each_record_once(pool: connections.Pool, key: Key) -> None:
     """Records below the next offset are passed over, whatever the runtime delivers again."""
     pump, journal = await pumping(pool, key)
     assert pump.take(key, records("abc"))
@@ -94,7 +94,7 @@ async def test_folds_each_record_once(pool: postgres.Pool, key: Key) -> None:
     assert ["abcd"] == journal.saved
 
 
-async def test_a_hole_stops_the_fold(pool: postgres.Pool, key: Key) -> None:
+async def test_a_hole_stops_the_fold(pool: connections.Pool, key: Key) -> None:
     """A record beyond the next offset is not folded: the runtime is told to rewind."""
     pump, _ = await pumping(pool, key)
     pump.take(key, records("ab"))
@@ -106,7 +106,7 @@ async def test_a_hole_stops_the_fold(pool: postgres.Pool, key: Key) -> None:
     assert pump.hole() is None
 
 
-async def test_successor_goes_on_from_the_checkpoint(pool: postgres.Pool, key: Key) -> None:
+async def test_successor_goes_on_from_the_checkpoint(pool: connections.Pool, key: Key) -> None:
     """State and offset are restored together; what was not committed is forgotten."""
     pump, _ = await pumping(pool, key)
     pump.take(key, records("ab"))
@@ -119,7 +119,7 @@ async def test_successor_goes_on_from_the_checkpoint(pool: postgres.Pool, key: K
     assert ["abc"] == journal.saved
 
 
-async def test_commit_of_a_former_owner_writes_nothing(pool: postgres.Pool, key: Key) -> None:
+async def test_commit_of_a_former_owner_writes_nothing(pool: connections.Pool, key: Key) -> None:
     """The epoch decides; the loser forgets the partition and says that it was fenced."""
     pump, journal = await pumping(pool, key)
     pump.take(key, records("ab"))
@@ -130,7 +130,7 @@ async def test_commit_of_a_former_owner_writes_nothing(pool: postgres.Pool, key:
     assert pump.fenced() is not None
 
 
-async def test_commit_whose_answer_was_lost_is_not_repeated(pool: postgres.Pool, key: Key) -> None:
+async def test_commit_whose_answer_was_lost_is_not_repeated(pool: connections.Pool, key: Key) -> None:
     """Committing the same cut again recognises that it is in the tables, and writes nothing."""
     ownership = Ownership(pool, "a")
     stored = (await ownership.acquire([key], Journal().restore))[0][key]
@@ -144,7 +144,7 @@ async def test_commit_whose_answer_was_lost_is_not_repeated(pool: postgres.Pool,
     assert frozenset([key]) == second.done
 
 
-async def test_a_predecessor_that_stands_still_is_ended(pool: postgres.Pool, key: Key) -> None:
+async def test_a_predecessor_that_stands_still_is_ended(pool: connections.Pool, key: Key) -> None:
     """Also within a statement, where Postgres sees no idle transaction; what it had written is undone."""
     ownership, woken = Ownership(pool, "a"), asyncio.Event()
     stored = (await ownership.acquire([key], Journal().restore))[0][key]
@@ -165,13 +165,13 @@ async def test_a_predecessor_that_stands_still_is_ended(pool: postgres.Pool, key
         await frozen
 
 
-async def _is_locked(pool: postgres.Pool, key: Key) -> bool:
+async def _is_locked(pool: connections.Pool, key: Key) -> bool:
     query = "SELECT FROM partition_state WHERE (topic, partition) = ($1, $2) FOR UPDATE SKIP LOCKED"
-    async with postgres.connection(pool) as conn:
+    async with connections.connection(pool) as conn:
         return not await conn.fetch(query, *key)
 
 
-async def test_commit_that_failed_keeps_its_cut(pool: postgres.Pool, key: Key) -> None:
+async def test_commit_that_failed_keeps_its_cut(pool: connections.Pool, key: Key) -> None:
     """After an outage the old cut goes first, and what was folded meanwhile follows."""
     pump, journal = await pumping(pool, key)
     pump.take(key, records("ab"))
@@ -185,12 +185,12 @@ async def test_commit_that_failed_keeps_its_cut(pool: postgres.Pool, key: Key) -
     assert (["ab", "ab", "abc"], ["ab", "abc"]) == (journal.saved, journal.published)
 
 
-async def test_refused_record_is_kept_with_its_reason(pool: postgres.Pool, key: Key) -> None:
+async def test_refused_record_is_kept_with_its_reason(pool: connections.Pool, key: Key) -> None:
     """A dead letter is written by the transaction that passes it."""
     pump, journal = await pumping(pool, key)
     pump.take(key, records("a b"))
     await pump.commit()
-    async with postgres.connection(pool) as conn:
+    async with connections.connection(pool) as conn:
         rows = await conn.fetch(
             'SELECT "offset", code, reason, value FROM dead_letter WHERE topic = $1', key.topic
         )
@@ -199,7 +199,7 @@ async def test_refused_record_is_kept_with_its_reason(pool: postgres.Pool, key: 
     assert ["ab"] == journal.saved
 
 
-async def test_lost_records_are_reported(pool: postgres.Pool, key: Key) -> None:
+async def test_lost_records_are_reported(pool: connections.Pool, key: Key) -> None:
     """What retention removed before it was read becomes a dead letter, and the fold goes on after it."""
     pump, _ = await pumping(pool, key)
     owned = pump.owned[key]
@@ -209,7 +209,7 @@ async def test_lost_records_are_reported(pool: postgres.Pool, key: Key) -> None:
 
 
 async def test_what_retention_takes_of_a_stopped_partition_does_not_resume_it(
-    pool: postgres.Pool, key: Key
+    pool: connections.Pool, key: Key
 ) -> None:
     """It stands where it stood, whoever owns it; the gap is reported once it goes on."""
     pump, _ = await pumping(pool, key)
@@ -224,7 +224,7 @@ async def test_what_retention_takes_of_a_stopped_partition_does_not_resume_it(
     assert (5_000, 1) == (check_bounds(owned, earliest=5_000, end=6_000), len(owned.dead))
 
 
-async def test_a_topic_made_anew_is_not_read(pool: postgres.Pool, key: Key) -> None:
+async def test_a_topic_made_anew_is_not_read(pool: connections.Pool, key: Key) -> None:
     """A checkpoint past the end of the log stops the start and says what to do."""
     pump, _ = await pumping(pool, key)
     pump.take(key, records("abc"))
@@ -234,7 +234,7 @@ async def test_a_topic_made_anew_is_not_read(pool: postgres.Pool, key: Key) -> N
         check_bounds(pump.owned[key], earliest=0, end=2)
 
 
-async def test_a_partition_is_stopped_until_it_is_resumed(pool: postgres.Pool, key: Key) -> None:
+async def test_a_partition_is_stopped_until_it_is_resumed(pool: connections.Pool, key: Key) -> None:
     """Neither a commit nor a successor takes more of it; all that was bad is a dead letter once."""
     pump, _ = await pumping(pool, key)
     pump.take(key, records("a" + " " * 130))
@@ -245,7 +245,7 @@ async def test_a_partition_is_stopped_until_it_is_resumed(pool: postgres.Pool, k
     await successor.resume()
     assert ({}, []) == (await successor.commit(), successor.rewinds())
 
-    async with postgres.connection(pool) as conn:
+    async with connections.connection(pool) as conn:
         rows = await conn.fetch("SELECT stopped_at, reason FROM breaker WHERE topic = $1", key.topic)
         letters = await conn.fetchval("SELECT count(*) FROM dead_letter WHERE topic = $1", key.topic)
         assert ([(101, "100 bad messages in a row")], 100) == ([tuple(row) for row in rows], letters)
@@ -258,13 +258,13 @@ async def test_a_partition_is_stopped_until_it_is_resumed(pool: postgres.Pool, k
     assert ["ab"] == journal.saved
 
 
-async def test_what_an_operator_resumed_stays_resumed(pool: postgres.Pool, key: Key) -> None:
+async def test_what_an_operator_resumed_stays_resumed(pool: connections.Pool, key: Key) -> None:
     """For a successor too; beyond it all is counted anew."""
     pump, _ = await pumping(pool, key)
     pump.take(key, records(" " * 100))
     await pump.commit()
     await pump.resume()
-    async with postgres.connection(pool) as conn:
+    async with connections.connection(pool) as conn:
         assert 400 == await resume(cast(Operator, conn), *key, 400)
     successor, _ = await pumping(pool, key, "b")
     successor.take(key, records(" " * 400, 100))
@@ -272,7 +272,7 @@ async def test_what_an_operator_resumed_stays_resumed(pool: postgres.Pool, key: 
     assert {key: 500} == await successor.commit()
 
 
-async def test_the_share_is_known_after_a_restart(pool: postgres.Pool, key: Key) -> None:
+async def test_the_share_is_known_after_a_restart(pool: connections.Pool, key: Key) -> None:
     """Ten bad ones before it and one after it, of a thousand: which they are is in the dead letters."""
     pump, _ = await pumping(pool, key)
     pump.take(key, records("a " * 10 + "a" * 900))

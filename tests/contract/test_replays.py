@@ -117,7 +117,7 @@ def _message(chance: random.Random, seq: int, clock_ms: int, series: list[bytes]
     value[histogram] = random_.choice([0.5, 2.0], histogram.sum())
     weight = np.where(histogram, np.abs(weight) * (seq + 1), weight)
     points = Points(slot.astype(np.uint16), ts_ms.astype(np.int64), value, weight)
-    return envelope.encode(envelope.Batch("gateway", seq, clock_ms, series, points, []))
+    return envelope.encode(envelope.PointBatch("gateway", seq, clock_ms, series, points, []))
 
 
 async def shared(rig: Rig, log: Log, count: int, crash: str = "") -> dict[str, list[str]]:

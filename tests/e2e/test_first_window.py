@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from deploy.local.folder import StateFolder
+from deploy.local.leftovers import is_ours
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]
@@ -80,7 +81,7 @@ def shell(command: str, folder: Path) -> str:
 def belonging_to(folder: Path) -> list[psutil.Process]:
     """Every process of the system in a folder."""
     state = StateFolder(folder)
-    return [process for process in psutil.process_iter() if state._is_ours(process)]
+    return [process for process in psutil.process_iter() if is_ours(state, process)]
 
 
 @pytest.fixture

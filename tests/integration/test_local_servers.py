@@ -18,6 +18,7 @@ import pytest
 from deploy.kafka import topics
 from deploy.local import kafka, postgres, redis
 from deploy.local.folder import ROOT, Occupied, StateFolder
+from deploy.local.leftovers import is_ours
 from deploy.local.process import MARK, Died
 from deploy.local.server import NotOurs
 from deploy.local.stack import Stack
@@ -39,7 +40,7 @@ with Stack.up(Path(sys.argv[1]), environ={}) as stack:
 def processes_of(folder: Path) -> list[psutil.Process]:
     """Every process that belongs to a folder."""
     state = StateFolder(folder)
-    return [process for process in psutil.process_iter() if state._is_ours(process)]
+    return [process for process in psutil.process_iter() if is_ours(state, process)]
 
 
 @pytest.fixture

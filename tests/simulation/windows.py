@@ -191,7 +191,7 @@ class Windows:
             np.array([one.weight for one in points]),
         )
         return envelope.encode(
-            envelope.Batch(*sent, [self._series(number) for number in numbers], columns, [])
+            envelope.PointBatch(*sent, [self._series(number) for number in numbers], columns, [])
         )
 
     def _series(self, number: int) -> bytes:

@@ -94,6 +94,7 @@ class World:
     """One seed."""
 
     def __init__(self, seed: int, parts: Parts) -> None:
+        self._seed = seed
         self.chance = chance = random.Random(seed)
         self.service, self._parts = parts.service, parts
         self.loop = SimulatedLoop(chance)
@@ -118,6 +119,8 @@ class World:
 
     def run(self) -> None:
         """Let it happen."""
+        # The pump draws its pauses from the generator that all of Python shares.
+        random.seed(self._seed)
         self.loop.run(self._story())
 
     async def _story(self) -> None:

@@ -100,7 +100,7 @@ class Gateway:
         async with httpx2.AsyncClient(base_url=self.url, timeout=20) as client:
             return await client.post(path, content=content, headers=given)
 
-    async def batches(self) -> list[tuple[int, envelope.Batch]]:
+    async def batches(self) -> list[tuple[int, envelope.PointBatch]]:
         """Every message of the topic of points with its partition, decoded as the aggregator does."""
         return [
             (partition, envelope.decode(record.value, record.timestamp))

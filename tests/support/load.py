@@ -109,12 +109,12 @@ class Load:
             ]
         await asyncio.gather(*acks)
 
-    def _batch(self, series: list[bytes]) -> envelope.Batch:
+    def _batch(self, series: list[bytes]) -> envelope.PointBatch:
         rows = [(slot, self._ts(), packed) for slot, packed in enumerate(series)]
         kept = [(slot, ts, self._value(packed, ts)) for slot, ts, packed in rows if self._room(packed, ts)]
         slot, ts, value = zip(*kept, strict=True) if kept else ((), (), ())
         points = Points(np.array(slot, np.uint16), np.array(ts, np.int64), np.array(value, np.float64))
-        return envelope.Batch(self._producer_id, self._seq, self._clock_ms, series, points, [])
+        return envelope.PointBatch(self._producer_id, self._seq, self._clock_ms, series, points, [])
 
     def _ts(self) -> int:
         late_ms = self._random.choice((0, 0, 0, 0, 0, 0, 1_500, 9_000, 25_000))

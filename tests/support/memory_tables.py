@@ -46,7 +46,8 @@ class MemoryTables:
     def content(self) -> dict[int, bytes]:
         """All rows of each tier."""
         return {
-            tier: rollups.encode(rollups.Windows(0, True, 0, 0, [], rows)) for tier, rows in self.rows.items()
+            tier: rollups.encode(rollups.WindowBatch(0, True, 0, 0, [], rows))
+            for tier, rows in self.rows.items()
         }
 
 

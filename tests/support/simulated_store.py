@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from shared.errors import Unavailable
-from shared.runtime.postgres import Connection
+from shared.postgres.connections import Connection
 from shared.stream.breaker import BreakerTrip
 from shared.stream.ownership import F, Outcome, Restore, Write
 from shared.stream.processor import Cut, Key, Stored

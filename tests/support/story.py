@@ -118,11 +118,11 @@ class Story:
             if mine:
                 await self.send(partition, rollups.encode(self.windows(partition, mine, final=final)))
 
-    def windows(self, partition: int, series: list[int], *, final: bool) -> rollups.Windows:
+    def windows(self, partition: int, series: list[int], *, final: bool) -> rollups.WindowBatch:
         """The open window of these series as a message."""
         values = [self._now.get(s) or BREACH for s in series]
         packed = [self.series[s] for s in series]
-        return rollups.Windows(
+        return rollups.WindowBatch(
             partition, final, 0, self.window_ms + BASE_MS * final, packed, _rows(self.window_ms, values)
         )
 

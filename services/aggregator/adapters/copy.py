@@ -1,6 +1,6 @@
 """Rollups as a stream for `COPY ... FROM STDIN (FORMAT binary)`, of the staging table or of a table of rollups.
 
-Source: PostgreSQL manual, COPY, "Binary Format", and the send formats of its types; asyncpg's own encoder takes 25 us
+Source: PostgreSQL manual, the send formats of its types; asyncpg's own encoder takes 25 us
 a row for the two arrays of a sketch, this 2. The law: field order is that of `COLUMNS`, and only a distinct count may
 be null.
 """
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from services.aggregator.domain.cells import NEVER_MS
 from shared.model.rollup import Rollups
+from shared.postgres import copying
 from shared.wire import distinct
 
 COLUMNS = {
@@ -28,12 +29,6 @@ COLUMNS = {
 Part: TypeAlias = tuple[Rollups, NDArray[np.int64]]
 """Rows, and the id of each row's series."""
 
-_SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
-_END = b"\xff\xff"
-_EPOCH_MS = 946_684_800_000
-"""Postgres counts microseconds from 2000."""
-
-_NULL = -1
 _INT2_OID = 21
 _FLOAT8_OID = 701
 
@@ -63,10 +58,10 @@ _WEIGHT_ITEM = np.dtype([("bytes", ">i4"), ("item", ">f8")])
 
 async def stream(parts: Iterable[Part]) -> AsyncIterator[bytes]:
     """The whole stream for the rows of these parts, part by part."""
-    yield _SIGNATURE
+    yield copying.HEADER
     for rows, series_ids in parts:
         yield _tuples(rows, series_ids)
-    yield _END
+    yield copying.END
 
 
 def _tuples(rows: Rollups, series_ids: NDArray[np.int64]) -> bytes:
@@ -106,14 +101,14 @@ def _heads(rows: Rollups, series_ids: NDArray[np.int64], packed: dict[int, bytes
     heads["fields"] = len(COLUMNS)
     for name, form in _SCALARS:
         heads[f"{name}_bytes"] = np.dtype(form).itemsize
-    heads["window_start"] = (rows.start_ms - _EPOCH_MS) * 1000
-    heads["watermark"] = (rows.watermark_ms - _EPOCH_MS) * 1000
+    heads["window_start"] = copying.microseconds(rows.start_ms)
+    heads["watermark"] = copying.microseconds(rows.watermark_ms)
     # The smallest number is Postgres's word for minus infinity.
-    heads["last_at"] = np.where(rows.last_ms > NEVER_MS, (rows.last_ms - _EPOCH_MS) * 1000, NEVER_MS)
+    heads["last_at"] = np.where(rows.last_ms > NEVER_MS, copying.microseconds(rows.last_ms), NEVER_MS)
     heads["series_id"] = series_ids
     for name in ("revision", "late_count", "count", "sum", "min", "max", "last", "estimated"):
         heads[name] = getattr(rows, name)
-    heads["distinct_bytes"] = _NULL
+    heads["distinct_bytes"] = copying.NULL
     heads["distinct_bytes"][list(packed)] = [len(value) for value in packed.values()]
     whole["bucket"] = _array_header(np.diff(rows.sketch_at), _INT2_OID, _BUCKET_ITEM)
     return whole

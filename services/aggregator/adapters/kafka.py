@@ -55,7 +55,7 @@ class WindowTopic:
                 for part in _parts(work.series, rows):
                     series, named = compact(work.series, part)
                     yield self._message(
-                        rollups.Windows(
+                        rollups.WindowBatch(
                             cut.key.partition, True, cut.end, watermark_ms, series, named, resolution_ms
                         )
                     )
@@ -65,12 +65,12 @@ class WindowTopic:
         for part in _parts(window.series, window.rollups):
             series, rows = compact(window.series, part)
             yield self._message(
-                rollups.Windows(
+                rollups.WindowBatch(
                     window.partition, False, window.next_offset, window.watermark_ms, series, rows
                 )
             )
 
-    def _message(self, windows: rollups.Windows) -> Message:
+    def _message(self, windows: rollups.WindowBatch) -> Message:
         return Message(self._windows, windows.partition, rollups.encode(windows))
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from shared.model.ledger import DERIVED, Line
 from shared.model.point import Points
 from shared.model.series import Series
+from shared.postgres.connections import Pool, connection
 from shared.runtime.kafka import Message, Sender
-from shared.runtime.postgres import Pool, connection
 from shared.wire import envelope
 from shared.wire.series import pack, partition_of, series_id
 from shared.wire.topics import EVENTS, METRICS
@@ -62,7 +62,7 @@ class LedgerWatch:
             points = Points(np.zeros(1, np.uint16), np.array([now_ms]), np.array([float(difference)]))
             entries = [Line(series.tenant_id, DERIVED, 1)]
             # Numbers rise by the message, for two may go to one partition.
-            batch = envelope.Batch(
+            batch = envelope.PointBatch(
                 self._producer, now_ms * 1000 + len(messages), now_ms, [packed], points, [], entries
             )
             partition = partition_of(series_id(packed), partitions)

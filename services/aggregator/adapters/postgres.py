@@ -17,8 +17,9 @@ from services.aggregator.domain.lateness import bites, revise, rows_to_revise
 from services.aggregator.service import Work
 from shared.model.rollup import Ints, Rollups
 from shared.model.window import TIERS_MS
+from shared.postgres import planning
+from shared.postgres.connections import Connection
 from shared.runtime import failpoint
-from shared.runtime.postgres import Connection
 from shared.stream import ledger
 from shared.stream.processor import Key
 from shared.wire.series import series_id, unpack
@@ -67,9 +68,7 @@ SET revision = excluded.revision, late_count = excluded.late_count, count = excl
 WHERE stored.revision < excluded.revision
 """
 
-_BY_KEY = """
-SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off; SET LOCAL jit = off
-"""
+_BY_KEY = planning.local(planning.BY_KEY)
 """Rows are looked up one by one, whatever the planner believes of tables that change by the second."""
 
 _REVISED = (

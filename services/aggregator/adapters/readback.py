@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from services.aggregator.domain.cells import NEVER_MS
 from shared.model.rollup import Ints, Rollups
-from shared.runtime.postgres import Connection
+from shared.postgres.connections import Connection
+from shared.postgres.copying import END, HEADER, milliseconds
 from shared.wire import distinct
 
 _SELECTED = """
@@ -35,13 +36,8 @@ _SIZES = Struct(">6xi4xi")
 _BUCKET_ITEM = np.dtype([("bytes", ">i4"), ("item", ">i2")])
 _WEIGHT_ITEM = np.dtype([("bytes", ">i4"), ("item", ">f8")])
 
-_FILE_HEADER = 19
-_END = b"\xff\xff"
 _FULL_ARRAY, _EMPTY_ARRAY = 24, 16
 """Bytes before the items of an array, its own length included."""
-
-_EPOCH_MS = 946_684_800_000
-"""Postgres counts microseconds from 2000."""
 
 
 class Stored(NamedTuple):
@@ -70,9 +66,9 @@ async def read(conn: Connection, query: str) -> Stored:
 
 def parsed(stream: bytes) -> Stored:
     """The rows of a whole stream."""
-    view, offset = memoryview(stream), _FILE_HEADER
+    view, offset = memoryview(stream), len(HEADER)
     heads, buckets, weights, packed = [], [], [], []
-    while stream[offset : offset + len(_END)] != _END:
+    while stream[offset : offset + len(END)] != END:
         items, distinct_bytes = _SIZES.unpack_from(stream, offset)
         header = _FULL_ARRAY if items else _EMPTY_ARRAY
         bucket = offset + _HEAD.itemsize + header
@@ -107,9 +103,9 @@ def _stored(
         Rollups(
             **columns,
             slot=np.zeros(len(head), np.int64),
-            start_ms=_ms(head["start"].astype(np.int64)),
-            last_ms=np.where(last_at == NEVER_MS, NEVER_MS, _ms(last_at)),
-            watermark_ms=_ms(head["watermark"].astype(np.int64)),
+            start_ms=milliseconds(head["start"].astype(np.int64)),
+            last_ms=np.where(last_at == NEVER_MS, NEVER_MS, milliseconds(last_at)),
+            watermark_ms=milliseconds(head["watermark"].astype(np.int64)),
             estimated=head["estimated"] != 0,
             sketch_at=np.concatenate(([0], np.cumsum(head["buckets"].astype(np.int64)))),
             bucket=bucket.astype(np.int16),
@@ -119,7 +115,3 @@ def _stored(
             rank=np.concatenate((np.zeros(0, np.uint8), *ranks)),
         ),
     )
-
-
-def _ms(microseconds: Ints) -> Ints:
-    return microseconds // 1000 + _EPOCH_MS

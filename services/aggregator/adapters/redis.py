@@ -41,5 +41,7 @@ class LiveKeys:
 
 def _value(window: LiveWindow) -> bytes:
     series, rows = compact(window.series, window.rollups)
-    windows = rollups.Windows(window.partition, False, window.next_offset, window.watermark_ms, series, rows)
+    windows = rollups.WindowBatch(
+        window.partition, False, window.next_offset, window.watermark_ms, series, rows
+    )
     return live.encode(rollups.encode(windows), window.next_offset)

@@ -5,13 +5,13 @@ is read back on acquire is what the memory of the partition held, in its order, 
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 
 import numpy as np
 
 from services.aggregator.domain.remembered import words_of
 from services.aggregator.domain.repeats import REMEMBERED_S, Fresh, Repeats
-from shared.runtime.postgres import Connection
+from shared.postgres.connections import Connection
+from shared.postgres.instants import at
 from shared.stream.processor import Key
 from shared.wire.batch_ids import BATCH_ID_BYTES, MARK_BYTES, NOTE
 
@@ -52,7 +52,7 @@ class BatchIds:
     async def save(self, conn: Connection, fresh: Mapping[Key, tuple[int, Fresh]]) -> None:
         """Write the new ids of each partition, given with the offset behind them."""
         rows = [
-            (*key, datetime.fromtimestamp(new.received_s[-1], UTC), next_offset, *_packed(new))
+            (*key, at(1000 * new.received_s[-1]), next_offset, *_packed(new))
             for key, (next_offset, new) in fresh.items()
             if new.ids
         ]

@@ -103,7 +103,7 @@ def _decompressed(packed: bytes) -> bytes:
 
 def _packed(key: Key, work: Work, resolution_ms: int, rows: Rollups) -> bytes:
     series, compacted = compact(work.series, rows)
-    return rollups.encode(rollups.Windows(key.partition, False, 0, 0, series, compacted, resolution_ms))
+    return rollups.encode(rollups.WindowBatch(key.partition, False, 0, 0, series, compacted, resolution_ms))
 
 
 def decode(key: Key, snapshot: bytes) -> Opened:

@@ -14,8 +14,8 @@ from services.aggregator.adapters.postgres import RollupTables
 from services.aggregator.adapters.repeats import BatchIds
 from services.aggregator.domain.repeats import Repeats
 from services.aggregator.service import Arrival, PartitionFold, Work
+from shared.postgres.connections import Connection
 from shared.runtime import failpoint
-from shared.runtime.postgres import Connection
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
 from shared.wire import envelope
 from shared.wire.series import checked, kind_of, tenant_of

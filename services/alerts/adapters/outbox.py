@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.alerts.ports import Answer, Notification
+from shared.postgres.connections import Pool, connection
 from shared.runtime.clock import monotonic_s
-from shared.runtime.postgres import Pool, connection
 
 LEASE_S = 15.0
 """How long a claimed notification is nobody else's; longer than any receiver takes to answer."""

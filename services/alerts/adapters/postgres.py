@@ -17,7 +17,7 @@ from services.alerts.ports import Receiver
 from services.alerts.service import Work
 from shared.errors import Misconfigured
 from shared.model.window import BASE_MS
-from shared.runtime.postgres import Connection
+from shared.postgres.connections import Connection
 from shared.stream.processor import Cut, Key, Stored
 
 _AS_STORED = (

@@ -16,8 +16,8 @@ from services.alerts.service import Described, PartitionAlerts, Windows, Work
 from shared.errors import Rejected
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS
+from shared.postgres.connections import Connection
 from shared.runtime.kafka import Sender
-from shared.runtime.postgres import Connection
 from shared.stream import dead_letters
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
 from shared.wire import rollups
@@ -75,7 +75,7 @@ class PartitionStream:
         return Checkpoint(self.state.checkpoint(), self.state.time_ms, b"", None)
 
 
-def judged(windows: rollups.Windows) -> Rollups:
+def judged(windows: rollups.WindowBatch) -> Rollups:
     """The rows that may page: windows of the finest tier as they stood when they closed, or still open."""
     paging = windows.rollups.revision == 0
     if windows.resolution_ms != BASE_MS:
@@ -83,7 +83,7 @@ def judged(windows: rollups.Windows) -> Rollups:
     return windows.rollups if paging.all() else windows.rollups.take(np.flatnonzero(paging))
 
 
-def check(windows: rollups.Windows, partition: int, appended_at_ms: int) -> None:
+def check(windows: rollups.WindowBatch, partition: int, appended_at_ms: int) -> None:
     """Raise `Rejected` for windows that no aggregator of ours has sent here."""
     if windows.partition != partition:
         raise Rejected("foreign_windows", f"partition: {windows.partition} is not {partition}")

@@ -4,7 +4,7 @@ An absent server is `Unavailable`.
 """
 
 from services.gateway.auth.ports import Grant
-from shared.runtime.postgres import Pool, connection
+from shared.postgres.connections import Pool, connection
 
 FIND = """
 SELECT tenant_id, scope, points_per_s, points_burst, max_series

@@ -23,12 +23,17 @@ from services.gateway.query.service import Reader, SystemHealth
 from services.gateway.query.windows import http as http_windows
 from services.gateway.query.windows.postgres import PostgresWindows
 from services.gateway.query.windows.redis import RedisLive
-from shared.runtime import postgres, redis
+from shared.postgres import connections
+from shared.runtime import redis
 from shared.wire.topics import EVENTS, METRICS, TOPICS
 
 
 def windows(
-    key_cache: KeyCache, pool: postgres.Pool, cache: redis.Client, partitions: Callable[[], int], prefix: str
+    key_cache: KeyCache,
+    pool: connections.Pool,
+    cache: redis.Client,
+    partitions: Callable[[], int],
+    prefix: str,
 ) -> APIRouter:
     """The route of windows; `partitions` is how many the topic of points has."""
     live = RedisLive(cache, partitions, prefix)
@@ -37,7 +42,7 @@ def windows(
 
 def system(
     key_cache: KeyCache,
-    pool: postgres.Pool,
+    pool: connections.Pool,
     refusal: Callable[[], str | None],
     probes: Mapping[str, Probe],
     prefix: str,
@@ -48,7 +53,7 @@ def system(
     return http_dashboard.health_router(key_cache, health, topics)
 
 
-def reports(key_cache: KeyCache, tables: postgres.Pool, prefix: str) -> list[APIRouter]:
+def reports(key_cache: KeyCache, tables: connections.Pool, prefix: str) -> list[APIRouter]:
     """The routes that answer from the tables alone."""
     alerts = PostgresAlerts(tables)
     topics = {"points": prefix + METRICS.name, "events": prefix + EVENTS.name}

@@ -1,6 +1,6 @@
 """Events as streams for `COPY event FROM STDIN (FORMAT binary)`.
 
-Source: PostgreSQL manual, COPY, "Binary Format", and the receive formats of its types; asyncpg's own encoder wants a
+Source: PostgreSQL manual, the receive formats of its types; asyncpg's own encoder wants a
 tuple, two datetimes and a text of the body for each row. The law: field order is that of `COLUMNS`.
 """
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from struct import Struct
 
+from shared.postgres import copying
 from shared.wire.events import Event
 
 COLUMNS = (
@@ -18,34 +19,29 @@ COLUMNS = (
 PART_BYTES = 4 << 20
 """Size at which a stream ends and another begins: each is a statement with its own time limit."""
 
-_SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
-_END = b"\xff\xff"
-_EPOCH_MS = 946_684_800_000
-"""Postgres counts microseconds from 2000."""
-
-_NULL = b"\xff\xff\xff\xff"
 _JSONB_VERSION = b"\x01"
 
 _head = Struct(">hiqiqiq").pack
 _length = Struct(">i").pack
+_NULL = _length(copying.NULL)
 
 
 def streams(arrivals: Iterable[tuple[int, Iterable[Event]]]) -> Iterator[bytes]:
     """Streams for events that come with their receive times."""
-    rows, size = [_SIGNATURE], 0
+    rows, size = [copying.HEADER], 0
     for received_at_ms, events in arrivals:
         for event in events:
             rows.append(row := _row(event, received_at_ms))
             size += len(row)
         if size >= PART_BYTES:
-            yield b"".join((*rows, _END))
-            rows, size = [_SIGNATURE], 0
+            yield b"".join((*rows, copying.END))
+            rows, size = [copying.HEADER], 0
     if size:
-        yield b"".join((*rows, _END))
+        yield b"".join((*rows, copying.END))
 
 
 def _row(event: Event, received_at_ms: int) -> bytes:
-    ts, received_at = (event.ts_ms - _EPOCH_MS) * 1000, (received_at_ms - _EPOCH_MS) * 1000
+    ts, received_at = (event.ts_ms - copying.EPOCH_MS) * 1000, (received_at_ms - copying.EPOCH_MS) * 1000
     body = event.properties
     return b"".join(
         (

@@ -65,7 +65,7 @@ def routes(partitions: int) -> Routes:
     return found
 
 
-def derived(source: int, work: Work[Event], route: Routes) -> Iterator[tuple[int, envelope.Batch]]:
+def derived(source: int, work: Work[Event], route: Routes) -> Iterator[tuple[int, envelope.PointBatch]]:
     """The batches derived from a partition of events, each with its partition of points, by offset."""
     producer = f"ingest:{source}"
     for arrival, new in work.judged():
@@ -73,7 +73,9 @@ def derived(source: int, work: Work[Event], route: Routes) -> Iterator[tuple[int
             series, points, entries = list(columns.series), columns.points, columns.entries
             yield (
                 partition,
-                envelope.Batch(producer, arrival.offset, arrival.received_at_ms, series, points, [], entries),
+                envelope.PointBatch(
+                    producer, arrival.offset, arrival.received_at_ms, series, points, [], entries
+                ),
             )
 
 

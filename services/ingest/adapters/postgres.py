@@ -5,7 +5,6 @@ one id in two sessions) is not stored again. The law: no query an event, and no 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from io import BytesIO
 from itertools import chain
 from typing import TypeAlias
@@ -13,7 +12,8 @@ from typing import TypeAlias
 from services.ingest.adapters import copy, postgres_funnels
 from services.ingest.domain.dedup import Id, day_of, ids_of
 from services.ingest.service import Arrival, Work, booked
-from shared.runtime.postgres import Connection
+from shared.postgres.connections import Connection
+from shared.postgres.instants import at
 from shared.stream import ledger
 from shared.stream.processor import Key
 from shared.wire.events import Event
@@ -75,7 +75,7 @@ class EventIds:
         """
         found: dict[Id, int] = {}
         for some in _bites(ids):
-            rows = await self._conn.fetch(_KNOWN, *_columns(some), _instant(since_ms))
+            rows = await self._conn.fetch(_KNOWN, *_columns(some), at(since_ms))
             found.update(((tenant_id, event_id), day_ms) for tenant_id, event_id, day_ms in rows)
         return found
 
@@ -105,7 +105,7 @@ async def _remember(conn: Connection, found: _Found) -> set[Id]:
     taken: set[Id] = set()
     for day_ms in sorted(by_day):
         for ids in _bites(by_day[day_ms]):
-            rows = await conn.fetch(_REMEMBER, *_columns(ids), _instant(day_ms))
+            rows = await conn.fetch(_REMEMBER, *_columns(ids), at(day_ms))
             taken.update((tenant_id, event_id) for tenant_id, event_id in rows)
     return taken
 
@@ -117,7 +117,3 @@ def _bites(ids: Sequence[Id]) -> Iterator[Sequence[Id]]:
 def _columns(ids: Iterable[Id]) -> tuple[str, str]:
     tenant_ids, event_ids = zip(*ids, strict=True)
     return ",".join(map(str, tenant_ids)), "\n".join(event_ids)
-
-
-def _instant(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -5,7 +5,6 @@ between reading and writing. The law: a row is a function of the occurrences in 
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import orjson
@@ -13,7 +12,8 @@ import orjson
 from services.ingest.domain.funnel import Occurrence, kept, progress
 from shared.model.event import FUNNEL_STEP
 from shared.model.funnel import funnel_of
-from shared.runtime.postgres import Connection
+from shared.postgres.connections import Connection
+from shared.postgres.instants import at, ms_of
 from shared.wire.events import Event
 
 _STORED = """
@@ -51,7 +51,7 @@ async def save(conn: Connection, events: Iterable[Event]) -> None:
     if not sent:
         return
     for *entry, steps, times in await conn.fetch(_STORED, *map(list, zip(*sent, strict=True))):
-        stored = (Occurrence(_ms(at), step) for step, at in zip(steps, times, strict=True))
+        stored = (Occurrence(ms_of(instant), step) for step, instant in zip(steps, times, strict=True))
         sent[_Entry(*entry)].update(stored)
     await conn.executemany(_STORE, [_row(entry, sent[entry]) for entry in sorted(sent)])
 
@@ -66,15 +66,7 @@ def _step(event: Event) -> tuple[_Entry, Occurrence]:
 def _row(entry: _Entry, sent: set[Occurrence]) -> tuple[Any, ...]:
     come, all_ = progress(sent), kept(sent)
     return (
-        *entry, _at(come.first_ms), None if come.entered_ms is None else _at(come.entered_ms),
-        [_at(ms) for ms in come.reached_ms], come.out_of_order,
-        [step for _, step in all_], [_at(ts_ms) for ts_ms, _ in all_],
+        *entry, at(come.first_ms), None if come.entered_ms is None else at(come.entered_ms),
+        [at(ms) for ms in come.reached_ms], come.out_of_order,
+        [step for _, step in all_], [at(ts_ms) for ts_ms, _ in all_],
     )  # fmt: skip
-
-
-def _at(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)
-
-
-def _ms(at: datetime) -> int:
-    return round(at.timestamp() * 1000)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from services.ingest.adapters.kafka import DerivedTopic
 from services.ingest.adapters.postgres import EventIds, EventTables
 from services.ingest.service import Arrival, PartitionIntake, Work, judge
-from shared.runtime.postgres import Connection
+from shared.postgres.connections import Connection
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
 from shared.wire import events
 from shared.wire.events import Event

@@ -6,7 +6,7 @@ import pytest
 
 from services.aggregator.adapters.repeats import MAINTENANCE, BatchIds
 from services.aggregator.domain.repeats import REMEMBERED_S, Fresh, Part, Repeats
-from shared.runtime import maintenance, postgres
+from shared.postgres import connections, maintenance
 from shared.stream.processor import Key
 
 T0_S = 1_760_000_000
@@ -29,19 +29,19 @@ def known(memory: Repeats, after_s: int, name: int) -> bool:
     return memory.judge([part(name)], (T0_S + after_s) * 1000, 2) is not None
 
 
-async def save(pool: postgres.Pool, key: Key, next_offset: int, fresh: Fresh) -> None:
+async def save(pool: connections.Pool, key: Key, next_offset: int, fresh: Fresh) -> None:
     """Commit these ids."""
-    async with postgres.connection(pool) as conn, conn.transaction():
+    async with connections.connection(pool) as conn, conn.transaction():
         await BatchIds().save(conn, {key: (next_offset, fresh)})
 
 
-async def restored(pool: postgres.Pool, key: Key) -> Repeats:
+async def restored(pool: connections.Pool, key: Key) -> Repeats:
     """The memory as the next owner finds it."""
-    async with postgres.connection(pool) as conn:
+    async with connections.connection(pool) as conn:
         return (await BatchIds().restore(conn, [key]))[key]
 
 
-async def test_a_memory_survives_its_owner(pool: postgres.Pool, key: Key) -> None:
+async def test_a_memory_survives_its_owner(pool: connections.Pool, key: Key) -> None:
     """With bodies of 64 bits and the second of each id, over commits and within one."""
     memory = Repeats()
     memory.judge([part(1)], T0_S * 1000, 2)
@@ -59,16 +59,16 @@ async def test_a_memory_survives_its_owner(pool: postgres.Pool, key: Key) -> Non
     assert conflict.conflict.all()
 
 
-async def test_a_partition_without_batches_remembers_none(pool: postgres.Pool, key: Key) -> None:
+async def test_a_partition_without_batches_remembers_none(pool: connections.Pool, key: Key) -> None:
     """Nothing is stored for a commit that brought none."""
     await save(pool, key, 10, Repeats().take())
 
     assert not known(await restored(pool, key), 0, 1)
-    async with postgres.connection(pool) as conn:
+    async with connections.connection(pool) as conn:
         assert 0 == await conn.fetchval("SELECT count(*) FROM batch_id WHERE topic = $1", key.topic)
 
 
-async def test_only_what_is_remembered_is_read_back(pool: postgres.Pool, key: Key) -> None:
+async def test_only_what_is_remembered_is_read_back(pool: connections.Pool, key: Key) -> None:
     """Older rows are kept for those who ask, and do not slow an acquire."""
     memory = Repeats()
     for at, name in ((0, 1), (REMEMBERED_S + 10, 2)):
@@ -84,10 +84,10 @@ async def test_only_what_is_remembered_is_read_back(pool: postgres.Pool, key: Ke
     ("age_s", "kept"), [(DAY_S - 1, 2), (DAY_S, 2), (DAY_S + 1, 1)], ids=["below", "at", "above"]
 )
 async def test_rows_are_kept_for_a_day_of_the_log(
-    pool: postgres.Pool, key: Key, age_s: int, kept: int
+    pool: connections.Pool, key: Key, age_s: int, kept: int
 ) -> None:
     """However long ago that day was: a log that rests makes nothing older."""
-    async with postgres.connection(pool) as conn:
+    async with connections.connection(pool) as conn:
         await conn.execute(
             "INSERT INTO partition_state (topic, partition, epoch, owner, next_offset, seen) "
             "VALUES ($1, $2, 1, 'me', 0, '')",
@@ -98,6 +98,6 @@ async def test_rows_are_kept_for_a_day_of_the_log(
 
     await maintenance.keep(pool, MAINTENANCE)
 
-    async with postgres.connection(pool) as conn:
+    async with connections.connection(pool) as conn:
         assert kept == await conn.fetchval("SELECT count(*) FROM batch_id WHERE topic = $1", key.topic)
         await conn.execute("DELETE FROM partition_state WHERE topic = $1", key.topic)

@@ -11,7 +11,7 @@ from services.aggregator.service import Arrival, PartitionFold
 from shared.model import sketch
 from shared.model.point import Points
 from shared.model.series import Series
-from shared.runtime import postgres
+from shared.postgres import connections
 from shared.runtime.clock import now_ms
 from shared.stream.processor import Key
 from shared.wire.series import checked, pack, tenant_of
@@ -26,7 +26,7 @@ def tenant_id() -> int:
 class Log:
     """A fold with a table behind it, fed with messages of one series."""
 
-    def __init__(self, pool: postgres.Pool, tenant_id: int) -> None:
+    def __init__(self, pool: connections.Pool, tenant_id: int) -> None:
         self._pool = pool
         self._tenant_id = tenant_id
         self._fold = PartitionFold(checked, tenant_of)
@@ -50,12 +50,12 @@ class Log:
 
     async def save(self) -> None:
         """Write what has been gathered."""
-        async with postgres.connection(self._pool) as conn, conn.transaction():
+        async with connections.connection(self._pool) as conn, conn.transaction():
             await RollupTables().save(conn, {Key("points", 0): self._fold.checkpoint()})
 
     async def row(self) -> dict[str, Any]:
         """The only row of the tenant."""
-        async with postgres.connection(self._pool) as conn:
+        async with connections.connection(self._pool) as conn:
             rows = await conn.fetch(
                 "SELECT r.*, s.metric, s.labels::text, (extract(epoch FROM window_start) * 1000)::bigint AS start_ms, "
                 "(extract(epoch FROM last_at) * 1000)::bigint AS last_ms, "
@@ -67,7 +67,7 @@ class Log:
         return dict(row)
 
 
-async def test_closed_window_arrives_with_every_figure(pool: postgres.Pool, tenant_id: int) -> None:
+async def test_closed_window_arrives_with_every_figure(pool: connections.Pool, tenant_id: int) -> None:
     """Times, extremes, last value and sketch are in the row as they were in the fold."""
     log = Log(pool, tenant_id)
     log.feed(5_000, (4_123, 8.0), (3_000, -2.0), (100, 0.0))
@@ -92,7 +92,7 @@ async def test_closed_window_arrives_with_every_figure(pool: postgres.Pool, tena
 
 
 @pytest.mark.parametrize("between", [False, True], ids=["in one commit", "in two"])
-async def test_late_points_revise_the_row(pool: postgres.Pool, tenant_id: int, between: bool) -> None:
+async def test_late_points_revise_the_row(pool: connections.Pool, tenant_id: int, between: bool) -> None:
     """Two late messages raise the revision twice, and it does not matter whether a commit came in between."""
     log = Log(pool, tenant_id)
     log.feed(5_000, (1_000, 1.0))
@@ -110,7 +110,7 @@ async def test_late_points_revise_the_row(pool: postgres.Pool, tenant_id: int, b
     assert [1.0] * 4 == row["sketch_weight"]
 
 
-async def test_a_row_closed_once_more_changes_nothing(pool: postgres.Pool, tenant_id: int) -> None:
+async def test_a_row_closed_once_more_changes_nothing(pool: connections.Pool, tenant_id: int) -> None:
     """As when offsets were set back: what was revised since stays as it is."""
     log, again = Log(pool, tenant_id), Log(pool, tenant_id)
     again.start_ms = log.start_ms
@@ -128,7 +128,7 @@ async def test_a_row_closed_once_more_changes_nothing(pool: postgres.Pool, tenan
     assert before == await log.row()
 
 
-async def test_row_of_retractions_has_no_extremes(pool: postgres.Pool, tenant_id: int) -> None:
+async def test_row_of_retractions_has_no_extremes(pool: connections.Pool, tenant_id: int) -> None:
     """What no point has set is null, and a late point sets it, extremes as bounds."""
     log = Log(pool, tenant_id)
     log.feed(5_000, (1_000, 9.0), weight=[-1.0])

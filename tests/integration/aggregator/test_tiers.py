@@ -13,7 +13,7 @@ from shared.model.point import Points
 from shared.model.rollup import Rollups
 from shared.model.series import Series
 from shared.model.window import BASE_MS, TIERS_MS, start_of
-from shared.runtime import postgres
+from shared.postgres import connections
 from shared.runtime.clock import now_ms
 from shared.stream.processor import Key
 from shared.wire import rollups
@@ -35,7 +35,7 @@ class Partition:
     """A partition with its tables in Postgres, and beside it the same in memory, made by a fold that never ends."""
 
     def __init__(
-        self, pool: postgres.Pool, tenant_id: int, series: int, kinds: tuple[str, ...] = ("gauge",)
+        self, pool: connections.Pool, tenant_id: int, series: int, kinds: tuple[str, ...] = ("gauge",)
     ) -> None:
         self._pool = pool
         self._tenant_id = tenant_id
@@ -61,7 +61,7 @@ class Partition:
     async def commit(self) -> Work:
         """Write what was gathered, here and there."""
         work = self.fold.checkpoint()
-        async with postgres.connection(self._pool) as conn, conn.transaction():
+        async with connections.connection(self._pool) as conn, conn.transaction():
             await RollupTables().save(conn, {self._key: work})
         self.memory.write(self.twin.checkpoint())
         return work
@@ -71,7 +71,7 @@ class Partition:
         fold, watermark_ms = self.fold, self.fold.watermark_ms or 0
         packed = snapshot.encode(self._key, work)
         opened = snapshot.decode(self._key, packed) if packed else snapshot.NOTHING
-        async with postgres.connection(self._pool) as conn:
+        async with connections.connection(self._pool) as conn:
             whole = await RollupTables().kept(conn, [self._key])
         self.fold = PartitionFold(checked, tenant_of, kind_of, watermark_ms=watermark_ms, seen=fold.seen)
         kept = snapshot.opened(self._key, whole[self._key])
@@ -83,7 +83,7 @@ class Partition:
         """All rows of a tier by window and series."""
         query = "SELECT " + readback.selected("0") + f" FROM {TABLES[resolution_ms]} r "
         query += f"JOIN series s USING (series_id) WHERE s.tenant_id = {self._tenant_id} ORDER BY 5, 4"
-        async with postgres.connection(self._pool) as conn:
+        async with connections.connection(self._pool) as conn:
             stored = await readback.read(conn, query)
         places = np.array([series_id(packed) for packed in self.series])
         stored.rollups.slot = np.searchsorted(places, stored.series_id)
@@ -92,7 +92,7 @@ class Partition:
     async def content(self) -> dict[int, bytes]:
         """The rows of all tiers as bytes, in the form of those in memory."""
         return {
-            tier: rollups.encode(rollups.Windows(0, True, 0, 0, [], await self.rows(tier)))
+            tier: rollups.encode(rollups.WindowBatch(0, True, 0, 0, [], await self.rows(tier)))
             for tier in TIERS_MS
         }
 
@@ -109,7 +109,7 @@ def drawn(random: np.random.Generator, rows: int, series: int, low_ms: int, high
     )
 
 
-async def test_restarts_leave_no_trace_in_any_tier(pool: postgres.Pool, tenant_id: int) -> None:
+async def test_restarts_leave_no_trace_in_any_tier(pool: connections.Pool, tenant_id: int) -> None:
     """Open windows that are restored close as they would have closed: equal to the last bit."""
     random = np.random.default_rng(tenant_id)
     partition = Partition(pool, tenant_id, 3)
@@ -126,7 +126,7 @@ async def test_restarts_leave_no_trace_in_any_tier(pool: postgres.Pool, tenant_i
     assert partition.memory.content() == await partition.content()
 
 
-async def test_running_totals_go_on_after_a_restart(pool: postgres.Pool, tenant_id: int) -> None:
+async def test_running_totals_go_on_after_a_restart(pool: connections.Pool, tenant_id: int) -> None:
     """Kept whole or since then, late, reset or too late: as if nothing had happened."""
     random = np.random.default_rng(tenant_id)
     partition = Partition(pool, tenant_id, 4, ("cumulative", "histogram"))
@@ -142,7 +142,7 @@ async def test_running_totals_go_on_after_a_restart(pool: postgres.Pool, tenant_
     assert partition.memory.content() == await partition.content()
 
 
-async def test_a_burst_of_late_points_is_revised_in_bites(pool: postgres.Pool, tenant_id: int) -> None:
+async def test_a_burst_of_late_points_is_revised_in_bites(pool: connections.Pool, tenant_id: int) -> None:
     """No more than so many rows are read, merged and written at once, and every point is in each tier."""
     random = np.random.default_rng(tenant_id)
     partition = Partition(pool, tenant_id, 200)
@@ -160,7 +160,7 @@ async def test_a_burst_of_late_points_is_revised_in_bites(pool: postgres.Pool, t
 
 
 async def test_rows_of_the_finest_tier_are_forgotten_behind_the_slowest_watermark(
-    pool: postgres.Pool,
+    pool: connections.Pool,
 ) -> None:
     """Six hours behind it a partition is emptied, and never made away with: a backlog may still come for it."""
     insert = (
@@ -168,7 +168,7 @@ async def test_rows_of_the_finest_tier_are_forgotten_behind_the_slowest_watermar
         "sketch_weight) SELECT to_timestamp($1::bigint / 1000), 0, 0, 0, 1, 1, now(), '{}', '{}'"
     )
     now = now_ms()
-    async with postgres.connection(pool) as conn:
+    async with connections.connection(pool) as conn:
         undone = conn.transaction()
         await undone.start()
         await conn.execute("DELETE FROM partition_state")

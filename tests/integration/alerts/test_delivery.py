@@ -18,9 +18,9 @@ from services.alerts.adapters.outbox import Outbox
 from services.alerts.adapters.receivers.topic import AlertTopic
 from services.alerts.adapters.receivers.webhook import Webhook as WebhookReceiver
 from services.alerts.ports import DELIVERED, Notification, Receiver
+from shared.postgres.connections import Pool
 from shared.runtime.clock import monotonic_s
 from shared.runtime.kafka import Sender
-from shared.runtime.postgres import Pool
 from shared.wire.topics import ALERTS, Topic
 from tests.support.wait import until
 from tests.support.webhook import Reply, Webhook

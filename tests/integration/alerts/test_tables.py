@@ -14,9 +14,9 @@ from services.alerts.domain.rule import Rule
 from services.alerts.service import Described, PartitionAlerts, Work
 from shared.errors import Misconfigured
 from shared.model.window import BASE_MS
-from shared.runtime import maintenance
+from shared.postgres import maintenance
+from shared.postgres.connections import Pool
 from shared.runtime.kafka import Sender
-from shared.runtime.postgres import Pool
 from shared.stream.processor import Checkpoint, Cut, Key, Stored
 from shared.wire.topics import ALERTS
 from tests.support.alerting import closed, describe, live, partition, rule, tick

@@ -160,7 +160,7 @@ async def test_what_still_cannot_be_used_is_a_letter_again(rig: Rig) -> None:
 async def test_events_of_a_letter_are_stored_once_however_often_it_is_replayed(intake: Rig) -> None:
     """Their ids are known; a repeat is one in the books, which close."""
     happened = [events.Event(intake.tenant_id, f"id-{number}", "click", now_ms()) for number in range(POINTS)]
-    batch = events.Batch(NEWER, now_ms(), happened, [(intake.tenant_id, "received", POINTS)])
+    batch = events.EventBatch(NEWER, now_ms(), happened, [(intake.tenant_id, "received", POINTS)])
     await publish(intake, [(2, events.encode(batch))])
     await intake.caught_up()
     batch.v = events.VERSION
@@ -186,7 +186,7 @@ def message(rig: Rig, number: int, version: int = NEWER) -> tuple[int, bytes]:
         Line(rig.tenant_id, "received", POINTS + REFUSED),
         Line(rig.tenant_id, "rejected:ts_too_old", REFUSED),
     ]
-    batch = envelope.Batch("gateway-1", number, now, [packed], points, [], entries)
+    batch = envelope.PointBatch("gateway-1", number, now, [packed], points, [], entries)
     fields = msgspec.msgpack.decode(envelope.encode(batch)) | {"v": version}
     return partition_of(series_id(packed), PARTITIONS), msgspec.msgpack.encode(fields)
 

@@ -15,7 +15,7 @@ from deploy.local.stack import Stack
 from services.aggregator.adapters.repeats import BatchIds
 from services.aggregator.domain.repeats import Fresh
 from shared.model.batch_id import id_of_key
-from shared.runtime import postgres
+from shared.postgres import connections
 from shared.runtime.clock import monotonic_s, now_ms
 from shared.stream.processor import Key
 from shared.wire.batch_ids import part_id
@@ -134,14 +134,14 @@ async def test_a_frozen_redis_holds_nobody_up(stack: Stack, gateway: Gateway) ->
 
 
 async def test_a_batch_is_asked_for_by_its_key(
-    pool: postgres.Pool, mine: Reader, foreign: Reader, gateway: Gateway
+    pool: connections.Pool, mine: Reader, foreign: Reader, gateway: Gateway
 ) -> None:
     """Since when, in how many partitions and how many rows have counted, parts of large ones included."""
     name = "batch/17~?"
     own, second = id_of_key("points", mine.tenant_id, name.encode()), now_ms() // 1000
     unlike = own[:3] + bytes(13)
     ids = BatchIds()
-    async with postgres.connection(pool) as conn:
+    async with connections.connection(pool) as conn:
         for partition, fresh in (
             (0, Fresh([unlike, own, part_id(own, 1)], [1, 1, 1], [1000, 7, 5], [second, second, second + 9])),
             (2, Fresh([part_id(own, 0)], [1], [3], [second + 4])),

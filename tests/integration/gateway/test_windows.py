@@ -49,7 +49,7 @@ async def show_live(stack: Stack, gateway: Gateway, owner: Series, start_ms: int
         estimated=one < 0, distinct_at=np.zeros(2, np.int64),
         register=np.zeros(0, np.uint16), rank=np.zeros(0, np.uint8),
     )  # fmt: skip
-    content = rollups.encode(rollups.Windows(0, False, 1, start_ms, [series.pack(owner)], rolled))
+    content = rollups.encode(rollups.WindowBatch(0, False, 1, start_ms, [series.pack(owner)], rolled))
     client = Redis.from_url(stack.redis)
     try:
         prefix = gateway.topic.removesuffix(METRICS.name)

@@ -16,7 +16,7 @@ from services.ingest.adapters.postgres import EventIds, EventTables
 from services.ingest.adapters.stream import PartitionStream
 from services.ingest.service import judge
 from shared.errors import Rejected
-from shared.runtime import postgres
+from shared.postgres import connections
 from shared.runtime.clock import now_ms
 from shared.stream.processor import Key, Record
 from shared.wire import envelope
@@ -64,7 +64,7 @@ def run(stack: Stack) -> Any:
 
     def call(job: Any) -> Any:
         async def with_pool() -> Any:
-            pool = await postgres.pool(stack.postgres, 2)
+            pool = await connections.pool(stack.postgres, 2)
             try:
                 return await job(pool)
             finally:
@@ -108,8 +108,8 @@ def test_what_decodes_is_stored_and_counted(run: Any, logged: list[list[dict[str
     tenant_id = SystemRandom().randrange(1 << 40)
     work = folded(tenant_id, logged).checkpoint().work
 
-    async def stored(pool: postgres.Pool) -> dict[str, Any]:
-        async with postgres.connection(pool) as conn:
+    async def stored(pool: connections.Pool) -> dict[str, Any]:
+        async with connections.connection(pool) as conn:
             async with conn.transaction():
                 await judge([work], EventIds(conn))
                 await EventTables().save(conn, {Key("events", 0): work})

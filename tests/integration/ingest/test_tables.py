@@ -10,7 +10,7 @@ from msgspec import Raw
 from services.ingest.adapters.postgres import IDS, MAINTENANCE, EventIds, EventTables
 from services.ingest.adapters.stream import PartitionStream
 from services.ingest.service import Work, judge
-from shared.runtime import maintenance, postgres
+from shared.postgres import connections, maintenance
 from shared.runtime.clock import now_ms
 from shared.stream.processor import Key, Record
 from shared.wire import events
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.servers
 class Table:
     """The tables of one tenant, and a partition of the log before them."""
 
-    def __init__(self, pool: postgres.Pool) -> None:
+    def __init__(self, pool: connections.Pool) -> None:
         self._pool = pool
         self._tables = EventTables()
         self._offset = 0
@@ -44,16 +44,16 @@ class Table:
         stream = PartitionStream()
         for batch in batches:
             self._offset += 1
-            value = events.encode(events.Batch(1, self.now_ms, batch))
+            value = events.encode(events.EventBatch(1, self.now_ms, batch))
             stream.fold(Record(self._offset, self.now_ms, value))
         work = stream.checkpoint().work
-        async with postgres.connection(self._pool) as conn:
+        async with connections.connection(self._pool) as conn:
             await judge([work], EventIds(conn))
         return work
 
     async def save(self, *works: Work[Event]) -> None:
         """Write checkpoints in one transaction."""
-        async with postgres.connection(self._pool) as conn, conn.transaction():
+        async with connections.connection(self._pool) as conn, conn.transaction():
             await self._tables.save(conn, {Key("events", at): work for at, work in enumerate(works)})
 
     async def take(self, *batches: list[Event]) -> None:
@@ -62,7 +62,7 @@ class Table:
 
     async def rows(self, query: str) -> list[dict[str, Any]]:
         """Rows of a query about this tenant."""
-        async with postgres.connection(self._pool) as conn:
+        async with connections.connection(self._pool) as conn:
             return [dict(row) for row in await conn.fetch(query, self.tenant_id)]
 
     async def ids(self) -> list[str]:
@@ -76,7 +76,7 @@ class Table:
 
 
 @pytest.fixture
-def table(pool: postgres.Pool) -> Table:
+def table(pool: connections.Pool) -> Table:
     """A tenant that no other test knows."""
     return Table(pool)
 
@@ -138,7 +138,7 @@ async def test_one_id_in_two_sessions_is_stored_once(table: Table) -> None:
 async def test_a_transaction_that_is_rolled_back_leaves_nothing(table: Table) -> None:
     """The same checkpoint is written the second time."""
     work = await table.judged([table.event("a")], [table.step("s", "effect_discovery", 5)])
-    async with postgres.connection(table._pool) as conn:
+    async with connections.connection(table._pool) as conn:
         begun = conn.transaction()
         await begun.start()
         await table._tables.save(conn, {Key("events", 0): work})
@@ -198,10 +198,10 @@ async def test_steps_before_their_time_are_counted(table: Table) -> None:
     } == row  # fmt: skip
 
 
-async def test_maintenance_forgets_old_sessions(table: Table, pool: postgres.Pool) -> None:
+async def test_maintenance_forgets_old_sessions(table: Table, pool: connections.Pool) -> None:
     """Ninety days after their last step, and no others; tomorrow's partitions are there."""
     await table.take([table.step("old", "effect_discovery", 5), table.step("new", "effect_discovery", 5)])
-    async with postgres.connection(pool) as conn:
+    async with connections.connection(pool) as conn:
         await conn.execute(
             "UPDATE funnel_entry SET updated_at = now() - interval '91 days' "
             "WHERE tenant_id = $1 AND session_id = 'old'",

@@ -77,7 +77,7 @@ def weights_of(points: Points) -> NDArray[np.float64]:
     return np.ones(len(points)) if points.weight is None else points.weight
 
 
-def weights_are_sound(batch: envelope.Batch) -> bool:
+def weights_are_sound(batch: envelope.PointBatch) -> bool:
     """Whether all count something, but for running totals of buckets, where nothing is a total too."""
     runs = np.array([series.unpack(packed).kind == "histogram" for packed in batch.series])
     weight = weights_of(batch.points)
@@ -97,7 +97,7 @@ def test_what_is_accepted_is_decoded_by_the_reader(points: list[Any]) -> None:
     batch = PointIntakeBatch(decoded.catalogue, decoded.points, NOW, counted)
     pieces = list(cut([batch], 12)) if len(decoded.points) else []
     records = [
-        envelope.encode(envelope.Batch("p", 1, NOW, piece.series, piece.points, [])) for piece in pieces
+        envelope.encode(envelope.PointBatch("p", 1, NOW, piece.series, piece.points, [])) for piece in pieces
     ]
     read = [envelope.decode(record, NOW) for record in records]
 

@@ -29,7 +29,7 @@ def record(offset: int, numbers: list[int]) -> Record:
     batch = [
         Event(1, f"e{number}", "error" if number % 4 == 0 else f"t{number % 5}", NOW_MS) for number in numbers
     ]
-    return Record(offset, NOW_MS, events.encode(events.Batch(events.VERSION, NOW_MS, batch)))
+    return Record(offset, NOW_MS, events.encode(events.EventBatch(events.VERSION, NOW_MS, batch)))
 
 
 def judged(records: list[Record], memory: dict[Id, int]) -> Work[Event]:

@@ -20,11 +20,11 @@ NOW_MS = 200_000 * BASE_MS
 PACKED = pack(Series(7, "api.response-seconds", "gauge", "s", (("endpoint", "/a"),)))
 
 
-def windows(start_ms: int = NOW_MS, watermark_ms: int = NOW_MS, partition: int = 3) -> rollups.Windows:
+def windows(start_ms: int = NOW_MS, watermark_ms: int = NOW_MS, partition: int = 3) -> rollups.WindowBatch:
     """One closed window of one series."""
     rows = alerting.rollups([(0, 0, 6.0)])
     rows.start_ms = np.array([start_ms])
-    return rollups.Windows(partition, True, 1, watermark_ms, [PACKED], rows)
+    return rollups.WindowBatch(partition, True, 1, watermark_ms, [PACKED], rows)
 
 
 def stream() -> PartitionStream:
@@ -84,7 +84,7 @@ def test_revised_rows_and_other_tiers_page_nobody(revision: int, resolution_ms: 
         pytest.param(lambda: windows(start_ms=-(1 << 62)), "bad_windows: start_ms", id="window long gone"),
     ],
 )
-def test_what_no_aggregator_sends_is_refused(made: Callable[[], rollups.Windows], problem: str) -> None:
+def test_what_no_aggregator_sends_is_refused(made: Callable[[], rollups.WindowBatch], problem: str) -> None:
     """Before it moves anything: a time from the far future would hold back every alert until then."""
     with pytest.raises(Rejected, match=problem):
         check(made(), 3, NOW_MS)

@@ -50,7 +50,7 @@ def test_it_is_started_again_after_a_pause(watched: Watched, said: list[str]) ->
     watched.start()
     first = watched.child.pid
     end(watched, 100.0)
-    watched.tend(100.9)
+    watched.tend(100.7)
     assert watched.child.pid == first
 
     watched.tend(101.0)

@@ -184,7 +184,7 @@ def test_pending_entries_of_many_tenants_are_spread_over_messages() -> None:
     assert all({} == unsettled(batch.entries or ()) for batch in batches)
 
 
-def sent(batches: list[PointIntakeBatch]) -> list[envelope.Batch]:
+def sent(batches: list[PointIntakeBatch]) -> list[envelope.PointBatch]:
     """The first flush of a producer to three partitions, as a reader takes it."""
     messages, _ = PointBatches(3, 0.0).messages(batches, 0.0, NOW)
     return [envelope.decode(value, NOW) for _, value in messages]

@@ -75,7 +75,7 @@ def test_running_totals_reach_the_reader_whole() -> None:
     decoded = decode(GOOD | {"kind": "cumulative", "start_ts": NOW - 5}, GOOD | {"kind": "cumulative"})
 
     (piece,) = cut([PointIntakeBatch(decoded.catalogue, decoded.points, NOW, NONE)], 1)
-    record = envelope.encode(envelope.Batch("p", 1, NOW, piece.series, piece.points, []))
+    record = envelope.encode(envelope.PointBatch("p", 1, NOW, piece.series, piece.points, []))
     read = envelope.decode(record, NOW)
 
     (owner,) = map(series.unpack, read.series)

@@ -41,7 +41,7 @@ def request(interner: Interner, slots: Any, identity: Identity | None) -> PointI
     return PointIntakeBatch(interner, points, NOW, Admitted(1, count, {}), identity=identity)
 
 
-def sent(batches: list[PointIntakeBatch], partitions: int = 1) -> list[tuple[int, envelope.Batch]]:
+def sent(batches: list[PointIntakeBatch], partitions: int = 1) -> list[tuple[int, envelope.PointBatch]]:
     """The messages of a flush, with their partitions."""
     messages, _ = PointBatches(partitions, 0.0).messages(batches, 0.0, NOW)
     found = [(partition, envelope.decode(value, NOW)) for partition, value in messages]
@@ -49,7 +49,7 @@ def sent(batches: list[PointIntakeBatch], partitions: int = 1) -> list[tuple[int
 
 
 def rows_of(
-    batches: list[tuple[int, envelope.Batch]], name: Identity
+    batches: list[tuple[int, envelope.PointBatch]], name: Identity
 ) -> dict[tuple[int, bytes], list[float]]:
     """The values of each part of this batch."""
     return {

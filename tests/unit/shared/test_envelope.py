@@ -19,7 +19,7 @@ SERIES = Series(7, "http.duration", "delta", "ms", (("host", "a"), ("route", "/x
 OTHER = Series(7, "http.duration", "delta", "ms", ())
 
 
-def batch() -> envelope.Batch:
+def batch() -> envelope.PointBatch:
     """Two points of two series, one with a weight."""
     points = Points(
         np.array([0, 1], np.uint16),
@@ -30,7 +30,7 @@ def batch() -> envelope.Batch:
         np.array([0, (1 << 64) - 1], np.uint64),
     )
     part = envelope.Part(bytes(16), (1 << 64) - 1, 0, 2)
-    return envelope.Batch("gateway", 4, NOW, [pack(SERIES), pack(OTHER)], points, [part])
+    return envelope.PointBatch("gateway", 4, NOW, [pack(SERIES), pack(OTHER)], points, [part])
 
 
 def test_decode_after_encode_is_the_identity() -> None:

@@ -44,7 +44,7 @@ def test_decode_after_encode_is_the_identity() -> None:
     """Every field comes back, and what may be left out is left out."""
     body = msgspec.Raw(b'{"a":[1,2.5,null,"\xc3\xa9"]}')
     sent = [Event(7, "a", "click", NOW - 1, "n", "s", "u", body), Event(0, "b", "view", NOW)]
-    value = events.encode(events.Batch(1, NOW, sent))
+    value = events.encode(events.EventBatch(1, NOW, sent))
     came = events.decode(value, NOW)
 
     assert (1, NOW, sent) == (came.v, came.received_at_ms, came.events)

@@ -24,7 +24,7 @@ def batch(**changed: object) -> bytes:
     """A message of two points that says it has one tenant's three, one of them refused; some fields are changed."""
     points = Points(np.zeros(2, np.uint16), np.full(2, NOW_MS), np.ones(2))
     entries = [Line(5, "received", 3), Line(5, "rejected:ts_too_old", 1)]
-    packed = envelope.encode(envelope.Batch("gateway-1", 42, NOW_MS, [b"\x90"], points, [], entries))
+    packed = envelope.encode(envelope.PointBatch("gateway-1", 42, NOW_MS, [b"\x90"], points, [], entries))
     return msgspec.msgpack.encode(msgspec.msgpack.decode(packed) | changed)
 
 
@@ -84,7 +84,7 @@ def test_events_keep_their_bodies_to_the_byte() -> None:
 def test_events_can_be_read_after_a_replay() -> None:
     """By what reads them in the log."""
     value = events.encode(
-        events.Batch(1, NOW_MS, [events.Event(5, "id", "click", NOW_MS)], [(5, "received", 1)])
+        events.EventBatch(1, NOW_MS, [events.Event(5, "id", "click", NOW_MS)], [(5, "received", 1)])
     )
 
     after = events.decode(replayed(letter(EVENTS.name), value), NOW_MS)

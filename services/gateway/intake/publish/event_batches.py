@@ -69,7 +69,7 @@ class EventBatches:
         # Refusals are rare, so that they may cost a message of their own.
         return [
             *messages,
-            (0, events.encode(events.Batch(events.VERSION, received_at_ms, [], list(rest)))),
+            (0, events.encode(events.EventBatch(events.VERSION, received_at_ms, [], list(rest)))),
         ], 1
 
     def _owned(self, batches: list[EventIntakeBatch]) -> dict[int, list[Event]]:
@@ -90,7 +90,7 @@ def bounded(mine: list[Event], received_at_ms: int) -> Iterator[tuple[list[Line]
     """The events as one message with its ledger entries, halved until each part is small enough."""
     rows = Counter([event.tenant_id for event in mine])
     entries = [Line(tenant_id, RECEIVED, number) for tenant_id, number in rows.items()]
-    value = events.encode(events.Batch(events.VERSION, received_at_ms, mine, list(entries)))
+    value = events.encode(events.EventBatch(events.VERSION, received_at_ms, mine, list(entries)))
     if len(mine) == 1 or (len(value) <= MAX_BYTES and len(mine) <= MAX_EVENTS):
         yield entries, value
         return

@@ -74,7 +74,7 @@ class PointBatches:
         messages = []
         for piece, entries in self._with_entries(batches):
             seq, parts = self._next(piece.partition, now_s), _parts(piece, batches)
-            batch = envelope.Batch(
+            batch = envelope.PointBatch(
                 self._boot_id, seq, received_at_ms, piece.series, piece.points, parts, entries
             )
             messages.append((piece.partition, envelope.encode(batch)))

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from services.gateway.http.instants import ms_of
 from services.gateway.query.alerts.alert import MAX_TRANSITIONS, Alert, History, Transition
-from shared.runtime.postgres import Pool, connection
+from shared.postgres.connections import Pool, connection
+from shared.postgres.instants import ms_of
 
 LISTED = """
 SELECT rule, state, fingerprint, labels, annotations, value, expr, episode_ms, active_at_ms, fired_at_ms,

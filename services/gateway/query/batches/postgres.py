@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.gateway.query.batches.batch_status import BatchStatus
-from shared.runtime.postgres import Pool, connection
+from shared.postgres.connections import Pool, connection
 from shared.wire.batch_ids import BATCH_ID_BYTES, MARK_BYTES, NOTE, STEM_BYTES
 
 HOLDING = """

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from services.gateway.http.instants import at, ms_of
 from services.gateway.query.dashboard.dashboard import Span, Summary
 from services.gateway.query.system.health import Partition
-from shared.runtime.postgres import Pool, connection
+from shared.postgres.connections import Pool, connection
+from shared.postgres.instants import at, ms_of
 
 PLANNING = {"jit": "off", "plan_cache_mode": "force_custom_plan"}
 """Settings for these questions: compiling takes longer than they do, and how many windows are asked for decides

@@ -4,10 +4,10 @@ Times are milliseconds UTC outside and `timestamptz` inside. The law: one statem
 the table.
 """
 
-from services.gateway.http.instants import at
 from services.gateway.query.funnels.funnel import Reach
 from shared.model.funnel import Funnel
-from shared.runtime.postgres import Pool, connection
+from shared.postgres.connections import Pool, connection
+from shared.postgres.instants import at
 
 REACHED = """
 WITH entry AS (

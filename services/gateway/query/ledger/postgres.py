@@ -7,10 +7,10 @@ that a statement is never less complete than it says.
 from collections.abc import Mapping
 from datetime import timedelta
 
-from services.gateway.http.instants import at, ms_of
 from services.gateway.query.ledger.ledger_query import Minutes, TenantLedger
 from shared.model.ledger import MINUTE_MS, Account
-from shared.runtime.postgres import Pool, connection
+from shared.postgres.connections import Pool, connection
+from shared.postgres.instants import at, ms_of
 
 COMPLETE = (
     "SELECT min(watermark_ms) FROM partition_state WHERE topic = $1 HAVING bool_and(watermark_ms IS NOT NULL)"

@@ -14,10 +14,10 @@ import msgspec
 import orjson
 from fastapi import Response
 
-from services.gateway.http.instants import ms_of
 from services.gateway.http.problems import Problem
 from services.gateway.http.schemas import ProblemBody
 from shared.errors import Rejected, Unavailable
+from shared.postgres.instants import ms_of
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": ProblemBody, "description": "A parameter is wrong"},

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from shared.errors import Unavailable
-from shared.runtime.postgres import Pool, connection
+from shared.postgres.connections import Pool, connection
 from shared.runtime.retry import spread
 
 LOOK_EVERY_S = 5.0

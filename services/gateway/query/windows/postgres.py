@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import orjson
 
-from services.gateway.http.instants import at, ms_of
 from services.gateway.query.windows.windows import Query, WindowRow
 from shared.model import sketch
 from shared.model.series import Series
 from shared.model.window import TIERS_MS
-from shared.runtime.postgres import Pool, connection
+from shared.postgres.connections import Pool, connection
+from shared.postgres.instants import at, ms_of
 
 CLOSED = """
 SELECT s.kind, s.unit, s.labels, r.*

@@ -1,20 +1,21 @@
-"""Connections to Postgres that never wait without end, and its errors at our border.
+"""Connections to Postgres that never wait without end: pools for services, single ones for commands.
 
-Seconds for limits. The law: a server that is down, frozen or too slow is `Unavailable`; everything else that
-Postgres refuses is a bug in a statement of ours and ends the process.
+Limits are seconds. Errors come out as `errors.guard` maps them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TypeAlias
 
 import asyncpg
 
 from shared.errors import Unavailable
+from shared.postgres.errors import guard
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+SingleConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 COMMAND_S = 8.0
 """Outer bound on one statement: it holds even when the server is frozen and cannot answer a cancel."""
@@ -31,34 +32,6 @@ SERVER_LIMITS = {
     "tcp_keepalives_count": "2",
 }
 """Server-side limits: a worker that is frozen inside a transaction must not block its successor."""
-
-_DOWN = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-    # What asyncpg says of a session that the server has ended, until it has also seen the connection close.
-    asyncpg.InternalClientError,
-)
-
-
-@contextmanager
-def guard() -> Iterator[None]:
-    """Turn the errors of an absent, empty or overwhelmed Postgres into `Unavailable`."""
-    try:
-        yield
-    except (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError) as error:
-        raise Unavailable("postgres", f"{error}; `tidegauge migrate` makes what is missing") from error
-    except _DOWN as error:
-        if isinstance(error, ValueError):  # asyncpg's word for an argument of a wrong type: a bug of ours
-            raise
-        raise Unavailable("postgres", repr(error)) from error
 
 
 async def pool(dsn: str, size: int, **settings: str) -> Pool:
@@ -83,6 +56,17 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
     with guard():
         async with pool.acquire(timeout=CONNECT_S) as conn:
             yield conn
+
+
+@asynccontextmanager
+async def single(dsn: str, *, command_s: float = CONNECT_S) -> AsyncIterator[SingleConnection]:
+    """A connection of its own for a command; it is closed at the end. Raises as `connection` does."""
+    with guard():
+        conn = await asyncpg.connect(dsn, timeout=CONNECT_S, command_timeout=command_s)
+        try:
+            yield conn
+        finally:
+            conn.terminate()
 
 
 async def reachable(pool: Pool) -> bool:

@@ -7,17 +7,13 @@ seconds. The law: a worker takes no work before its tables were kept once, and a
 import asyncio
 from collections.abc import Sequence
 
-import structlog
-
 from shared.errors import Unavailable
+from shared.postgres.connections import Pool, connection
 from shared.runtime.lifecycle import background
-from shared.runtime.postgres import Pool, connection
 from shared.runtime.retry import attempts, spread
 
 EVERY_S = 3600.0
 """Longest time between two looks."""
-
-_log = structlog.get_logger(__name__)
 
 
 async def keep(pool: Pool, statements: Sequence[str]) -> None:
@@ -40,7 +36,6 @@ async def begin(pool: Pool, statements: Sequence[str], stopping: asyncio.Event) 
 async def _go_on(pool: Pool, statements: Sequence[str]) -> None:
     while True:
         await asyncio.sleep(spread(EVERY_S))
-        try:
-            await keep(pool, statements)
-        except Unavailable as problem:
-            _log.warning("maintenance put off", problem=str(problem))
+        async for attempt in attempts("maintenance put off", Unavailable):
+            with attempt:
+                await keep(pool, statements)

@@ -5,7 +5,7 @@ import pytest
 from asyncpg.exceptions import _base
 
 from shared.errors import Unavailable
-from shared.runtime.postgres import guard
+from shared.postgres.errors import guard
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""One room for Postgres: connections, errors, instants, planning, binary COPY and maintenance of tables."""
