@@ -5,7 +5,7 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from services.alerts.adapters.places import BLANKS, admit
+from services.alerts.adapters.places import BLANKS, place
 
 words = st.lists(
     st.sampled_from(["a>", "b'", 'c"', "d\\", "e", "fé", "g|", "{h}", "\u00a0i", "\U0001f600"]),
@@ -27,7 +27,7 @@ def test_a_sign_is_found(
     column = data.draw(st.integers(0, len(text) - 1))
     assume(node.value == text and text[column] not in BLANKS)
 
-    found = content[admit(content, node, column) :]
+    found = content[place(content, node, column) :]
 
     assert found.startswith(text[column]) or (
         found[0] == "\\" and yaml.safe_load(f'"{escape(found)}"') == text[column]
