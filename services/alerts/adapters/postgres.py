@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from services.alerts.domain.expression import Misplaced, parse
+from services.alerts.domain.expression import ExpressionError, parse
 from services.alerts.domain.fingerprint import fingerprint
 from services.alerts.domain.lifecycle import FIRING, RESOLVED, Alert, Subject, Transition
 from services.alerts.domain.rule import Rule
@@ -179,7 +179,7 @@ def _rule(row: Any, name: str) -> Rule:
     """The rule as far as it is known: enough to end the alert by, should the book not hold it any more."""
     try:
         comparison = parse(row["expr"])
-    except Misplaced as problem:
+    except ExpressionError as problem:
         raise Misconfigured(
             f"the alert {row['rule']} of series {row['series_id']} stands on {row['expr']!r}, which this version "
             f"cannot read ({problem.message}). Run the version that wrote it until it has resolved, or delete its row "

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.alerts.domain.expression import Comparison, Misplaced
+from services.alerts.domain.expression import Comparison, ExpressionError
 
 _DURATION = re.compile(
     "".join(rf"(?:(\d{{1,12}}){unit})?" for unit in ("w", "d", "h", "m(?!s)", "s", "ms")), re.ASCII
@@ -57,13 +57,13 @@ class Book:
 
 
 def duration_ms(text: str) -> int:
-    """A duration as Prometheus writes it, such as `1m30s`; raise `Misplaced`."""
+    """A duration as Prometheus writes it, such as `1m30s`; raise `ExpressionError`."""
     found = _DURATION.fullmatch(text)
     if found is None or not any(found.groups()):
         if text == "0":
             return 0
-        raise Misplaced(0, f"{text[:20]!r} is not a duration such as 30s, 5m or 1h30m")
+        raise ExpressionError(0, f"{text[:20]!r} is not a duration such as 30s, 5m or 1h30m")
     total = sum(int(part) * unit for part, unit in zip(found.groups(), _UNITS_MS, strict=True) if part)
     if total > LONGEST_MS:
-        raise Misplaced(0, "a week is the longest")
+        raise ExpressionError(0, "a week is the longest")
     return total
