@@ -48,7 +48,7 @@ async def run(settings: Settings) -> None:
     deliveries = [Delivery(Outbox(pool, topic), receiver) for receiver in receivers]
     sender = Sender(settings.kafka, owner)
     dead = DeadLetters(sender, settings.topic_prefix)
-    alerting = Alerting(file.book, AlertTables(receivers), dead, lambda: _wake(deliveries))
+    alerting = Alerting(file.rule_set, AlertTables(receivers), dead, lambda: _wake(deliveries))
     await maintenance.begin(pool, MAINTENANCE, stopping)
     running = [background(delivery.run(), f"receiver {delivery.receiver.name}") for delivery in deliveries]
     group = Group(settings.kafka, settings.topic_prefix + GROUP, (topic,), owner)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from services.alerts.domain import evaluate, lifecycle
 from services.alerts.domain.lifecycle import Alert, Grounds, Subject, Transition
-from services.alerts.domain.rule import Book, Rule
+from services.alerts.domain.rule import Rule, RuleSet
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS
 
@@ -65,7 +65,7 @@ class Work:
 class PartitionAlerts:
     """The alerts of one partition."""
 
-    book: Book
+    rule_set: RuleSet
     describe: Callable[[bytes], Described]
     """What a series is; raises `Rejected` for one that is not sound."""
     time_ms: int | None = None
@@ -75,7 +75,7 @@ class PartitionAlerts:
     max_known: int = MAX_KNOWN
     evicted: int = 0
     """Windows whose breach found no room for an alert."""
-    _edition: int = -1
+    _version: int = -1
     _rules: list[Rule] = field(default_factory=list)
     _known: dict[bytes, tuple[Subject, tuple[int, ...]]] = field(default_factory=dict)
     _transitions: list[Transition] = field(default_factory=list)
@@ -218,9 +218,9 @@ class PartitionAlerts:
 
     def _adopt(self) -> None:
         """Judge by the present rules from now on; an alert whose rule is gone or says something else ends."""
-        if self._edition == self.book.edition:
+        if self._version == self.rule_set.version:
             return
-        self._edition, self._rules = self.book.edition, list(self.book.rules)
+        self._version, self._rules = self.rule_set.version, list(self.rule_set.rules)
         self._known.clear()
         rules = {rule.key: rule for rule in self._rules}
         for key, alert in sorted(self.alerts.items(), key=itemgetter(0)):

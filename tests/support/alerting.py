@@ -10,7 +10,7 @@ import numpy as np
 
 from services.alerts.domain.expression import parse
 from services.alerts.domain.lifecycle import Alert, Subject
-from services.alerts.domain.rule import Book, Rule
+from services.alerts.domain.rule import Rule, RuleSet
 from services.alerts.service import Described, PartitionAlerts, Windows, Work
 from shared.model.rollup import Rollups
 from shared.model.sketch import buckets_of
@@ -66,9 +66,9 @@ def tick(time: int) -> Windows:
 
 def partition(*rules: Rule, time: int | None = None, alerts: Iterable[Alert] = ()) -> PartitionAlerts:
     """A partition that judges by these rules."""
-    book = Book()
-    book.replace(rules)
-    made = PartitionAlerts(book, describe, None if time is None else time * BASE_MS)
+    rule_set = RuleSet()
+    rule_set.replace(rules)
+    made = PartitionAlerts(rule_set, describe, None if time is None else time * BASE_MS)
     made.restore(alerts)
     return made
 

@@ -176,7 +176,7 @@ def _restored(row: Any) -> Alert:
 
 
 def _rule(row: Any, name: str) -> Rule:
-    """The rule as far as it is known: enough to end the alert by, should the book not hold it any more."""
+    """The rule as far as it is known: enough to end the alert by, should the rule set not hold it any more."""
     try:
         comparison = parse(row["expr"])
     except ExpressionError as problem:

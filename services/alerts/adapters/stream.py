@@ -11,7 +11,7 @@ import numpy as np
 
 from services.alerts.adapters.postgres import AlertTables
 from services.alerts.domain.lifecycle import Subject
-from services.alerts.domain.rule import Book
+from services.alerts.domain.rule import RuleSet
 from services.alerts.service import Described, PartitionAlerts, Windows, Work
 from shared.errors import Rejected
 from shared.model.rollup import Rollups
@@ -108,8 +108,10 @@ def described(packed: bytes) -> Described:
 class Alerting:
     """The alert service's side of the pump."""
 
-    def __init__(self, book: Book, tables: AlertTables, dead: DeadLetters, wake: Callable[[], None]) -> None:
-        self._book = book
+    def __init__(
+        self, rule_set: RuleSet, tables: AlertTables, dead: DeadLetters, wake: Callable[[], None]
+    ) -> None:
+        self._rule_set = rule_set
         self._tables = tables
         self._dead = dead
         self._wake = wake
@@ -120,7 +122,7 @@ class Alerting:
         """The partitions with their alerts as the tables hold them."""
         streams = {}
         for key, alerts in (await self._tables.restore(connection, stored)).items():
-            state = PartitionAlerts(self._book, described, time_ms=stored[key].watermark_ms)
+            state = PartitionAlerts(self._rule_set, described, time_ms=stored[key].watermark_ms)
             state.restore(alerts)
             streams[key] = PartitionStream(key, state)
         return streams

@@ -1,7 +1,7 @@
-"""Rules and the book that holds the present ones.
+"""A rule, and the rule set that holds the present rules.
 
-Spans are milliseconds. The law: a rule never changes; a new text is a new rule, and whoever judges by the book notices
-by its edition.
+Spans are milliseconds. A rule never changes: a new text is a new rule. The version of the rule set rises with each
+replacement, so that an evaluator notices it.
 """
 
 import re
@@ -43,17 +43,17 @@ class Rule:
 
 
 @dataclass(slots=True)
-class Book:
+class RuleSet:
     """The present rules; shared by all that judge."""
 
     rules: Sequence[Rule] = ()
-    edition: int = 0
+    version: int = 0
     """Rises with each replacement."""
 
     def replace(self, rules: Sequence[Rule]) -> None:
         """From now on judge by these."""
         self.rules = list(rules)
-        self.edition += 1
+        self.version += 1
 
 
 def duration_ms(text: str) -> int:

@@ -13,7 +13,7 @@ from tests.support.alerting import Row, closed, live, partition, rule, tick
 
 RULES = (rule(), rule("api:response_seconds:p95_10s > 3", 20, alert="Lasting"))
 
-BOOKS = (
+RULE_SETS = (
     RULES,
     (rule("api:response_seconds:max_10s > 3"), RULES[1]),
     (rule(for_s=20),),
@@ -84,7 +84,7 @@ def test_no_key_comes_twice_whatever_the_rules_become(messages: list[Windows], d
     state = partition(*RULES)
     for message in messages:
         if data.draw(st.integers(0, 3)) == 0:
-            state.book.replace(data.draw(st.sampled_from(BOOKS)))
+            state.rule_set.replace(data.draw(st.sampled_from(RULE_SETS)))
         state.fold(message)
     transitions = state.checkpoint().transitions
     keys = [each.key for each in transitions]

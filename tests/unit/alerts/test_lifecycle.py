@@ -138,7 +138,7 @@ def test_a_rule_that_is_removed_ends_its_alerts() -> None:
     state = partition(gone, waiting, kept)
     state.fold(closed([(1, 3, 6)]))
     state.checkpoint()
-    state.book.replace([kept])
+    state.rule_set.replace([kept])
     state.fold(tick(4))
 
     assert [("cancelled", "g/Waiting"), ("resolved", "g/Slow")] == sorted(
@@ -150,7 +150,7 @@ def test_a_rule_whose_comparison_changes_begins_anew() -> None:
     """An alert stands for one comparison; a new threshold is another one."""
     state = partition(rule())
     state.fold(live([(1, 3, 6)]))
-    state.book.replace([rule("api:response_seconds:max_10s > 4")])
+    state.rule_set.replace([rule("api:response_seconds:max_10s > 4")])
 
     assert [("firing", "breach", 3), ("resolved", "rule_removed", 3), ("firing", "breach", 4)] == after(
         state, [live([(1, 4, 5)])]
@@ -168,9 +168,9 @@ def test_a_reload_within_the_window_that_fired_does_not_use_its_name_again(betwe
     """Another episode named by that window would be told under keys that were used: nobody would hear of it."""
     state = partition(rule())
     state.fold(live([(1, 3, 6)]))
-    state.book.replace(between)
+    state.rule_set.replace(between)
     state.fold(live([(1, 3, 6)]))
-    state.book.replace(between or [rule()])
+    state.rule_set.replace(between or [rule()])
     for message in (live([(1, 3, 7)]), closed([(1, 3, 7)]), tick(4), live([(1, 4, 8)])):
         state.fold(message)
     transitions = state.checkpoint().transitions
@@ -185,7 +185,7 @@ def test_what_a_live_window_decides_is_not_in_the_future() -> None:
     """A rule that need not wait any more fires its pending alert within an open window: at its start, not its end."""
     state = partition(rule(for_s=30))
     state.fold(closed([(1, 3, 6)]))
-    state.book.replace([rule()])
+    state.rule_set.replace([rule()])
     state.fold(live([(1, 4, 6)]))
     fired = state.checkpoint().transitions[-1]
 
@@ -224,7 +224,7 @@ def test_an_episode_keeps_its_labels() -> None:
     """Receivers know an alert by its labels: what fired under some resolves under the same, whatever a reload says."""
     state = partition(rule())
     state.fold(live([(1, 3, 6)]))
-    state.book.replace([replace(rule(), labels={"severity": "page", "team": "web"})])
+    state.rule_set.replace([replace(rule(), labels={"severity": "page", "team": "web"})])
     for message in (closed([(1, 3, 6), (1, 4, 1)]), tick(5), live([(1, 5, 6)])):
         state.fold(message)
     labels = [each.labels for each in state.checkpoint().transitions]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from services.alerts.adapters.stream import PartitionStream, check, described
-from services.alerts.domain.rule import Book
+from services.alerts.domain.rule import RuleSet
 from services.alerts.service import PartitionAlerts
 from shared.errors import Rejected
 from shared.model.series import Series
@@ -29,9 +29,9 @@ def windows(start_ms: int = NOW_MS, watermark_ms: int = NOW_MS, partition: int =
 
 def stream() -> PartitionStream:
     """Partition 3, judged by one rule."""
-    book = Book()
-    book.replace([alerting.rule("api:response_seconds:max_10s > 5")])
-    return PartitionStream(Key("windows", 3), PartitionAlerts(book, described))
+    rule_set = RuleSet()
+    rule_set.replace([alerting.rule("api:response_seconds:max_10s > 5")])
+    return PartitionStream(Key("windows", 3), PartitionAlerts(rule_set, described))
 
 
 def test_a_series_is_known_by_what_rules_say_of_it() -> None:
