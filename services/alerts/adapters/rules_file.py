@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from services.alerts.adapters import places
+from services.alerts.adapters import yaml_positions
 from services.alerts.domain import expression, template
 from services.alerts.domain.expression import ExpressionError
 from services.alerts.domain.rule import Rule, duration_ms
@@ -235,7 +235,7 @@ class _Reader:
 
     def _within(self, node: yaml.ScalarNode, problem: ExpressionError) -> None:
         """A problem at a place inside a scalar, whichever way it is written."""
-        at = places.place(self._text, node, problem.column)
+        at = yaml_positions.position_of(self._text, node, problem.column)
         self._say(self._text.count("\n", 0, at) + 1, at - self._text.rfind("\n", 0, at), problem.message)
 
     def _at(self, place: Any, message: str) -> None:
