@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.alerts.domain import evaluate, lifecycle
-from services.alerts.domain.lifecycle import Alert, Grounds, Subject, Transition
+from services.alerts.domain.lifecycle import Alert, Grounds, SeriesRef, Transition
 from services.alerts.domain.rule import Rule, RuleSet
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS
@@ -31,12 +31,12 @@ Key = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class SeriesInfo:
     """What a series is, as far as rules go."""
 
     metric: str
     """Every sign but letters, digits and `_` replaced by `_`."""
-    subject: Subject
+    series: SeriesRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class PartitionAlerts:
     """The alerts of one partition."""
 
     rule_set: RuleSet
-    describe: Callable[[bytes], Described]
+    describe: Callable[[bytes], SeriesInfo]
     """What a series is; raises `Rejected` for one that is not sound."""
     time_ms: int | None = None
     """Watermark of the latest tick: all windows that end by then have been seen."""
@@ -77,7 +77,7 @@ class PartitionAlerts:
     """Windows whose breach found no room for an alert."""
     _version: int = -1
     _rules: list[Rule] = field(default_factory=list)
-    _known: dict[bytes, tuple[Subject, tuple[int, ...]]] = field(default_factory=dict)
+    _known: dict[bytes, tuple[SeriesRef, tuple[int, ...]]] = field(default_factory=dict)
     _transitions: list[Transition] = field(default_factory=list)
     _changed: dict[Key, Alert] = field(default_factory=dict)
 
@@ -88,7 +88,7 @@ class PartitionAlerts:
 
     def restore(self, alerts: Iterable[Alert]) -> None:
         """Go on from these."""
-        self.alerts = {(alert.rule.key, alert.subject.series_id): alert for alert in alerts}
+        self.alerts = {(alert.rule.key, alert.series.series_id): alert for alert in alerts}
 
     def fold(self, windows: Windows) -> None:
         """Take in one message; raise `Rejected`, with nothing changed, when a series of it is not sound."""
@@ -99,17 +99,15 @@ class PartitionAlerts:
         elif windows.final:
             self._tick(windows.watermark_ms)
 
-    def _learn(self, packed: bytes) -> tuple[Subject, tuple[int, ...]]:
-        described = self.describe(packed)
-        matching = tuple(
-            n for n, rule in enumerate(self._rules) if rule.comparison.metric == described.metric
-        )
+    def _learn(self, packed: bytes) -> tuple[SeriesRef, tuple[int, ...]]:
+        info = self.describe(packed)
+        matching = tuple(n for n, rule in enumerate(self._rules) if rule.comparison.metric == info.metric)
         if len(self._known) >= self.max_known:
             self._known.clear()
-        self._known[packed] = described.subject, matching
+        self._known[packed] = info.series, matching
         return self._known[packed]
 
-    def _judge(self, windows: Windows, known: Sequence[tuple[Subject, tuple[int, ...]]]) -> None:
+    def _judge(self, windows: Windows, known: Sequence[tuple[SeriesRef, tuple[int, ...]]]) -> None:
         interested = {number for _, matching in known for number in matching}
         for number in sorted(interested):
             rule = self._rules[number]
@@ -126,7 +124,7 @@ class PartitionAlerts:
         self,
         rule: Rule,
         windows: Windows,
-        known: Sequence[tuple[Subject, tuple[int, ...]]],
+        known: Sequence[tuple[SeriesRef, tuple[int, ...]]],
         chosen: NDArray[np.intp],
     ) -> None:
         rows = windows.rows
@@ -140,8 +138,8 @@ class PartitionAlerts:
             # A window without a breach ends alerts when it has closed, and nothing else.
             chosen, found, over = chosen[over], found[over], over[over]
         for row, value, breach in zip(chosen.tolist(), found.tolist(), over.tolist(), strict=True):
-            subject = known[rows.slot[row]][0]
-            alert = self.alerts.get((rule.key, subject.series_id))
+            series = known[rows.slot[row]][0]
+            alert = self.alerts.get((rule.key, series.series_id))
             if alert is None and not self._may_begin(breach=breach):
                 continue
             grounds = Grounds(
@@ -152,15 +150,15 @@ class PartitionAlerts:
                 windows.watermark_ms,
                 on,
             )
-            self._move(rule, subject, grounds, breach=breach)
+            self._move(rule, series, grounds, breach=breach)
 
     def _may_begin(self, *, breach: bool) -> bool:
         room = len(self.alerts) < self.max_alerts
         self.evicted += breach and not room
         return breach and room
 
-    def _move(self, rule: Rule, subject: Subject, grounds: Grounds, *, breach: bool) -> None:
-        key = rule.key, subject.series_id
+    def _move(self, rule: Rule, series: SeriesRef, grounds: Grounds, *, breach: bool) -> None:
+        key = rule.key, series.series_id
         alert = self.alerts.get(key)
         start_ms = grounds.window_start_ms
         if alert is not None and grounds.decided_on == lifecycle.CLOSED:
@@ -169,7 +167,7 @@ class PartitionAlerts:
             self._silent_before(key, alert, start_ms, grounds.watermark_ms)
         if alert is None or not alert.active:
             if breach and (alert is None or start_ms > alert.last_closed_ms):
-                self.alerts[key], begun = lifecycle.begin(rule, subject, grounds)
+                self.alerts[key], begun = lifecycle.begin(rule, series, grounds)
                 self._note(key, begun)
             elif alert is not None and grounds.decided_on == lifecycle.CLOSED:
                 alert.last_closed_ms = start_ms

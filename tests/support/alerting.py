@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from services.alerts.domain.expression import parse
-from services.alerts.domain.lifecycle import Alert, Subject
+from services.alerts.domain.lifecycle import Alert, SeriesRef
 from services.alerts.domain.rule import Rule, RuleSet
-from services.alerts.service import Described, PartitionAlerts, Windows, Work
+from services.alerts.service import PartitionAlerts, SeriesInfo, Windows, Work
 from shared.model.rollup import Rollups
 from shared.model.sketch import buckets_of
 from shared.model.window import BASE_MS
@@ -27,9 +27,9 @@ def rule(expr: str = "api:response_seconds:max_10s > 5", for_s: int = 0, alert: 
     )
 
 
-def describe(packed: bytes) -> Described:
+def describe(packed: bytes) -> SeriesInfo:
     """Every series is one of `api.response_seconds`, told apart by its first byte."""
-    return Described("api_response_seconds", Subject(packed[0], 7, {"endpoint": f"/{packed[0]}"}))
+    return SeriesInfo("api_response_seconds", SeriesRef(packed[0], 7, {"endpoint": f"/{packed[0]}"}))
 
 
 def rollups(rows: Sequence[Row]) -> Rollups:

@@ -11,7 +11,7 @@ import orjson
 
 from services.alerts.domain.expression import ExpressionError, parse
 from services.alerts.domain.fingerprint import fingerprint
-from services.alerts.domain.lifecycle import FIRING, RESOLVED, Alert, Subject, Transition
+from services.alerts.domain.lifecycle import FIRING, RESOLVED, Alert, SeriesRef, Transition
 from services.alerts.domain.rule import Rule
 from services.alerts.ports import Receiver
 from services.alerts.service import Work
@@ -131,7 +131,7 @@ class AlertTables:
     def _told(self, topic: str, change: Transition) -> Iterator[tuple[Any, ...]]:
         for receiver in self._receivers:
             body = receiver.body(change)
-            yield topic, receiver.name, change.key, change.rule, change.subject.series_id, body
+            yield topic, receiver.name, change.key, change.rule, change.series.series_id, body
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> Iterator[list[Any]]:
@@ -139,12 +139,12 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> Iterator[list[Any]]:
 
 
 def _key(alert: Alert) -> tuple[str, int]:
-    return alert.rule.key, alert.subject.series_id
+    return alert.rule.key, alert.series.series_id
 
 
 def _alert(alert: Alert) -> tuple[Any, ...]:
     return (
-        alert.rule.key, alert.subject.series_id, alert.subject.tenant_id, alert.state, alert.episode_ms,
+        alert.rule.key, alert.series.series_id, alert.series.tenant_id, alert.state, alert.episode_ms,
         alert.active_at_ms, alert.fired_at_ms, alert.resolved_at_ms, alert.last_closed_ms, alert.last_breach_ms,
         alert.value, alert.rule.comparison.text, fingerprint(alert.labels), _json(alert.labels),
         _json(alert.annotations),
@@ -154,7 +154,7 @@ def _alert(alert: Alert) -> tuple[Any, ...]:
 def _event(change: Transition) -> tuple[Any, ...]:
     grounds = change.grounds
     return (
-        change.rule, change.subject.series_id, change.episode_ms, change.transition, change.subject.tenant_id,
+        change.rule, change.series.series_id, change.episode_ms, change.transition, change.series.tenant_id,
         change.reason, grounds.decided_on, change.at_ms, grounds.window_start_ms, grounds.value, change.threshold,
         change.expr, grounds.count, grounds.revision, grounds.watermark_ms, _json(change.labels), change.key,
     )  # fmt: skip
@@ -170,7 +170,7 @@ def _restored(row: Any) -> Alert:
     labels.pop("tenant")
     return Alert(
         rule=_rule(row, name),
-        subject=Subject(row["series_id"], row["tenant_id"], labels),
+        series=SeriesRef(row["series_id"], row["tenant_id"], labels),
         **{field: row[field] for field in _AS_STORED},
     )
 

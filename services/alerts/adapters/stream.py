@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from services.alerts.adapters.postgres import AlertTables
-from services.alerts.domain.lifecycle import Subject
+from services.alerts.domain.lifecycle import SeriesRef
 from services.alerts.domain.rule import RuleSet
-from services.alerts.service import Described, PartitionAlerts, Windows, Work
+from services.alerts.service import PartitionAlerts, SeriesInfo, Windows, Work
 from shared.errors import Rejected
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS
@@ -98,11 +98,11 @@ def check(windows: rollups.WindowBatch, partition: int, appended_at_ms: int) -> 
             raise Rejected("bad_windows", "start_ms: lies more than 30 days from the watermark")
 
 
-def described(packed: bytes) -> Described:
+def series_info(packed: bytes) -> SeriesInfo:
     """What a series is to rules; raise `Rejected` unless it is sound."""
-    series = checked(packed)
-    subject = Subject(series_id(packed), series.tenant_id, dict(series.labels))
-    return Described(_FOREIGN.sub("_", series.metric), subject)
+    read = checked(packed)
+    ref = SeriesRef(series_id(packed), read.tenant_id, dict(read.labels))
+    return SeriesInfo(_FOREIGN.sub("_", read.metric), ref)
 
 
 class Alerting:
@@ -122,7 +122,7 @@ class Alerting:
         """The partitions with their alerts as the tables hold them."""
         streams = {}
         for key, alerts in (await self._tables.restore(connection, stored)).items():
-            state = PartitionAlerts(self._rule_set, described, time_ms=stored[key].watermark_ms)
+            state = PartitionAlerts(self._rule_set, series_info, time_ms=stored[key].watermark_ms)
             state.restore(alerts)
             streams[key] = PartitionStream(key, state)
         return streams

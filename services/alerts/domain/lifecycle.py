@@ -22,7 +22,7 @@ LIVE, CLOSED, TICK, RULES = "live", "closed", "tick", "rules"
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class SeriesRef:
     """The series that an alert is about."""
 
     series_id: int
@@ -59,7 +59,7 @@ class Transition:
 
     rule: str
     """Key of the rule."""
-    subject: Subject
+    series: SeriesRef
     transition: str
     reason: str
     at_ms: int
@@ -83,7 +83,7 @@ class Alert:
     """The alert of a rule and a series as it stands."""
 
     rule: Rule
-    subject: Subject
+    series: SeriesRef
     state: str
     episode_ms: int
     active_at_ms: int
@@ -103,7 +103,7 @@ class Alert:
     @property
     def labels(self) -> dict[str, str]:
         """What names it to people."""
-        return labels_of(self.rule, self.subject)
+        return labels_of(self.rule, self.series)
 
     @property
     def annotations(self) -> dict[str, str]:
@@ -141,7 +141,7 @@ class Alert:
         labels = self.labels
         return Transition(
             rule=self.rule.key,
-            subject=self.subject,
+            series=self.series,
             transition=transition,
             reason=reason,
             at_ms=at_ms,
@@ -155,16 +155,16 @@ class Alert:
             active_at_ms=self.active_at_ms,
             fired_at_ms=self.fired_at_ms,
             resolved_at_ms=self.resolved_at_ms,
-            key=fingerprint.key(self.rule.key, self.subject.series_id, self.episode_ms, transition),
+            key=fingerprint.key(self.rule.key, self.series.series_id, self.episode_ms, transition),
         )
 
 
-def begin(rule: Rule, subject: Subject, grounds: Grounds) -> tuple[Alert, Transition]:
+def begin(rule: Rule, series: SeriesRef, grounds: Grounds) -> tuple[Alert, Transition]:
     """A new episode with the first breach."""
     start_ms, at_ms = grounds.window_start_ms, grounds.at_ms
     state = FIRING if rule.for_ms == 0 else PENDING
     alert = Alert(
-        rule, subject, state,
+        rule, series, state,
         episode_ms=start_ms,
         active_at_ms=at_ms,
         last_closed_ms=start_ms - BASE_MS if grounds.decided_on == LIVE else start_ms,
@@ -175,6 +175,6 @@ def begin(rule: Rule, subject: Subject, grounds: Grounds) -> tuple[Alert, Transi
     return alert, alert._changed(state, BREACH, at_ms, grounds)  # noqa: SLF001  the first change is its birth
 
 
-def labels_of(rule: Rule, subject: Subject) -> dict[str, str]:
+def labels_of(rule: Rule, series: SeriesRef) -> dict[str, str]:
     """The labels of an alert: those of its series, then the rule's, then its name and tenant."""
-    return {**subject.labels, **rule.labels, "alertname": rule.alert, "tenant": str(subject.tenant_id)}
+    return {**series.labels, **rule.labels, "alertname": rule.alert, "tenant": str(series.tenant_id)}

@@ -107,7 +107,7 @@ def test_a_crash_anywhere_changes_nothing(messages: list[Windows], data: st.Data
         if data.draw(st.booleans()):
             work = state.checkpoint()
             found += facts(work.transitions)
-            tables |= {(alert.rule.key, alert.subject.series_id): alert for alert in work.alerts}
+            tables |= {(alert.rule.key, alert.series.series_id): alert for alert in work.alerts}
             committed, time_ms = at, state.time_ms
         elif data.draw(st.integers(0, 3)) == 0:
             state, at = restored(time_ms, tables), committed
