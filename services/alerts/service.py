@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.alerts.domain import evaluate, lifecycle
-from services.alerts.domain.lifecycle import Alert, Grounds, SeriesRef, Transition
+from services.alerts.domain.lifecycle import Alert, Evaluation, SeriesRef, Transition
 from services.alerts.domain.rule import Rule, RuleSet
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS
@@ -142,7 +142,7 @@ class PartitionAlerts:
             alert = self.alerts.get((rule.key, series.series_id))
             if alert is None and not self._may_begin(breach=breach):
                 continue
-            grounds = Grounds(
+            evaluation = Evaluation(
                 int(rows.start_ms[row]),
                 value,
                 float(rows.count[row]),
@@ -150,45 +150,45 @@ class PartitionAlerts:
                 windows.watermark_ms,
                 on,
             )
-            self._move(rule, series, grounds, breach=breach)
+            self._move(rule, series, evaluation, breach=breach)
 
     def _may_begin(self, *, breach: bool) -> bool:
         room = len(self.alerts) < self.max_alerts
         self.evicted += breach and not room
         return breach and room
 
-    def _move(self, rule: Rule, series: SeriesRef, grounds: Grounds, *, breach: bool) -> None:
+    def _move(self, rule: Rule, series: SeriesRef, evaluation: Evaluation, *, breach: bool) -> None:
         key = rule.key, series.series_id
         alert = self.alerts.get(key)
-        start_ms = grounds.window_start_ms
-        if alert is not None and grounds.decided_on == lifecycle.CLOSED:
+        start_ms = evaluation.window_start_ms
+        if alert is not None and evaluation.decided_on == lifecycle.CLOSED:
             if start_ms <= alert.last_closed_ms:
                 return
-            self._silent_before(key, alert, start_ms, grounds.watermark_ms)
+            self._silent_before(key, alert, start_ms, evaluation.watermark_ms)
         if alert is None or not alert.active:
             if breach and (alert is None or start_ms > alert.last_closed_ms):
-                self.alerts[key], begun = lifecycle.begin(rule, series, grounds)
+                self.alerts[key], begun = lifecycle.begin(rule, series, evaluation)
                 self._note(key, begun)
-            elif alert is not None and grounds.decided_on == lifecycle.CLOSED:
+            elif alert is not None and evaluation.decided_on == lifecycle.CLOSED:
                 alert.last_closed_ms = start_ms
                 self._changed[key] = self.alerts[key]
         elif breach:
-            if grounds.decided_on == lifecycle.CLOSED or start_ms > alert.last_breach_ms:
-                self._note(key, alert.breach(self._finite(alert, grounds)))
+            if evaluation.decided_on == lifecycle.CLOSED or start_ms > alert.last_breach_ms:
+                self._note(key, alert.breach(self._finite(alert, evaluation)))
         else:
-            self._note(key, alert.clear(self._finite(alert, grounds), lifecycle.CLEAR))
+            self._note(key, alert.clear(self._finite(alert, evaluation), lifecycle.CLEAR))
 
     @staticmethod
-    def _finite(alert: Alert, grounds: Grounds) -> Grounds:
-        if math.isfinite(grounds.value):
-            return grounds
-        return Grounds(
-            grounds.window_start_ms,
+    def _finite(alert: Alert, evaluation: Evaluation) -> Evaluation:
+        if math.isfinite(evaluation.value):
+            return evaluation
+        return Evaluation(
+            evaluation.window_start_ms,
             alert.value,
-            grounds.count,
-            grounds.revision,
-            grounds.watermark_ms,
-            grounds.decided_on,
+            evaluation.count,
+            evaluation.revision,
+            evaluation.watermark_ms,
+            evaluation.decided_on,
         )
 
     def _tick(self, watermark_ms: int) -> None:
@@ -205,8 +205,8 @@ class PartitionAlerts:
         """Judge the windows between the latest that was judged and the one that starts at `start_ms`."""
         silent_ms = alert.last_closed_ms + BASE_MS
         while alert.active and silent_ms < start_ms:
-            grounds = Grounds(silent_ms, alert.value, 0.0, 0, watermark_ms, lifecycle.TICK)
-            self._note(key, alert.clear(grounds, lifecycle.NO_DATA))
+            evaluation = Evaluation(silent_ms, alert.value, 0.0, 0, watermark_ms, lifecycle.TICK)
+            self._note(key, alert.clear(evaluation, lifecycle.NO_DATA))
             silent_ms += BASE_MS
 
     def _note(self, key: Key, transition: Transition | None) -> None:
@@ -231,10 +231,10 @@ class PartitionAlerts:
                 # told under the same keys, and nobody would hear of it.
                 alert.last_closed_ms = max(alert.last_closed_ms, alert.last_breach_ms)
                 at_ms = alert.last_closed_ms + BASE_MS
-                grounds = Grounds(
+                evaluation = Evaluation(
                     alert.last_breach_ms, alert.value, 0.0, 0, self.time_ms or at_ms, lifecycle.RULES
                 )
-                self._note(key, alert.end(grounds, lifecycle.RULE_REMOVED, at_ms))
+                self._note(key, alert.end(evaluation, lifecycle.RULE_REMOVED, at_ms))
 
     @property
     def urgent(self) -> bool:

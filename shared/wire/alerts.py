@@ -13,7 +13,7 @@ from shared.errors import Rejected
 from shared.wire.instants import text_of
 
 
-class Grounds(msgspec.Struct, frozen=True, kw_only=True):
+class AlertTransition(msgspec.Struct, frozen=True, kw_only=True):
     """What happened to an alert, and what that was decided on."""
 
     rule: str
@@ -50,7 +50,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     time: str
     datacontenttype: str = "application/json"
     partitionkey: str
-    data: Grounds
+    data: AlertTransition
 
 
 class _Keyed(msgspec.Struct):
@@ -62,17 +62,17 @@ _decoder = msgspec.json.Decoder(Told)
 _keyed = msgspec.json.Decoder(_Keyed)
 
 
-def encode(key: str, fingerprint: str, grounds: Grounds) -> bytes:
+def encode(key: str, fingerprint: str, transition: AlertTransition) -> bytes:
     """The bytes of a transition."""
     return _encoder.encode(
         Told(
             id=key,
-            source=f"/alerts/{quote(grounds.rule, safe='')}",
-            type=f"telemetry.alert.{grounds.state}.v1",
+            source=f"/alerts/{quote(transition.rule, safe='')}",
+            type=f"telemetry.alert.{transition.state}.v1",
             subject=fingerprint,
-            time=text_of(grounds.at_ms),
+            time=text_of(transition.at_ms),
             partitionkey=fingerprint,
-            data=grounds,
+            data=transition,
         )
     )
 

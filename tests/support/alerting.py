@@ -76,5 +76,6 @@ def partition(*rules: Rule, time: int | None = None, alerts: Iterable[Alert] = (
 def told(work: Work) -> list[tuple[str, str, int]]:
     """What changed: transition, reason and the number of the window it was decided on."""
     return [
-        (each.transition, each.reason, each.grounds.window_start_ms // BASE_MS) for each in work.transitions
+        (each.transition, each.reason, each.evaluation.window_start_ms // BASE_MS)
+        for each in work.transitions
     ]

@@ -152,11 +152,11 @@ def _alert(alert: Alert) -> tuple[Any, ...]:
 
 
 def _event(change: Transition) -> tuple[Any, ...]:
-    grounds = change.grounds
+    decided = change.evaluation
     return (
         change.rule, change.series.series_id, change.episode_ms, change.transition, change.series.tenant_id,
-        change.reason, grounds.decided_on, change.at_ms, grounds.window_start_ms, grounds.value, change.threshold,
-        change.expr, grounds.count, grounds.revision, grounds.watermark_ms, _json(change.labels), change.key,
+        change.reason, decided.decided_on, change.at_ms, decided.window_start_ms, decided.value, change.threshold,
+        change.expr, decided.count, decided.revision, decided.watermark_ms, _json(change.labels), change.key,
     )  # fmt: skip
 
 

@@ -68,7 +68,7 @@ def test_nothing_is_linked_without_an_address() -> None:
 
 
 def test_the_topic_carries_cloud_events() -> None:
-    """The envelope is CloudEvents 1.0, the id the idempotency key, the data the grounds."""
+    """The envelope is CloudEvents 1.0, the id the idempotency key, the data the evaluation."""
     firing, resolved = episode()
     topic = AlertTopic(Sender("127.0.0.1:9", "test"))
     told = alerts.decode(topic.body(resolved))

@@ -27,7 +27,7 @@ class AlertTopic:
 
     def body(self, transition: Transition) -> bytes:
         """A CloudEvent."""
-        grounds = alerts.Grounds(
+        evaluation = alerts.AlertTransition(
             rule=transition.rule,
             state=transition.transition,
             reason=transition.reason,
@@ -40,9 +40,9 @@ class AlertTopic:
             fired_at_ms=transition.fired_at_ms,
             resolved_at_ms=transition.resolved_at_ms,
             episode_ms=transition.episode_ms,
-            **asdict(transition.grounds),
+            **asdict(transition.evaluation),
         )
-        return alerts.encode(transition.key, transition.fingerprint, grounds)
+        return alerts.encode(transition.key, transition.fingerprint, evaluation)
 
     async def tell(self, notifications: Sequence[Notification]) -> Answer:
         """Append them."""
