@@ -39,7 +39,7 @@ class AlertTransition(msgspec.Struct, frozen=True, kw_only=True):
     watermark_ms: int
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class AlertCloudEvent(msgspec.Struct, frozen=True, kw_only=True):
     """The envelope that CloudEvents prescribes."""
 
     specversion: str = "1.0"
@@ -58,14 +58,14 @@ class _Keyed(msgspec.Struct):
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Told)
+_decoder = msgspec.json.Decoder(AlertCloudEvent)
 _keyed = msgspec.json.Decoder(_Keyed)
 
 
 def encode(key: str, fingerprint: str, transition: AlertTransition) -> bytes:
     """The bytes of a transition."""
     return _encoder.encode(
-        Told(
+        AlertCloudEvent(
             id=key,
             source=f"/alerts/{quote(transition.rule, safe='')}",
             type=f"telemetry.alert.{transition.state}.v1",
@@ -77,15 +77,15 @@ def encode(key: str, fingerprint: str, transition: AlertTransition) -> bytes:
     )
 
 
-def decode(value: bytes | None) -> Told:
+def decode(value: bytes | None) -> AlertCloudEvent:
     """The transition of these bytes; raise `Rejected` for other bytes or another version of CloudEvents."""
     try:
-        told = _decoder.decode(value or b"")
+        event = _decoder.decode(value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Rejected("bad_alert", str(error)) from error
-    if told.specversion != "1.0":
-        raise Rejected("unsupported_version", f"specversion: {told.specversion} is not 1.0")
-    return told
+    if event.specversion != "1.0":
+        raise Rejected("unsupported_version", f"specversion: {event.specversion} is not 1.0")
+    return event
 
 
 def partition_of(value: bytes, partitions: int) -> int:

@@ -73,7 +73,7 @@ def partition(*rules: Rule, time: int | None = None, alerts: Iterable[Alert] = (
     return made
 
 
-def told(work: Work) -> list[tuple[str, str, int]]:
+def changes(work: Work) -> list[tuple[str, str, int]]:
     """What changed: transition, reason and the number of the window it was decided on."""
     return [
         (each.transition, each.reason, each.evaluation.window_start_ms // BASE_MS)

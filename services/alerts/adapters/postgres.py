@@ -130,7 +130,7 @@ class AlertTables:
 
     def _told(self, topic: str, change: Transition) -> Iterator[tuple[Any, ...]]:
         for receiver in self._receivers:
-            body = receiver.body(change)
+            body = receiver.render(change)
             yield topic, receiver.name, change.key, change.rule, change.series.series_id, body
 
 

@@ -10,7 +10,7 @@ from services.alerts.domain.rule import Rule
 from services.alerts.service import PartitionAlerts, Windows
 from shared.errors import Rejected
 from shared.model.window import BASE_MS
-from tests.support.alerting import closed, describe, live, partition, rule, tick, told
+from tests.support.alerting import changes, closed, describe, live, partition, rule, tick
 
 CLOSED_ONLY = "api:response_seconds:p95_10s > 5"
 
@@ -19,7 +19,7 @@ def after(state: PartitionAlerts, messages: Sequence[Windows]) -> list[tuple[str
     """The transitions that these messages bring."""
     for message in messages:
         state.fold(message)
-    return told(state.checkpoint())
+    return changes(state.checkpoint())
 
 
 @pytest.mark.parametrize(
