@@ -40,7 +40,7 @@ class SeriesInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Windows:
+class WindowRows:
     """One message."""
 
     final: bool
@@ -52,7 +52,7 @@ class Windows:
 
 
 @dataclass(slots=True, eq=False)
-class Work:
+class AlertWork:
     """What is to be written."""
 
     transitions: list[Transition]
@@ -90,7 +90,7 @@ class PartitionAlerts:
         """Go on from these."""
         self.alerts = {(alert.rule.key, alert.series.series_id): alert for alert in alerts}
 
-    def fold(self, windows: Windows) -> None:
+    def fold(self, windows: WindowRows) -> None:
         """Take in one message; raise `Rejected`, with nothing changed, when a series of it is not sound."""
         self._adopt()
         known = [self._known.get(packed) or self._learn(packed) for packed in windows.series]
@@ -107,7 +107,7 @@ class PartitionAlerts:
         self._known[packed] = info.series, matching
         return self._known[packed]
 
-    def _judge(self, windows: Windows, known: Sequence[tuple[SeriesRef, tuple[int, ...]]]) -> None:
+    def _judge(self, windows: WindowRows, known: Sequence[tuple[SeriesRef, tuple[int, ...]]]) -> None:
         interested = {number for _, matching in known for number in matching}
         for number in sorted(interested):
             rule = self._rules[number]
@@ -123,7 +123,7 @@ class PartitionAlerts:
     def _compare(
         self,
         rule: Rule,
-        windows: Windows,
+        windows: WindowRows,
         known: Sequence[tuple[SeriesRef, tuple[int, ...]]],
         chosen: NDArray[np.intp],
     ) -> None:
@@ -246,8 +246,8 @@ class PartitionAlerts:
         """Roughly what the next checkpoint will free."""
         return _CHANGE_BYTES * (len(self._transitions) + len(self._changed))
 
-    def checkpoint(self) -> Work:
+    def checkpoint(self) -> AlertWork:
         """Hand over what was gathered."""
-        work = Work(self._transitions, [replace(alert) for alert in self._changed.values()])
+        work = AlertWork(self._transitions, [replace(alert) for alert in self._changed.values()])
         self._transitions, self._changed = [], {}
         return work

@@ -11,7 +11,7 @@ import numpy as np
 from services.alerts.domain.expression import parse
 from services.alerts.domain.lifecycle import Alert, SeriesRef
 from services.alerts.domain.rule import Rule, RuleSet
-from services.alerts.service import PartitionAlerts, SeriesInfo, Windows, Work
+from services.alerts.service import AlertWork, PartitionAlerts, SeriesInfo, WindowRows
 from shared.model.rollup import Rollups
 from shared.model.sketch import buckets_of
 from shared.model.window import BASE_MS
@@ -49,19 +49,19 @@ def rollups(rows: Sequence[Row]) -> Rollups:
 SERIES = [bytes([number]) for number in range(4)]
 
 
-def live(rows: Sequence[Row], time: int = 0) -> Windows:
+def live(rows: Sequence[Row], time: int = 0) -> WindowRows:
     """Open windows."""
-    return Windows(False, time * BASE_MS, SERIES, rollups(rows))
+    return WindowRows(False, time * BASE_MS, SERIES, rollups(rows))
 
 
-def closed(rows: Sequence[Row], time: int = 0) -> Windows:
+def closed(rows: Sequence[Row], time: int = 0) -> WindowRows:
     """Closed windows."""
-    return Windows(True, time * BASE_MS, SERIES, rollups(sorted(rows, key=lambda row: row[1])))
+    return WindowRows(True, time * BASE_MS, SERIES, rollups(sorted(rows, key=lambda row: row[1])))
 
 
-def tick(time: int) -> Windows:
+def tick(time: int) -> WindowRows:
     """All windows before the one with this number have been published."""
-    return Windows(True, time * BASE_MS, [], rollups([]))
+    return WindowRows(True, time * BASE_MS, [], rollups([]))
 
 
 def partition(*rules: Rule, time: int | None = None, alerts: Iterable[Alert] = ()) -> PartitionAlerts:
@@ -73,7 +73,7 @@ def partition(*rules: Rule, time: int | None = None, alerts: Iterable[Alert] = (
     return made
 
 
-def changes(work: Work) -> list[tuple[str, str, int]]:
+def changes(work: AlertWork) -> list[tuple[str, str, int]]:
     """What changed: transition, reason and the number of the window it was decided on."""
     return [
         (each.transition, each.reason, each.evaluation.window_start_ms // BASE_MS)

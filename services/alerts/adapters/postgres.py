@@ -14,7 +14,7 @@ from services.alerts.domain.fingerprint import fingerprint
 from services.alerts.domain.lifecycle import FIRING, RESOLVED, Alert, SeriesRef, Transition
 from services.alerts.domain.rule import Rule
 from services.alerts.ports import Receiver
-from services.alerts.service import Work
+from services.alerts.service import AlertWork
 from shared.errors import Misconfigured
 from shared.model.window import BASE_MS
 from shared.postgres.connections import Connection
@@ -111,7 +111,7 @@ class AlertTables:
             alerts[Key(row["topic"], row["partition"])].append(_restored(row))
         return alerts
 
-    async def save(self, conn: Connection, cuts: Sequence[Cut[Work]]) -> None:
+    async def save(self, conn: Connection, cuts: Sequence[Cut[AlertWork]]) -> None:
         """Write alerts as they stand, transitions, and what is to be told of them."""
         # By their key: a foreign record may have brought one series into two partitions.
         alerts = {

@@ -11,7 +11,7 @@ from services.alerts.adapters.receivers.topic import AlertTopic
 from services.alerts.adapters.receivers.webhook import Webhook
 from services.alerts.domain.lifecycle import Alert
 from services.alerts.domain.rule import Rule
-from services.alerts.service import PartitionAlerts, SeriesInfo, Work
+from services.alerts.service import AlertWork, PartitionAlerts, SeriesInfo
 from shared.errors import Misconfigured
 from shared.model.window import BASE_MS
 from shared.postgres import maintenance
@@ -48,7 +48,7 @@ def judged(key: Key, *rules: Rule) -> PartitionAlerts:
     return state
 
 
-def cut(key: Key, work: Work, time: int) -> Cut[Work]:
+def cut(key: Key, work: AlertWork, time: int) -> Cut[AlertWork]:
     """A cut with this work."""
     return Cut(key, 1, 0, 1, Checkpoint(work, time * BASE_MS, b"", None))
 

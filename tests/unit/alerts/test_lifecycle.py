@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from services.alerts.domain.rule import Rule
-from services.alerts.service import PartitionAlerts, Windows
+from services.alerts.service import PartitionAlerts, WindowRows
 from shared.errors import Rejected
 from shared.model.window import BASE_MS
 from tests.support.alerting import changes, closed, describe, live, partition, rule, tick
@@ -15,7 +15,7 @@ from tests.support.alerting import changes, closed, describe, live, partition, r
 CLOSED_ONLY = "api:response_seconds:p95_10s > 5"
 
 
-def after(state: PartitionAlerts, messages: Sequence[Windows]) -> list[tuple[str, str, int]]:
+def after(state: PartitionAlerts, messages: Sequence[WindowRows]) -> list[tuple[str, str, int]]:
     """The transitions that these messages bring."""
     for message in messages:
         state.fold(message)
@@ -106,7 +106,7 @@ def after(state: PartitionAlerts, messages: Sequence[Windows]) -> list[tuple[str
     ],
 )  # fmt: skip
 def test_windows_move_an_alert(
-    expr: str, for_s: int, messages: list[Windows], expected: list[tuple[str, str, int]]
+    expr: str, for_s: int, messages: list[WindowRows], expected: list[tuple[str, str, int]]
 ) -> None:
     """Each sequence of messages brings exactly these transitions."""
     assert expected == after(partition(rule(f"api:response_seconds:{expr}", for_s)), messages)

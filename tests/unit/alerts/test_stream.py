@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from services.alerts.adapters.stream import PartitionStream, check, series_info
+from services.alerts.adapters.stream import AlertFold, check, series_info
 from services.alerts.domain.rule import RuleSet
 from services.alerts.service import PartitionAlerts
 from shared.errors import Rejected
@@ -27,11 +27,11 @@ def windows(start_ms: int = NOW_MS, watermark_ms: int = NOW_MS, partition: int =
     return rollups.WindowBatch(partition, True, 1, watermark_ms, [PACKED], rows)
 
 
-def stream() -> PartitionStream:
+def stream() -> AlertFold:
     """Partition 3, judged by one rule."""
     rule_set = RuleSet()
     rule_set.replace([alerting.rule("api:response_seconds:max_10s > 5")])
-    return PartitionStream(Key("windows", 3), PartitionAlerts(rule_set, series_info))
+    return AlertFold(Key("windows", 3), PartitionAlerts(rule_set, series_info))
 
 
 def test_a_series_is_known_by_what_rules_say_of_it() -> None:
