@@ -10,28 +10,15 @@ from datetime import UTC, datetime
 
 from deploy.kafka.ends import ends
 from deploy.postgres import books
-from deploy.postgres.books import Books, Minute, Question, Tier
+from deploy.postgres.books import Books, Question, Tier
 from shared.errors import Misconfigured, Unavailable
-from shared.model.ledger import (
-    CONFLICT,
-    COUNTED,
-    DEAD_LETTERED,
-    DERIVED,
-    DUPLICATE,
-    RECEIVED,
-    REJECTED,
-    STALE_TOTAL,
-    Account,
-    total,
-)
-from shared.wire.topics import EVENTS, METRICS
+from shared.ledger.accounts import CODED, PLAIN, Account, total
+from shared.ledger.queries import TenantMinute, topics
 
 DEFAULT_RANGE_MS = 3600 * 1000
 """What is audited when nothing is said."""
 
-_PLAIN = (RECEIVED, DERIVED, COUNTED, DUPLICATE, CONFLICT, STALE_TOTAL)
-_CODED = (REJECTED, DEAD_LETTERED)
-_HEAD = ("tenant", "signal", "minutes", *_PLAIN, *_CODED, "difference")
+_HEAD = ("tenant", "signal", "minutes", *PLAIN, *CODED, "difference")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +31,7 @@ class Audit:
     """Messages behind the checkpoint of each partition; None: the log cannot be looked at now."""
 
     @property
-    def open(self) -> list[Minute]:
+    def open(self) -> list[TenantMinute]:
         """Minutes that do not close."""
         return [minute for minute in self.books.minutes if minute.account.difference]
 
@@ -60,7 +47,7 @@ def question(span: tuple[str, str], tenant: str | None, prefix: str, now_ms: int
     from_ms = _ms_of("--from", span[0], to_ms - DEFAULT_RANGE_MS)
     if from_ms >= to_ms:
         raise Misconfigured("--from: must be before --to")
-    return Question(from_ms, to_ms, {"points": prefix + METRICS.name, "events": prefix + EVENTS.name}, tenant)
+    return Question(from_ms, to_ms, topics(prefix), tenant)
 
 
 async def run(postgres: str, kafka: str, asked: Question) -> Audit:
@@ -97,8 +84,8 @@ def told(audit: Audit) -> Iterator[str]:
 
 def _row(tenant: str, signal: str, accounts: Sequence[Account]) -> tuple[str, ...]:
     whole = total(accounts)
-    plain = [whole.of(outcome) for outcome in _PLAIN]
-    coded = [sum(whole.by_code(outcome).values()) for outcome in _CODED]
+    plain = [whole.of(outcome) for outcome in PLAIN]
+    coded = [sum(whole.by_code(outcome).values()) for outcome in CODED]
     return (tenant, signal, *map(str, (len(accounts), *plain, *coded, whole.difference)))
 
 
@@ -111,7 +98,7 @@ def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
 
 
 def _codes(whose: str, account: Account) -> Iterator[str]:
-    for outcome in _CODED:
+    for outcome in CODED:
         if found := {code: count for code, count in account.by_code(outcome).items() if count}:
             listed = ", ".join(f"{code} {count}" for code, count in sorted(found.items()))
             yield f"{outcome}, {whose}: {listed}"

@@ -10,7 +10,8 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from shared.errors import Misconfigured
-from shared.model.ledger import Account
+from shared.ledger import queries
+from shared.ledger.queries import TenantMinute
 from shared.postgres import connections
 from shared.postgres.instants import at, ms_of
 
@@ -22,13 +23,6 @@ FINE_MS = 6 * 3600 * 1000 - 60_000
 
 TIERS = (("rollup_10s", "rollup_1m", 60_000), ("rollup_1m", "rollup_15m", 900_000))
 """Finer table, coarser table, and the length of its windows."""
-
-_MINUTES = """
-SELECT topic, name, (extract(epoch FROM minute) * 1000)::bigint AS minute_ms, outcome, sum(count)::bigint AS count
-FROM ledger_1m LEFT JOIN tenant USING (tenant_id)
-WHERE minute >= $1 AND minute < $2 AND topic = ANY($3) AND ($4::text IS NULL OR name = $4)
-GROUP BY topic, name, tenant_id, minute, outcome ORDER BY topic, name, tenant_id, minute
-"""
 
 _CHECKPOINTS = "SELECT topic, partition, next_offset, watermark_ms FROM partition_state WHERE topic = ANY($1)"
 
@@ -50,15 +44,6 @@ FROM fine FULL JOIN coarse USING (window_start, series_id)
 WHERE $3::text IS NULL OR t.name = $3
 ORDER BY agree, window_start, metric LIMIT 10
 """
-
-
-class Minute(NamedTuple):
-    """What became of what a tenant sent to a topic in a minute."""
-
-    topic: str
-    tenant: str
-    minute_ms: int
-    account: Account
 
 
 class Apart(NamedTuple):
@@ -88,7 +73,7 @@ class Tier:
 class Books:
     """What the tables say."""
 
-    minutes: Sequence[Minute]
+    minutes: Sequence[TenantMinute]
     checkpoints: Mapping[tuple[str, int], int]
     """Next offset of each partition."""
     tiers: Sequence[Tier]
@@ -116,7 +101,7 @@ async def read(dsn: str, question: Question) -> Books:
         topics = list(question.topics.values())
         checkpoints = await conn.fetch(_CHECKPOINTS, topics)
         return Books(
-            await _minutes(conn, question, topics),
+            await queries.minutes(conn, (question.from_ms, question.to_ms), topics, question.tenant),
             {(row["topic"], row["partition"]): row["next_offset"] for row in checkpoints},
             await _tiers(conn, question, checkpoints),
         )
@@ -127,14 +112,6 @@ async def _check(conn: Any, question: Question) -> None:
         return
     if not await conn.fetchval("SELECT count(*) FROM tenant WHERE name = $1", question.tenant):
         raise Misconfigured(f"there is no tenant {question.tenant!r}")
-
-
-async def _minutes(conn: Any, question: Question, topics: list[str]) -> list[Minute]:
-    span = at(question.from_ms), at(question.to_ms)
-    found: dict[tuple[str, str, int], dict[str, int]] = {}
-    for topic, name, minute_ms, outcome, count in await conn.fetch(_MINUTES, *span, topics, question.tenant):
-        found.setdefault((topic, name or "(none)", minute_ms), {})[outcome] = count
-    return [Minute(*key, Account(counts)) for key, counts in found.items()]
 
 
 async def _tiers(conn: Any, question: Question, checkpoints: Sequence[Any]) -> list[Tier]:

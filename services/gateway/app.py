@@ -59,6 +59,7 @@ from services.gateway.ports import IdempotencyClaims, IntakeBatch
 from services.gateway.service import InFlight, Intake, IntakeCounters, Probe, Reader, SystemHealth
 from services.gateway.settings import Settings
 from shared.errors import Unavailable
+from shared.ledger import queries
 from shared.model.bound import Bound
 from shared.postgres import connections, planning
 from shared.postgres.connections import reachable
@@ -243,7 +244,7 @@ def _routes(
 def reports(key_cache: KeyCache, tables: connections.Pool, prefix: str) -> list[APIRouter]:
     """The routes that answer from the tables alone."""
     alerts = PostgresAlerts(tables)
-    topics = {"points": prefix + METRICS.name, "events": prefix + EVENTS.name}
+    topics = queries.topics(prefix)
     return [
         http_funnels.router(key_cache, PostgresFunnels(tables)),
         http_alerts.router(key_cache, alerts),

@@ -16,7 +16,7 @@ from services.gateway.adapters.message_split import Piece, bounded, renumbered_s
 from services.gateway.domain.idempotency import Identity
 from services.gateway.domain.ledger import Admitted, PendingEntries, RowsByTenant
 from services.gateway.ports import Catalogue
-from shared.model.ledger import Line
+from shared.ledger.entries import Line
 from shared.model.point import Points
 from shared.wire import envelope
 from shared.wire.batch_ids import part_id

@@ -16,7 +16,8 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.stack import Stack
-from shared.model.ledger import Account, Line, total
+from shared.ledger.accounts import Account, total
+from shared.ledger.entries import Line
 from shared.model.point import Points
 from shared.model.series import Series
 from shared.runtime.clock import now_ms

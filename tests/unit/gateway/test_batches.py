@@ -9,7 +9,7 @@ from services.gateway.adapters.batches import PointBatches, PointIntakeBatch, cu
 from services.gateway.adapters.decoders.interner import Interner
 from services.gateway.adapters.message_split import MAX_BYTES, Piece
 from services.gateway.domain.ledger import MAX_LINES, Admitted
-from shared.model.ledger import Line, unsettled
+from shared.ledger.entries import Line, unsettled
 from shared.model.point import Points
 from shared.wire import envelope, series
 

@@ -5,7 +5,7 @@ import msgspec
 from services.gateway.adapters.event_batches import EventBatches, EventIntakeBatch
 from services.gateway.adapters.message_split import MAX_BYTES
 from services.gateway.domain.ledger import Admitted
-from shared.model.ledger import Line, unsettled
+from shared.ledger.entries import Line, unsettled
 from shared.wire import events
 from shared.wire.events import MAX_EVENTS, Event, partition_of
 from shared.wire.ledger_entries import read
