@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from deploy.kafka.ends import ends
-from deploy.postgres import books
-from deploy.postgres.books import Books, Question, Tier
+from deploy.postgres import audit_report
+from deploy.postgres.audit_report import AuditReport, Question, Tier
 from shared.errors import Misconfigured, Unavailable
 from shared.ledger.accounts import CODED, PLAIN, Account, total
 from shared.ledger.queries import TenantMinute, topics
@@ -26,19 +26,19 @@ class Audit:
     """What was found."""
 
     question: Question
-    books: Books
+    report: AuditReport
     in_flight: Mapping[tuple[str, int], int] | None
     """Messages behind the checkpoint of each partition; None: the log cannot be looked at now."""
 
     @property
     def open(self) -> list[TenantMinute]:
         """Minutes that do not close."""
-        return [minute for minute in self.books.minutes if minute.account.difference]
+        return [minute for minute in self.report.minutes if minute.account.difference]
 
     @property
     def sound(self) -> bool:
         """Whether nothing is wrong."""
-        return not self.open and not any(tier.apart for tier in self.books.tiers)
+        return not self.open and not any(tier.mismatches for tier in self.report.tiers)
 
 
 def question(span: tuple[str, str], tenant: str | None, prefix: str, now_ms: int) -> Question:
@@ -52,7 +52,7 @@ def question(span: tuple[str, str], tenant: str | None, prefix: str, now_ms: int
 
 async def run(postgres: str, kafka: str, asked: Question) -> Audit:
     """Look at the tables, then at the log; raise `Unavailable` when the tables cannot be read."""
-    found = await books.read(postgres, asked)
+    found = await audit_report.read(postgres, asked)
     try:
         logs = await ends(kafka, list(asked.topics.values()))
     except Unavailable:
@@ -67,7 +67,7 @@ def told(audit: Audit) -> Iterator[str]:
     yield f"received from {_text(asked.from_ms)} to {_text(asked.to_ms)}"
     signals = {topic: signal for signal, topic in asked.topics.items()}
     groups: dict[tuple[str, str], list[Account]] = {}
-    for minute in audit.books.minutes:
+    for minute in audit.report.minutes:
         groups.setdefault((minute.tenant, signals[minute.topic]), []).append(minute.account)
     yield from _table([_row(*key, accounts) for key, accounts in sorted(groups.items())])
     for (tenant, signal), accounts in sorted(groups.items()):
@@ -77,7 +77,7 @@ def told(audit: Audit) -> Iterator[str]:
         where = f"{_text(minute.minute_ms)}, {signals[minute.topic]} of {minute.tenant}"
         yield f"does not close: {where}: {counts}, difference {minute.account.difference:+}"
     yield from _flight(audit)
-    for tier in audit.books.tiers:
+    for tier in audit.report.tiers:
         yield from _tier(tier)
     yield "all is accounted for" if audit.sound else "something is not accounted for: see above"
 
@@ -116,9 +116,9 @@ def _flight(audit: Audit) -> Iterator[str]:
 
 
 def _tier(tier: Tier) -> Iterator[str]:
-    verdict = "differs from" if tier.apart else "agrees with"
+    verdict = "differs from" if tier.mismatches else "agrees with"
     yield f"{tier.coarse} {verdict} {tier.fine} ({tier.compared} windows of series compared)"
-    for one in tier.apart:
+    for one in tier.mismatches:
         what = f"{one.metric} of {one.tenant} at {_text(one.window_ms)}"
         yield f"  {what}: count and sum {_pair(one.coarse)}, of the finer ones {_pair(one.fine)}"
 

@@ -1,4 +1,4 @@
-"""Reads what an audit looks at: the ledger, the checkpoints, and whether each tier is the merge of the finer one.
+"""Makes the audit report: the ledger, the checkpoints, and whether each tier is the merge of the finer one.
 
 Times are milliseconds UTC. All of it is one snapshot, and workers are not disturbed. The law: of rollups only windows
 are compared that have closed everywhere and whose finer rows are all still there.
@@ -46,7 +46,7 @@ ORDER BY agree, window_start, metric LIMIT 10
 """
 
 
-class Apart(NamedTuple):
+class TierMismatch(NamedTuple):
     """A window of a series that is not the merge of its finer ones; None: there is no row."""
 
     window_ms: int
@@ -65,12 +65,12 @@ class Tier:
     coarse: str
     compared: int
     """Windows of series."""
-    apart: Sequence[Apart]
+    mismatches: Sequence[TierMismatch]
     """The first ten that differ."""
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class AuditReport:
     """What the tables say."""
 
     minutes: Sequence[TenantMinute]
@@ -91,7 +91,7 @@ class Question:
     """Name of the only tenant; None: all."""
 
 
-async def read(dsn: str, question: Question) -> Books:
+async def read(dsn: str, question: Question) -> AuditReport:
     """Read everything at one instant; raise `Unavailable`, or `Misconfigured` for an unknown tenant."""
     async with (
         connections.single(dsn, command_s=STATEMENT_S) as conn,
@@ -100,7 +100,7 @@ async def read(dsn: str, question: Question) -> Books:
         await _check(conn, question)
         topics = list(question.topics.values())
         checkpoints = await conn.fetch(_CHECKPOINTS, topics)
-        return Books(
+        return AuditReport(
             await queries.minutes(conn, (question.from_ms, question.to_ms), topics, question.tenant),
             {(row["topic"], row["partition"]): row["next_offset"] for row in checkpoints},
             await _tiers(conn, question, checkpoints),
@@ -133,11 +133,11 @@ async def _tier(conn: Any, tier: tuple[str, str, int], span: tuple[int, int], qu
     fine, coarse, length_ms = tier
     query = _TIER.format(fine=fine, coarse=coarse)
     rows = await conn.fetch(query, *map(at, span), question.tenant, timedelta(milliseconds=length_ms))
-    apart = [
-        Apart(
+    mismatches = [
+        TierMismatch(
             ms_of(row["window_start"]), row["metric"], row["tenant"],
             (row["fine_count"], row["fine_sum"]), (row["coarse_count"], row["coarse_sum"]),
         )
         for row in rows if not row["agree"]
     ]  # fmt: skip
-    return Tier(fine, coarse, rows[0]["compared"] if rows else 0, apart)
+    return Tier(fine, coarse, rows[0]["compared"] if rows else 0, mismatches)
