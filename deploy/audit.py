@@ -9,29 +9,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from deploy.kafka.ends import ends
-from deploy.postgres import books
-from deploy.postgres.books import Books, Minute, Question, Tier
+from deploy.postgres import audit_report
+from deploy.postgres.audit_report import AuditReport, Question, Tier
 from shared.errors import Misconfigured, Unavailable
-from shared.model.ledger import (
-    CONFLICT,
-    COUNTED,
-    DEAD_LETTERED,
-    DERIVED,
-    DUPLICATE,
-    RECEIVED,
-    REJECTED,
-    STALE_TOTAL,
-    Account,
-    total,
-)
-from shared.wire.topics import EVENTS, METRICS
+from shared.ledger.accounts import CODED, PLAIN, Account, total
+from shared.ledger.queries import TenantMinute, topics
 
 DEFAULT_RANGE_MS = 3600 * 1000
 """What is audited when nothing is said."""
 
-_PLAIN = (RECEIVED, DERIVED, COUNTED, DUPLICATE, CONFLICT, STALE_TOTAL)
-_CODED = (REJECTED, DEAD_LETTERED)
-_HEAD = ("tenant", "signal", "minutes", *_PLAIN, *_CODED, "difference")
+_HEAD = ("tenant", "signal", "minutes", *PLAIN, *CODED, "difference")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +26,19 @@ class Audit:
     """What was found."""
 
     question: Question
-    books: Books
+    report: AuditReport
     in_flight: Mapping[tuple[str, int], int] | None
     """Messages behind the checkpoint of each partition; None: the log cannot be looked at now."""
 
     @property
-    def open(self) -> list[Minute]:
+    def open(self) -> list[TenantMinute]:
         """Minutes that do not close."""
-        return [minute for minute in self.books.minutes if minute.account.difference]
+        return [minute for minute in self.report.minutes if minute.account.difference]
 
     @property
     def sound(self) -> bool:
         """Whether nothing is wrong."""
-        return not self.open and not any(tier.apart for tier in self.books.tiers)
+        return not self.open and not any(tier.mismatches for tier in self.report.tiers)
 
 
 def question(span: tuple[str, str], tenant: str | None, prefix: str, now_ms: int) -> Question:
@@ -60,12 +47,12 @@ def question(span: tuple[str, str], tenant: str | None, prefix: str, now_ms: int
     from_ms = _ms_of("--from", span[0], to_ms - DEFAULT_RANGE_MS)
     if from_ms >= to_ms:
         raise Misconfigured("--from: must be before --to")
-    return Question(from_ms, to_ms, {"points": prefix + METRICS.name, "events": prefix + EVENTS.name}, tenant)
+    return Question(from_ms, to_ms, topics(prefix), tenant)
 
 
 async def run(postgres: str, kafka: str, asked: Question) -> Audit:
     """Look at the tables, then at the log; raise `Unavailable` when the tables cannot be read."""
-    found = await books.read(postgres, asked)
+    found = await audit_report.read(postgres, asked)
     try:
         logs = await ends(kafka, list(asked.topics.values()))
     except Unavailable:
@@ -80,7 +67,7 @@ def told(audit: Audit) -> Iterator[str]:
     yield f"received from {_text(asked.from_ms)} to {_text(asked.to_ms)}"
     signals = {topic: signal for signal, topic in asked.topics.items()}
     groups: dict[tuple[str, str], list[Account]] = {}
-    for minute in audit.books.minutes:
+    for minute in audit.report.minutes:
         groups.setdefault((minute.tenant, signals[minute.topic]), []).append(minute.account)
     yield from _table([_row(*key, accounts) for key, accounts in sorted(groups.items())])
     for (tenant, signal), accounts in sorted(groups.items()):
@@ -90,15 +77,15 @@ def told(audit: Audit) -> Iterator[str]:
         where = f"{_text(minute.minute_ms)}, {signals[minute.topic]} of {minute.tenant}"
         yield f"does not close: {where}: {counts}, difference {minute.account.difference:+}"
     yield from _flight(audit)
-    for tier in audit.books.tiers:
+    for tier in audit.report.tiers:
         yield from _tier(tier)
     yield "all is accounted for" if audit.sound else "something is not accounted for: see above"
 
 
 def _row(tenant: str, signal: str, accounts: Sequence[Account]) -> tuple[str, ...]:
     whole = total(accounts)
-    plain = [whole.of(outcome) for outcome in _PLAIN]
-    coded = [sum(whole.by_code(outcome).values()) for outcome in _CODED]
+    plain = [whole.of(outcome) for outcome in PLAIN]
+    coded = [sum(whole.by_code(outcome).values()) for outcome in CODED]
     return (tenant, signal, *map(str, (len(accounts), *plain, *coded, whole.difference)))
 
 
@@ -111,7 +98,7 @@ def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
 
 
 def _codes(whose: str, account: Account) -> Iterator[str]:
-    for outcome in _CODED:
+    for outcome in CODED:
         if found := {code: count for code, count in account.by_code(outcome).items() if count}:
             listed = ", ".join(f"{code} {count}" for code, count in sorted(found.items()))
             yield f"{outcome}, {whose}: {listed}"
@@ -129,9 +116,9 @@ def _flight(audit: Audit) -> Iterator[str]:
 
 
 def _tier(tier: Tier) -> Iterator[str]:
-    verdict = "differs from" if tier.apart else "agrees with"
+    verdict = "differs from" if tier.mismatches else "agrees with"
     yield f"{tier.coarse} {verdict} {tier.fine} ({tier.compared} windows of series compared)"
-    for one in tier.apart:
+    for one in tier.mismatches:
         what = f"{one.metric} of {one.tenant} at {_text(one.window_ms)}"
         yield f"  {what}: count and sum {_pair(one.coarse)}, of the finer ones {_pair(one.fine)}"
 

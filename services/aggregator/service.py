@@ -22,7 +22,7 @@ from services.aggregator.domain.tiers import Parts, Tiers
 from services.aggregator.domain.watermark import advance
 from services.aggregator.domain.windows import closed_rows, is_closed
 from shared.errors import Rejected
-from shared.model.ledger import CONFLICT, COUNTED, DUPLICATE, STALE_TOTAL, Entry, Line, minute_of
+from shared.ledger.entries import CONFLICT, COUNTED, DUPLICATE, STALE_TOTAL, Entry, Line, minute_of
 from shared.model.point import Points
 from shared.model.rollup import Ints, Rollups, concatenate
 

@@ -14,9 +14,9 @@ from services.alerts.adapters.postgres import MAINTENANCE, AlertTables
 from services.alerts.adapters.receivers.topic import AlertTopic
 from services.alerts.adapters.receivers.webhook import Webhook
 from services.alerts.adapters.reload import RuleFile
-from services.alerts.adapters.stream import Alerting, DeadLetters, PartitionStream
+from services.alerts.adapters.stream import AlertFold, Alerting, DeadLetters
 from services.alerts.ports import Receiver
-from services.alerts.service import MAX_ALERTS, MAX_KNOWN, PartitionAlerts, Work
+from services.alerts.service import MAX_ALERTS, MAX_KNOWN, AlertWork, PartitionAlerts
 from services.alerts.settings import Settings, webhooks
 from shared.model.bound import Bound
 from shared.postgres import connections, maintenance
@@ -48,7 +48,7 @@ async def run(settings: Settings) -> None:
     deliveries = [Delivery(Outbox(pool, topic), receiver) for receiver in receivers]
     sender = Sender(settings.kafka, owner)
     dead = DeadLetters(sender, settings.topic_prefix)
-    alerting = Alerting(file.book, AlertTables(receivers), dead, lambda: _wake(deliveries))
+    alerting = Alerting(file.rule_set, AlertTables(receivers), dead, lambda: _wake(deliveries))
     await maintenance.begin(pool, MAINTENANCE, stopping)
     running = [background(delivery.run(), f"receiver {delivery.receiver.name}") for delivery in deliveries]
     group = Group(settings.kafka, settings.topic_prefix + GROUP, (topic,), owner)
@@ -63,12 +63,12 @@ async def run(settings: Settings) -> None:
     pool.terminate()
 
 
-def _bounds(pump: Pump[Work]) -> tuple[Bound, ...]:
+def _bounds(pump: Pump[AlertWork]) -> tuple[Bound, ...]:
     """What the fullest partition remembers, and what all had no room for."""
 
     def states() -> list[PartitionAlerts]:
         folds = [owned.fold for owned in list(pump.owned.values())]
-        return [fold.state for fold in folds if isinstance(fold, PartitionStream)]
+        return [fold.state for fold in folds if isinstance(fold, AlertFold)]
 
     def fullest(owned: Callable[[PartitionAlerts], int]) -> Callable[[], int]:
         return lambda: max(map(owned, states()), default=0)

@@ -26,7 +26,7 @@ class Notification(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DeliveryResult:
     """What became of an attempt."""
 
     outcome: Literal["delivered", "again", "refused"]
@@ -36,7 +36,7 @@ class Answer:
     """The shortest pause before another attempt that the receiver asked for."""
 
 
-DELIVERED = Answer("delivered")
+DELIVERED = DeliveryResult("delivered")
 
 
 class Receiver(Protocol):
@@ -49,10 +49,10 @@ class Receiver(Protocol):
     batch: int
     """How many notifications one call takes."""
 
-    def body(self, transition: Transition) -> bytes:
+    def render(self, transition: Transition) -> bytes:
         """The very bytes that it is to be told of a transition."""
 
-    async def tell(self, notifications: Sequence[Notification]) -> Answer:
+    async def deliver(self, notifications: Sequence[Notification]) -> DeliveryResult:
         """Tell it; one answer for all of them. Ends within a time shorter than a lease, and does not raise."""
 
     async def close(self) -> None:

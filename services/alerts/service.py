@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.alerts.domain import evaluate, lifecycle
-from services.alerts.domain.lifecycle import Alert, Grounds, Subject, Transition
-from services.alerts.domain.rule import Book, Rule
+from services.alerts.domain.lifecycle import Alert, Evaluation, SeriesRef, Transition
+from services.alerts.domain.rule import Rule, RuleSet
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS
 
@@ -31,16 +31,16 @@ Key = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class SeriesInfo:
     """What a series is, as far as rules go."""
 
     metric: str
     """Every sign but letters, digits and `_` replaced by `_`."""
-    subject: Subject
+    series: SeriesRef
 
 
 @dataclass(frozen=True, slots=True)
-class Windows:
+class WindowRows:
     """One message."""
 
     final: bool
@@ -52,7 +52,7 @@ class Windows:
 
 
 @dataclass(slots=True, eq=False)
-class Work:
+class AlertWork:
     """What is to be written."""
 
     transitions: list[Transition]
@@ -65,8 +65,8 @@ class Work:
 class PartitionAlerts:
     """The alerts of one partition."""
 
-    book: Book
-    describe: Callable[[bytes], Described]
+    rule_set: RuleSet
+    describe: Callable[[bytes], SeriesInfo]
     """What a series is; raises `Rejected` for one that is not sound."""
     time_ms: int | None = None
     """Watermark of the latest tick: all windows that end by then have been seen."""
@@ -75,9 +75,9 @@ class PartitionAlerts:
     max_known: int = MAX_KNOWN
     evicted: int = 0
     """Windows whose breach found no room for an alert."""
-    _edition: int = -1
+    _version: int = -1
     _rules: list[Rule] = field(default_factory=list)
-    _known: dict[bytes, tuple[Subject, tuple[int, ...]]] = field(default_factory=dict)
+    _known: dict[bytes, tuple[SeriesRef, tuple[int, ...]]] = field(default_factory=dict)
     _transitions: list[Transition] = field(default_factory=list)
     _changed: dict[Key, Alert] = field(default_factory=dict)
 
@@ -88,9 +88,9 @@ class PartitionAlerts:
 
     def restore(self, alerts: Iterable[Alert]) -> None:
         """Go on from these."""
-        self.alerts = {(alert.rule.key, alert.subject.series_id): alert for alert in alerts}
+        self.alerts = {(alert.rule.key, alert.series.series_id): alert for alert in alerts}
 
-    def fold(self, windows: Windows) -> None:
+    def fold(self, windows: WindowRows) -> None:
         """Take in one message; raise `Rejected`, with nothing changed, when a series of it is not sound."""
         self._adopt()
         known = [self._known.get(packed) or self._learn(packed) for packed in windows.series]
@@ -99,17 +99,15 @@ class PartitionAlerts:
         elif windows.final:
             self._tick(windows.watermark_ms)
 
-    def _learn(self, packed: bytes) -> tuple[Subject, tuple[int, ...]]:
-        described = self.describe(packed)
-        matching = tuple(
-            n for n, rule in enumerate(self._rules) if rule.comparison.metric == described.metric
-        )
+    def _learn(self, packed: bytes) -> tuple[SeriesRef, tuple[int, ...]]:
+        info = self.describe(packed)
+        matching = tuple(n for n, rule in enumerate(self._rules) if rule.comparison.metric == info.metric)
         if len(self._known) >= self.max_known:
             self._known.clear()
-        self._known[packed] = described.subject, matching
+        self._known[packed] = info.series, matching
         return self._known[packed]
 
-    def _judge(self, windows: Windows, known: Sequence[tuple[Subject, tuple[int, ...]]]) -> None:
+    def _judge(self, windows: WindowRows, known: Sequence[tuple[SeriesRef, tuple[int, ...]]]) -> None:
         interested = {number for _, matching in known for number in matching}
         for number in sorted(interested):
             rule = self._rules[number]
@@ -125,8 +123,8 @@ class PartitionAlerts:
     def _compare(
         self,
         rule: Rule,
-        windows: Windows,
-        known: Sequence[tuple[Subject, tuple[int, ...]]],
+        windows: WindowRows,
+        known: Sequence[tuple[SeriesRef, tuple[int, ...]]],
         chosen: NDArray[np.intp],
     ) -> None:
         rows = windows.rows
@@ -140,11 +138,11 @@ class PartitionAlerts:
             # A window without a breach ends alerts when it has closed, and nothing else.
             chosen, found, over = chosen[over], found[over], over[over]
         for row, value, breach in zip(chosen.tolist(), found.tolist(), over.tolist(), strict=True):
-            subject = known[rows.slot[row]][0]
-            alert = self.alerts.get((rule.key, subject.series_id))
+            series = known[rows.slot[row]][0]
+            alert = self.alerts.get((rule.key, series.series_id))
             if alert is None and not self._may_begin(breach=breach):
                 continue
-            grounds = Grounds(
+            evaluation = Evaluation(
                 int(rows.start_ms[row]),
                 value,
                 float(rows.count[row]),
@@ -152,45 +150,45 @@ class PartitionAlerts:
                 windows.watermark_ms,
                 on,
             )
-            self._move(rule, subject, grounds, breach=breach)
+            self._move(rule, series, evaluation, breach=breach)
 
     def _may_begin(self, *, breach: bool) -> bool:
         room = len(self.alerts) < self.max_alerts
         self.evicted += breach and not room
         return breach and room
 
-    def _move(self, rule: Rule, subject: Subject, grounds: Grounds, *, breach: bool) -> None:
-        key = rule.key, subject.series_id
+    def _move(self, rule: Rule, series: SeriesRef, evaluation: Evaluation, *, breach: bool) -> None:
+        key = rule.key, series.series_id
         alert = self.alerts.get(key)
-        start_ms = grounds.window_start_ms
-        if alert is not None and grounds.decided_on == lifecycle.CLOSED:
+        start_ms = evaluation.window_start_ms
+        if alert is not None and evaluation.decided_on == lifecycle.CLOSED:
             if start_ms <= alert.last_closed_ms:
                 return
-            self._silent_before(key, alert, start_ms, grounds.watermark_ms)
+            self._silent_before(key, alert, start_ms, evaluation.watermark_ms)
         if alert is None or not alert.active:
             if breach and (alert is None or start_ms > alert.last_closed_ms):
-                self.alerts[key], begun = lifecycle.begin(rule, subject, grounds)
+                self.alerts[key], begun = lifecycle.begin(rule, series, evaluation)
                 self._note(key, begun)
-            elif alert is not None and grounds.decided_on == lifecycle.CLOSED:
+            elif alert is not None and evaluation.decided_on == lifecycle.CLOSED:
                 alert.last_closed_ms = start_ms
                 self._changed[key] = self.alerts[key]
         elif breach:
-            if grounds.decided_on == lifecycle.CLOSED or start_ms > alert.last_breach_ms:
-                self._note(key, alert.breach(self._finite(alert, grounds)))
+            if evaluation.decided_on == lifecycle.CLOSED or start_ms > alert.last_breach_ms:
+                self._note(key, alert.breach(self._finite(alert, evaluation)))
         else:
-            self._note(key, alert.clear(self._finite(alert, grounds), lifecycle.CLEAR))
+            self._note(key, alert.clear(self._finite(alert, evaluation), lifecycle.CLEAR))
 
     @staticmethod
-    def _finite(alert: Alert, grounds: Grounds) -> Grounds:
-        if math.isfinite(grounds.value):
-            return grounds
-        return Grounds(
-            grounds.window_start_ms,
+    def _finite(alert: Alert, evaluation: Evaluation) -> Evaluation:
+        if math.isfinite(evaluation.value):
+            return evaluation
+        return Evaluation(
+            evaluation.window_start_ms,
             alert.value,
-            grounds.count,
-            grounds.revision,
-            grounds.watermark_ms,
-            grounds.decided_on,
+            evaluation.count,
+            evaluation.revision,
+            evaluation.watermark_ms,
+            evaluation.decided_on,
         )
 
     def _tick(self, watermark_ms: int) -> None:
@@ -207,8 +205,8 @@ class PartitionAlerts:
         """Judge the windows between the latest that was judged and the one that starts at `start_ms`."""
         silent_ms = alert.last_closed_ms + BASE_MS
         while alert.active and silent_ms < start_ms:
-            grounds = Grounds(silent_ms, alert.value, 0.0, 0, watermark_ms, lifecycle.TICK)
-            self._note(key, alert.clear(grounds, lifecycle.NO_DATA))
+            evaluation = Evaluation(silent_ms, alert.value, 0.0, 0, watermark_ms, lifecycle.TICK)
+            self._note(key, alert.clear(evaluation, lifecycle.NO_DATA))
             silent_ms += BASE_MS
 
     def _note(self, key: Key, transition: Transition | None) -> None:
@@ -218,9 +216,9 @@ class PartitionAlerts:
 
     def _adopt(self) -> None:
         """Judge by the present rules from now on; an alert whose rule is gone or says something else ends."""
-        if self._edition == self.book.edition:
+        if self._version == self.rule_set.version:
             return
-        self._edition, self._rules = self.book.edition, list(self.book.rules)
+        self._version, self._rules = self.rule_set.version, list(self.rule_set.rules)
         self._known.clear()
         rules = {rule.key: rule for rule in self._rules}
         for key, alert in sorted(self.alerts.items(), key=itemgetter(0)):
@@ -233,10 +231,10 @@ class PartitionAlerts:
                 # told under the same keys, and nobody would hear of it.
                 alert.last_closed_ms = max(alert.last_closed_ms, alert.last_breach_ms)
                 at_ms = alert.last_closed_ms + BASE_MS
-                grounds = Grounds(
+                evaluation = Evaluation(
                     alert.last_breach_ms, alert.value, 0.0, 0, self.time_ms or at_ms, lifecycle.RULES
                 )
-                self._note(key, alert.end(grounds, lifecycle.RULE_REMOVED, at_ms))
+                self._note(key, alert.end(evaluation, lifecycle.RULE_REMOVED, at_ms))
 
     @property
     def urgent(self) -> bool:
@@ -248,8 +246,8 @@ class PartitionAlerts:
         """Roughly what the next checkpoint will free."""
         return _CHANGE_BYTES * (len(self._transitions) + len(self._changed))
 
-    def checkpoint(self) -> Work:
+    def checkpoint(self) -> AlertWork:
         """Hand over what was gathered."""
-        work = Work(self._transitions, [replace(alert) for alert in self._changed.values()])
+        work = AlertWork(self._transitions, [replace(alert) for alert in self._changed.values()])
         self._transitions, self._changed = [], {}
         return work

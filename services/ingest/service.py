@@ -12,7 +12,7 @@ from typing import Generic
 from services.ingest.domain.dedup import E, Id, ids_of, new_ones, oldest_day
 from services.ingest.domain.ledger import outcomes
 from services.ingest.ports import Memory
-from shared.model.ledger import Entry, Ledger, Line, minute_of
+from shared.ledger.entries import Entry, Ledger, Line, minute_of
 
 
 @dataclass(frozen=True, slots=True)

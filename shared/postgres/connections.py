@@ -16,6 +16,7 @@ from shared.postgres.errors import guard
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 SingleConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+AnyConnection: TypeAlias = "Connection | SingleConnection"
 
 COMMAND_S = 8.0
 """Outer bound on one statement: it holds even when the server is frozen and cannot answer a cancel."""

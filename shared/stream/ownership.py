@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from shared.ledger import table as ledger
 from shared.postgres.connections import Connection, Pool, connection
 from shared.runtime import failpoint
-from shared.stream import breaker_store, ledger
+from shared.stream import breaker_store
 from shared.stream.breaker import BreakerTrip
+from shared.stream.dead_letters import dead_lettered_in
 from shared.stream.eviction import evicting
 from shared.stream.processor import Cut, Key, Stored
 
@@ -107,7 +109,7 @@ class Ownership:
             won = [cut for cut in cuts if cut.key in moved]
             if won:
                 await _record_dead_letters(conn, won)
-                await ledger.add(conn, {cut.key: ledger.dead_lettered_in(cut) for cut in won if cut.dead})
+                await ledger.add(conn, {cut.key: dead_lettered_in(cut) for cut in won if cut.dead})
                 failpoint.hit("dead_letters_recorded")
                 await write(conn, won)
             rest = [cut for cut in cuts if cut.key not in moved]

@@ -13,7 +13,7 @@ from shared.errors import Rejected
 from shared.wire.instants import text_of
 
 
-class Grounds(msgspec.Struct, frozen=True, kw_only=True):
+class AlertTransition(msgspec.Struct, frozen=True, kw_only=True):
     """What happened to an alert, and what that was decided on."""
 
     rule: str
@@ -39,7 +39,7 @@ class Grounds(msgspec.Struct, frozen=True, kw_only=True):
     watermark_ms: int
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class AlertCloudEvent(msgspec.Struct, frozen=True, kw_only=True):
     """The envelope that CloudEvents prescribes."""
 
     specversion: str = "1.0"
@@ -50,7 +50,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     time: str
     datacontenttype: str = "application/json"
     partitionkey: str
-    data: Grounds
+    data: AlertTransition
 
 
 class _Keyed(msgspec.Struct):
@@ -58,34 +58,34 @@ class _Keyed(msgspec.Struct):
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Told)
+_decoder = msgspec.json.Decoder(AlertCloudEvent)
 _keyed = msgspec.json.Decoder(_Keyed)
 
 
-def encode(key: str, fingerprint: str, grounds: Grounds) -> bytes:
+def encode(key: str, fingerprint: str, transition: AlertTransition) -> bytes:
     """The bytes of a transition."""
     return _encoder.encode(
-        Told(
+        AlertCloudEvent(
             id=key,
-            source=f"/alerts/{quote(grounds.rule, safe='')}",
-            type=f"telemetry.alert.{grounds.state}.v1",
+            source=f"/alerts/{quote(transition.rule, safe='')}",
+            type=f"telemetry.alert.{transition.state}.v1",
             subject=fingerprint,
-            time=text_of(grounds.at_ms),
+            time=text_of(transition.at_ms),
             partitionkey=fingerprint,
-            data=grounds,
+            data=transition,
         )
     )
 
 
-def decode(value: bytes | None) -> Told:
+def decode(value: bytes | None) -> AlertCloudEvent:
     """The transition of these bytes; raise `Rejected` for other bytes or another version of CloudEvents."""
     try:
-        told = _decoder.decode(value or b"")
+        event = _decoder.decode(value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Rejected("bad_alert", str(error)) from error
-    if told.specversion != "1.0":
-        raise Rejected("unsupported_version", f"specversion: {told.specversion} is not 1.0")
-    return told
+    if event.specversion != "1.0":
+        raise Rejected("unsupported_version", f"specversion: {event.specversion} is not 1.0")
+    return event
 
 
 def partition_of(value: bytes, partitions: int) -> int:

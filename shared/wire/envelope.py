@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Rejected
-from shared.model.ledger import Line
+from shared.ledger.entries import Line
 from shared.model.point import MAX_MAGNITUDE, MAX_WEIGHT, Points
 from shared.model.window import MAX_AHEAD_MS, MAX_LATE_MS
 from shared.wire.batch_ids import BATCH_ID_BYTES

@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-from shared.model.ledger import Line
+from shared.ledger.entries import Line
 
 MAX_COUNT = 1 << 53
 """No line counts more than this; less than nothing takes back what another line says too much."""

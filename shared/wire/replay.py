@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from shared.model.ledger import DEAD_LETTERED, coded, unsettled
+from shared.ledger.entries import DEAD_LETTERED, coded, unsettled
 from shared.wire.dead_letter import DeadLetter
 from shared.wire.ledger_entries import salvaged
 from shared.wire.topics import METRICS

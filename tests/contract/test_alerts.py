@@ -24,7 +24,7 @@ from shared.wire.topics import ALERTS, WINDOWS
 from tests.support.rig import PARTITIONS, Rig, Worker
 from tests.support.story import RULES, Story
 from tests.support.wait import until
-from tests.support.webhook import Reply, Told, Webhook
+from tests.support.webhook import ReceivedRequest, Reply, Webhook
 
 pytestmark = pytest.mark.servers
 
@@ -102,7 +102,7 @@ def without_repeats(told: dict[tuple[str, int], list[str]]) -> dict[tuple[str, i
     return {alert: [key for key, _ in groupby(keys)] for alert, keys in told.items()}
 
 
-async def published(kafka: str, topic: str) -> list[alerts.Told]:
+async def published(kafka: str, topic: str) -> list[alerts.AlertCloudEvent]:
     """Every message of a topic, each partition in its order."""
     consumer = aiokafka.AIOKafkaConsumer(bootstrap_servers=kafka)
     await consumer.start()
@@ -110,7 +110,7 @@ async def published(kafka: str, topic: str) -> list[alerts.Told]:
         parts = [aiokafka.TopicPartition(topic, partition) for partition in range(PARTITIONS)]
         consumer.assign(parts)
         await consumer.seek_to_beginning(*parts)
-        ends, found = await consumer.end_offsets(parts), list[alerts.Told]()
+        ends, found = await consumer.end_offsets(parts), list[alerts.AlertCloudEvent]()
         while any([await consumer.position(part) < ends[part] for part in parts]):
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 found += [alerts.decode(record.value) for record in records]
@@ -238,7 +238,7 @@ async def _strike(watch: Watch, blow: Callable[[], None]) -> None:
     """Go on with the story until the webhook is told something; the blow falls before it answers."""
     struck = Event()
 
-    def once(_: Told) -> Reply:
+    def once(_: ReceivedRequest) -> Reply:
         if not struck.is_set():
             struck.set()
             blow()

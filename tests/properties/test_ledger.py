@@ -16,9 +16,10 @@ from services.gateway.intake.publish.point_batches import PointBatches, PointInt
 from services.ingest.adapters import stream as ingest
 from services.ingest.service import booked, judge
 from shared.errors import Rejected
-from shared.model.ledger import Account, Entry
+from shared.ledger.accounts import Account
+from shared.ledger.entries import Entry
 from shared.model.point import Points
-from shared.stream.ledger import dead_lettered_in
+from shared.stream.dead_letters import dead_lettered_in
 from shared.stream.processor import Cut, DeadLetter, Key, Record, Stored
 from shared.wire.events import Event
 from tests.support.memory import FakeMemory

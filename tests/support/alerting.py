@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from services.alerts.domain.expression import parse
-from services.alerts.domain.lifecycle import Alert, Subject
-from services.alerts.domain.rule import Book, Rule
-from services.alerts.service import Described, PartitionAlerts, Windows, Work
+from services.alerts.domain.lifecycle import Alert, SeriesRef
+from services.alerts.domain.rule import Rule, RuleSet
+from services.alerts.service import AlertWork, PartitionAlerts, SeriesInfo, WindowRows
 from shared.model.rollup import Rollups
 from shared.model.sketch import buckets_of
 from shared.model.window import BASE_MS
@@ -27,9 +27,9 @@ def rule(expr: str = "api:response_seconds:max_10s > 5", for_s: int = 0, alert: 
     )
 
 
-def describe(packed: bytes) -> Described:
+def describe(packed: bytes) -> SeriesInfo:
     """Every series is one of `api.response_seconds`, told apart by its first byte."""
-    return Described("api_response_seconds", Subject(packed[0], 7, {"endpoint": f"/{packed[0]}"}))
+    return SeriesInfo("api_response_seconds", SeriesRef(packed[0], 7, {"endpoint": f"/{packed[0]}"}))
 
 
 def rollups(rows: Sequence[Row]) -> Rollups:
@@ -49,32 +49,33 @@ def rollups(rows: Sequence[Row]) -> Rollups:
 SERIES = [bytes([number]) for number in range(4)]
 
 
-def live(rows: Sequence[Row], time: int = 0) -> Windows:
+def live(rows: Sequence[Row], time: int = 0) -> WindowRows:
     """Open windows."""
-    return Windows(False, time * BASE_MS, SERIES, rollups(rows))
+    return WindowRows(False, time * BASE_MS, SERIES, rollups(rows))
 
 
-def closed(rows: Sequence[Row], time: int = 0) -> Windows:
+def closed(rows: Sequence[Row], time: int = 0) -> WindowRows:
     """Closed windows."""
-    return Windows(True, time * BASE_MS, SERIES, rollups(sorted(rows, key=lambda row: row[1])))
+    return WindowRows(True, time * BASE_MS, SERIES, rollups(sorted(rows, key=lambda row: row[1])))
 
 
-def tick(time: int) -> Windows:
+def tick(time: int) -> WindowRows:
     """All windows before the one with this number have been published."""
-    return Windows(True, time * BASE_MS, [], rollups([]))
+    return WindowRows(True, time * BASE_MS, [], rollups([]))
 
 
 def partition(*rules: Rule, time: int | None = None, alerts: Iterable[Alert] = ()) -> PartitionAlerts:
     """A partition that judges by these rules."""
-    book = Book()
-    book.replace(rules)
-    made = PartitionAlerts(book, describe, None if time is None else time * BASE_MS)
+    rule_set = RuleSet()
+    rule_set.replace(rules)
+    made = PartitionAlerts(rule_set, describe, None if time is None else time * BASE_MS)
     made.restore(alerts)
     return made
 
 
-def told(work: Work) -> list[tuple[str, str, int]]:
+def changes(work: AlertWork) -> list[tuple[str, str, int]]:
     """What changed: transition, reason and the number of the window it was decided on."""
     return [
-        (each.transition, each.reason, each.grounds.window_start_ms // BASE_MS) for each in work.transitions
+        (each.transition, each.reason, each.evaluation.window_start_ms // BASE_MS)
+        for each in work.transitions
     ]

@@ -36,7 +36,7 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Told:
+class ReceivedRequest:
     """One request."""
 
     path: str
@@ -56,10 +56,10 @@ class Webhook:
     """What came in, and what is to be answered."""
 
     def __init__(self) -> None:
-        self.received: list[Told] = []
+        self.received: list[ReceivedRequest] = []
         self.script: deque[Reply] = deque()
         """Answers to come."""
-        self.otherwise: Callable[[Told], Reply] = lambda _: Reply()
+        self.otherwise: Callable[[ReceivedRequest], Reply] = lambda _: Reply()
         """The answer when there is none to come."""
         self.arrived = Event()
         """Set by each request."""
@@ -86,7 +86,7 @@ class Webhook:
         """Answer the next requests so."""
         self.script.extend(replies)
 
-    def reply_to(self, told: Told) -> Reply:
+    def reply_to(self, told: ReceivedRequest) -> Reply:
         """Keep a request; its answer."""
         with self._lock:
             self.received.append(told)
@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(ConnectionError):
             if len(content := self.rfile.read(wanted)) == wanted:
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                told = Told(self.path, headers, json.loads(content), monotonic_s())
+                told = ReceivedRequest(self.path, headers, json.loads(content), monotonic_s())
                 self._answer(self.webhook.reply_to(told))
 
     def _answer(self, reply: Reply) -> None:

@@ -9,25 +9,18 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from shared.model.ledger import DERIVED, Line
+from shared.ledger.entries import DERIVED, Line
+from shared.ledger.queries import differences, topics
 from shared.model.point import Points
 from shared.model.series import Series
 from shared.postgres.connections import Pool, connection
 from shared.runtime.kafka import Message, Sender
 from shared.wire import envelope
 from shared.wire.series import pack, partition_of, series_id
-from shared.wire.topics import EVENTS, METRICS
+from shared.wire.topics import METRICS
 
 METRIC = "tidegauge.ledger.difference"
 """What the points are called, in the tenant whose ledger it is; label `signal`."""
-
-_DIFFERENCES = """
-SELECT tenant_id, topic, sum(abs(difference))::bigint FROM (
-    SELECT tenant_id, topic, sum(CASE WHEN outcome IN ('received', 'derived') THEN count ELSE -count END) AS difference
-    FROM ledger_1m WHERE minute >= now() - interval '1 hour' AND topic = ANY($1) GROUP BY tenant_id, topic, minute
-) AS account
-WHERE difference <> 0 GROUP BY tenant_id, topic
-"""
 
 
 class LedgerWatch:
@@ -38,13 +31,13 @@ class LedgerWatch:
         self._sender = sender
         self._producer = f"ledger:{owner}"
         self._points = prefix + METRICS.name
-        self._signals = {self._points: "points", prefix + EVENTS.name: "events"}
+        self._signals = {topic: signal for signal, topic in topics(prefix).items()}
         self._differences: dict[Series, int] = {}
 
     async def look(self) -> Mapping[Series, int]:
         """What does not close now, by the series that tells it. Raises `Unavailable`."""
         async with connection(self._pool) as conn:
-            rows = await conn.fetch(_DIFFERENCES, list(self._signals))
+            rows = await differences(conn, list(self._signals))
         self._differences = {
             Series(tenant_id, METRIC, "gauge", "", (("signal", self._signals[topic]),)): difference
             for tenant_id, topic, difference in rows

@@ -15,12 +15,12 @@ from services.aggregator.adapters import copy, readback, snapshot
 from services.aggregator.domain.cells import NEVER_MS
 from services.aggregator.domain.lateness import bites, revise, rows_to_revise
 from services.aggregator.service import Work
+from shared.ledger import table as ledger
 from shared.model.rollup import Ints, Rollups
 from shared.model.window import TIERS_MS
 from shared.postgres import planning
 from shared.postgres.connections import Connection
 from shared.runtime import failpoint
-from shared.stream import ledger
 from shared.stream.processor import Key
 from shared.wire.series import series_id, unpack
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.model.ledger import Entry, Ledger, Line
+from shared.ledger.entries import Entry, Ledger, Line
 from shared.model.rollup import Ints
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import structlog
 
 from services.alerts.adapters.outbox import Outbox
-from services.alerts.ports import Answer, Notification, Receiver
+from services.alerts.ports import DeliveryResult, Notification, Receiver
 from shared.errors import Unavailable
 from shared.runtime.clock import monotonic_s
 from shared.runtime.lifecycle import background
@@ -33,7 +33,7 @@ class Delivery:
         self._stirred = asyncio.Event()
         self._stopping = False
         self._calls: set[asyncio.Task[None]] = set()
-        self._told: list[tuple[Notification, Answer]] = []
+        self._told: list[tuple[Notification, DeliveryResult]] = []
 
     def wake(self) -> None:
         """Look at once: something new may be due."""
@@ -82,14 +82,14 @@ class Delivery:
         batch, room = self.receiver.batch, self.receiver.at_once - len(self._calls)
         due = await self._outbox.claim(self.receiver.name, room * batch) if room else []
         for first in range(0, len(due), batch):
-            call = background(self._tell(due[first : first + batch]), f"call of {self.receiver.name}")
+            call = background(self._deliver(due[first : first + batch]), f"call of {self.receiver.name}")
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
 
-    async def _tell(self, notifications: Sequence[Notification]) -> None:
+    async def _deliver(self, notifications: Sequence[Notification]) -> None:
         if monotonic_s() >= min(notification.until_s for notification in notifications):
-            answer = Answer("again", "the lease had ended before it could be told")
+            answer = DeliveryResult("again", "the lease had ended before it could be told")
         else:
-            answer = await self.receiver.tell(notifications)
+            answer = await self.receiver.deliver(notifications)
         self._told += [(notification, answer) for notification in notifications]
         self.wake()

@@ -7,7 +7,7 @@ ever claimed; who claimed it last is the only one whose word on it counts; and a
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.alerts.ports import Answer, Notification
+from services.alerts.ports import DeliveryResult, Notification
 from shared.postgres.connections import Pool, connection
 from shared.runtime.clock import monotonic_s
 
@@ -85,7 +85,7 @@ class Outbox:
             for row in rows
         ]
 
-    async def settle(self, told: Sequence[tuple[Notification, Answer]]) -> list[Settled]:
+    async def settle(self, told: Sequence[tuple[Notification, DeliveryResult]]) -> list[Settled]:
         """Note what became of them, but for those that others have claimed meanwhile. Raises `Unavailable`."""
         if not told:
             return []

@@ -9,12 +9,12 @@ from typing import Any
 
 import orjson
 
-from services.alerts.domain.expression import Misplaced, parse
+from services.alerts.domain.expression import ExpressionError, parse
 from services.alerts.domain.fingerprint import fingerprint
-from services.alerts.domain.lifecycle import FIRING, RESOLVED, Alert, Subject, Transition
+from services.alerts.domain.lifecycle import FIRING, RESOLVED, Alert, SeriesRef, Transition
 from services.alerts.domain.rule import Rule
 from services.alerts.ports import Receiver
-from services.alerts.service import Work
+from services.alerts.service import AlertWork
 from shared.errors import Misconfigured
 from shared.model.window import BASE_MS
 from shared.postgres.connections import Connection
@@ -111,7 +111,7 @@ class AlertTables:
             alerts[Key(row["topic"], row["partition"])].append(_restored(row))
         return alerts
 
-    async def save(self, conn: Connection, cuts: Sequence[Cut[Work]]) -> None:
+    async def save(self, conn: Connection, cuts: Sequence[Cut[AlertWork]]) -> None:
         """Write alerts as they stand, transitions, and what is to be told of them."""
         # By their key: a foreign record may have brought one series into two partitions.
         alerts = {
@@ -130,8 +130,8 @@ class AlertTables:
 
     def _told(self, topic: str, change: Transition) -> Iterator[tuple[Any, ...]]:
         for receiver in self._receivers:
-            body = receiver.body(change)
-            yield topic, receiver.name, change.key, change.rule, change.subject.series_id, body
+            body = receiver.render(change)
+            yield topic, receiver.name, change.key, change.rule, change.series.series_id, body
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> Iterator[list[Any]]:
@@ -139,12 +139,12 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> Iterator[list[Any]]:
 
 
 def _key(alert: Alert) -> tuple[str, int]:
-    return alert.rule.key, alert.subject.series_id
+    return alert.rule.key, alert.series.series_id
 
 
 def _alert(alert: Alert) -> tuple[Any, ...]:
     return (
-        alert.rule.key, alert.subject.series_id, alert.subject.tenant_id, alert.state, alert.episode_ms,
+        alert.rule.key, alert.series.series_id, alert.series.tenant_id, alert.state, alert.episode_ms,
         alert.active_at_ms, alert.fired_at_ms, alert.resolved_at_ms, alert.last_closed_ms, alert.last_breach_ms,
         alert.value, alert.rule.comparison.text, fingerprint(alert.labels), _json(alert.labels),
         _json(alert.annotations),
@@ -152,11 +152,11 @@ def _alert(alert: Alert) -> tuple[Any, ...]:
 
 
 def _event(change: Transition) -> tuple[Any, ...]:
-    grounds = change.grounds
+    decided = change.evaluation
     return (
-        change.rule, change.subject.series_id, change.episode_ms, change.transition, change.subject.tenant_id,
-        change.reason, grounds.decided_on, change.at_ms, grounds.window_start_ms, grounds.value, change.threshold,
-        change.expr, grounds.count, grounds.revision, grounds.watermark_ms, _json(change.labels), change.key,
+        change.rule, change.series.series_id, change.episode_ms, change.transition, change.series.tenant_id,
+        change.reason, decided.decided_on, change.at_ms, decided.window_start_ms, decided.value, change.threshold,
+        change.expr, decided.count, decided.revision, decided.watermark_ms, _json(change.labels), change.key,
     )  # fmt: skip
 
 
@@ -170,16 +170,16 @@ def _restored(row: Any) -> Alert:
     labels.pop("tenant")
     return Alert(
         rule=_rule(row, name),
-        subject=Subject(row["series_id"], row["tenant_id"], labels),
+        series=SeriesRef(row["series_id"], row["tenant_id"], labels),
         **{field: row[field] for field in _AS_STORED},
     )
 
 
 def _rule(row: Any, name: str) -> Rule:
-    """The rule as far as it is known: enough to end the alert by, should the book not hold it any more."""
+    """The rule as far as it is known: enough to end the alert by, should the rule set not hold it any more."""
     try:
         comparison = parse(row["expr"])
-    except Misplaced as problem:
+    except ExpressionError as problem:
         raise Misconfigured(
             f"the alert {row['rule']} of series {row['series_id']} stands on {row['expr']!r}, which this version "
             f"cannot read ({problem.message}). Run the version that wrote it until it has resolved, or delete its row "

@@ -1,4 +1,4 @@
-"""Keeps the book of rules as the rule file says, without a restart.
+"""Keeps the rule set as the rule file says, without a restart.
 
 Spans are seconds. The law: the file counts whole or not at all; while it is wrong, the rules before it go on.
 """
@@ -11,7 +11,7 @@ import signal
 import structlog
 
 from services.alerts.adapters import rules_file
-from services.alerts.domain.rule import Book
+from services.alerts.domain.rule import RuleSet
 from shared.errors import Misconfigured
 
 LOOK_EVERY_S = 1.0
@@ -24,15 +24,15 @@ _log = structlog.get_logger(__name__)
 
 
 class RuleFile:
-    """The rule file, and the book that follows it."""
+    """The rule file, and the rule set that follows it."""
 
     def __init__(self, path: str) -> None:
         """Read it for the first time; raise `Misconfigured` with all that is wrong with it."""
         self._path = path
         self._stamp = _stamp(path)
         self._asked = asyncio.Event()
-        self.book = Book()
-        self.book.replace(rules_file.load(path))
+        self.rule_set = RuleSet()
+        self.rule_set.replace(rules_file.load(path))
 
     async def follow(self) -> None:
         """Read it again for ever: on SIGHUP and when it has changed."""
@@ -54,7 +54,7 @@ class RuleFile:
         except Misconfigured as problem:
             _log.error("rules not taken over; the old ones go on", problems=str(problem).splitlines())
             return
-        self.book.replace(rules)
+        self.rule_set.replace(rules)
         _log.info("rules taken over", rules=len(rules))
 
 

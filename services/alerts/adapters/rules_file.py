@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 import yaml
 
-from services.alerts.adapters import places
+from services.alerts.adapters import yaml_positions
 from services.alerts.domain import expression, template
-from services.alerts.domain.expression import Misplaced
+from services.alerts.domain.expression import ExpressionError
 from services.alerts.domain.rule import Rule, duration_ms
 from shared.errors import Misconfigured, Rejected
 from shared.model.labels import labels_of
@@ -195,7 +195,7 @@ class _Reader:
             return None
         try:
             return parse(text)
-        except Misplaced as problem:
+        except ExpressionError as problem:
             self._within(node, problem)
             return None
 
@@ -215,7 +215,7 @@ class _Reader:
         if key.value in RESERVED:
             self._at(key, f"{key.value} is given by the system")
         elif "{{" in value.value:
-            problem = Misplaced(value.value.index("{{"), "a label names the alert: no templates")
+            problem = ExpressionError(value.value.index("{{"), "a label names the alert: no templates")
             self._within(value, problem)
         else:
             try:
@@ -227,15 +227,15 @@ class _Reader:
         if not _ANNOTATION.fullmatch(key.value):
             self._at(key, "an annotation's name is letters, digits and '_', not starting with a digit")
         if unstorable := _UNSTORABLE.search(value.value):
-            self._within(value, Misplaced(unstorable.start(), "control characters are not allowed"))
+            self._within(value, ExpressionError(unstorable.start(), "control characters are not allowed"))
         try:
             template.check(value.value)
-        except Misplaced as problem:
+        except ExpressionError as problem:
             self._within(value, problem)
 
-    def _within(self, node: yaml.ScalarNode, problem: Misplaced) -> None:
+    def _within(self, node: yaml.ScalarNode, problem: ExpressionError) -> None:
         """A problem at a place inside a scalar, whichever way it is written."""
-        at = places.place(self._text, node, problem.column)
+        at = yaml_positions.position_of(self._text, node, problem.column)
         self._say(self._text.count("\n", 0, at) + 1, at - self._text.rfind("\n", 0, at), problem.message)
 
     def _at(self, place: Any, message: str) -> None:

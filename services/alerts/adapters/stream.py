@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from services.alerts.adapters.postgres import AlertTables
-from services.alerts.domain.lifecycle import Subject
-from services.alerts.domain.rule import Book
-from services.alerts.service import Described, PartitionAlerts, Windows, Work
+from services.alerts.domain.lifecycle import SeriesRef
+from services.alerts.domain.rule import RuleSet
+from services.alerts.service import AlertWork, PartitionAlerts, SeriesInfo, WindowRows
 from shared.errors import Rejected
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS
@@ -39,12 +39,12 @@ class DeadLetters:
         self._sender = sender
         self._prefix = prefix
 
-    async def publish(self, cuts: Sequence[Cut[Work]]) -> None:
+    async def publish(self, cuts: Sequence[Cut[AlertWork]]) -> None:
         """Tell it what these cuts could not use. Raises `Unavailable`."""
         await self._sender.send(list(dead_letters.messages(cuts, self._prefix)))
 
 
-class PartitionStream:
+class AlertFold:
     """One partition: records in, checkpoints out."""
 
     def __init__(self, key: Key, state: PartitionAlerts) -> None:
@@ -68,9 +68,9 @@ class PartitionStream:
         rows = judged(found)
         if len(rows) == 0 < len(found.rollups):
             return
-        self.state.fold(Windows(found.final, found.watermark_ms, found.series, rows))
+        self.state.fold(WindowRows(found.final, found.watermark_ms, found.series, rows))
 
-    def checkpoint(self) -> Checkpoint[Work]:
+    def checkpoint(self) -> Checkpoint[AlertWork]:
         """What was gathered; the alerts themselves are in their table."""
         return Checkpoint(self.state.checkpoint(), self.state.time_ms, b"", None)
 
@@ -98,42 +98,42 @@ def check(windows: rollups.WindowBatch, partition: int, appended_at_ms: int) -> 
             raise Rejected("bad_windows", "start_ms: lies more than 30 days from the watermark")
 
 
-def described(packed: bytes) -> Described:
+def series_info(packed: bytes) -> SeriesInfo:
     """What a series is to rules; raise `Rejected` unless it is sound."""
-    series = checked(packed)
-    subject = Subject(series_id(packed), series.tenant_id, dict(series.labels))
-    return Described(_FOREIGN.sub("_", series.metric), subject)
+    read = checked(packed)
+    ref = SeriesRef(series_id(packed), read.tenant_id, dict(read.labels))
+    return SeriesInfo(_FOREIGN.sub("_", read.metric), ref)
 
 
 class Alerting:
     """The alert service's side of the pump."""
 
-    def __init__(self, book: Book, tables: AlertTables, dead: DeadLetters, wake: Callable[[], None]) -> None:
-        self._book = book
+    def __init__(
+        self, rule_set: RuleSet, tables: AlertTables, dead: DeadLetters, wake: Callable[[], None]
+    ) -> None:
+        self._rule_set = rule_set
         self._tables = tables
         self._dead = dead
         self._wake = wake
 
-    async def restore(
-        self, connection: Connection, stored: Mapping[Key, Stored]
-    ) -> dict[Key, PartitionStream]:
+    async def restore(self, connection: Connection, stored: Mapping[Key, Stored]) -> dict[Key, AlertFold]:
         """The partitions with their alerts as the tables hold them."""
         streams = {}
         for key, alerts in (await self._tables.restore(connection, stored)).items():
-            state = PartitionAlerts(self._book, described, time_ms=stored[key].watermark_ms)
+            state = PartitionAlerts(self._rule_set, series_info, time_ms=stored[key].watermark_ms)
             state.restore(alerts)
-            streams[key] = PartitionStream(key, state)
+            streams[key] = AlertFold(key, state)
         return streams
 
-    async def save(self, connection: Connection, cuts: Sequence[Cut[Work]]) -> None:
+    async def save(self, connection: Connection, cuts: Sequence[Cut[AlertWork]]) -> None:
         """Write alerts, transitions and notifications."""
         await self._tables.save(connection, cuts)
 
-    async def publish(self, cuts: Sequence[Cut[Work]]) -> None:
+    async def publish(self, cuts: Sequence[Cut[AlertWork]]) -> None:
         """Dead letters; alerts are told after the commit. Raises `Unavailable`."""
         await self._dead.publish(cuts)
 
-    async def settled(self, cuts: Sequence[Cut[Work]]) -> None:
+    async def settled(self, cuts: Sequence[Cut[AlertWork]]) -> None:
         """Let what was written be delivered."""
         if any(cut.checkpoint.work.transitions for cut in cuts):
             self._wake()

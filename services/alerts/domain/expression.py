@@ -25,7 +25,7 @@ _QUANTILE = re.compile(r"p(\d{1,2}(\.\d)?)", re.ASCII)
 _BLANK = re.compile(r"[ \t\r\n]*")
 
 
-class Misplaced(Exception):
+class ExpressionError(Exception):
     """Something in a text that does not belong there."""
 
     def __init__(self, column: int, message: str) -> None:
@@ -61,26 +61,26 @@ class Comparison:
 
 
 def parse(text: str) -> Comparison:
-    """The comparison of a text; raise `Misplaced` for anything else."""
+    """The comparison of a text; raise `ExpressionError` for anything else."""
     at = _skip(text, 0)
     name = _NAME.match(text, at)
     if name is None:
-        raise Misplaced(at, "expr must begin with level:metric:operation_window")
+        raise ExpressionError(at, "expr must begin with level:metric:operation_window")
     parts = _aggregate(name[0], at)
     at = _skip(text, name.end())
     operator = next((sign for sign in COMPARISONS if text.startswith(sign, at)), None)
     if operator is None:
-        raise Misplaced(at, _unexpected(text, at, f"one of {' '.join(COMPARISONS)}"))
+        raise ExpressionError(at, _unexpected(text, at, f"one of {' '.join(COMPARISONS)}"))
     at = _skip(text, at + len(operator))
     number = _NUMBER.match(text, at)
     if number is None:
-        raise Misplaced(at, _unexpected(text, at, "a number"))
+        raise ExpressionError(at, _unexpected(text, at, "a number"))
     end = _skip(text, number.end())
     if end < len(text):
-        raise Misplaced(end, _unexpected(text, end, "the end: a rule is one comparison"))
+        raise ExpressionError(end, _unexpected(text, end, "the end: a rule is one comparison"))
     threshold = float(number[0])
     if abs(threshold) == float("inf"):
-        raise Misplaced(at, "the number is too large")
+        raise ExpressionError(at, "the number is too large")
     metric = f"{parts['level']}_{parts['metric']}"
     return Comparison(f"{name[0]} {operator} {number[0]}", metric, parts["operation"], operator, threshold)
 
@@ -88,15 +88,15 @@ def parse(text: str) -> Comparison:
 def _aggregate(name: str, at: int) -> dict[str, str]:
     found = _PARTS.fullmatch(name)
     if found is None:
-        raise Misplaced(at, f"{name} is not level:metric:operation_window")
+        raise ExpressionError(at, f"{name} is not level:metric:operation_window")
     operation = found["operation"]
     if operation not in OPERATIONS and not _QUANTILE.fullmatch(operation):
         known = ", ".join(OPERATIONS)
-        raise Misplaced(
+        raise ExpressionError(
             at + found.start("operation"), f"{operation} is not one of {known} or p and a percentage"
         )
     if found["window"] != WINDOW:
-        raise Misplaced(at + found.start("window"), f"windows are {WINDOW} long, not {found['window']}")
+        raise ExpressionError(at + found.start("window"), f"windows are {WINDOW} long, not {found['window']}")
     return found.groupdict()
 
 

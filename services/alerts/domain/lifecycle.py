@@ -1,4 +1,4 @@
-"""The life of an alert: pending, firing, resolved, and the grounds of every change.
+"""The life of an alert: pending, firing, resolved, and the evaluation behind every change.
 
 Times are milliseconds UTC of the log. The law: one window of one series moves an alert at most once, an episode fires
 once and resolves once, and its name is the start of the window of its first breach.
@@ -22,7 +22,7 @@ LIVE, CLOSED, TICK, RULES = "live", "closed", "tick", "rules"
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class SeriesRef:
     """The series that an alert is about."""
 
     series_id: int
@@ -31,7 +31,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Grounds:
+class Evaluation:
     """One judgement of one window."""
 
     window_start_ms: int
@@ -59,13 +59,13 @@ class Transition:
 
     rule: str
     """Key of the rule."""
-    subject: Subject
+    series: SeriesRef
     transition: str
     reason: str
     at_ms: int
     """Event time of the change."""
     episode_ms: int
-    grounds: Grounds
+    evaluation: Evaluation
     threshold: float
     expr: str
     labels: Mapping[str, str]
@@ -83,7 +83,7 @@ class Alert:
     """The alert of a rule and a series as it stands."""
 
     rule: Rule
-    subject: Subject
+    series: SeriesRef
     state: str
     episode_ms: int
     active_at_ms: int
@@ -103,7 +103,7 @@ class Alert:
     @property
     def labels(self) -> dict[str, str]:
         """What names it to people."""
-        return labels_of(self.rule, self.subject)
+        return labels_of(self.rule, self.series)
 
     @property
     def annotations(self) -> dict[str, str]:
@@ -113,40 +113,40 @@ class Alert:
             name: template.filled(text, self.value, labels) for name, text in self.rule.annotations.items()
         }
 
-    def breach(self, grounds: Grounds) -> Transition | None:
+    def breach(self, evaluation: Evaluation) -> Transition | None:
         """A window of the present episode breaches."""
-        self.last_breach_ms = max(self.last_breach_ms, grounds.window_start_ms)
-        self.value = grounds.value
-        if grounds.decided_on == CLOSED:
-            self.last_closed_ms = grounds.window_start_ms
-        if self.state == PENDING and grounds.window_end_ms - self.active_at_ms >= self.rule.for_ms:
-            self.state, self.fired_at_ms = FIRING, grounds.at_ms
-            return self._changed(FIRING, BREACH, grounds.at_ms, grounds)
+        self.last_breach_ms = max(self.last_breach_ms, evaluation.window_start_ms)
+        self.value = evaluation.value
+        if evaluation.decided_on == CLOSED:
+            self.last_closed_ms = evaluation.window_start_ms
+        if self.state == PENDING and evaluation.window_end_ms - self.active_at_ms >= self.rule.for_ms:
+            self.state, self.fired_at_ms = FIRING, evaluation.at_ms
+            return self._changed(FIRING, BREACH, evaluation.at_ms, evaluation)
         return None
 
-    def clear(self, grounds: Grounds, reason: str) -> Transition | None:
+    def clear(self, evaluation: Evaluation, reason: str) -> Transition | None:
         """A closed window does not breach, or had no points; it ends the episode unless a newer one breaches."""
-        self.last_closed_ms = grounds.window_start_ms
-        if grounds.window_start_ms <= self.last_breach_ms:
+        self.last_closed_ms = evaluation.window_start_ms
+        if evaluation.window_start_ms <= self.last_breach_ms:
             return None
-        return self.end(grounds, reason, grounds.window_end_ms)
+        return self.end(evaluation, reason, evaluation.window_end_ms)
 
-    def end(self, grounds: Grounds, reason: str, at_ms: int) -> Transition:
+    def end(self, evaluation: Evaluation, reason: str, at_ms: int) -> Transition:
         """The episode is over."""
         ended = RESOLVED if self.state == FIRING else CANCELLED
         self.state, self.resolved_at_ms = RESOLVED, at_ms
-        return self._changed(ended, reason, at_ms, grounds)
+        return self._changed(ended, reason, at_ms, evaluation)
 
-    def _changed(self, transition: str, reason: str, at_ms: int, grounds: Grounds) -> Transition:
+    def _changed(self, transition: str, reason: str, at_ms: int, evaluation: Evaluation) -> Transition:
         labels = self.labels
         return Transition(
             rule=self.rule.key,
-            subject=self.subject,
+            series=self.series,
             transition=transition,
             reason=reason,
             at_ms=at_ms,
             episode_ms=self.episode_ms,
-            grounds=grounds,
+            evaluation=evaluation,
             threshold=self.rule.comparison.threshold,
             expr=self.rule.comparison.text,
             labels=labels,
@@ -155,26 +155,26 @@ class Alert:
             active_at_ms=self.active_at_ms,
             fired_at_ms=self.fired_at_ms,
             resolved_at_ms=self.resolved_at_ms,
-            key=fingerprint.key(self.rule.key, self.subject.series_id, self.episode_ms, transition),
+            key=fingerprint.key(self.rule.key, self.series.series_id, self.episode_ms, transition),
         )
 
 
-def begin(rule: Rule, subject: Subject, grounds: Grounds) -> tuple[Alert, Transition]:
+def begin(rule: Rule, series: SeriesRef, evaluation: Evaluation) -> tuple[Alert, Transition]:
     """A new episode with the first breach."""
-    start_ms, at_ms = grounds.window_start_ms, grounds.at_ms
+    start_ms, at_ms = evaluation.window_start_ms, evaluation.at_ms
     state = FIRING if rule.for_ms == 0 else PENDING
     alert = Alert(
-        rule, subject, state,
+        rule, series, state,
         episode_ms=start_ms,
         active_at_ms=at_ms,
-        last_closed_ms=start_ms - BASE_MS if grounds.decided_on == LIVE else start_ms,
+        last_closed_ms=start_ms - BASE_MS if evaluation.decided_on == LIVE else start_ms,
         last_breach_ms=start_ms,
-        value=grounds.value,
+        value=evaluation.value,
         fired_at_ms=at_ms if state == FIRING else None,
     )  # fmt: skip
-    return alert, alert._changed(state, BREACH, at_ms, grounds)  # noqa: SLF001  the first change is its birth
+    return alert, alert._changed(state, BREACH, at_ms, evaluation)  # noqa: SLF001  the first change is its birth
 
 
-def labels_of(rule: Rule, subject: Subject) -> dict[str, str]:
+def labels_of(rule: Rule, series: SeriesRef) -> dict[str, str]:
     """The labels of an alert: those of its series, then the rule's, then its name and tenant."""
-    return {**subject.labels, **rule.labels, "alertname": rule.alert, "tenant": str(subject.tenant_id)}
+    return {**series.labels, **rule.labels, "alertname": rule.alert, "tenant": str(series.tenant_id)}

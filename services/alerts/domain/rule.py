@@ -1,14 +1,14 @@
-"""Rules and the book that holds the present ones.
+"""A rule, and the rule set that holds the present rules.
 
-Spans are milliseconds. The law: a rule never changes; a new text is a new rule, and whoever judges by the book notices
-by its edition.
+Spans are milliseconds. A rule never changes: a new text is a new rule. The version of the rule set rises with each
+replacement, so that an evaluator notices it.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.alerts.domain.expression import Comparison, Misplaced
+from services.alerts.domain.expression import Comparison, ExpressionError
 
 _DURATION = re.compile(
     "".join(rf"(?:(\d{{1,12}}){unit})?" for unit in ("w", "d", "h", "m(?!s)", "s", "ms")), re.ASCII
@@ -43,27 +43,27 @@ class Rule:
 
 
 @dataclass(slots=True)
-class Book:
+class RuleSet:
     """The present rules; shared by all that judge."""
 
     rules: Sequence[Rule] = ()
-    edition: int = 0
+    version: int = 0
     """Rises with each replacement."""
 
     def replace(self, rules: Sequence[Rule]) -> None:
         """From now on judge by these."""
         self.rules = list(rules)
-        self.edition += 1
+        self.version += 1
 
 
 def duration_ms(text: str) -> int:
-    """A duration as Prometheus writes it, such as `1m30s`; raise `Misplaced`."""
+    """A duration as Prometheus writes it, such as `1m30s`; raise `ExpressionError`."""
     found = _DURATION.fullmatch(text)
     if found is None or not any(found.groups()):
         if text == "0":
             return 0
-        raise Misplaced(0, f"{text[:20]!r} is not a duration such as 30s, 5m or 1h30m")
+        raise ExpressionError(0, f"{text[:20]!r} is not a duration such as 30s, 5m or 1h30m")
     total = sum(int(part) * unit for part, unit in zip(found.groups(), _UNITS_MS, strict=True) if part)
     if total > LONGEST_MS:
-        raise Misplaced(0, "a week is the longest")
+        raise ExpressionError(0, "a week is the longest")
     return total

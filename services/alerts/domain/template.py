@@ -6,18 +6,18 @@ Columns count from 0. The law: what is accepted can be filled in for every alert
 import re
 from collections.abc import Mapping
 
-from services.alerts.domain.expression import Misplaced
+from services.alerts.domain.expression import ExpressionError
 
 _KNOWN = re.compile(r"\{\{\s*(?:\$(?P<value>value)|\$labels\.(?P<label>[A-Za-z_][A-Za-z0-9_.]*))\s*\}\}")
 
 
 def check(text: str) -> None:
-    """Raise `Misplaced` for a template that is not known."""
+    """Raise `ExpressionError` for a template that is not known."""
     at = 0
     while (at := text.find("{{", at)) >= 0:
         found = _KNOWN.match(text, at)
         if found is None:
-            raise Misplaced(at, "only {{ $value }} and {{ $labels.name }} can be filled in")
+            raise ExpressionError(at, "only {{ $value }} and {{ $labels.name }} can be filled in")
         at = found.end()
 
 

@@ -20,7 +20,10 @@ CONTRACT = "/openapi.json"
 
 def framework() -> FastAPI:
     """An application without routes but the documentation of those in front of it."""
-    rest = FastAPI(title=TITLE, version="1", docs_url=None, redoc_url=None, openapi_url=CONTRACT)
+    # No redirects: there are clients that take one for a delivery (findings/otlp-python-redirect-is-success.sh).
+    rest = FastAPI(
+        title=TITLE, version="1", docs_url=None, redoc_url=None, openapi_url=CONTRACT, redirect_slashes=False
+    )
     rest.include_router(http_docs.router(CONTRACT, TITLE))
     rest.add_exception_handler(Problem, _problem)
     rest.add_exception_handler(HTTPException, _http_problem)

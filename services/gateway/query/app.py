@@ -23,9 +23,10 @@ from services.gateway.query.service import Reader, SystemHealth
 from services.gateway.query.windows import http as http_windows
 from services.gateway.query.windows.postgres import PostgresWindows
 from services.gateway.query.windows.redis import RedisLive
+from shared.ledger import queries
 from shared.postgres import connections
 from shared.runtime import redis
-from shared.wire.topics import EVENTS, METRICS, TOPICS
+from shared.wire.topics import TOPICS
 
 
 def windows(
@@ -56,7 +57,7 @@ def system(
 def reports(key_cache: KeyCache, tables: connections.Pool, prefix: str) -> list[APIRouter]:
     """The routes that answer from the tables alone."""
     alerts = PostgresAlerts(tables)
-    topics = {"points": prefix + METRICS.name, "events": prefix + EVENTS.name}
+    topics = queries.topics(prefix)
     return [
         http_funnels.router(key_cache, PostgresFunnels(tables)),
         http_alerts.router(key_cache, alerts),

@@ -13,7 +13,7 @@ import numpy as np
 
 from services.ingest.domain.derive import VALUE, series_of
 from services.ingest.service import Work
-from shared.model.ledger import DERIVED, Line
+from shared.ledger.entries import DERIVED, Line
 from shared.model.point import Points
 from shared.runtime.kafka import Message, Sender
 from shared.stream import dead_letters

@@ -12,9 +12,9 @@ from typing import TypeAlias
 from services.ingest.adapters import copy, postgres_funnels
 from services.ingest.domain.dedup import Id, day_of, ids_of
 from services.ingest.service import Arrival, Work, booked
+from shared.ledger import table as ledger
 from shared.postgres.connections import Connection
 from shared.postgres.instants import at
-from shared.stream import ledger
 from shared.stream.processor import Key
 from shared.wire.events import Event
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
 from services.ingest.domain.dedup import Id, Identified
-from shared.model.ledger import COUNTED, DUPLICATE, Line
+from shared.ledger.entries import COUNTED, DUPLICATE, Line
 
 
 def outcomes(

@@ -75,7 +75,7 @@ class Office:
         query = "SELECT extract(epoch FROM next_at - now())::float8 FROM notification WHERE key = $1"
         return float(await self.pool.fetchval(query, self.topic + key))
 
-    def told(self, webhook: Webhook) -> list[str]:
+    def delivered(self, webhook: Webhook) -> list[str]:
         """Keys that a webhook was told, repeats included."""
         return [key.removeprefix(self.topic) for key in webhook.keys]
 
@@ -110,11 +110,11 @@ async def test_what_is_due_is_told_once(office: Office, webhook: Webhook, call: 
     await office.put("pager", "firing")
     office.deliver(call)
     await office.becomes("firing", "delivered 1")
-    (told,) = webhook.received
+    (delivered,) = webhook.received
 
-    assert {"key": "firing", "partitionkey": "1"} == told.body
+    assert {"key": "firing", "partitionkey": "1"} == delivered.body
     assert (office.topic + "firing", "application/json", "tidegauge-alerts") == (
-        told.key, told.headers["content-type"], told.headers["user-agent"]
+        delivered.key, delivered.headers["content-type"], delivered.headers["user-agent"]
     )  # fmt: skip
 
 
@@ -128,7 +128,7 @@ async def test_wakes_when_told(office: Office, webhook: Webhook, call: WebhookRe
         assert await asyncio.to_thread(webhook.arrived.wait, 10)
     await office.becomes("firing 9", "delivered 1")
 
-    assert [f"firing {number}" for number in range(10)] == office.told(webhook)
+    assert [f"firing {number}" for number in range(10)] == office.delivered(webhook)
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,8 @@ async def test_is_tried_again(
     await office.becomes("firing", f"due 2 {problem}")
     await office.becomes("firing", "delivered 3")
 
-    assert ["firing"] * 3 == office.told(webhook)
-    assert {"/told"} == {told.path for told in webhook.received}
+    assert ["firing"] * 3 == office.delivered(webhook)
+    assert {"/told"} == {delivered.path for delivered in webhook.received}
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ async def test_an_answer_that_does_not_come_is_not_waited_for(
     await office.becomes("firing", "delivered 2")
     never.set()
 
-    assert ["firing", "firing"] == office.told(webhook)
+    assert ["firing", "firing"] == office.delivered(webhook)
 
 
 async def test_success_counts_before_its_body(
@@ -186,7 +186,7 @@ async def test_success_counts_before_its_body(
     await office.becomes("resolved", "delivered 1")
     never.set()
 
-    assert ["firing", "resolved"] == office.told(webhook)
+    assert ["firing", "resolved"] == office.delivered(webhook)
 
 
 async def test_retry_after_is_kept(office: Office, webhook: Webhook, call: WebhookReceiver) -> None:
@@ -210,7 +210,7 @@ async def test_refusal_is_final(office: Office, webhook: Webhook, call: WebhookR
     await office.becomes("resolved", "delivered 1")
 
     assert "given up 1 400: no such key" == await office.state("firing")
-    assert ["firing", "resolved"] == office.told(webhook)
+    assert ["firing", "resolved"] == office.delivered(webhook)
 
 
 async def test_a_day_is_enough(office: Office, webhook: Webhook, call: WebhookReceiver) -> None:
@@ -236,11 +236,11 @@ async def test_an_alert_is_told_in_order(office: Office, webhook: Webhook, call:
     for alert in range(1, 12):
         await office.put("pager", *(f"{alert} {n}" for n in range(4)), alert=alert)
     await asyncio.gather(*(office.becomes(f"{alert} 3", "delivered") for alert in range(1, 12)))
-    told = [key.split() for key in office.told(webhook)]
+    delivered = [key.split() for key in office.delivered(webhook)]
 
-    assert [["0", "0"]] == [key for key in told if key[0] == "0"]
+    assert [["0", "0"]] == [key for key in delivered if key[0] == "0"]
     for alert in range(1, 12):
-        heard = [int(n) for name, n in told if name == str(alert)]
+        heard = [int(n) for name, n in delivered if name == str(alert)]
         assert (sorted(heard), set(range(4))) == (heard, set(heard))
 
 
@@ -283,11 +283,11 @@ async def test_a_claim_that_nobody_settles_lapses(
     await office.put("pager", "firing", "resolved")
     (claimed,) = await Outbox(office.pool, office.topic, lease_s=2.0).claim("pager", 8)
     office.deliver(call)
-    conn = office.told(webhook)
+    conn = office.delivered(webhook)
     await office.becomes("resolved", "delivered 1")
 
     assert (office.topic + "firing", []) == (claimed.key, conn)
-    assert ["firing", "resolved"] == office.told(webhook)
+    assert ["firing", "resolved"] == office.delivered(webhook)
     assert "delivered 2" == await office.state("firing")
 
 
@@ -322,7 +322,7 @@ async def test_nothing_is_told_after_the_lease(webhook: Webhook, call: WebhookRe
     """A process that was frozen on its way to a webhook does not speak when it wakes."""
     late = Notification(1, 1, "firing", b"{}", monotonic_s())
 
-    answer = await call.tell([late])
+    answer = await call.deliver([late])
 
     assert ("again", "the lease ended before it was told") == (answer.outcome, answer.problem)
     assert [] == webhook.keys
@@ -333,7 +333,7 @@ async def test_a_process_that_stops_delivers_what_is_due(
 ) -> None:
     """All that can be told now is told, in order; what must wait is left."""
     busy = Reply(429, {"Retry-After": "50"})
-    webhook.otherwise = lambda told: busy if told.key.endswith("busy") else Reply()
+    webhook.otherwise = lambda delivered: busy if delivered.key.endswith("busy") else Reply()
     await office.put("pager", "busy", alert=0)
     for alert in range(1, 21):
         await office.put("pager", f"{alert} a", f"{alert} b", alert=alert)
@@ -341,7 +341,7 @@ async def test_a_process_that_stops_delivers_what_is_due(
     delivery.stop()
     await delivery.run()
 
-    assert 41 == len(office.told(webhook))
+    assert 41 == len(office.delivered(webhook))
     assert "due 1 429: {}" == await office.state("busy")
 
 

@@ -11,7 +11,7 @@ from services.alerts.adapters.receivers.topic import AlertTopic
 from services.alerts.adapters.receivers.webhook import Webhook
 from services.alerts.domain.lifecycle import Alert
 from services.alerts.domain.rule import Rule
-from services.alerts.service import Described, PartitionAlerts, Work
+from services.alerts.service import AlertWork, PartitionAlerts, SeriesInfo
 from shared.errors import Misconfigured
 from shared.model.window import BASE_MS
 from shared.postgres import maintenance
@@ -33,10 +33,10 @@ def apart(key: Key) -> Any:
     """Describes series of ids of their own."""
     offset = int(key.topic[1:].partition(".")[0]) * 256
 
-    def of(packed: bytes) -> Described:
+    def of(packed: bytes) -> SeriesInfo:
         known = describe(packed)
-        subject = type(known.subject)(known.subject.series_id + offset, 7, known.subject.labels)
-        return Described(known.metric, subject)
+        series = type(known.series)(known.series.series_id + offset, 7, known.series.labels)
+        return SeriesInfo(known.metric, series)
 
     return of
 
@@ -48,7 +48,7 @@ def judged(key: Key, *rules: Rule) -> PartitionAlerts:
     return state
 
 
-def cut(key: Key, work: Work, time: int) -> Cut[Work]:
+def cut(key: Key, work: AlertWork, time: int) -> Cut[AlertWork]:
     """A cut with this work."""
     return Cut(key, 1, 0, 1, Checkpoint(work, time * BASE_MS, b"", None))
 
@@ -73,7 +73,7 @@ def standing(alerts: Iterable[Alert]) -> list[tuple[Any, ...]]:
     """All that can be seen of alerts."""
     return sorted(
         (
-            a.rule.key, a.rule.comparison, a.subject.series_id, a.subject.tenant_id, a.state, a.episode_ms,
+            a.rule.key, a.rule.comparison, a.series.series_id, a.series.tenant_id, a.state, a.episode_ms,
             a.active_at_ms, a.last_closed_ms, a.last_breach_ms, a.value, a.fired_at_ms, a.resolved_at_ms,
             sorted(a.labels.items()),
         )
@@ -93,7 +93,7 @@ async def test_a_new_owner_finds_alerts_as_they_stood(pool: Pool) -> None:
     ):
         state.fold(message)
     await save(pool, key, state, 101)
-    ended = {(a.rule.key, a.state) for a in await restored(pool, key, 101) if a.subject.series_id % 256 == 3}
+    ended = {(a.rule.key, a.state) for a in await restored(pool, key, 101) if a.series.series_id % 256 == 3}
 
     assert standing(state.alerts.values()) == standing(await restored(pool, key, 101))
     assert {("g/Slow", "resolved"), ("g/Lasting", "resolved")} == ended

@@ -16,7 +16,8 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.stack import Stack
-from shared.model.ledger import Account, Line, total
+from shared.ledger.accounts import Account, total
+from shared.ledger.entries import Line
 from shared.model.point import Points
 from shared.model.series import Series
 from shared.runtime.clock import now_ms
@@ -106,7 +107,7 @@ async def test_what_there_is_not_is_said(stack: Stack, words: tuple[str, ...], p
 
 
 async def test_a_letter_counts_once_however_often_it_is_replayed(rig: Rig) -> None:
-    """By filter, by id and by both; the books close, and say that nothing is dead any more."""
+    """By filter, by id and by both; the ledger closes, and say that nothing is dead any more."""
     names = await dead_lettered_and_upgraded(rig)
 
     assert (0, f"replayed {MESSAGES}\n") == await run(rig, "replay", "--topic", rig.topic)
@@ -158,7 +159,7 @@ async def test_what_still_cannot_be_used_is_a_letter_again(rig: Rig) -> None:
 
 
 async def test_events_of_a_letter_are_stored_once_however_often_it_is_replayed(intake: Rig) -> None:
-    """Their ids are known; a repeat is one in the books, which close."""
+    """Their ids are known; a repeat is one in the ledger, which closes."""
     happened = [events.Event(intake.tenant_id, f"id-{number}", "click", now_ms()) for number in range(POINTS)]
     batch = events.EventBatch(NEWER, now_ms(), happened, [(intake.tenant_id, "received", POINTS)])
     await publish(intake, [(2, events.encode(batch))])
@@ -218,7 +219,7 @@ async def upgrade(rig: Rig) -> None:
 
 
 async def told(rig: Rig) -> dict[str, int]:
-    """What the tables and the books say when everything has come through; every minute of them closes."""
+    """What the tables and the ledger say when everything has come through; every minute of them closes."""
     async with rig.load(1) as load:
         await load.finish()
     await rig.caught_up()
@@ -232,7 +233,7 @@ async def told(rig: Rig) -> dict[str, int]:
 
 
 async def booked(rig: Rig) -> dict[str, int]:
-    """What the books say of what came in and counted; every minute of them closes."""
+    """What the ledger says of what came in and counted; every minute of them closes."""
     minutes: dict[Any, Counter[str]] = {}
     for row in await rig.sql("SELECT * FROM ledger_1m WHERE tenant_id = $1", rig.tenant_id):
         minutes.setdefault(row["minute"], Counter())[row["outcome"]] += row["count"]

@@ -74,14 +74,16 @@ def notification(body: bytes, key: str) -> Notification:
 async def test_it_prints_what_alerts_tells(port: int) -> None:
     """FIRING and RESOLVED of one alert, and what is told twice is marked."""
     firing, resolved = episode()
-    told = [(firing, "first-key"), (firing, "first-key"), (resolved, "second-key")]
+    delivered = [(firing, "first-key"), (firing, "first-key"), (resolved, "second-key")]
     with sink(port) as process:
         async with webhook(port) as receiver:
-            answers = [await receiver.tell([notification(receiver.body(each), key)]) for each, key in told]
+            answers = [
+                await receiver.deliver([notification(receiver.render(each), key)]) for each, key in delivered
+            ]
 
         said = "Slow (critical): 6.5 s  endpoint=/1"
         assert answers == [DELIVERED] * 3
-        assert [next_line(process) for _ in told] == [
+        assert [next_line(process) for _ in delivered] == [
             f"FIRING {said}  key first-ke",
             f"FIRING {said}  key first-ke (repeat)",
             f"RESOLVED {said}  key second-k",

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.alerts.domain.lifecycle import Alert, Transition
-from services.alerts.service import PartitionAlerts, Windows
+from services.alerts.service import PartitionAlerts, WindowRows
 from shared.model.window import BASE_MS
 from tests.support.alerting import Row, closed, live, partition, rule, tick
 
 RULES = (rule(), rule("api:response_seconds:p95_10s > 3", 20, alert="Lasting"))
 
-BOOKS = (
+RULE_SETS = (
     RULES,
     (rule("api:response_seconds:max_10s > 3"), RULES[1]),
     (rule(for_s=20),),
@@ -27,9 +27,9 @@ values = st.sampled_from((None, 1.0, 4.0, 6.0))
 
 
 @st.composite
-def logs(draw: st.DrawFn) -> list[Windows]:
+def logs(draw: st.DrawFn) -> list[WindowRows]:
     """A log as the aggregator writes it: live looks at windows, their close in one or more cuts, ticks."""
-    messages: list[Windows] = []
+    messages: list[WindowRows] = []
     waiting: list[Row] = []
     for window in range(1, draw(st.integers(2, 9))):
         rows = [(series, window, value) for series in (1, 2) if (value := draw(values)) is not None]
@@ -48,7 +48,7 @@ def facts(transitions: Sequence[Transition]) -> list[tuple[str, str, str]]:
     return [(each.key, each.transition, each.reason) for each in transitions]
 
 
-def straight(messages: Sequence[Windows]) -> list[tuple[str, str, str]]:
+def straight(messages: Sequence[WindowRows]) -> list[tuple[str, str, str]]:
     """The transitions of a log that is read once."""
     state = partition(*RULES)
     for message in messages:
@@ -57,7 +57,7 @@ def straight(messages: Sequence[Windows]) -> list[tuple[str, str, str]]:
 
 
 @given(logs())
-def test_every_episode_fires_once_and_ends_once(messages: list[Windows]) -> None:
+def test_every_episode_fires_once_and_ends_once(messages: list[WindowRows]) -> None:
     """No key comes twice, whatever windows say."""
     keys = [key for key, *_ in straight(messages)]
 
@@ -66,9 +66,9 @@ def test_every_episode_fires_once_and_ends_once(messages: list[Windows]) -> None
 
 @given(logs(), st.data())
 @settings(max_examples=200)
-def test_messages_that_come_twice_change_nothing(messages: list[Windows], data: st.DataObject) -> None:
+def test_messages_that_come_twice_change_nothing(messages: list[WindowRows], data: st.DataObject) -> None:
     """What was said last, however far back and whatever it was, may be said again at any time."""
-    again: list[Windows] = []
+    again: list[WindowRows] = []
     for said, message in enumerate(messages, 1):
         again.append(message)
         if data.draw(st.integers(0, 3)) == 0:
@@ -79,12 +79,14 @@ def test_messages_that_come_twice_change_nothing(messages: list[Windows], data: 
 
 @given(logs(), st.data())
 @settings(max_examples=200)
-def test_no_key_comes_twice_whatever_the_rules_become(messages: list[Windows], data: st.DataObject) -> None:
+def test_no_key_comes_twice_whatever_the_rules_become(
+    messages: list[WindowRows], data: st.DataObject
+) -> None:
     """The outbox takes a key once: what a reload begins must not bear the name of what it ended."""
     state = partition(*RULES)
     for message in messages:
         if data.draw(st.integers(0, 3)) == 0:
-            state.book.replace(data.draw(st.sampled_from(BOOKS)))
+            state.rule_set.replace(data.draw(st.sampled_from(RULE_SETS)))
         state.fold(message)
     transitions = state.checkpoint().transitions
     keys = [each.key for each in transitions]
@@ -95,7 +97,7 @@ def test_no_key_comes_twice_whatever_the_rules_become(messages: list[Windows], d
 
 @given(logs(), st.data())
 @settings(max_examples=200)
-def test_a_crash_anywhere_changes_nothing(messages: list[Windows], data: st.DataObject) -> None:
+def test_a_crash_anywhere_changes_nothing(messages: list[WindowRows], data: st.DataObject) -> None:
     """What is restored from the tables goes on as what was never lost."""
     tables: dict[tuple[str, int], Alert] = {}
     found: list[tuple[str, str, str]] = []
@@ -107,7 +109,7 @@ def test_a_crash_anywhere_changes_nothing(messages: list[Windows], data: st.Data
         if data.draw(st.booleans()):
             work = state.checkpoint()
             found += facts(work.transitions)
-            tables |= {(alert.rule.key, alert.subject.series_id): alert for alert in work.alerts}
+            tables |= {(alert.rule.key, alert.series.series_id): alert for alert in work.alerts}
             committed, time_ms = at, state.time_ms
         elif data.draw(st.integers(0, 3)) == 0:
             state, at = restored(time_ms, tables), committed

@@ -6,7 +6,7 @@ import pytest
 from services.aggregator.adapters.bounds import bounds
 from services.aggregator.service import Arrival, PartitionFold
 from shared.errors import Rejected
-from shared.model.ledger import Line
+from shared.ledger.entries import Line
 from shared.model.point import Points
 
 T0 = 1_732_252_800_000

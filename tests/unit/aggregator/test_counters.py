@@ -7,7 +7,7 @@ import numpy as np
 from services.aggregator.domain.cells import NEVER_MS
 from services.aggregator.domain.increments import FORGET_EVERY_MS, HORIZON_MS, SILENT_MS
 from services.aggregator.service import SPARE_SERIES, Arrival, PartitionFold, Work
-from shared.model.ledger import Line, unsettled
+from shared.ledger.entries import Line, unsettled
 from shared.model.point import Points
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS

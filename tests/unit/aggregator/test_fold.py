@@ -9,7 +9,7 @@ from services.aggregator.domain.lateness import revise
 from services.aggregator.domain.windows import rollups_of
 from services.aggregator.service import SPARE_SERIES, Arrival, PartitionFold, Work
 from shared.errors import Rejected
-from shared.model.ledger import Line
+from shared.ledger.entries import Line
 from shared.model.point import Points
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS

@@ -3,7 +3,7 @@
 import numpy as np
 
 from services.aggregator.domain.ledger import RowCounts
-from shared.model.ledger import Entry
+from shared.ledger.entries import Entry
 
 MINUTE = 1_760_000_040_000
 

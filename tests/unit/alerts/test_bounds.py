@@ -2,16 +2,16 @@
 
 import pytest
 
-from services.alerts.domain.rule import Book
+from services.alerts.domain.rule import RuleSet
 from services.alerts.service import PartitionAlerts
 from tests.support import alerting
 
 
 def judge(**limits: int) -> PartitionAlerts:
     """One rule, under these limits."""
-    book = Book()
-    book.replace([alerting.rule()])
-    return PartitionAlerts(book, alerting.describe, **limits)  # type: ignore[arg-type]
+    rule_set = RuleSet()
+    rule_set.replace([alerting.rule()])
+    return PartitionAlerts(rule_set, alerting.describe, **limits)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 
 from services.alerts.domain.rule import Rule
-from services.alerts.service import PartitionAlerts, Windows
+from services.alerts.service import PartitionAlerts, WindowRows
 from shared.errors import Rejected
 from shared.model.window import BASE_MS
-from tests.support.alerting import closed, describe, live, partition, rule, tick, told
+from tests.support.alerting import changes, closed, describe, live, partition, rule, tick
 
 CLOSED_ONLY = "api:response_seconds:p95_10s > 5"
 
 
-def after(state: PartitionAlerts, messages: Sequence[Windows]) -> list[tuple[str, str, int]]:
+def after(state: PartitionAlerts, messages: Sequence[WindowRows]) -> list[tuple[str, str, int]]:
     """The transitions that these messages bring."""
     for message in messages:
         state.fold(message)
-    return told(state.checkpoint())
+    return changes(state.checkpoint())
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def after(state: PartitionAlerts, messages: Sequence[Windows]) -> list[tuple[str
     ],
 )  # fmt: skip
 def test_windows_move_an_alert(
-    expr: str, for_s: int, messages: list[Windows], expected: list[tuple[str, str, int]]
+    expr: str, for_s: int, messages: list[WindowRows], expected: list[tuple[str, str, int]]
 ) -> None:
     """Each sequence of messages brings exactly these transitions."""
     assert expected == after(partition(rule(f"api:response_seconds:{expr}", for_s)), messages)
@@ -120,8 +120,8 @@ def test_a_transition_shows_its_grounds() -> None:
     fired = work.transitions[0]
 
     assert ("g/Slow", "api:response_seconds:max_10s > 5", 5.0, 6.5, "live", 30_000, 20_000, 30_000) == (
-        fired.rule, fired.expr, fired.threshold, fired.grounds.value, fired.grounds.decided_on,
-        fired.grounds.window_start_ms, fired.grounds.watermark_ms, fired.episode_ms,
+        fired.rule, fired.expr, fired.threshold, fired.evaluation.value, fired.evaluation.decided_on,
+        fired.evaluation.window_start_ms, fired.evaluation.watermark_ms, fired.episode_ms,
     )  # fmt: skip
     assert {"endpoint": "/1", "severity": "critical", "alertname": "Slow", "tenant": "7"} == fired.labels
     assert {"summary": "6.5 s"} == fired.annotations
@@ -138,7 +138,7 @@ def test_a_rule_that_is_removed_ends_its_alerts() -> None:
     state = partition(gone, waiting, kept)
     state.fold(closed([(1, 3, 6)]))
     state.checkpoint()
-    state.book.replace([kept])
+    state.rule_set.replace([kept])
     state.fold(tick(4))
 
     assert [("cancelled", "g/Waiting"), ("resolved", "g/Slow")] == sorted(
@@ -150,7 +150,7 @@ def test_a_rule_whose_comparison_changes_begins_anew() -> None:
     """An alert stands for one comparison; a new threshold is another one."""
     state = partition(rule())
     state.fold(live([(1, 3, 6)]))
-    state.book.replace([rule("api:response_seconds:max_10s > 4")])
+    state.rule_set.replace([rule("api:response_seconds:max_10s > 4")])
 
     assert [("firing", "breach", 3), ("resolved", "rule_removed", 3), ("firing", "breach", 4)] == after(
         state, [live([(1, 4, 5)])]
@@ -168,9 +168,9 @@ def test_a_reload_within_the_window_that_fired_does_not_use_its_name_again(betwe
     """Another episode named by that window would be told under keys that were used: nobody would hear of it."""
     state = partition(rule())
     state.fold(live([(1, 3, 6)]))
-    state.book.replace(between)
+    state.rule_set.replace(between)
     state.fold(live([(1, 3, 6)]))
-    state.book.replace(between or [rule()])
+    state.rule_set.replace(between or [rule()])
     for message in (live([(1, 3, 7)]), closed([(1, 3, 7)]), tick(4), live([(1, 4, 8)])):
         state.fold(message)
     transitions = state.checkpoint().transitions
@@ -185,12 +185,12 @@ def test_what_a_live_window_decides_is_not_in_the_future() -> None:
     """A rule that need not wait any more fires its pending alert within an open window: at its start, not its end."""
     state = partition(rule(for_s=30))
     state.fold(closed([(1, 3, 6)]))
-    state.book.replace([rule()])
+    state.rule_set.replace([rule()])
     state.fold(live([(1, 4, 6)]))
     fired = state.checkpoint().transitions[-1]
 
     assert ("firing", "live", 4 * BASE_MS, 4 * BASE_MS) == (
-        fired.transition, fired.grounds.decided_on, fired.at_ms, fired.fired_at_ms,
+        fired.transition, fired.evaluation.decided_on, fired.at_ms, fired.fired_at_ms,
     )  # fmt: skip
 
 
@@ -224,7 +224,7 @@ def test_an_episode_keeps_its_labels() -> None:
     """Receivers know an alert by its labels: what fired under some resolves under the same, whatever a reload says."""
     state = partition(rule())
     state.fold(live([(1, 3, 6)]))
-    state.book.replace([replace(rule(), labels={"severity": "page", "team": "web"})])
+    state.rule_set.replace([replace(rule(), labels={"severity": "page", "team": "web"})])
     for message in (closed([(1, 3, 6), (1, 4, 1)]), tick(5), live([(1, 5, 6)])):
         state.fold(message)
     labels = [each.labels for each in state.checkpoint().transitions]

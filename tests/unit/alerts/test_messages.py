@@ -30,7 +30,7 @@ LABELS = {"endpoint": "/1", "severity": "critical", "alertname": 'Slow "api"', "
 def test_webhook_is_told_as_alertmanager_would() -> None:
     """Version 4, one alert a message; while it fires it has no end."""
     firing, resolved = (
-        orjson.loads(alertmanager.body(each, "pager", "https://tides.example")) for each in episode()
+        orjson.loads(alertmanager.render(each, "pager", "https://tides.example")) for each in episode()
     )
     print_ = firing["alerts"][0]["fingerprint"]
 
@@ -62,18 +62,18 @@ def test_webhook_is_told_as_alertmanager_would() -> None:
 
 def test_nothing_is_linked_without_an_address() -> None:
     """An address that nobody gave is not made up."""
-    told = orjson.loads(alertmanager.body(episode()[0], "pager", ""))
+    event = orjson.loads(alertmanager.render(episode()[0], "pager", ""))
 
-    assert ("", "") == (told["externalURL"], told["alerts"][0]["generatorURL"])
+    assert ("", "") == (event["externalURL"], event["alerts"][0]["generatorURL"])
 
 
 def test_the_topic_carries_cloud_events() -> None:
-    """The envelope is CloudEvents 1.0, the id the idempotency key, the data the grounds."""
+    """The envelope is CloudEvents 1.0, the id the idempotency key, the data the evaluation."""
     firing, resolved = episode()
     topic = AlertTopic(Sender("127.0.0.1:9", "test"))
-    told = alerts.decode(topic.body(resolved))
+    event = alerts.decode(topic.render(resolved))
 
-    assert orjson.loads(topic.body(firing)) == {
+    assert orjson.loads(topic.render(firing)) == {
         "specversion": "1.0", "id": firing.key, "source": "/alerts/g%2FSlow%20%22api%22",
         "type": "telemetry.alert.firing.v1", "subject": firing.fingerprint, "time": "1970-01-21T12:00:10.000Z",
         "datacontenttype": "application/json", "partitionkey": firing.fingerprint,
@@ -87,11 +87,11 @@ def test_the_topic_carries_cloud_events() -> None:
         },
     }  # fmt: skip
     assert (resolved.key, "resolved", NOON * 10_000 + 20_000) == (
-        told.id,
-        told.data.state,
-        told.data.resolved_at_ms,
+        event.id,
+        event.data.state,
+        event.data.resolved_at_ms,
     )
-    assert alerts.partition_of(topic.body(firing), 12) == alerts.partition_of(topic.body(resolved), 12)
+    assert alerts.partition_of(topic.render(firing), 12) == alerts.partition_of(topic.render(resolved), 12)
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{}", b"\xff", b'{"specversion": "2.0"}'])
@@ -103,7 +103,7 @@ def test_other_bytes_are_no_transition(value: bytes | None) -> None:
 
 def test_another_version_is_refused() -> None:
     """Its fields may mean something else."""
-    body = AlertTopic(Sender("127.0.0.1:9", "test")).body(episode()[0])
+    body = AlertTopic(Sender("127.0.0.1:9", "test")).render(episode()[0])
 
     with pytest.raises(Rejected, match="unsupported_version"):
         alerts.decode(body.replace(b'"1.0"', b'"1.1"', 1))

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from services.alerts.adapters.stream import PartitionStream, check, described
-from services.alerts.domain.rule import Book
+from services.alerts.adapters.stream import AlertFold, check, series_info
+from services.alerts.domain.rule import RuleSet
 from services.alerts.service import PartitionAlerts
 from shared.errors import Rejected
 from shared.model.series import Series
@@ -27,19 +27,19 @@ def windows(start_ms: int = NOW_MS, watermark_ms: int = NOW_MS, partition: int =
     return rollups.WindowBatch(partition, True, 1, watermark_ms, [PACKED], rows)
 
 
-def stream() -> PartitionStream:
+def stream() -> AlertFold:
     """Partition 3, judged by one rule."""
-    book = Book()
-    book.replace([alerting.rule("api:response_seconds:max_10s > 5")])
-    return PartitionStream(Key("windows", 3), PartitionAlerts(book, described))
+    rule_set = RuleSet()
+    rule_set.replace([alerting.rule("api:response_seconds:max_10s > 5")])
+    return AlertFold(Key("windows", 3), PartitionAlerts(rule_set, series_info))
 
 
 def test_a_series_is_known_by_what_rules_say_of_it() -> None:
     """Signs that rules cannot write are `_`; the id is that of the bytes."""
-    found = described(PACKED)
+    found = series_info(PACKED)
 
     assert ("api_response_seconds", series_id(PACKED), 7, {"endpoint": "/a"}) == (
-        found.metric, found.subject.series_id, found.subject.tenant_id, found.subject.labels
+        found.metric, found.series.series_id, found.series.tenant_id, found.series.labels
     )  # fmt: skip
 
 

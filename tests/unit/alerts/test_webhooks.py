@@ -7,7 +7,7 @@ import pytest
 
 from services.alerts.adapters.outbox import pause_s
 from services.alerts.adapters.receivers.webhook import judged
-from services.alerts.ports import Answer
+from services.alerts.ports import DeliveryResult
 from services.alerts.settings import webhooks
 from shared.errors import Misconfigured
 from shared.runtime.clock import now_ms
@@ -16,24 +16,26 @@ from shared.runtime.clock import now_ms
 @pytest.mark.parametrize(
     ("status", "retry_after", "expected"),
     [
-        pytest.param(200, "", Answer("delivered"), id="ok"),
-        pytest.param(204, "30", Answer("delivered"), id="no content"),
-        pytest.param(302, "", Answer("again", "302: said"), id="redirect"),
-        pytest.param(400, "", Answer("refused", "400: said"), id="refused"),
-        pytest.param(401, "5", Answer("refused", "401: said"), id="not allowed"),
-        pytest.param(408, "", Answer("again", "408: said"), id="timeout"),
-        pytest.param(429, "7", Answer("again", "429: said", 7.0), id="too many"),
-        pytest.param(429, "86400", Answer("again", "429: said", 3600.0), id="at most an hour"),
-        pytest.param(429, "9" * 400, Answer("again", "429: said", 3600.0), id="very long"),
-        pytest.param(429, "-5", Answer("again", "429: said"), id="negative"),
-        pytest.param(429, "soon", Answer("again", "429: said"), id="not a time"),
-        pytest.param(429, "²", Answer("again", "429: said"), id="not a number"),
-        pytest.param(503, "Wed, 21 Oct 2015 07:28:00 GMT", Answer("again", "503: said"), id="a date gone by"),
-        pytest.param(500, "", Answer("again", "500: said"), id="broken"),
-        pytest.param(0, "", Answer("again", "said"), id="no answer"),
+        pytest.param(200, "", DeliveryResult("delivered"), id="ok"),
+        pytest.param(204, "30", DeliveryResult("delivered"), id="no content"),
+        pytest.param(302, "", DeliveryResult("again", "302: said"), id="redirect"),
+        pytest.param(400, "", DeliveryResult("refused", "400: said"), id="refused"),
+        pytest.param(401, "5", DeliveryResult("refused", "401: said"), id="not allowed"),
+        pytest.param(408, "", DeliveryResult("again", "408: said"), id="timeout"),
+        pytest.param(429, "7", DeliveryResult("again", "429: said", 7.0), id="too many"),
+        pytest.param(429, "86400", DeliveryResult("again", "429: said", 3600.0), id="at most an hour"),
+        pytest.param(429, "9" * 400, DeliveryResult("again", "429: said", 3600.0), id="very long"),
+        pytest.param(429, "-5", DeliveryResult("again", "429: said"), id="negative"),
+        pytest.param(429, "soon", DeliveryResult("again", "429: said"), id="not a time"),
+        pytest.param(429, "²", DeliveryResult("again", "429: said"), id="not a number"),
+        pytest.param(
+            503, "Wed, 21 Oct 2015 07:28:00 GMT", DeliveryResult("again", "503: said"), id="a date gone by"
+        ),
+        pytest.param(500, "", DeliveryResult("again", "500: said"), id="broken"),
+        pytest.param(0, "", DeliveryResult("again", "said"), id="no answer"),
     ],
 )
-def test_answer_of_a_webhook(status: int, retry_after: str, expected: Answer) -> None:
+def test_answer_of_a_webhook(status: int, retry_after: str, expected: DeliveryResult) -> None:
     """2xx is delivered; refusals for ever are given up; everything else is tried again, not before it is asked for."""
     assert expected == judged(status, retry_after, "said")
 
@@ -47,7 +49,7 @@ def test_a_date_is_waited_for() -> None:
 
 def test_a_problem_is_short_and_printable() -> None:
     """What stands in the table is text that Postgres takes, whatever was answered."""
-    assert Answer("again", "500: a " + "b" * 197) == judged(500, "", "\x00a\n" + "b" * 4000)
+    assert DeliveryResult("again", "500: a " + "b" * 197) == judged(500, "", "\x00a\n" + "b" * 4000)
 
 
 def test_pauses_double() -> None:

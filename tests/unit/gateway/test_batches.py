@@ -9,7 +9,7 @@ from services.gateway.intake.columns.interner import Interner
 from services.gateway.intake.domain.ledger import MAX_LINES, Admitted
 from services.gateway.intake.publish.message_split import MAX_BYTES, Piece
 from services.gateway.intake.publish.point_batches import PointBatches, PointIntakeBatch, cut
-from shared.model.ledger import Line, unsettled
+from shared.ledger.entries import Line, unsettled
 from shared.model.point import Points
 from shared.wire import envelope, series
 

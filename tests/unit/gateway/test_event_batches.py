@@ -5,7 +5,7 @@ import msgspec
 from services.gateway.intake.domain.ledger import Admitted
 from services.gateway.intake.publish.event_batches import EventBatches, EventIntakeBatch
 from services.gateway.intake.publish.message_split import MAX_BYTES
-from shared.model.ledger import Line, unsettled
+from shared.ledger.entries import Line, unsettled
 from shared.wire import events
 from shared.wire.events import MAX_EVENTS, Event, partition_of
 from shared.wire.ledger_entries import read

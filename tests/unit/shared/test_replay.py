@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from shared.model.ledger import Ledger, Line, dead_lettered
+from shared.ledger.entries import Ledger, Line, dead_lettered
 from shared.model.point import Points
 from shared.wire import envelope, events
 from shared.wire.dead_letter import DeadLetter

@@ -13,7 +13,7 @@ NEVER = "0001-01-01T00:00:00Z"
 """End of what has not ended."""
 
 
-def body(transition: Transition, receiver: str, external_url: str) -> bytes:
+def render(transition: Transition, receiver: str, external_url: str) -> bytes:
     """The bytes of a message."""
     name = transition.labels["alertname"]
     path = f"/v1/alerts/{transition.fingerprint}/history"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from services.alerts.domain.lifecycle import Transition
-from services.alerts.ports import DELIVERED, Answer, Notification
+from services.alerts.ports import DELIVERED, DeliveryResult, Notification
 from shared.errors import Unavailable
 from shared.runtime.kafka import Message, Sender
 from shared.wire import alerts
@@ -25,9 +25,9 @@ class AlertTopic:
         self._sender = sender
         self._topic = prefix + ALERTS.name
 
-    def body(self, transition: Transition) -> bytes:
+    def render(self, transition: Transition) -> bytes:
         """A CloudEvent."""
-        grounds = alerts.Grounds(
+        evaluation = alerts.AlertTransition(
             rule=transition.rule,
             state=transition.transition,
             reason=transition.reason,
@@ -40,11 +40,11 @@ class AlertTopic:
             fired_at_ms=transition.fired_at_ms,
             resolved_at_ms=transition.resolved_at_ms,
             episode_ms=transition.episode_ms,
-            **asdict(transition.grounds),
+            **asdict(transition.evaluation),
         )
-        return alerts.encode(transition.key, transition.fingerprint, grounds)
+        return alerts.encode(transition.key, transition.fingerprint, evaluation)
 
-    async def tell(self, notifications: Sequence[Notification]) -> Answer:
+    async def deliver(self, notifications: Sequence[Notification]) -> DeliveryResult:
         """Append them."""
         try:
             partitions = await self._sender.partitions(self._topic)
@@ -53,7 +53,7 @@ class AlertTopic:
             ]
             await self._sender.send(messages)
         except Unavailable as problem:
-            return Answer("again", str(problem))
+            return DeliveryResult("again", str(problem))
         return DELIVERED
 
     async def close(self) -> None:

@@ -12,7 +12,7 @@ import httpx2
 
 from services.alerts.adapters.receivers import alertmanager
 from services.alerts.domain.lifecycle import Transition
-from services.alerts.ports import DELIVERED, Answer, Notification
+from services.alerts.ports import DELIVERED, DeliveryResult, Notification
 from shared.runtime.clock import monotonic_s, now_ms
 
 LIMIT_S = 10.0
@@ -50,11 +50,11 @@ class Webhook:
             limits=limits, timeout=limit_s, follow_redirects=False, trust_env=False
         )
 
-    def body(self, transition: Transition) -> bytes:
+    def render(self, transition: Transition) -> bytes:
         """A message of one alert."""
-        return alertmanager.body(transition, self.name, self._external_url)
+        return alertmanager.render(transition, self.name, self._external_url)
 
-    async def tell(self, notifications: Sequence[Notification]) -> Answer:
+    async def deliver(self, notifications: Sequence[Notification]) -> DeliveryResult:
         """Post it and judge the answer."""
         (notification,) = notifications
         status, retry_after = 0, ""
@@ -104,15 +104,15 @@ async def _beginning(response: httpx2.Response) -> str:
     return read[:MAX_ANSWER_BYTES].decode(errors="replace")
 
 
-def judged(status: int, retry_after: str, text: str) -> Answer:
+def judged(status: int, retry_after: str, text: str) -> DeliveryResult:
     """What an answer means; status 0 is none at all."""
     if 200 <= status < 300:
         return DELIVERED
     shown = "".join(char if char.isprintable() else " " for char in text)[:_SHOWN].strip()
     problem = f"{status}: {shown}" if status else shown
     if 400 <= status < 500 and status not in _TRY_AGAIN:
-        return Answer("refused", problem)
-    return Answer("again", problem, _pause_s(retry_after))
+        return DeliveryResult("refused", problem)
+    return DeliveryResult("again", problem, _pause_s(retry_after))
 
 
 def _pause_s(retry_after: str) -> float:

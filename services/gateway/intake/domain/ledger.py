@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.gateway.intake.domain.admission import Rejection
-from shared.model.ledger import RECEIVED, REJECTED, Line, coded
+from shared.ledger.entries import RECEIVED, REJECTED, Line, coded
 
 MAX_LINES = 5_000
 """Lines for one message beside its own: a message stays small, and what is left goes with the next."""

@@ -13,7 +13,7 @@ from itertools import chain
 from services.gateway.intake.domain.idempotency import Identity
 from services.gateway.intake.domain.ledger import Admitted, PendingEntries
 from services.gateway.intake.publish.message_split import MAX_BYTES
-from shared.model.ledger import RECEIVED, Line
+from shared.ledger.entries import RECEIVED, Line
 from shared.wire import events
 from shared.wire.events import MAX_EVENTS, Event
 

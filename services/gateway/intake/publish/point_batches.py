@@ -16,7 +16,7 @@ from services.gateway.intake.domain.idempotency import Identity
 from services.gateway.intake.domain.ledger import Admitted, PendingEntries, RowsByTenant
 from services.gateway.intake.ports import Catalogue
 from services.gateway.intake.publish.message_split import Piece, bounded, renumbered_slots
-from shared.model.ledger import Line
+from shared.ledger.entries import Line
 from shared.model.point import Points
 from shared.wire import envelope
 from shared.wire.batch_ids import part_id

@@ -13,25 +13,11 @@ from services.gateway.query.ledger.ledger_query import minutes_of, signal_of
 from services.gateway.query.ports import Ledgers
 from services.gateway.query.questions.questions import REFUSALS, answer, asking, time_of
 from services.gateway.query.schemas import LedgerBody
-from shared.model.ledger import (
-    CONFLICT,
-    COUNTED,
-    DEAD_LETTERED,
-    DERIVED,
-    DUPLICATE,
-    RECEIVED,
-    REJECTED,
-    STALE_TOTAL,
-    Account,
-    total,
-)
+from shared.ledger.accounts import shown, total
 from shared.runtime.clock import now_ms
 
 DEFAULT_RANGE_MS = 3600 * 1000
 """Range of a question without `from`."""
-
-PLAIN = (RECEIVED, DERIVED, COUNTED, DUPLICATE, CONFLICT, STALE_TOTAL)
-CODED = (REJECTED, DEAD_LETTERED)
 
 
 def router(key_cache: KeyCache, ledgers: Ledgers) -> APIRouter:
@@ -63,14 +49,8 @@ def router(key_cache: KeyCache, ledgers: Ledgers) -> APIRouter:
             "from_ms": span.from_ms,
             "to_ms": span.to_ms,
             "complete_until_ms": found.complete_until_ms,
-            "minutes": [{"minute_ms": minute_ms} | _told(one) for minute_ms, one in found.minutes.items()],
-            "total": _told(total(found.minutes.values())),
+            "minutes": [{"minute_ms": minute_ms} | shown(one) for minute_ms, one in found.minutes.items()],
+            "total": shown(total(found.minutes.values())),
         })  # fmt: skip
 
     return routes
-
-
-def _told(account: Account) -> dict[str, object]:
-    plain = {outcome: account.of(outcome) for outcome in PLAIN}
-    coded = {outcome: account.by_code(outcome) for outcome in CODED}
-    return {**plain, **coded, "difference": account.difference}

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.errors import Rejected
-from shared.model.ledger import MINUTE_MS, Account, minute_of
-
-SIGNALS = ("points", "events")
-"""What a statement may be about."""
+from shared.ledger.accounts import SIGNALS, Account
+from shared.ledger.entries import MINUTE_MS, minute_of
 
 MAX_RANGE_MS = 24 * 3600 * 1000
 """Longest range of one statement."""

@@ -5,14 +5,14 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from services.alerts.adapters.places import BLANKS, place
+from services.alerts.adapters.yaml_positions import BLANKS, position_of
 
 words = st.lists(
     st.sampled_from(["a>", "b'", 'c"', "d\\", "e", "fé", "g|", "{h}", "\u00a0i", "\U0001f600"]),
     unique=True,
     min_size=1,
 )
-"""Each sign once, so that a place is right for one sign only."""
+"""Each sign once, so that a position is right for one sign only."""
 
 
 @pytest.mark.parametrize("style", [None, "'", '"', "|", ">"])
@@ -27,7 +27,7 @@ def test_a_sign_is_found(
     column = data.draw(st.integers(0, len(text) - 1))
     assume(node.value == text and text[column] not in BLANKS)
 
-    found = content[place(content, node, column) :]
+    found = content[position_of(content, node, column) :]
 
     assert found.startswith(text[column]) or (
         found[0] == "\\" and yaml.safe_load(f'"{escape(found)}"') == text[column]

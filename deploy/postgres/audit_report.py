@@ -1,4 +1,4 @@
-"""Reads what an audit looks at: the ledger, the checkpoints, and whether each tier is the merge of the finer one.
+"""Makes the audit report: the ledger, the checkpoints, and whether each tier is the merge of the finer one.
 
 Times are milliseconds UTC. All of it is one snapshot, and workers are not disturbed. The law: of rollups only windows
 are compared that have closed everywhere and whose finer rows are all still there.
@@ -10,7 +10,8 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from shared.errors import Misconfigured
-from shared.model.ledger import Account
+from shared.ledger import queries
+from shared.ledger.queries import TenantMinute
 from shared.postgres import connections
 from shared.postgres.instants import at, ms_of
 
@@ -22,13 +23,6 @@ FINE_MS = 6 * 3600 * 1000 - 60_000
 
 TIERS = (("rollup_10s", "rollup_1m", 60_000), ("rollup_1m", "rollup_15m", 900_000))
 """Finer table, coarser table, and the length of its windows."""
-
-_MINUTES = """
-SELECT topic, name, (extract(epoch FROM minute) * 1000)::bigint AS minute_ms, outcome, sum(count)::bigint AS count
-FROM ledger_1m LEFT JOIN tenant USING (tenant_id)
-WHERE minute >= $1 AND minute < $2 AND topic = ANY($3) AND ($4::text IS NULL OR name = $4)
-GROUP BY topic, name, tenant_id, minute, outcome ORDER BY topic, name, tenant_id, minute
-"""
 
 _CHECKPOINTS = "SELECT topic, partition, next_offset, watermark_ms FROM partition_state WHERE topic = ANY($1)"
 
@@ -52,16 +46,7 @@ ORDER BY agree, window_start, metric LIMIT 10
 """
 
 
-class Minute(NamedTuple):
-    """What became of what a tenant sent to a topic in a minute."""
-
-    topic: str
-    tenant: str
-    minute_ms: int
-    account: Account
-
-
-class Apart(NamedTuple):
+class TierMismatch(NamedTuple):
     """A window of a series that is not the merge of its finer ones; None: there is no row."""
 
     window_ms: int
@@ -80,15 +65,15 @@ class Tier:
     coarse: str
     compared: int
     """Windows of series."""
-    apart: Sequence[Apart]
+    mismatches: Sequence[TierMismatch]
     """The first ten that differ."""
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class AuditReport:
     """What the tables say."""
 
-    minutes: Sequence[Minute]
+    minutes: Sequence[TenantMinute]
     checkpoints: Mapping[tuple[str, int], int]
     """Next offset of each partition."""
     tiers: Sequence[Tier]
@@ -106,7 +91,7 @@ class Question:
     """Name of the only tenant; None: all."""
 
 
-async def read(dsn: str, question: Question) -> Books:
+async def read(dsn: str, question: Question) -> AuditReport:
     """Read everything at one instant; raise `Unavailable`, or `Misconfigured` for an unknown tenant."""
     async with (
         connections.single(dsn, command_s=STATEMENT_S) as conn,
@@ -115,8 +100,8 @@ async def read(dsn: str, question: Question) -> Books:
         await _check(conn, question)
         topics = list(question.topics.values())
         checkpoints = await conn.fetch(_CHECKPOINTS, topics)
-        return Books(
-            await _minutes(conn, question, topics),
+        return AuditReport(
+            await queries.minutes(conn, (question.from_ms, question.to_ms), topics, question.tenant),
             {(row["topic"], row["partition"]): row["next_offset"] for row in checkpoints},
             await _tiers(conn, question, checkpoints),
         )
@@ -127,14 +112,6 @@ async def _check(conn: Any, question: Question) -> None:
         return
     if not await conn.fetchval("SELECT count(*) FROM tenant WHERE name = $1", question.tenant):
         raise Misconfigured(f"there is no tenant {question.tenant!r}")
-
-
-async def _minutes(conn: Any, question: Question, topics: list[str]) -> list[Minute]:
-    span = at(question.from_ms), at(question.to_ms)
-    found: dict[tuple[str, str, int], dict[str, int]] = {}
-    for topic, name, minute_ms, outcome, count in await conn.fetch(_MINUTES, *span, topics, question.tenant):
-        found.setdefault((topic, name or "(none)", minute_ms), {})[outcome] = count
-    return [Minute(*key, Account(counts)) for key, counts in found.items()]
 
 
 async def _tiers(conn: Any, question: Question, checkpoints: Sequence[Any]) -> list[Tier]:
@@ -156,11 +133,11 @@ async def _tier(conn: Any, tier: tuple[str, str, int], span: tuple[int, int], qu
     fine, coarse, length_ms = tier
     query = _TIER.format(fine=fine, coarse=coarse)
     rows = await conn.fetch(query, *map(at, span), question.tenant, timedelta(milliseconds=length_ms))
-    apart = [
-        Apart(
+    mismatches = [
+        TierMismatch(
             ms_of(row["window_start"]), row["metric"], row["tenant"],
             (row["fine_count"], row["fine_sum"]), (row["coarse_count"], row["coarse_sum"]),
         )
         for row in rows if not row["agree"]
     ]  # fmt: skip
-    return Tier(fine, coarse, rows[0]["compared"] if rows else 0, apart)
+    return Tier(fine, coarse, rows[0]["compared"] if rows else 0, mismatches)

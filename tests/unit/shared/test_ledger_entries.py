@@ -1,22 +1,12 @@
-"""The ledger's words: what came in, what became of it, and the entries that travel."""
+"""Ledger entries that travel with messages, and what dead letters make of them."""
 
 import msgspec
 import pytest
 
 from shared.errors import Rejected
-from shared.model.ledger import (
-    Account,
-    Entry,
-    Ledger,
-    Line,
-    coded,
-    dead_lettered,
-    minute_of,
-    total,
-    unsettled,
-)
+from shared.ledger.entries import Entry, Line, coded, minute_of, unsettled
 from shared.model.series import Series
-from shared.stream.ledger import dead_lettered_in
+from shared.stream.dead_letters import dead_lettered_in
 from shared.stream.processor import Checkpoint, Cut, DeadLetter, Key
 from shared.wire import envelope, events
 from shared.wire.ledger_entries import MAX_COUNT, read, salvaged
@@ -24,41 +14,6 @@ from shared.wire.series import pack, tenant_of
 
 NOW = 1_760_000_000_000
 LINES = [Line(1, "received", 5), Line(1, "rejected:ts_too_old", 2), Line(9, "derived", 3)]
-
-
-def test_an_account_closes_when_all_that_came_in_has_an_outcome() -> None:
-    """Whatever the outcomes are called, coded or not."""
-    account = Account(
-        {"received": 10, "derived": 5, "counted": 9, "duplicate": 1, "rejected:a": 2, "rejected:b": 3}
-    )
-
-    assert 0 == account.difference
-    assert -1 == total([account, Account({"rejected:b": 1})]).difference
-    assert {"a": 2, "b": 3} == account.by_code("rejected")
-    assert {} == account.by_code("dead_lettered")
-    assert (10, 0) == (account.of("received"), account.of("conflict"))
-
-
-def test_a_dead_letter_settles_what_has_no_outcome() -> None:
-    """Refusals have theirs already."""
-    found = dead_lettered(LINES, "bad_batch")
-
-    assert {1: 3, 9: 3} == unsettled(LINES)
-    assert {} == unsettled(found)
-    assert [Line(1, "dead_lettered:bad_batch", 3), Line(9, "dead_lettered:bad_batch", 3)] == found[3:]
-
-
-def test_counts_are_handed_over_once() -> None:
-    """Of equal minute, tenant and outcome they are added."""
-    ledger = Ledger()
-    ledger.add(minute_of(NOW), LINES)
-    ledger.add(minute_of(NOW + 1), LINES[:1])
-
-    counts = ledger.take()
-
-    assert 10 == counts[Entry(NOW - NOW % 60_000, 1, "received")]
-    assert 3 == len(counts)
-    assert {} == ledger.take()
 
 
 def test_a_tally_travels_with_points_and_with_events() -> None:

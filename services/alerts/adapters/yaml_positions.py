@@ -1,7 +1,7 @@
 """Where a sign of a scalar's value stands in a YAML file.
 
-Places count from 0, in signs of the file. The law: YAML folds, escapes and indents, but it neither adds nor drops a
-sign that is not blank; so those are counted.
+Positions count from 0, in signs of the file. Invariant: YAML folds, escapes and indents, but it neither adds nor drops
+a sign that is not blank; so those are counted.
 """
 
 import re
@@ -19,8 +19,8 @@ _SIGNS = {
 """How one sign of a text is written, by its quotes."""
 
 
-def place(content: str, node: yaml.ScalarNode, column: int) -> int:
-    """The place of the sign at `column` of the value; just behind the last sign when nothing but blanks follow."""
+def position_of(content: str, node: yaml.ScalarNode, column: int) -> int:
+    """The position of the sign at `column` of the value; just behind the last sign when nothing but blanks follow."""
     begin, quote = node.start_mark.index, node.style or ""
     if quote in ("|", ">"):
         begin = content.index("\n", begin) + 1

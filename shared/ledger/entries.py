@@ -1,13 +1,14 @@
-"""The ledger: what became of everything that was received, by tenant, minute of receive and outcome.
+"""Entries of the ledger: what became of everything that was received, by tenant, minute of receive and outcome.
 
 Counts are rows for points (a histogram is a row for each bucket, a refused point is one) and events for events; a
-minute begins at a multiple of 60,000 ms UTC. The law: at each commit, what came in equals what became of it, in every
-minute of every tenant.
+minute begins at a multiple of 60,000 ms UTC.
+
+Invariant: at each commit, what came in equals what became of it, in every minute of every tenant.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 MINUTE_MS = 60_000
@@ -23,6 +24,7 @@ REJECTED, DEAD_LETTERED = "rejected", "dead_lettered"
 """The same, with a code behind a colon: refused at the gateway; in a message that could not be used."""
 
 CAME_IN = frozenset({RECEIVED, DERIVED})
+"""The left side of the equation; every other outcome is on the right."""
 
 
 class Line(NamedTuple):
@@ -70,10 +72,7 @@ def dead_lettered(lines: Iterable[Line], code: str) -> list[Line]:
 class Ledger:
     """Counts that wait for a commit."""
 
-    counts: Counter[Entry]
-
-    def __init__(self) -> None:
-        self.counts = Counter()
+    counts: Counter[Entry] = field(default_factory=Counter)
 
     def add(self, minute_ms: int, lines: Iterable[Line]) -> None:
         """Count these in a minute."""
@@ -84,33 +83,3 @@ class Ledger:
         """Hand over what was gathered."""
         taken, self.counts = self.counts, Counter()
         return taken
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What became of what a tenant sent in some span of time."""
-
-    counts: Mapping[str, int]
-    """By outcome, with its code where it has one."""
-
-    def of(self, outcome: str) -> int:
-        """How many had this outcome, which has no code."""
-        return self.counts.get(outcome, 0)
-
-    def by_code(self, outcome: str) -> dict[str, int]:
-        """How many had this outcome, by code."""
-        parts = ((name.partition(":"), count) for name, count in self.counts.items())
-        return {code: count for (found, _, code), count in parts if found == outcome and code}
-
-    @property
-    def difference(self) -> int:
-        """What came in less what became of it: 0, or something is wrong."""
-        return sum(count if name in CAME_IN else -count for name, count in self.counts.items())
-
-
-def total(accounts: Iterable[Account]) -> Account:
-    """All of them together."""
-    counts: Counter[str] = Counter()
-    for account in accounts:
-        counts.update(account.counts)
-    return Account(counts)
