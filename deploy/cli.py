@@ -7,7 +7,7 @@ import asyncio
 import os
 from importlib.metadata import version as version_of
 from logging import NullHandler, getLogger
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -80,12 +80,23 @@ def env(folder: Folder = HERE) -> None:
 
 
 @app.command()
-def migrate(folder: Folder = HERE) -> None:
+def migrate(
+    folder: Folder = HERE,
+    *,
+    pre: Annotated[
+        bool, typer.Option("--pre", help="Only those that are compatible with the build that is running.")
+    ] = False,
+    post: Annotated[
+        bool, typer.Option("--post", help="Only those that need every process of the build before gone.")
+    ] = False,
+) -> None:
     """Apply the migrations that Postgres lacks (TIDEGAUGE_POSTGRES, else the system running here)."""
     from deploy.postgres.migrate import migrate as apply  # noqa: PLC0415
 
+    phase: Literal["pre", "post"] | None = None if pre == post else "pre" if pre else "post"
     with explained():
-        _report(asyncio.run(apply(running.address("TIDEGAUGE_POSTGRES", folder, os.environ))), "applied")
+        address = running.address("TIDEGAUGE_POSTGRES", folder, os.environ)
+        _report(asyncio.run(apply(address, phase=phase)), "applied")
 
 
 @app.command()
