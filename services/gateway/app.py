@@ -61,7 +61,7 @@ from services.gateway.settings import Settings
 from shared.errors import Unavailable
 from shared.ledger import queries
 from shared.model.bound import Bound
-from shared.postgres import connections, planning
+from shared.postgres import connections, planning, schema
 from shared.postgres.connections import reachable
 from shared.runtime import lifecycle, redis
 from shared.runtime.clock import monotonic_s
@@ -268,6 +268,7 @@ async def run(settings: Settings) -> None:
     """Serve until SIGTERM, then finish what was begun."""
     stopping = lifecycle.stop_event()
     gateway = await build(settings)
+    checking = schema.require_beside(gateway.pool, stopping)
     publishing = {
         lifecycle.background(pipeline.publisher.run(), f"publisher of {pipeline.signal}")
         for pipeline in gateway.pipelines
@@ -296,3 +297,4 @@ async def run(settings: Settings) -> None:
     await gateway.cache.aclose()
     gateway.tables.terminate()
     gateway.pool.terminate()
+    await checking
