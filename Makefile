@@ -20,7 +20,13 @@ endif
 
 test: lint ## everything that CI runs, against real servers
 	@$(IN)/python -m deploy.local.jars
+ifdef ARGS
 	@$(IN)/pytest -n 3 $(ARGS)
+else
+	@$(IN)/pytest -n 3 --cov --cov-report=
+	@$(IN)/coverage report
+	@$(IN)/coverage report --include='services/*/domain/*,shared/model/*' --fail-under=98
+endif
 
 check: lint ## format, lint, types, imports, house and unit tests: under a minute
 	@$(IN)/pytest -q tests/house tests/unit tests/properties
