@@ -48,7 +48,7 @@ THIS = Build("", ROOT, sys.executable)
 
 @contextmanager
 def checked_out(commit: str, repository: Path = ROOT) -> Iterator[Build]:
-    """The build of a commit of a repository; it gets an environment of its own where its lock is another (20 s)."""
+    """The build of a commit; with an environment of its own where its lock is another (20 to 50 s)."""
     full = _resolved(commit, repository)
     with tempfile.TemporaryDirectory(prefix=f"tidegauge-{full[:7]}-") as name:
         tree = Path(name)
