@@ -68,11 +68,11 @@ from shared.runtime.clock import monotonic_s
 from shared.runtime.retry import spread
 from shared.wire.topics import EVENTS, METRICS, TOPICS, Topic
 
-POOL_SIZE = 8
-"""Connections to Postgres: look-ups of keys and queries."""
+POOL_SIZE = 4
+"""Connections to Postgres: look-ups of keys, checkpoints and breakers."""
 
-REPORTS_SIZE = 4
-"""Connections for funnels, alerts and dashboards: their own, so that no key waits for a report."""
+REPORTS_SIZE = 8
+"""Connections for windows, funnels, alerts and dashboards: their own, so that no key waits for a report."""
 
 GRACE_S = 11
 """How long requests under way may take after SIGTERM; above the produce deadline."""
@@ -145,7 +145,7 @@ async def build(settings: Settings) -> Gateway:
 
     rest = framework()
     live = RedisLive(cache, points.publisher.partitions, settings.topic_prefix)
-    rest.include_router(http_windows.router(key_cache, Reader(PostgresWindows(pool), live)))
+    rest.include_router(http_windows.router(key_cache, Reader(PostgresWindows(tables), live)))
     probes: dict[str, Probe] = {"postgres": lambda: reachable(pool), "redis": lambda: answers(cache)}
     rest.include_router(http_health.router(refusal, key_cache, probes))
     for routes in reports(key_cache, tables, settings.topic_prefix):
