@@ -59,9 +59,9 @@ def up(
     """
     with explained():
         from deploy.local.progress import Progress  # noqa: PLC0415  production has no servers to start
-        from deploy.local.up import Wishes, run  # noqa: PLC0415
+        from deploy.local.up import UpOptions, run  # noqa: PLC0415
 
-        run(Wishes(folder, fresh, servers_only, demo), Progress())
+        run(UpOptions(folder, fresh, servers_only, demo), Progress())
 
 
 @app.command()

@@ -41,7 +41,7 @@ FROM partition_state WHERE topic = $1"""
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ServiceEnvironment:
     """What the services are started with and asked about."""
 
     environ: dict[str, str]
@@ -76,12 +76,12 @@ class Service:
 
     name: str
     module: str
-    ready: Callable[[Surroundings], bool]
-    environ: Callable[[Surroundings], dict[str, str]] = field(default=lambda _: {})
+    ready: Callable[[ServiceEnvironment], bool]
+    environ: Callable[[ServiceEnvironment], dict[str, str]] = field(default=lambda _: {})
 
 
-def _gateway_ready(around: Surroundings) -> bool:
-    connection = http.client.HTTPConnection(urlsplit(around.url).netloc, timeout=2)
+def _gateway_ready(environment: ServiceEnvironment) -> bool:
+    connection = http.client.HTTPConnection(urlsplit(environment.url).netloc, timeout=2)
     try:
         connection.request("GET", "/health/ready")
         return connection.getresponse().status == http.client.OK
@@ -91,12 +91,12 @@ def _gateway_ready(around: Surroundings) -> bool:
         connection.close()
 
 
-def _owned(topic: Topic) -> Callable[[Surroundings], bool]:
+def _owned(topic: Topic) -> Callable[[ServiceEnvironment], bool]:
     """Ready is who owns all partitions of its topic."""
 
-    def ready(around: Surroundings) -> bool:
-        dsn = around.environ["TIDEGAUGE_POSTGRES"]
-        return finish(_ask(dsn, topic.name, around.started_at, around.partitions))
+    def ready(environment: ServiceEnvironment) -> bool:
+        dsn = environment.environ["TIDEGAUGE_POSTGRES"]
+        return finish(_ask(dsn, topic.name, environment.started_at, environment.partitions))
 
     return ready
 
@@ -114,11 +114,11 @@ SERVICES = (
         "gateway",
         "services.gateway",
         _gateway_ready,
-        lambda around: {"GATEWAY_HOST": LOOPBACK, "GATEWAY_PORT": str(around.port)},
+        lambda environment: {"GATEWAY_HOST": LOOPBACK, "GATEWAY_PORT": str(environment.port)},
     ),
     Service("ingest", "services.ingest", _owned(EVENTS)),
     Service("aggregator", "services.aggregator", _owned(METRICS)),
-    Service("alerts", "services.alerts", _owned(WINDOWS), lambda around: around.alerting),
+    Service("alerts", "services.alerts", _owned(WINDOWS), lambda environment: environment.alerting),
 )
 """Every service that `tidegauge up` runs, in the order in which data flow."""
 
@@ -159,7 +159,7 @@ class Watched:
             self.start()
 
 
-class Fleet:
+class Supervisor:
     """All the children beside the servers: services, the demo traffic and the sink."""
 
     def __init__(self, folder: StateFolder, say: Say) -> None:

@@ -21,7 +21,7 @@ from deploy.local.interrupt import Stopping, interruptible
 from deploy.local.ports import LOOPBACK
 from deploy.local.progress import Progress
 from deploy.local.running import MEMORY as RUNNING
-from deploy.local.services import SERVICES, Fleet, Surroundings
+from deploy.local.services import SERVICES, Supervisor, ServiceEnvironment
 from deploy.local.stack import Stack
 from deploy.local.tail import Tail
 from deploy.postgres.migrate import migrate
@@ -79,7 +79,7 @@ EVENT = '{"events":[{"event_id":"my-first","type":"click","name":"hello"}]}'
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class UpOptions:
     """What the user asked for."""
 
     folder: Path
@@ -88,20 +88,20 @@ class Wishes:
     demo: bool = True
 
 
-def run(wishes: Wishes, progress: Progress) -> None:
+def run(options: UpOptions, progress: Progress) -> None:
     """Run the system until Ctrl-C or SIGTERM."""
-    locked = Stack.locked(wishes.folder, durable=True, fresh=wishes.fresh, say=progress.say)
+    locked = Stack.locked(options.folder, durable=True, fresh=options.fresh, say=progress.say)
     try:
         with interruptible() as interrupt, locked as stack:
-            fleet = Fleet(stack.folder, progress.say)
-            interrupt.force += [fleet.kill, stack.kill]
+            supervisor = Supervisor(stack.folder, progress.say)
+            interrupt.force += [supervisor.kill, stack.kill]
             try:
-                _Run(wishes, progress, stack, fleet).run()
+                _Run(options, progress, stack, supervisor).run()
             except Stopping:
                 progress.say("stopping (Ctrl-C again ends at once)")
             finally:
                 (stack.folder.path / RUNNING).unlink(missing_ok=True)
-                fleet.stop()
+                supervisor.stop()
     except Stopping:
         pass
     progress.say("stopped")
@@ -110,11 +110,11 @@ def run(wishes: Wishes, progress: Progress) -> None:
 class _Run:
     """One run, step by step."""
 
-    def __init__(self, wishes: Wishes, progress: Progress, stack: Stack, fleet: Fleet) -> None:
-        self._wishes = wishes
+    def __init__(self, options: UpOptions, progress: Progress, stack: Stack, supervisor: Supervisor) -> None:
+        self._options = options
         self._progress = progress
         self._stack = stack
-        self._fleet = fleet
+        self._supervisor = supervisor
         self._keys = demo_keys(stack.folder)
         self._port = stack.ports.pick("gateway", "GATEWAY_PORT", GATEWAY_PORT)
         self._sink_port = stack.ports.pick("sink", "SINK_PORT", sink.PORT)
@@ -122,12 +122,12 @@ class _Run:
         self._pages = Tail(stack.folder.log / "sink.log", progress.page)
 
     def run(self) -> None:
-        demo = self._wishes.demo and not self._wishes.servers_only
+        demo = self._options.demo and not self._options.servers_only
         if demo:  # first, so that it measures while the rest starts
-            self._fleet.start("demo", "deploy.local.demo", self._public())
+            self._supervisor.start("demo", "deploy.local.demo", self._public())
         self._stack.start()
         finish(self._prepare())
-        if not self._wishes.servers_only:
+        if not self._options.servers_only:
             self._start_services()
         if demo:
             self._await_window()
@@ -147,15 +147,15 @@ class _Run:
 
     def _start_services(self) -> None:
         environ = self._stack.environ
-        self._around = around = Surroundings(
+        self._services = services = ServiceEnvironment(
             environ, self._port, self._sink_port, finish(_now(self._stack.postgres)), DEFAULT_PARTITIONS
         )
-        self._fleet.start("sink", "deploy.local.sink", {"SINK_PORT": str(self._sink_port)}, last=True)
+        self._supervisor.start("sink", "deploy.local.sink", {"SINK_PORT": str(self._sink_port)}, last=True)
         for service in SERVICES:
-            self._fleet.start(service.name, service.module, environ | service.environ(around))
+            self._supervisor.start(service.name, service.module, environ | service.environ(services))
         for service in SERVICES:
-            if not self._until(lambda ready=service.ready: ready(around), READY_S):  # type: ignore[misc]
-                end = self._fleet.child(service.name).log_end()
+            if not self._until(lambda ready=service.ready: ready(services), READY_S):  # type: ignore[misc]
+                end = self._supervisor.child(service.name).log_end()
                 raise Unavailable(service.name, f"not ready in {READY_S:.0f} s; the end of its log:\n{end}")
             self._progress.say(f"{service.name} is ready")
 
@@ -172,11 +172,11 @@ class _Run:
 
     def _tell(self) -> None:
         addresses = self._stack.environ
-        if self._wishes.servers_only:
+        if self._options.servers_only:
             self._stack.folder.remember(RUNNING, addresses)
             self._progress.say('servers are up; `eval "$(tidegauge env)"` gives a shell their addresses')
             return
-        self._stack.folder.remember(RUNNING, addresses | self._public() | self._around.alerting)
+        self._stack.folder.remember(RUNNING, addresses | self._public() | self._services.alerting)
         servers = {name: server.address for name, server in self._stack.servers.items()}
         bodies = {"point": POINT, "slow": SLOW, "event": EVENT}
         self._progress.show(HOW_TO_TRY.format(url=self._url, **bodies, **servers, **self._keys))
@@ -187,7 +187,7 @@ class _Run:
         while not condition():
             if monotonic_s() > deadline:
                 return False
-            self._fleet.tend()
+            self._supervisor.tend()
             self._pages.show()
             pause.wait(TEND_S)
         return True

@@ -7,7 +7,7 @@ import pytest
 
 from deploy.local.folder import StateFolder
 from deploy.local.process import Child, Died
-from deploy.local.services import LONGEST_PAUSE_S, Fleet, Watched
+from deploy.local.services import LONGEST_PAUSE_S, Supervisor, Watched
 from tests.support.wait import until
 
 LEAVING = """
@@ -85,15 +85,15 @@ async def test_who_is_told_ends_after_who_tells(tmp_path: Path, said: list[str])
     """What is started to be last is stopped last, though it was started first."""
     (tmp_path / "leaving.py").write_text(LEAVING)
     left, folder = tmp_path / "left", StateFolder(tmp_path)
-    fleet = Fleet(folder, said.append)
+    supervisor = Supervisor(folder, said.append)
     for name, last in (("sink", True), ("gateway", False), ("alerts", False)):
         environ = {"PYTHONPATH": str(tmp_path), "LEFT": str(left), "NAME": name}
-        fleet.start(name, "leaving", environ, last=last)
+        supervisor.start(name, "leaving", environ, last=last)
 
     async def ready() -> bool:
         return all((folder.log / f"{name}.log").read_text() for name in ("sink", "gateway", "alerts"))
 
     await until(ready, "all can be told to end", 30)
-    fleet.stop()
+    supervisor.stop()
 
     assert left.read_text() == "gateway alerts sink "
