@@ -136,7 +136,7 @@ class Process:
 
     def _tree(self) -> list[psutil.Process]:
         if not self._child.alive:
-            raise Invalid(str(self._child.obituary()))
+            raise Invalid(str(self._child.exit_error()))
         return [self._root, *self._root.children(recursive=True)]
 
     def cpu_s(self) -> float:

@@ -14,12 +14,12 @@ from pathlib import Path
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
-from deploy.local.apart import finish
 from deploy.local.folder import StateFolder
 from deploy.local.jars import POM, class_path
 from deploy.local.ports import LOOPBACK, Ports
 from deploy.local.prerequisites import Say, java
 from deploy.local.process import bound_to_us
+from deploy.local.run_sync import run_sync
 from shared.errors import Unavailable
 
 CLUSTER = "dGlkZWdhdWdlLWxvY2FsMA"
@@ -62,7 +62,7 @@ def answers(address: str) -> bool:
         socket.create_connection((host, int(port)), ANSWER_S).close()
     except OSError:
         return False
-    return finish(_has_brokers(address))
+    return run_sync(_has_brokers(address))
 
 
 async def _has_brokers(address: str) -> bool:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import asyncpg
 
-from deploy.local.apart import finish
 from deploy.local.folder import StateFolder
 from deploy.local.ports import LOOPBACK, Ports
 from deploy.local.process import bound_to_us
+from deploy.local.run_sync import run_sync
 from shared.errors import Misconfigured, Unavailable
 
 OLDEST = 15
@@ -48,7 +48,7 @@ _PLACES = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/post
 
 def answers(dsn: str) -> bool:
     """Whether Postgres answers a query; makes our own database when the server has none yet."""
-    return finish(_answers(dsn))
+    return run_sync(_answers(dsn))
 
 
 async def _answers(dsn: str) -> bool:
@@ -181,7 +181,7 @@ class Postgres:
         try:
             return answers(self.address)
         except asyncpg.InvalidCatalogNameError:
-            finish(_make_database(self.address))
+            run_sync(_make_database(self.address))
             return True
 
 

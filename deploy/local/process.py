@@ -129,6 +129,6 @@ class Child:
             lines = log.read().decode(errors="replace").splitlines()
         return "\n".join(f"  | {line}" for line in lines[-TAIL_LINES:]) or "  | (it wrote nothing)"
 
-    def obituary(self) -> Died:
+    def exit_error(self) -> Died:
         """The error that says how it died and shows the end of its log."""
         return Died(f"{self.name} ended with code {self.exit_code}; the end of {self.log}:\n{self.log_end()}")

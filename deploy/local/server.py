@@ -114,7 +114,7 @@ class OwnServer:
         deadline = monotonic_s() + limit_s
         while not self._recipe.answers():
             if self._child.wait(POLL_S) is not None:
-                raise self._child.obituary()
+                raise self._child.exit_error()
             if monotonic_s() > deadline:
                 problem = f"no answer at {self.address} in {limit_s:.0f} s"
                 raise Unavailable(self.name, f"{problem}; the end of {self.log}:\n{self._child.log_end()}")

@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from deploy.local.apart import finish
 from deploy.local.folder import ROOT, StateFolder
 from deploy.local.ports import LOOPBACK
 from deploy.local.prerequisites import Say
 from deploy.local.process import Child, bound_to_us
+from deploy.local.run_sync import run_sync
 from shared.runtime.clock import monotonic_s
 from shared.runtime.retry import spread
 from shared.wire.topics import EVENTS, METRICS, WINDOWS, Topic
@@ -96,7 +96,7 @@ def _owned(topic: Topic) -> Callable[[ServiceEnvironment], bool]:
 
     def ready(environment: ServiceEnvironment) -> bool:
         dsn = environment.environ["TIDEGAUGE_POSTGRES"]
-        return finish(_ask(dsn, topic.name, environment.started_at, environment.partitions))
+        return run_sync(_ask(dsn, topic.name, environment.started_at, environment.partitions))
 
     return ready
 
@@ -145,7 +145,7 @@ class Watched:
         if self._due_s is None:
             self._ends.append(now_s)
             if len(self._ends) == GIVE_UP_ENDS and now_s - self._ends[0] < GIVE_UP_S:
-                raise self.child.obituary()
+                raise self.child.exit_error()
             # A long life wipes out earlier troubles.
             recent = sum(now_s - end < GIVE_UP_S for end in self._ends)
             self._pause_s = spread(min(PAUSE_S * 2 ** (recent - 1), LONGEST_PAUSE_S))

@@ -15,13 +15,13 @@ import asyncpg
 from deploy import tenants
 from deploy.kafka import topics
 from deploy.local import sink
-from deploy.local.apart import finish
 from deploy.local.demo_keys import DEMO, demo_keys
 from deploy.local.interrupt import Stopping, interruptible
 from deploy.local.ports import LOOPBACK
 from deploy.local.progress import Progress
+from deploy.local.run_sync import run_sync
 from deploy.local.running import MEMORY as RUNNING
-from deploy.local.services import SERVICES, Supervisor, ServiceEnvironment
+from deploy.local.services import SERVICES, ServiceEnvironment, Supervisor
 from deploy.local.stack import Stack
 from deploy.local.tail import Tail
 from deploy.postgres.migrate import migrate
@@ -126,7 +126,7 @@ class _Run:
         if demo:  # first, so that it measures while the rest starts
             self._supervisor.start("demo", "deploy.local.demo", self._public())
         self._stack.start()
-        finish(self._prepare())
+        run_sync(self._prepare())
         if not self._options.servers_only:
             self._start_services()
         if demo:
@@ -148,7 +148,7 @@ class _Run:
     def _start_services(self) -> None:
         environ = self._stack.environ
         self._services = services = ServiceEnvironment(
-            environ, self._port, self._sink_port, finish(_now(self._stack.postgres)), DEFAULT_PARTITIONS
+            environ, self._port, self._sink_port, run_sync(_now(self._stack.postgres)), DEFAULT_PARTITIONS
         )
         self._supervisor.start("sink", "deploy.local.sink", {"SINK_PORT": str(self._sink_port)}, last=True)
         for service in SERVICES:
@@ -164,7 +164,7 @@ class _Run:
 
         # The window in which this run began counts, although the run saw only a part of it.
         since = datetime.fromtimestamp((self._progress.started_ms - BASE_MS) / 1000, UTC)
-        if self._until(lambda: finish(_has_window(self._stack.postgres, since)), WINDOW_S):
+        if self._until(lambda: run_sync(_has_window(self._stack.postgres, since)), WINDOW_S):
             self._progress.say(f"first closed window, {self._progress.elapsed_s:.1f} s after the start")
         else:
             logs = self._stack.folder.log

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.apart import finish
+from deploy.local.run_sync import run_sync
 from deploy.local.stack import Stack
 from deploy.postgres.migrate import migrate
 
@@ -35,5 +35,5 @@ def migrated(folders: pytest.TempPathFactory) -> Iterator[Stack]:
     folder.mkdir(parents=True, exist_ok=True)
     environ = os.environ if os.environ.get("TIDEGAUGE_TEST_GIVEN") == "1" else OWN
     with Stack.up(folder, durable=False, say=note, environ=environ) as stack:
-        finish(migrate(stack.postgres))
+        run_sync(migrate(stack.postgres))
         yield stack

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def finish(job: Coroutine[Any, Any, T]) -> T:
+def run_sync(job: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine, run on a loop of its own."""
     try:
         asyncio.get_running_loop()
