@@ -58,8 +58,8 @@ def up(
     them.
     """
     with explained():
-        from deploy.local.progress import Progress  # noqa: PLC0415  production has no servers to start
-        from deploy.local.up import UpOptions, run  # noqa: PLC0415
+        from deploy.local.up.progress import Progress  # noqa: PLC0415  production has no servers to start
+        from deploy.local.up.run import UpOptions, run  # noqa: PLC0415
 
         run(UpOptions(folder, fresh, servers_only, demo), Progress())
 

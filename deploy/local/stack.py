@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.local import kafka, postgres, redis
 from deploy.local.folder import StateFolder
 from deploy.local.leftovers import end_leftovers
 from deploy.local.ports import Ports
-from deploy.local.prerequisites import Say
-from deploy.local.server import GivenServer, OwnServer, Recipe, Server
+from deploy.local.servers import kafka, postgres, redis
+from deploy.local.servers.prerequisites import Say
+from deploy.local.servers.server import GivenServer, OwnServer, Recipe, Server
 
 __all__ = ["Stack"]
 

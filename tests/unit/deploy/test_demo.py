@@ -33,7 +33,7 @@ def demo(receiver: Receiver) -> Iterator[subprocess.Popen[bytes]]:
     """The running demo."""
     keys = {"TIDEGAUGE_WRITE_KEY": "w", "TIDEGAUGE_READ_KEY": "r"}
     environ = os.environ | keys | {"TIDEGAUGE_URL": receiver.url}
-    with subprocess.Popen([sys.executable, "-m", "deploy.local.demo"], env=environ) as process:
+    with subprocess.Popen([sys.executable, "-m", "deploy.local.demo.traffic"], env=environ) as process:
         yield process
         process.kill()
 

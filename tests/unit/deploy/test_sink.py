@@ -11,9 +11,9 @@ from threading import Thread
 import pytest
 from rich.console import Console
 
-from deploy.local.progress import Progress
 from deploy.local.sink import Sink
-from deploy.local.tail import Tail
+from deploy.local.up.progress import Progress
+from deploy.local.up.tail import Tail
 from tests.support.wait import until
 
 LABELS = {"alertname": "Slow", "severity": "critical", "tenant": "1", "endpoint": "/pay"}

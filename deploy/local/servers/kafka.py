@@ -15,11 +15,11 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from deploy.local.folder import StateFolder
-from deploy.local.jars import POM, class_path
 from deploy.local.ports import LOOPBACK, Ports
-from deploy.local.prerequisites import Say, java
 from deploy.local.process import bound_to_us
 from deploy.local.run_sync import run_sync
+from deploy.local.servers.jars import POM, class_path
+from deploy.local.servers.prerequisites import Say, java
 from shared.errors import Unavailable
 
 CLUSTER = "dGlkZWdhdWdlLWxvY2FsMA"

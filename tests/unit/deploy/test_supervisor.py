@@ -7,7 +7,7 @@ import pytest
 
 from deploy.local.folder import StateFolder
 from deploy.local.process import Child, Died
-from deploy.local.services import LONGEST_PAUSE_S, Supervisor, Watched
+from deploy.local.up.supervisor import LONGEST_PAUSE_S, Supervisor, Watched
 from tests.support.wait import until
 
 LEAVING = """

@@ -15,15 +15,16 @@ import asyncpg
 from deploy import tenants
 from deploy.kafka import topics
 from deploy.local import sink
-from deploy.local.demo_keys import DEMO, demo_keys
+from deploy.local.demo.keys import DEMO, demo_keys
 from deploy.local.interrupt import Stopping, interruptible
 from deploy.local.ports import LOOPBACK
-from deploy.local.progress import Progress
 from deploy.local.run_sync import run_sync
 from deploy.local.running import MEMORY as RUNNING
-from deploy.local.services import SERVICES, ServiceEnvironment, Supervisor
 from deploy.local.stack import Stack
-from deploy.local.tail import Tail
+from deploy.local.up.progress import Progress
+from deploy.local.up.services import SERVICES, ServiceEnvironment
+from deploy.local.up.supervisor import Supervisor
+from deploy.local.up.tail import Tail
 from deploy.postgres.migrate import migrate
 from shared.errors import Unavailable
 from shared.runtime.clock import monotonic_s
@@ -124,7 +125,7 @@ class _Run:
     def run(self) -> None:
         demo = self._options.demo and not self._options.servers_only
         if demo:  # first, so that it measures while the rest starts
-            self._supervisor.start("demo", "deploy.local.demo", self._public())
+            self._supervisor.start("demo", "deploy.local.demo.traffic", self._public())
         self._stack.start()
         run_sync(self._prepare())
         if not self._options.servers_only:

@@ -10,10 +10,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from deploy.local.prerequisites import Say, java, maven
+from deploy.local.servers.prerequisites import Say, java, maven
 from shared.errors import Unavailable
 
-POM = Path(__file__).resolve().parents[1] / "kafka/pom.xml"
+POM = Path(__file__).resolve().parents[2] / "kafka/pom.xml"
 
 
 def cache() -> Path:

@@ -1,27 +1,18 @@
-"""The services as child processes: started, watched, restarted with a pause that grows.
+"""The supervisor: runs the children of `tidegauge up` and starts one again, after a pause that grows, when it ends.
 
-Spans are seconds. A service that ends itself (code 70: its watchdog) is part of normal life. The law: three ends within
-half a minute are not, and stop the run with the end of the log.
+Spans are seconds. A service that ends itself (code 70: its watchdog) is part of normal life. Invariant: three ends of
+one child within half a minute stop the run, and the error shows the end of its log.
 """
 
-import http.client
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from urllib.parse import urlsplit
-
-import asyncpg
 
 from deploy.local.folder import ROOT, StateFolder
-from deploy.local.ports import LOOPBACK
-from deploy.local.prerequisites import Say
 from deploy.local.process import Child, bound_to_us
-from deploy.local.run_sync import run_sync
+from deploy.local.servers.prerequisites import Say
 from shared.runtime.clock import monotonic_s
 from shared.runtime.retry import spread
-from shared.wire.topics import EVENTS, METRICS, WINDOWS, Topic
 
 GIVE_UP_ENDS, GIVE_UP_S = 3, 30.0
 """So many ends within this span stop the run."""
@@ -31,96 +22,6 @@ PAUSE_S, LONGEST_PAUSE_S = 1.0, 10.0
 
 STOP_S = 15.0
 """How long a service may take to drain and end."""
-
-RULES = ROOT / "deploy/rules/default.yml"
-"""The rules shipped."""
-
-_OWNED = """
-SELECT count(*) FILTER (WHERE owner <> '' AND updated_at >= $2) >= $3
-FROM partition_state WHERE topic = $1"""
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceEnvironment:
-    """What the services are started with and asked about."""
-
-    environ: dict[str, str]
-    """Addresses of the servers, as TIDEGAUGE_*."""
-    port: int
-    """Port of the gateway on loopback."""
-    sink_port: int
-    """Port of the sink on loopback."""
-    started_at: object
-    """Postgres' clock before the services were started."""
-    partitions: int
-    """Partitions of each topic."""
-
-    @property
-    def url(self) -> str:
-        """Address of the public API."""
-        return f"http://{LOOPBACK}:{self.port}"
-
-    @property
-    def alerting(self) -> dict[str, str]:
-        """What the alert service is told besides the addresses of the servers."""
-        return {
-            "ALERTS_RULES": str(RULES),
-            "ALERTS_WEBHOOKS": f"sink=http://{LOOPBACK}:{self.sink_port}/",
-            "ALERTS_EXTERNAL_URL": self.url,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """One row of the table below."""
-
-    name: str
-    module: str
-    ready: Callable[[ServiceEnvironment], bool]
-    environ: Callable[[ServiceEnvironment], dict[str, str]] = field(default=lambda _: {})
-
-
-def _gateway_ready(environment: ServiceEnvironment) -> bool:
-    connection = http.client.HTTPConnection(urlsplit(environment.url).netloc, timeout=2)
-    try:
-        connection.request("GET", "/health/ready")
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
-def _owned(topic: Topic) -> Callable[[ServiceEnvironment], bool]:
-    """Ready is who owns all partitions of its topic."""
-
-    def ready(environment: ServiceEnvironment) -> bool:
-        dsn = environment.environ["TIDEGAUGE_POSTGRES"]
-        return run_sync(_ask(dsn, topic.name, environment.started_at, environment.partitions))
-
-    return ready
-
-
-async def _ask(dsn: str, topic: str, since: object, partitions: int) -> bool:
-    connection = await asyncpg.connect(dsn)
-    try:
-        return bool(await connection.fetchval(_OWNED, topic, since, partitions))
-    finally:
-        await connection.close()
-
-
-SERVICES = (
-    Service(
-        "gateway",
-        "services.gateway",
-        _gateway_ready,
-        lambda environment: {"GATEWAY_HOST": LOOPBACK, "GATEWAY_PORT": str(environment.port)},
-    ),
-    Service("ingest", "services.ingest", _owned(EVENTS)),
-    Service("aggregator", "services.aggregator", _owned(METRICS)),
-    Service("alerts", "services.alerts", _owned(WINDOWS), lambda environment: environment.alerting),
-)
-"""Every service that `tidegauge up` runs, in the order in which data flow."""
 
 
 class Watched:
