@@ -24,7 +24,7 @@ INSERT INTO api_key (key_hash, tenant_id, scope, prefix)
 SELECT $1, tenant_id, $3, $4 FROM tenant WHERE name = $2
 ON CONFLICT (key_hash) DO NOTHING"""
 
-_LISTED = """
+_READ_ALL = """
 SELECT name, points_per_s, points_burst, max_series,
        ARRAY(SELECT prefix || '… ' || scope FROM api_key k WHERE k.tenant_id = t.tenant_id ORDER BY prefix) AS keys
 FROM tenant t ORDER BY name"""
@@ -70,10 +70,10 @@ async def store(dsn: str, tenant: str, keys: Mapping[str, Scope]) -> None:
             await connection.execute(_KEY, digest, tenant, scope, key[:PREFIX_LENGTH])
 
 
-async def listed(dsn: str) -> list[Tenant]:
+async def read_all(dsn: str) -> list[Tenant]:
     """All tenants by name. Raises `Unavailable`."""
     async with connections.single(dsn) as connection:
-        return [Tenant(*row) for row in await connection.fetch(_LISTED)]
+        return [Tenant(*row) for row in await connection.fetch(_READ_ALL)]
 
 
 async def limit(dsn: str, tenant: str, change: Change) -> None:
@@ -83,7 +83,7 @@ async def limit(dsn: str, tenant: str, change: Change) -> None:
             raise Misconfigured(f"there is no tenant {tenant!r}: `tidegauge tenant list` names them")
 
 
-def told(tenants: Sequence[Tenant]) -> list[str]:
+def table(tenants: Sequence[Tenant]) -> list[str]:
     """A line for each tenant, under a heading."""
     lines = [("tenant", "points/s", "burst", "series", "keys")]
     lines += [

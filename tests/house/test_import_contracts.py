@@ -17,7 +17,7 @@ PLANTED = {
         "services/aggregator/leftovers.py": "",
     },
     "Shared knows no service; errors are the floor": {
-        "deploy/cli.py": "import services.gateway.app",
+        "deploy/cli/up.py": "import services.gateway.app",
         "shared/model/labels.py": "import shared.wire.topics",
         "shared/ledger/entries.py": "import shared.wire.series",
         "shared/errors.py": "import shared.model.labels",

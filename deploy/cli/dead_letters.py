@@ -1,18 +1,13 @@
-"""`tidegauge dead-letters`: parses words and calls the code.
-
-The law: nothing is decided here.
-"""
+"""`tidegauge dead-letters`: lists, shows and replays dead letters, and resumes a stopped partition."""
 
 import asyncio
-import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from deploy import dead_letters
-from deploy.explained import HERE, Folder, explained
-from deploy.local import running
+from deploy.cli.errors import cli_errors
+from deploy.cli.options import HERE, Folder, kafka_of, postgres_of
 from deploy.postgres.dead_letters import Choice
 
 app = typer.Typer(no_args_is_help=True)
@@ -33,8 +28,8 @@ def described() -> None:
     """
 
 
-@app.command("list")
-def list_letters(
+@app.command("list", epilog="Example: `tidegauge dead-letters list --code unsupported_version --limit 5`.")
+def list_dead_letters(
     folder: Folder = HERE,
     topic: Topic = None,
     code: Code = None,
@@ -42,13 +37,15 @@ def list_letters(
     limit: Annotated[int, typer.Option(help="How many lines, newest first.", min=1, max=10_000)] = 20,
 ) -> None:
     """List dead letters, newest first; how many there are by topic and code; and which partitions are stopped."""
-    with explained():
+    with cli_errors():
         chosen = dead_letters.choice(topic, code, since)
-        found = asyncio.run(dead_letters.listing(_postgres(folder), chosen, limit))
+        found = asyncio.run(dead_letters.listing(postgres_of(folder), chosen, limit))
     typer.echo("\n".join(dead_letters.rendered(found)))
 
 
-@app.command()
+@app.command(
+    epilog="Example: `tidegauge dead-letters show telemetry.metrics.v1/3/1042 --raw` writes its bytes."
+)
 def show(
     name: Annotated[str, typer.Argument(metavar="ID", help="topic/partition/offset, as `list` prints it.")],
     folder: Folder = HERE,
@@ -56,15 +53,15 @@ def show(
     raw: Annotated[bool, typer.Option("--raw", help="Write the original bytes, and nothing else.")] = False,
 ) -> None:
     """Show one dead letter: reason, origin, times and the beginning of its bytes, in hex and as text."""
-    with explained():
-        dead_letter, value = asyncio.run(dead_letters.one(_postgres(folder), name))
+    with cli_errors():
+        dead_letter, value = asyncio.run(dead_letters.one(postgres_of(folder), name))
     if raw:
         typer.echo(value, nl=False)
     else:
         typer.echo("\n".join(dead_letters.described(dead_letter, value)))
 
 
-@app.command()
+@app.command(epilog="Example: `tidegauge dead-letters replay --code unsupported_version` after an upgrade.")
 def replay(
     ids: Annotated[
         list[str] | None, typer.Argument(metavar="[ID]...", help="Which; none: those of the options.")
@@ -78,22 +75,22 @@ def replay(
 ) -> None:
     """Publish dead letters again, to where they came from: after an upgrade that can read them, say.
 
-    Each counts once, however often it is replayed and wherever a replay is interrupted: run it again. By options only
-    those are taken that were never replayed; those named by id are taken in any case. What still cannot be used
-    becomes a dead letter again, with the place of its replay as its origin. Letters older than four days are refused by
-    the services.
+    A dead letter counts once, however often it is replayed, and a replay that was interrupted is simply run again. The
+    options choose only those that were never replayed; an id chooses one in any case. A message that still cannot be
+    used becomes a dead letter again, and its origin is the place of its replay. The services refuse dead letters that
+    are older than four days.
     """
     if bool(ids) == bool(topic or code or since or every):
         raise typer.BadParameter("give ids, or else --topic, --code, --since or --all")
-    with explained():
+    with cli_errors():
         chosen = dead_letters.choice(topic, code, since)
         chosen = Choice(chosen.topic, chosen.code, chosen.since, ids or None, waiting=not ids)
-        kafka = running.address("TIDEGAUGE_KAFKA", folder, os.environ)
-        done = asyncio.run(dead_letters.replay(_postgres(folder), kafka, chosen))
+        kafka = kafka_of(folder)
+        done = asyncio.run(dead_letters.replay(postgres_of(folder), kafka, chosen))
     typer.echo(f"replayed {done}" if done else "nothing had to be replayed")
 
 
-@app.command()
+@app.command(epilog="Example: `tidegauge dead-letters resume telemetry.metrics.v1 3` once its cause is gone.")
 def resume(
     topic: Annotated[str, typer.Argument(help="As `list` prints it.")],
     partition: Annotated[int, typer.Argument(help="As `list` prints it.", min=0)],
@@ -109,10 +106,6 @@ def resume(
 
     Mend what sends them first, or upgrade the service; else it stops again. The worker need not be restarted.
     """
-    with explained():
-        passed = asyncio.run(dead_letters.resume(_postgres(folder), topic, partition, through))
+    with cli_errors():
+        passed = asyncio.run(dead_letters.resume(postgres_of(folder), topic, partition, through))
     typer.echo(f"{topic} {partition} goes on; bad messages count from offset {passed}")
-
-
-def _postgres(folder: Path) -> str:
-    return running.address("TIDEGAUGE_POSTGRES", folder, os.environ)
