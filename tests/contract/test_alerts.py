@@ -21,7 +21,7 @@ import pytest_asyncio
 from deploy.local.stack import Stack
 from shared.wire import alerts, rollups
 from shared.wire.topics import ALERTS, WINDOWS
-from tests.support.rig import PARTITIONS, Rig, Worker
+from tests.support.harness import PARTITIONS, Harness, Worker
 from tests.support.story import RULES, Story
 from tests.support.wait import until
 from tests.support.webhook import ReceivedRequest, Reply, Webhook
@@ -48,7 +48,7 @@ FREEZE_S = 1.0
 class Watch:
     """One system: its workers, what they read and whom they tell."""
 
-    rig: Rig
+    harness: Harness
     story: Story
     webhook: Webhook
     chance: random.Random = field(default_factory=lambda: random.Random(SEED))
@@ -61,9 +61,9 @@ class Watch:
     async def told_all(self) -> None:
         """Bring the story to its end and check that everybody has heard it."""
         await self.story.finish()
-        await self.rig.caught_up()
+        await self.harness.caught_up()
         await until(self._all_delivered, "every notification is delivered")
-        audit = await self.rig.sql(
+        audit = await self.harness.sql(
             "SELECT rule, series_id, episode_ms, transition, key FROM alert_event WHERE series_id = ANY($1) "
             "ORDER BY episode_ms, at_ms, transition",
             list(self.story.series),
@@ -73,7 +73,7 @@ class Watch:
         )
         alert_of = {row["key"]: (row["rule"], row["series_id"]) for row in audit}
         spoken = [row["key"] for row in audit if row["transition"] in {"firing", "resolved"}]
-        topic = [event.id for event in await published(self.rig.kafka, self.rig.prefix + ALERTS.name)]
+        topic = [event.id for event in await published(self.harness.kafka, self.harness.prefix + ALERTS.name)]
 
         assert self.story.expected() == found
         assert len(audit) == len(alert_of)
@@ -82,7 +82,7 @@ class Watch:
 
     async def _all_delivered(self) -> bool:
         query = "SELECT count(*) AS left FROM notification WHERE topic = $1 AND delivered_at IS NULL"
-        return bool((await self.rig.sql(query, self.rig.topic))[0]["left"] == 0)
+        return bool((await self.harness.sql(query, self.harness.topic))[0]["left"] == 0)
 
     async def pause(self, longest_s: float) -> None:
         """A random moment; being random is its purpose."""
@@ -134,16 +134,16 @@ async def watching(stack: Stack, folder: Path, seed: int, runtime: str = "aiokaf
     tenant_id = random.SystemRandom().randrange(1 << 40)
     with Webhook() as webhook:
         settings = {"ALERTS_RULES": str(folder / "rules.yml"), "ALERTS_WEBHOOKS": f"pager={webhook.url}"}
-        rig = Rig(
+        harness = Harness(
             stack.kafka, stack.postgres, stack.redis, runtime, f"t{tenant_id}.", tenant_id, folder, "alerts", WINDOWS,
             settings,
         )  # fmt: skip
-        await rig.create()
+        await harness.create()
         try:
-            async with Story(stack.kafka, rig.topic, PARTITIONS, tenant_id, seed) as story:
-                yield Watch(rig, story, webhook, random.Random(seed))
+            async with Story(stack.kafka, harness.topic, PARTITIONS, tenant_id, seed) as story:
+                yield Watch(harness, story, webhook, random.Random(seed))
         finally:
-            await rig.remove()
+            await harness.remove()
 
 
 @pytest_asyncio.fixture
@@ -165,11 +165,11 @@ async def _disturbed(stack: Stack, folder: Path, seed: int) -> None:
     async with watching(stack, folder, seed) as watch:
         moments = [kind for kind, times in MOMENTS.items() for _ in range(times)]
         watch.chance.shuffle(moments)
-        worker = await watch.rig.worker()
-        await watch.rig.owned_by(worker)
+        worker = await watch.harness.worker()
+        await watch.harness.owned_by(worker)
         for moment in moments:
             worker = await HAPPENS[moment](watch, worker)
-            await watch.rig.caught_up()
+            await watch.harness.caught_up()
         await watch.told_all()
 
 
@@ -181,13 +181,13 @@ async def _killed(watch: Watch, worker: Worker) -> Worker:
     await watch.pause(MOMENT_S)
     worker.signal(signal.SIGKILL)
     await closing
-    return await watch.rig.worker()
+    return await watch.harness.worker()
 
 
 async def _killed_while_telling(watch: Watch, worker: Worker) -> Worker:
     """It is killed while the webhook has its request and it has no answer."""
     await _strike(watch, lambda: worker.signal(signal.SIGKILL))
-    return await watch.rig.worker()
+    return await watch.harness.worker()
 
 
 async def _frozen(watch: Watch, worker: Worker) -> Worker:
@@ -212,13 +212,13 @@ async def _frozen_while_telling(watch: Watch, worker: Worker) -> Worker:
 
 async def _frozen_for_long(watch: Watch, worker: Worker) -> Worker:
     """It stands still until another one has taken over, and finds all partitions lost when it wakes."""
-    other = await watch.rig.worker()
-    await watch.rig.owned_by(worker, other)
+    other = await watch.harness.worker()
+    await watch.harness.owned_by(worker, other)
     await _strike(watch, lambda: worker.signal(signal.SIGSTOP))
-    await watch.rig.owned_by(other)
+    await watch.harness.owned_by(other)
     await watch.windows(2)
     worker.signal(signal.SIGCONT)
-    await watch.rig.owned_by(worker, other)
+    await watch.harness.owned_by(worker, other)
     other.signal(signal.SIGTERM)
     await watch.windows(1)
     assert await other.ended(TERMINATE_S) == 0
@@ -256,13 +256,13 @@ async def test_a_story_is_told(stack: Stack, tmp_path: Path, runtime: str) -> No
     """On both runtimes; a worker that is told to stop leaves nothing undone that its successor does not do."""
     async with watching(stack, tmp_path, SEED, runtime) as watch:
         await watch.windows(5)
-        first = await watch.rig.worker()
-        await watch.rig.caught_up()
+        first = await watch.harness.worker()
+        await watch.harness.caught_up()
         await watch.windows(5)
         first.signal(signal.SIGTERM)
         await watch.windows(5)
         code = await first.ended(TERMINATE_S)
-        await watch.rig.worker()
+        await watch.harness.worker()
         await watch.told_all()
 
     assert code == 0
@@ -273,9 +273,9 @@ async def test_a_receiver_that_hangs_delays_neither_others_nor_a_stop(watch: Wat
     never = Event()
     with Webhook() as stuck:
         stuck.otherwise = lambda _: Reply(release=never)
-        named = f"stuck={stuck.url},{watch.rig.settings['ALERTS_WEBHOOKS']}"
-        watch.rig.settings = {**watch.rig.settings, "ALERTS_WEBHOOKS": named}
-        worker = await watch.rig.worker()
+        named = f"stuck={stuck.url},{watch.harness.settings['ALERTS_WEBHOOKS']}"
+        watch.harness.settings = {**watch.harness.settings, "ALERTS_WEBHOOKS": named}
+        worker = await watch.harness.worker()
         await watch.windows(5)
         await watch.story.finish()
         told = {change for change in watch.story.expected() if change[-1] in {"firing", "resolved"}}
@@ -293,9 +293,9 @@ async def test_a_receiver_that_hangs_delays_neither_others_nor_a_stop(watch: Wat
 
 async def test_postgres_is_killed_and_comes_back(watch: Watch, stack: Stack) -> None:
     """Workers outlive it, and nothing that was or is to be told is lost."""
-    worker = await watch.rig.worker()
+    worker = await watch.harness.worker()
     await watch.windows(5)
-    await watch.rig.caught_up()
+    await watch.harness.caught_up()
     stack.servers["postgres"].kill()
     await watch.windows(5)
     stack.servers["postgres"].start()
@@ -316,14 +316,14 @@ async def test_foreign_records_become_one_dead_letter_each(watch: Watch) -> None
     far = rollups.encode(rollups.tick(0, 0, 1 << 62))
     values = (b"\xc1", b"", b"{}", stranger, rollups.encode(spoilt), far)
     placed = [await watch.story.send(0, value) for value in values]
-    worker = await watch.rig.worker()
-    await watch.rig.caught_up()
+    worker = await watch.harness.worker()
+    await watch.harness.caught_up()
     worker.signal(signal.SIGKILL)
     await watch.story.close()
-    await watch.rig.worker()
+    await watch.harness.worker()
     await watch.told_all()
-    codes = await watch.rig.sql(
-        'SELECT "offset", code FROM dead_letter WHERE topic = $1 ORDER BY 1', watch.rig.topic
+    codes = await watch.harness.sql(
+        'SELECT "offset", code FROM dead_letter WHERE topic = $1 ORDER BY 1', watch.harness.topic
     )
 
     assert list(
@@ -333,9 +333,9 @@ async def test_foreign_records_become_one_dead_letter_each(watch: Watch) -> None
 
 async def test_rules_change_while_it_runs(watch: Watch) -> None:
     """A sound file counts from now on; a wrong one is reported with its problems, and the old rules go on."""
-    file = Path(watch.rig.settings["ALERTS_RULES"])
-    worker = await watch.rig.worker()
-    await watch.rig.owned_by(worker)
+    file = Path(watch.harness.settings["ALERTS_RULES"])
+    worker = await watch.harness.worker()
+    await watch.harness.owned_by(worker)
     write(file, RULES.replace("> 5", ">> 5").replace("for: 20s", "for: long"))
     await _logged(worker, "rules not taken over")
     await watch.windows(3)
@@ -348,8 +348,8 @@ async def test_rules_change_while_it_runs(watch: Watch) -> None:
     await _logged(worker, "rules taken over", 3)
     await watch.windows(3)
     await watch.story.finish()
-    await watch.rig.caught_up()
-    found = await watch.rig.sql(
+    await watch.harness.caught_up()
+    found = await watch.harness.sql(
         "SELECT DISTINCT rule FROM alert_event WHERE series_id = ANY($1) AND transition = 'firing'",
         list(watch.story.series),
     )

@@ -12,7 +12,7 @@ from deploy.local.stack import Stack
 from shared.runtime.failpoint import POINTS
 from tests.support import forks
 from tests.support.crashing import Blow, StruckWorker
-from tests.support.rig import Rig
+from tests.support.harness import Harness
 
 pytestmark = pytest.mark.servers
 
@@ -55,9 +55,9 @@ async def test_a_crash_at_any_point_loses_and_doubles_nothing(
 async def _strike(stack: Stack, folder: Path, left: list[Blow]) -> None:
     tenant_id = random.SystemRandom().randrange(1 << 40)
     settings = {"AGGREGATOR_LIVE_EVERY_MS": "60000"}
-    rig = Rig(
+    harness = Harness(
         stack.kafka, stack.postgres, stack.redis, "aiokafka", f"t{tenant_id}.", tenant_id, folder, settings=settings
     )  # fmt: skip
-    async with StruckWorker(rig, SEED) as worker:
+    async with StruckWorker(harness, SEED) as worker:
         while left:
             await worker.strike(left.pop())

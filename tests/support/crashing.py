@@ -19,8 +19,8 @@ from services.aggregator.app import GROUP
 from shared.runtime.failpoint import EXIT_CRASHED, VARIABLE
 from shared.runtime.lifecycle import EXIT_GIVEN_UP
 from tests.support.forks import Fork
+from tests.support.harness import Harness, under_load
 from tests.support.load import Load
-from tests.support.rig import Rig, under_load
 from tests.support.wait import until
 
 STEP_MS = 4_000
@@ -60,20 +60,20 @@ class Blow(NamedTuple):
 class StruckWorker:
     """One system."""
 
-    rig: Rig
+    harness: Harness
     seed: int
 
     async def __aenter__(self) -> Self:
         self._closing = AsyncExitStack()
-        self.rig.folder.mkdir()
-        await self.rig.create()
-        self._load: Load = await self._closing.enter_async_context(self.rig.load(self.seed))
+        self.harness.folder.mkdir()
+        await self.harness.create()
+        self._load: Load = await self._closing.enter_async_context(self.harness.load(self.seed))
         self._load.begin(BEFORE_MS, STEP_MS)
-        self._admin = AIOKafkaAdminClient(bootstrap_servers=self.rig.kafka)
+        self._admin = AIOKafkaAdminClient(bootstrap_servers=self.harness.kafka)
         await self._admin.start()
         self._closing.push_async_callback(self._admin.close)
-        self._group = self.rig.prefix + GROUP
-        self._postgres = await asyncpg.connect(self.rig.postgres)
+        self._group = self.harness.prefix + GROUP
+        self._postgres = await asyncpg.connect(self.harness.postgres)
         self._closing.push_async_callback(self._postgres.close)
         self._lives = 0
         self._keeper = await self._start()
@@ -84,9 +84,9 @@ class StruckWorker:
         await self._closing.aclose()
 
     async def _start(self, blow: Blow | None = None) -> Fork:
-        environ = self.rig.environ() | ({VARIABLE: ":".join(map(str, blow))} if blow else {})
+        environ = self.harness.environ() | ({VARIABLE: ":".join(map(str, blow))} if blow else {})
         self._lives += 1
-        fork = Fork(self.rig.service, environ, self.rig.folder / f"{self._lives}.log")
+        fork = Fork(self.harness.service, environ, self.harness.folder / f"{self._lives}.log")
         self._closing.push_async_callback(fork.kill)
         return await fork.start()
 
@@ -101,8 +101,8 @@ class StruckWorker:
             await self._owned_by(self._keeper)
             if blow.how == "freeze":
                 await self._wake(struck)
-        await self.rig.exact(self._load)
-        assert await self._postgres.fetchval(TIERS, self.rig.tenant_id) == 0
+        await self.harness.exact(self._load)
+        assert await self._postgres.fetchval(TIERS, self.harness.tenant_id) == 0
 
     async def _struck(self, blow: Blow) -> Fork:
         if blow.point in OF_STOPS:
@@ -161,14 +161,14 @@ class StruckWorker:
 
     async def _is_owned_by(self, *forks: Fork) -> bool:
         await self._keeper.keep()
-        rows = await self._postgres.fetch(OWNERS, self.rig.topic)
+        rows = await self._postgres.fetch(OWNERS, self.harness.topic)
         return {row["pid"] for row in rows} == {str(fork.pid) for fork in forks}
 
     async def _until(self, fact: Callable[[], Awaitable[bool]], what: str) -> None:
         try:
             await until(fact, what)
         except AssertionError as problem:
-            logs = sorted(self.rig.folder.glob("*.log"), key=lambda log: log.stat().st_mtime)
+            logs = sorted(self.harness.folder.glob("*.log"), key=lambda log: log.stat().st_mtime)
             raise AssertionError(
                 f"{problem}\n" + "\n".join(log.read_text()[-1500:] for log in logs[-2:])
             ) from None

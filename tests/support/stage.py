@@ -22,7 +22,7 @@ from shared.runtime.clock import monotonic_s
 from shared.wire.topics import METRICS, TOPICS
 from tests.support.clients import Clients
 from tests.support.gateway import free_port
-from tests.support.rig import Worker
+from tests.support.harness import Worker
 from tests.support.strikes import SERVERS, SERVICES, Strike
 from tests.support.wait import until
 

@@ -22,7 +22,7 @@ from deploy.local.folder import ROOT
 from deploy.local.stack import Stack
 from shared.wire.topics import ALERTS, TOPICS
 from tests.support.gateway import free_port
-from tests.support.rig import Worker
+from tests.support.harness import Worker
 from tests.support.wait import until
 
 SERVICES = ("gateway", "ingest", "aggregator", "alerts")

@@ -89,7 +89,7 @@ class Worker:
 
 
 @dataclass
-class Rig:
+class Harness:
     """Topics and workers of one test; `service` is the one under test, others may stand beside it."""
 
     kafka: str
@@ -112,7 +112,7 @@ class Rig:
         return self.prefix + self.reads.name
 
     def load(self, seed: int) -> Load:
-        """A load of points into this rig."""
+        """A load of points into this harness."""
         return Load(self.kafka, self.topic, PARTITIONS, self.tenant_id, seed)
 
     async def create(self) -> None:
