@@ -37,7 +37,7 @@ async def test_every_point_counts_once_in_a_run_of_chaos(stack: Stack, tmp_path:
             await assert_exact(stage, clients)
         except BaseException as problem:
             problem.add_note(
-                "\n".join((f"seed {seed}, {LENGTH_S:g} s, {clients.points} points", *stage.story))
+                "\n".join((f"seed {seed}, {LENGTH_S:g} s, {clients.points} points", *stage.fault_log))
             )
             raise
         assert {EXIT_GIVEN_UP} >= stage.exits, "a process ended in a way of its own"

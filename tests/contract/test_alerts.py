@@ -22,7 +22,7 @@ from deploy.local.stack import Stack
 from shared.wire import alerts, rollups
 from shared.wire.topics import ALERTS, WINDOWS
 from tests.support.harness import PARTITIONS, Harness, Worker
-from tests.support.story import RULES, Story
+from tests.support.timeline import RULES, Timeline
 from tests.support.wait import until
 from tests.support.webhook import ReceivedRequest, Reply, Webhook
 
@@ -49,24 +49,24 @@ class Watch:
     """One system: its workers, what they read and whom they tell."""
 
     harness: Harness
-    story: Story
+    timeline: Timeline
     webhook: Webhook
     chance: random.Random = field(default_factory=lambda: random.Random(SEED))
 
     async def windows(self, count: int) -> None:
         """So many windows."""
         for _ in range(count):
-            await self.story.window()
+            await self.timeline.window()
 
     async def told_all(self) -> None:
-        """Bring the story to its end and check that everybody has heard it."""
-        await self.story.finish()
+        """Bring the timeline to its end and check that everybody has heard it."""
+        await self.timeline.finish()
         await self.harness.caught_up()
         await until(self._all_delivered, "every notification is delivered")
         audit = await self.harness.sql(
             "SELECT rule, series_id, episode_ms, transition, key FROM alert_event WHERE series_id = ANY($1) "
             "ORDER BY episode_ms, at_ms, transition",
-            list(self.story.series),
+            list(self.timeline.series),
         )
         found = Counter(
             (row["rule"], row["series_id"], row["episode_ms"], row["transition"]) for row in audit
@@ -75,7 +75,7 @@ class Watch:
         spoken = [row["key"] for row in audit if row["transition"] in {"firing", "resolved"}]
         topic = [event.id for event in await published(self.harness.kafka, self.harness.prefix + ALERTS.name)]
 
-        assert self.story.expected() == found
+        assert self.timeline.expected() == found
         assert len(audit) == len(alert_of)
         assert by_alert(spoken, alert_of) == without_repeats(by_alert(self.webhook.keys, alert_of))
         assert by_alert(spoken, alert_of) == without_repeats(by_alert(topic, alert_of))
@@ -140,8 +140,8 @@ async def watching(stack: Stack, folder: Path, seed: int, runtime: str = "aiokaf
         )  # fmt: skip
         await harness.create()
         try:
-            async with Story(stack.kafka, harness.topic, PARTITIONS, tenant_id, seed) as story:
-                yield Watch(harness, story, webhook, random.Random(seed))
+            async with Timeline(stack.kafka, harness.topic, PARTITIONS, tenant_id, seed) as timeline:
+                yield Watch(harness, timeline, webhook, random.Random(seed))
         finally:
             await harness.remove()
 
@@ -175,9 +175,9 @@ async def _disturbed(stack: Stack, folder: Path, seed: int) -> None:
 
 async def _killed(watch: Watch, worker: Worker) -> Worker:
     """It is killed somewhere between reading and telling."""
-    await watch.story.open()
+    await watch.timeline.open()
     await watch.pause(MOMENT_S)
-    closing = asyncio.create_task(watch.story.close())
+    closing = asyncio.create_task(watch.timeline.close())
     await watch.pause(MOMENT_S)
     worker.signal(signal.SIGKILL)
     await closing
@@ -192,10 +192,10 @@ async def _killed_while_telling(watch: Watch, worker: Worker) -> Worker:
 
 async def _frozen(watch: Watch, worker: Worker) -> Worker:
     """It stands still for a moment somewhere between reading and telling."""
-    await watch.story.open()
+    await watch.timeline.open()
     await watch.pause(MOMENT_S)
     worker.signal(signal.SIGSTOP)
-    await watch.story.close()
+    await watch.timeline.close()
     await watch.pause(FREEZE_S)
     worker.signal(signal.SIGCONT)
     return worker
@@ -204,7 +204,7 @@ async def _frozen(watch: Watch, worker: Worker) -> Worker:
 async def _frozen_while_telling(watch: Watch, worker: Worker) -> Worker:
     """It stands still while the webhook answers."""
     await _strike(watch, lambda: worker.signal(signal.SIGSTOP))
-    await watch.story.window()
+    await watch.timeline.window()
     await watch.pause(FREEZE_S)
     worker.signal(signal.SIGCONT)
     return worker
@@ -235,7 +235,7 @@ HAPPENS = {
 
 
 async def _strike(watch: Watch, blow: Callable[[], None]) -> None:
-    """Go on with the story until the webhook is told something; the blow falls before it answers."""
+    """Go on with the timeline until the webhook is told something; the blow falls before it answers."""
     struck = Event()
 
     def once(_: ReceivedRequest) -> Reply:
@@ -246,7 +246,7 @@ async def _strike(watch: Watch, blow: Callable[[], None]) -> None:
 
     watch.webhook.otherwise = once
     while not struck.is_set():
-        await watch.story.window()
+        await watch.timeline.window()
         await asyncio.to_thread(struck.wait, MOMENT_S)
     watch.webhook.otherwise = lambda _: Reply()
 
@@ -277,8 +277,8 @@ async def test_a_receiver_that_hangs_delays_neither_others_nor_a_stop(watch: Wat
         watch.harness.settings = {**watch.harness.settings, "ALERTS_WEBHOOKS": named}
         worker = await watch.harness.worker()
         await watch.windows(5)
-        await watch.story.finish()
-        told = {change for change in watch.story.expected() if change[-1] in {"firing", "resolved"}}
+        await watch.timeline.finish()
+        told = {change for change in watch.timeline.expected() if change[-1] in {"firing", "resolved"}}
 
         async def heard() -> bool:
             return len(set(watch.webhook.keys)) == len(told)
@@ -308,18 +308,18 @@ async def test_postgres_is_killed_and_comes_back(watch: Watch, stack: Stack) -> 
 async def test_foreign_records_become_one_dead_letter_each(watch: Watch) -> None:
     """Their neighbours are judged, and they are kept once, even when the worker is killed in between."""
     await watch.windows(3)
-    await watch.story.open()
-    series = list(watch.story.series)
-    stranger = rollups.encode(watch.story.windows(1, series, final=True))
-    spoilt = watch.story.windows(0, series, final=True)
+    await watch.timeline.open()
+    series = list(watch.timeline.series)
+    stranger = rollups.encode(watch.timeline.windows(1, series, final=True))
+    spoilt = watch.timeline.windows(0, series, final=True)
     spoilt.series = [b"\x81" + packed for packed in spoilt.series]
     far = rollups.encode(rollups.tick(0, 0, 1 << 62))
     values = (b"\xc1", b"", b"{}", stranger, rollups.encode(spoilt), far)
-    placed = [await watch.story.send(0, value) for value in values]
+    placed = [await watch.timeline.send(0, value) for value in values]
     worker = await watch.harness.worker()
     await watch.harness.caught_up()
     worker.signal(signal.SIGKILL)
-    await watch.story.close()
+    await watch.timeline.close()
     await watch.harness.worker()
     await watch.told_all()
     codes = await watch.harness.sql(
@@ -347,14 +347,14 @@ async def test_rules_change_while_it_runs(watch: Watch) -> None:
     write(file, RULES.replace("Peak", "Summit"))
     await _logged(worker, "rules taken over", 3)
     await watch.windows(3)
-    await watch.story.finish()
+    await watch.timeline.finish()
     await watch.harness.caught_up()
     found = await watch.harness.sql(
         "SELECT DISTINCT rule FROM alert_event WHERE series_id = ANY($1) AND transition = 'firing'",
-        list(watch.story.series),
+        list(watch.timeline.series),
     )
 
-    assert {"story/Peak", "story/Summit"} <= {row["rule"] for row in found}
+    assert {"timeline/Peak", "timeline/Summit"} <= {row["rule"] for row in found}
     log = worker.log.read_text()
     assert ([], True, True) == (
         worker.exits,

@@ -41,7 +41,7 @@ class Stage:
         self._struck = {name: asyncio.Lock() for name in (*SERVICES, *SERVERS)}
         self.key = ""
         """Of the tenant whose points they are."""
-        self.story: list[str] = []
+        self.fault_log: list[str] = []
         """The strikes that are over."""
         self.exits: set[int] = set()
         """How processes ended by themselves."""
@@ -84,7 +84,7 @@ class Stage:
         async with self._struck[strike.whom]:
             begin_s = monotonic_s()
             await self._carry_out(strike)
-            self.story.append(f"{strike}; there again after {monotonic_s() - begin_s:.1f} s")
+            self.fault_log.append(f"{strike}; there again after {monotonic_s() - begin_s:.1f} s")
 
     async def _carry_out(self, strike: Strike) -> None:
         if strike.whom in SERVERS:

@@ -1,7 +1,7 @@
-"""A story of windows, published as the aggregator would, that knows which alerts must come of it.
+"""A timeline of windows, published as the aggregator would, from which it follows which alerts are expected.
 
-Times are milliseconds UTC; event time runs ahead of the clock from a few hours ago. The law: what is expected follows
-from which windows breach, and from nothing else: neither from how often a window was told nor from who listened when.
+Times are milliseconds UTC; event time runs ahead of the clock from a few hours ago. The expected transitions depend only
+on which windows breach, neither on how often a window was published nor on who consumed when.
 """
 
 import random
@@ -23,17 +23,17 @@ from shared.wire.series import pack, partition_of, series_id
 
 RULES = """
 groups:
-  - name: story
+  - name: timeline
     rules:
       - alert: Peak
-        expr: story:level:max_10s > 5
+        expr: timeline:level:max_10s > 5
         labels: {severity: critical}
         annotations: {summary: 'level {{ $value }} at {{ $labels.place }}'}
       - alert: Lasting
-        expr: story:level:p95_10s > 3
+        expr: timeline:level:p95_10s > 3
         for: 20s
 """
-"""The rules that a story is about."""
+"""The rules that a timeline is about."""
 
 SERIES = 12
 BREACH, CALM = 6.0, 1.0
@@ -45,7 +45,7 @@ Change = tuple[str, int, int, str]
 """Rule, series id, episode, transition."""
 
 
-class Story:
+class Timeline:
     """Publishes windows one after the other."""
 
     def __init__(self, kafka: str, topic: str, partitions: int, tenant_id: int, seed: int) -> None:
@@ -56,7 +56,8 @@ class Story:
         self.window_ms = start_of(now_ms() - BEGIN_MS)
         """Start of the window that is open."""
         packed = [
-            pack(Series(tenant_id, "story.level", "gauge", "", (("place", str(i)),))) for i in range(SERIES)
+            pack(Series(tenant_id, "timeline.level", "gauge", "", (("place", str(i)),)))
+            for i in range(SERIES)
         ]
         self.series = {series_id(p): p for p in packed}
         self._now: dict[int, float | None] = {}
@@ -135,12 +136,12 @@ class Story:
         for _, run in groupby(numbered, lambda pair: pair[1] - pair[0]):
             windows = [window for _, window in run]
             episode_ms, lasted = windows[0] * BASE_MS, len(windows) >= 3
-            yield "story/Peak", series, episode_ms, "firing"
-            yield "story/Peak", series, episode_ms, "resolved"
-            yield "story/Lasting", series, episode_ms, "pending"
+            yield "timeline/Peak", series, episode_ms, "firing"
+            yield "timeline/Peak", series, episode_ms, "resolved"
+            yield "timeline/Lasting", series, episode_ms, "pending"
             if lasted:
-                yield "story/Lasting", series, episode_ms, "firing"
-            yield "story/Lasting", series, episode_ms, "resolved" if lasted else "cancelled"
+                yield "timeline/Lasting", series, episode_ms, "firing"
+            yield "timeline/Lasting", series, episode_ms, "resolved" if lasted else "cancelled"
 
 
 def _rows(start_ms: int, values: list[float]) -> Rollups:
