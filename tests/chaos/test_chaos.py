@@ -1,6 +1,6 @@
 """Whatever is killed or frozen, each point of each batch counts once: `make chaos` draws thirty runs of two minutes.
 
-TIDEGAUGE_CHAOS_RUNS and TIDEGAUGE_CHAOS_S say how many and how long; TIDEGAUGE_SEED=n draws the strikes of run n alone.
+TIDEGAUGE_CHAOS_RUNS and TIDEGAUGE_CHAOS_S say how many and how long; TIDEGAUGE_SEED=n draws the faults of run n alone.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from deploy.local.stack import Stack
 from shared.model.window import TIERS_MS, start_of
 from shared.runtime.lifecycle import EXIT_GIVEN_UP
 from tests.support.clients import Clients
+from tests.support.faults import faults
 from tests.support.stage import Stage
-from tests.support.strikes import strikes
 
 RUNS = int(os.environ.get("TIDEGAUGE_CHAOS_RUNS", "2"))
 LENGTH_S = float(os.environ.get("TIDEGAUGE_CHAOS_S", "120"))
@@ -32,7 +32,7 @@ async def test_every_point_counts_once_in_a_run_of_chaos(stack: Stack, tmp_path:
     async with Stage(stack, tmp_path) as stage:
         clients = Clients(stage.urls, stage.key, random.Random(seed))
         try:
-            await suffered(stage, clients, seed)
+            await with_faults(stage, clients, seed)
             await stage.counted(clients)
             await assert_exact(stage, clients)
         except BaseException as problem:
@@ -43,12 +43,12 @@ async def test_every_point_counts_once_in_a_run_of_chaos(stack: Stack, tmp_path:
         assert {EXIT_GIVEN_UP} >= stage.exits, "a process ended in a way of its own"
 
 
-async def suffered(stage: Stage, clients: Clients, seed: int) -> None:
-    """The strikes are over, and everything that clients had begun is answered."""
+async def with_faults(stage: Stage, clients: Clients, seed: int) -> None:
+    """The faults are over, and everything that clients had begun is answered."""
     ended = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(clients.send(CLIENTS, ended))
-        await stage.suffer(strikes(seed, LENGTH_S))
+        await stage.inject(faults(seed, LENGTH_S))
         await stage.answers()
         ended.set()
 

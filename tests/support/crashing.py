@@ -49,7 +49,7 @@ WHERE tenant_id = $1 AND coarse.count <> (
 
 
 class Blow(NamedTuple):
-    """Where a worker is struck, at which passage, and whether it ends or freezes."""
+    """Where a worker fails, at which passage, and whether it ends or freezes."""
 
     point: str
     passage: int
@@ -90,7 +90,7 @@ class StruckWorker:
         self._closing.push_async_callback(fork.kill)
         return await fork.start()
 
-    async def strike(self, blow: Blow) -> None:
+    async def inject(self, blow: Blow) -> None:
         """Let a worker run into this, let the other one take over, and see that all is right."""
         async with under_load(Steady(self._load)):
             struck = await self._struck(blow)

@@ -1,7 +1,7 @@
-"""A system with two aggregators and two gateways, and what it takes to strike any of its processes.
+"""A cluster of two aggregators and two gateways, and the injection of faults into any of its processes and servers.
 
-Spans are seconds. Gateways and workers that end themselves are started again, as any supervisor would. The law: when a
-strike is over, whoever was struck runs.
+Spans are seconds. Gateways and workers that end themselves are started again, as any supervisor would. When a fault is
+over, its target runs again.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ from deploy.local.stack import Stack
 from shared.runtime.clock import monotonic_s
 from shared.wire.topics import METRICS, TOPICS
 from tests.support.clients import Clients
+from tests.support.faults import SERVERS, SERVICES, Fault
 from tests.support.gateway import free_port
 from tests.support.harness import Worker
-from tests.support.strikes import SERVERS, SERVICES, Strike
 from tests.support.wait import until
 
 PARTITIONS = 4
@@ -38,11 +38,11 @@ class Stage:
         self._prefix = f"chaos-{free_port()}."
         self._ports = {name: free_port() for name in SERVICES if name.startswith("gateway")}
         self._workers: dict[str, Worker] = {}
-        self._struck = {name: asyncio.Lock() for name in (*SERVICES, *SERVERS)}
+        self._locks = {name: asyncio.Lock() for name in (*SERVICES, *SERVERS)}
         self.key = ""
         """Of the tenant whose points they are."""
         self.fault_log: list[str] = []
-        """The strikes that are over."""
+        """The faults that are over."""
         self.exits: set[int] = set()
         """How processes ended by themselves."""
 
@@ -71,49 +71,49 @@ class Stage:
         worker = Worker(name.partition("-")[0], environ, self._folder / f"{name}.log")
         self._workers[name] = await worker.start()
 
-    async def suffer(self, planned: Sequence[Strike]) -> None:
-        """Let the strikes happen when they are due, and see them over."""
+    async def inject(self, planned: Sequence[Fault]) -> None:
+        """Inject the faults when they are due; return when all are over."""
         begin_s = monotonic_s()
         async with asyncio.TaskGroup() as group:
-            for strike in planned:
-                await asyncio.sleep(max(0.0, begin_s + strike.at_s - monotonic_s()))
-                group.create_task(self._strike(strike))
+            for fault in planned:
+                await asyncio.sleep(max(0.0, begin_s + fault.at_s - monotonic_s()))
+                group.create_task(self._inject(fault))
 
-    async def _strike(self, strike: Strike) -> None:
-        # A server that is slow to come back is struck again only when it is there.
-        async with self._struck[strike.whom]:
+    async def _inject(self, fault: Fault) -> None:
+        # A server that is slow to come back has its next fault only when it is there.
+        async with self._locks[fault.target]:
             begin_s = monotonic_s()
-            await self._carry_out(strike)
-            self.fault_log.append(f"{strike}; there again after {monotonic_s() - begin_s:.1f} s")
+            await self._carry_out(fault)
+            self.fault_log.append(f"{fault}; there again after {monotonic_s() - begin_s:.1f} s")
 
-    async def _carry_out(self, strike: Strike) -> None:
-        if strike.whom in SERVERS:
-            await asyncio.to_thread(self._down, strike)
-            await asyncio.sleep(strike.away_s)
-            await asyncio.to_thread(self._up, strike)
-        elif strike.frozen:
+    async def _carry_out(self, fault: Fault) -> None:
+        if fault.target in SERVERS:
+            await asyncio.to_thread(self._down, fault)
+            await asyncio.sleep(fault.away_s)
+            await asyncio.to_thread(self._up, fault)
+        elif fault.frozen:
             # Whoever has just ended itself, and is being started again, is not there to be frozen.
             with suppress(ProcessLookupError):
-                self._workers[strike.whom].signal(signal.SIGSTOP)
-                await asyncio.sleep(strike.away_s)
-                self._workers[strike.whom].signal(signal.SIGCONT)
+                self._workers[fault.target].signal(signal.SIGSTOP)
+                await asyncio.sleep(fault.away_s)
+                self._workers[fault.target].signal(signal.SIGCONT)
         else:
-            await self._kill(strike)
+            await self._kill(fault)
 
-    async def _kill(self, strike: Strike) -> None:
-        worker = self._workers[strike.whom]
+    async def _kill(self, fault: Fault) -> None:
+        worker = self._workers[fault.target]
         await worker.remove()
         self.exits |= set(worker.exits)
-        await asyncio.sleep(strike.away_s)
-        await self._start(strike.whom)
+        await asyncio.sleep(fault.away_s)
+        await self._start(fault.target)
 
-    def _down(self, strike: Strike) -> None:
-        server = self._stack.servers[strike.whom]
-        server.freeze() if strike.frozen else server.kill()
+    def _down(self, fault: Fault) -> None:
+        server = self._stack.servers[fault.target]
+        server.freeze() if fault.frozen else server.kill()
 
-    def _up(self, strike: Strike) -> None:
-        server = self._stack.servers[strike.whom]
-        server.thaw() if strike.frozen else server.start()
+    def _up(self, fault: Fault) -> None:
+        server = self._stack.servers[fault.target]
+        server.thaw() if fault.frozen else server.start()
         server.wait_ready()
 
     async def answers(self) -> None:

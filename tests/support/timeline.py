@@ -1,7 +1,7 @@
-"""A timeline of windows, published as the aggregator would, from which it follows which alerts are expected.
+"""A timeline of windows, published as the aggregator would, which says which alerts must follow.
 
-Times are milliseconds UTC; event time runs ahead of the clock from a few hours ago. The expected transitions depend only
-on which windows breach, neither on how often a window was published nor on who consumed when.
+Times are milliseconds UTC; event time runs ahead of the clock from a few hours ago. The expected transitions
+depend only on which windows breach, not on how often a window was published or who consumed it.
 """
 
 import random
