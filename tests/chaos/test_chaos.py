@@ -16,7 +16,7 @@ from shared.model.window import TIERS_MS, start_of
 from shared.runtime.lifecycle import EXIT_GIVEN_UP
 from tests.support.clients import Clients
 from tests.support.faults import faults
-from tests.support.stage import Stage
+from tests.support.cluster import Cluster
 
 RUNS = int(os.environ.get("TIDEGAUGE_CHAOS_RUNS", "2"))
 LENGTH_S = float(os.environ.get("TIDEGAUGE_CHAOS_S", "120"))
@@ -29,40 +29,40 @@ pytestmark = [pytest.mark.servers, pytest.mark.chaos, pytest.mark.timeout(LENGTH
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_every_point_counts_once_in_a_run_of_chaos(stack: Stack, tmp_path: Path, seed: int) -> None:
     """Workers, gateways, Kafka, Postgres and Redis are killed and frozen at random; clients repeat until answered."""
-    async with Stage(stack, tmp_path) as stage:
-        clients = Clients(stage.urls, stage.key, random.Random(seed))
+    async with Cluster(stack, tmp_path) as cluster:
+        clients = Clients(cluster.urls, cluster.key, random.Random(seed))
         try:
-            await with_faults(stage, clients, seed)
-            await stage.counted(clients)
-            await assert_exact(stage, clients)
+            await with_faults(cluster, clients, seed)
+            await cluster.counted(clients)
+            await assert_exact(cluster, clients)
         except BaseException as problem:
             problem.add_note(
-                "\n".join((f"seed {seed}, {LENGTH_S:g} s, {clients.points} points", *stage.fault_log))
+                "\n".join((f"seed {seed}, {LENGTH_S:g} s, {clients.points} points", *cluster.fault_log))
             )
             raise
-        assert {EXIT_GIVEN_UP} >= stage.exits, "a process ended in a way of its own"
+        assert {EXIT_GIVEN_UP} >= cluster.exits, "a process ended in a way of its own"
 
 
-async def with_faults(stage: Stage, clients: Clients, seed: int) -> None:
+async def with_faults(cluster: Cluster, clients: Clients, seed: int) -> None:
     """The faults are over, and everything that clients had begun is answered."""
     ended = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(clients.send(CLIENTS, ended))
-        await stage.inject(faults(seed, LENGTH_S))
-        await stage.answers()
+        await cluster.inject(faults(seed, LENGTH_S))
+        await cluster.answers()
         ended.set()
 
 
-async def assert_exact(stage: Stage, clients: Clients) -> None:
+async def assert_exact(cluster: Cluster, clients: Clients) -> None:
     """Each point counts once in every window that has closed, and none of these is missing."""
-    until_ms = await stage.watermark_ms()
-    assert await stage.windows(TIERS_MS[0]) == dict(clients.expected)
+    until_ms = await cluster.watermark_ms()
+    assert await cluster.windows(TIERS_MS[0]) == dict(clients.expected)
     for resolution_ms in TIERS_MS[1:]:
         merged = Counter[tuple[int, int]]()
         for (start_ms, series), total in clients.expected.items():
             merged[start_of(start_ms, resolution_ms), series] += total
         closed = {place: total for place, total in merged.items() if place[0] + resolution_ms <= until_ms}
-        found = await stage.windows(resolution_ms)
+        found = await cluster.windows(resolution_ms)
         assert closed
         # More may close while we look; what is there must be right.
         assert closed.items() <= found.items() <= merged.items()

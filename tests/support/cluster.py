@@ -30,7 +30,7 @@ PARTITIONS = 4
 TABLES = {10_000: "rollup_10s", 60_000: "rollup_1m", 900_000: "rollup_15m"}
 
 
-class Stage:
+class Cluster:
     """The running system."""
 
     def __init__(self, stack: Stack, folder: Path) -> None:
