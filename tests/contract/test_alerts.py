@@ -311,10 +311,10 @@ async def test_foreign_records_become_one_dead_letter_each(watch: Watch) -> None
     await watch.timeline.open()
     series = list(watch.timeline.series)
     stranger = rollups.encode(watch.timeline.windows(1, series, final=True))
-    spoilt = watch.timeline.windows(0, series, final=True)
-    spoilt.series = [b"\x81" + packed for packed in spoilt.series]
+    malformed = watch.timeline.windows(0, series, final=True)
+    malformed.series = [b"\x81" + packed for packed in malformed.series]
     far = rollups.encode(rollups.tick(0, 0, 1 << 62))
-    values = (b"\xc1", b"", b"{}", stranger, rollups.encode(spoilt), far)
+    values = (b"\xc1", b"", b"{}", stranger, rollups.encode(malformed), far)
     placed = [await watch.timeline.send(0, value) for value in values]
     worker = await watch.harness.worker()
     await watch.harness.caught_up()

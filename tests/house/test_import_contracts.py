@@ -35,7 +35,7 @@ PLANTED = {
 
 @pytest.fixture
 def copy(root: Path, tmp_path: Path) -> Path:
-    """The packages and their contracts, free to be spoilt."""
+    """The packages and their contracts, free to be changed."""
     for package in PACKAGES:
         shutil.copytree(root / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(root / "pyproject.toml", tmp_path)

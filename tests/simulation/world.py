@@ -37,7 +37,7 @@ AGES_MS = (0, 0, 0, 0, 700, 1_500, 9_000, 25_000, 130_000, 2_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a world is made of; a test puts spoilt ones in."""
+    """What a world is made of; a test replaces some by mutants."""
 
     service: Service
     checkpoints: type[MemoryCheckpoints] = MemoryCheckpoints

@@ -1,4 +1,4 @@
-"""Parts with one bug each: what a simulation is worth is how soon it finds them."""
+"""Mutants: parts with one bug each. A simulation is worth what it takes to find them: few seeds."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -122,7 +122,7 @@ class ForgetsTotals(Windows):
         return self._Processor(sender, MemoryTables())
 
 
-SPOILT = {
+MUTANTS = {
     "no fence": Parts(Sums(), checkpoints=WithoutFence),
     "blind repeat": Parts(Sums(), checkpoints=RepeatsBlindly),
     "holes": Parts(Sums(), pump=PassesOverHoles),
