@@ -14,9 +14,9 @@ import pytest
 from deploy.local.stack import Stack
 from shared.model.window import TIERS_MS, start_of
 from shared.runtime.lifecycle import EXIT_GIVEN_UP
-from tests.support.clients import Clients
-from tests.support.cluster import Cluster
-from tests.support.faults import faults
+from tests.support.load.clients import Clients
+from tests.support.processes.cluster import Cluster
+from tests.support.processes.faults import faults
 
 RUNS = int(os.environ.get("TIDEGAUGE_CHAOS_RUNS", "2"))
 LENGTH_S = float(os.environ.get("TIDEGAUGE_CHAOS_S", "120"))

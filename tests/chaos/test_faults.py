@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.support.faults import RECOVERY_S, SERVERS, SERVICES, faults
+from tests.support.processes.faults import RECOVERY_S, SERVERS, SERVICES, faults
 
 LENGTH_S = 120.0
 

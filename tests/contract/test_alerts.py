@@ -21,10 +21,10 @@ import pytest_asyncio
 from deploy.local.stack import Stack
 from shared.wire import alerts, rollups
 from shared.wire.topics import ALERTS, WINDOWS
-from tests.support.harness import PARTITIONS, Harness, Worker
-from tests.support.timeline import RULES, Timeline
+from tests.support.http.webhook import ReceivedRequest, Reply, Webhook
+from tests.support.load.timeline import RULES, Timeline
+from tests.support.processes.harness import PARTITIONS, Harness, Worker
 from tests.support.wait import until
-from tests.support.webhook import ReceivedRequest, Reply, Webhook
 
 pytestmark = pytest.mark.servers
 

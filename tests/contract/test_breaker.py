@@ -11,7 +11,7 @@ import pytest_asyncio
 from deploy.dead_letters import resume
 from deploy.local.stack import Stack
 from shared.stream.breaker import MAX_ROW
-from tests.support.harness import PARTITIONS, Harness
+from tests.support.processes.harness import PARTITIONS, Harness
 from tests.support.wait import until
 
 STOPPED = 2

@@ -15,8 +15,8 @@ import pytest_asyncio
 from deploy.local.stack import Stack
 from shared.runtime.lifecycle import EXIT_GIVEN_UP
 from shared.wire.topics import MAX_MESSAGE_BYTES
-from tests.support.harness import PARTITIONS, Harness, under_load
-from tests.support.load import Load
+from tests.support.load.points import Load
+from tests.support.processes.harness import PARTITIONS, Harness, under_load
 from tests.support.wait import until
 
 SEED = int(os.environ.get("TIDEGAUGE_SEED", "1"))

@@ -10,9 +10,9 @@ import pytest
 
 from deploy.local.stack import Stack
 from shared.runtime.failpoint import POINTS
-from tests.support import forks
-from tests.support.crashing import Blow, StruckWorker
-from tests.support.harness import Harness
+from tests.support.processes import forks
+from tests.support.processes.crashing import Blow, StruckWorker
+from tests.support.processes.harness import Harness
 
 pytestmark = pytest.mark.servers
 

@@ -17,8 +17,8 @@ import pytest_asyncio
 from deploy.local.stack import Stack
 from shared.runtime.lifecycle import EXIT_GIVEN_UP
 from shared.wire.topics import EVENTS, MAX_MESSAGE_BYTES, METRICS
-from tests.support.event_load import EventLoad, wrong_events
-from tests.support.harness import PARTITIONS, Harness, under_load
+from tests.support.load.events import EventLoad, wrong_events
+from tests.support.processes.harness import PARTITIONS, Harness, under_load
 from tests.support.wait import until
 
 SEED = int(os.environ.get("TIDEGAUGE_SEED", "1"))

@@ -24,7 +24,7 @@ from shared.runtime.clock import now_ms
 from shared.runtime.failpoint import EXIT_CRASHED, VARIABLE
 from shared.wire import envelope
 from shared.wire.series import pack, partition_of, series_id
-from tests.support.harness import PARTITIONS, Harness, Worker
+from tests.support.processes.harness import PARTITIONS, Harness, Worker
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]

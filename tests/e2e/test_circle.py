@@ -12,9 +12,9 @@ import pytest_asyncio
 from deploy.local.stack import Stack
 from shared.model.funnel import EFFECT_CREATION
 from shared.runtime.clock import now_ms
-from tests.support.system import SERVICES, System
+from tests.support.http.webhook import Webhook
+from tests.support.processes.system import SERVICES, System
 from tests.support.wait import until
-from tests.support.webhook import Webhook
 from tidegauge_client import Telemetry
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]

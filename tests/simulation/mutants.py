@@ -11,8 +11,8 @@ from shared.stream.pump import Pump
 from tests.simulation.sums import SumFold, Summing, Sums, Work
 from tests.simulation.windows import Aggregating, MemoryTables, Windows
 from tests.simulation.world import Parts
-from tests.support.simulated_kafka import MemorySender
-from tests.support.simulated_store import MemoryCheckpoints, Transaction
+from tests.support.simulated.kafka import MemorySender
+from tests.support.simulated.store import MemoryCheckpoints, Transaction
 
 
 class WithoutFence(MemoryCheckpoints):

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.simulation.mutants import MUTANTS
 
+from tests.simulation.mutants import MUTANTS
 from tests.simulation.seeds import simulate
 from tests.simulation.world import Parts
 

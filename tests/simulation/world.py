@@ -17,11 +17,11 @@ from shared.errors import Unavailable
 from shared.stream.processor import Fold, Key, Processor, Record, Stored
 from shared.stream.pump import Pump
 from tests.simulation.service import Point, Sent, Service
-from tests.support.simulated_kafka import MemoryConsumer, MemoryLog, MemorySender
-from tests.support.simulated_loop import Process, SimulatedLoop
-from tests.support.simulated_network import Network
-from tests.support.simulated_store import MemoryCheckpoints, MemoryStore
-from tests.support.simulated_worker import MemoryGroup, SimulatedWorker
+from tests.support.simulated.kafka import MemoryConsumer, MemoryLog, MemorySender
+from tests.support.simulated.loop import Process, SimulatedLoop
+from tests.support.simulated.network import Network
+from tests.support.simulated.store import MemoryCheckpoints, MemoryStore
+from tests.support.simulated.worker import MemoryGroup, SimulatedWorker
 
 TOPIC = "points"
 T0_MS = 1_732_252_800_000

@@ -25,7 +25,7 @@ from shared.runtime.kafka import Message, Sender
 from shared.wire import envelope, events
 from shared.wire.series import pack, partition_of, series_id
 from shared.wire.topics import EVENTS, METRICS, Topic
-from tests.support.harness import PARTITIONS, Harness
+from tests.support.processes.harness import PARTITIONS, Harness
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]

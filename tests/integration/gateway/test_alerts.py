@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.runtime.clock import now_ms
-from tests.support.reader import Reader
+from tests.support.http.reader import Reader
 
 pytestmark = pytest.mark.servers
 

@@ -7,7 +7,7 @@ import pytest
 
 from shared.model.window import start_of
 from shared.runtime.clock import now_ms
-from tests.support.reader import Reader
+from tests.support.http.reader import Reader
 
 pytestmark = pytest.mark.servers
 

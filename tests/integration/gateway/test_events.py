@@ -17,8 +17,8 @@ from shared.model.funnel import EFFECT_CREATION
 from shared.runtime.clock import now_ms
 from shared.wire.events import partition_of
 from shared.wire.topics import METRICS
-from tests.support.gateway import PARTITIONS, Gateway, points, prepare
-from tests.support.gateway import gateway as unstarted
+from tests.support.http.gateway import PARTITIONS, Gateway, points, prepare
+from tests.support.http.gateway import gateway as unstarted
 from tests.support.wait import until
 
 pytestmark = pytest.mark.servers

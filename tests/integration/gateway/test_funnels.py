@@ -6,7 +6,7 @@ import pytest
 
 from shared.model.funnel import EFFECT_CREATION
 from shared.runtime.clock import now_ms
-from tests.support.reader import Reader
+from tests.support.http.reader import Reader
 
 pytestmark = pytest.mark.servers
 

@@ -10,8 +10,8 @@ import pytest
 
 from deploy.local.stack import Stack
 from shared.wire.topics import EVENTS, METRICS, WINDOWS
-from tests.support.gateway import Gateway
-from tests.support.reader import Reader
+from tests.support.http.gateway import Gateway
+from tests.support.http.reader import Reader
 from tests.support.wait import until
 
 pytestmark = pytest.mark.servers

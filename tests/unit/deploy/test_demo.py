@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from shared.model.funnel import EFFECT_CREATION
-from tests.support.receiver import Receiver, Reply, receiving
+from tests.support.http.receiver import Receiver, Reply, receiving
 from tests.support.wait import until
 
 MEASURED = {

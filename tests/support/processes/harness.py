@@ -20,8 +20,8 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from deploy.kafka import topics
 from shared.runtime.lifecycle import EXIT_GIVEN_UP
 from shared.wire.topics import DEADLETTER, METRICS, TOPICS, Topic
-from tests.support.builds import THIS, Build
-from tests.support.load import Load, wrong_rows
+from tests.support.load.points import Load, wrong_rows
+from tests.support.processes.builds import THIS, Build
 from tests.support.wait import until
 
 PARTITIONS = 6

@@ -18,9 +18,9 @@ from aiokafka.protocol.group import LeaveGroupRequest
 from services.aggregator.app import GROUP
 from shared.runtime.failpoint import EXIT_CRASHED, VARIABLE
 from shared.runtime.lifecycle import EXIT_GIVEN_UP
-from tests.support.forks import Fork
-from tests.support.harness import Harness, under_load
-from tests.support.load import Load
+from tests.support.load.points import Load
+from tests.support.processes.forks import Fork
+from tests.support.processes.harness import Harness, under_load
 from tests.support.wait import until
 
 STEP_MS = 4_000

@@ -19,10 +19,10 @@ from shared.stream import group as timing
 from shared.stream.aiokafka_runtime import Runtime
 from shared.stream.pump import Pump
 from shared.stream.watchdog import LOOK_EVERY_S, Watchdog
-from tests.support.simulated_kafka import MemoryConsumer
-from tests.support.simulated_loop import Process, SimulatedLoop
-from tests.support.simulated_network import Network
-from tests.support.simulated_store import MemoryCheckpoints
+from tests.support.simulated.kafka import MemoryConsumer
+from tests.support.simulated.loop import Process, SimulatedLoop
+from tests.support.simulated.network import Network
+from tests.support.simulated.store import MemoryCheckpoints
 
 
 @dataclass(eq=False)

@@ -21,8 +21,8 @@ from deploy.kafka import topics
 from deploy.local.folder import ROOT
 from deploy.local.stack import Stack
 from shared.wire.topics import ALERTS, TOPICS
-from tests.support.gateway import free_port
-from tests.support.harness import Worker
+from tests.support.http.gateway import free_port
+from tests.support.processes.harness import Worker
 from tests.support.wait import until
 
 SERVICES = ("gateway", "ingest", "aggregator", "alerts")

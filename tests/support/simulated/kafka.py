@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 
 from shared.runtime.kafka import Message
 from shared.stream.processor import Key, Record
-from tests.support.simulated_network import Network
+from tests.support.simulated.network import Network
 
 IDLE_S = 2.0
 """Longest fetch from a partition with nothing new."""

@@ -20,10 +20,10 @@ from deploy.kafka import topics
 from deploy.local.stack import Stack
 from shared.runtime.clock import monotonic_s
 from shared.wire.topics import METRICS, TOPICS
-from tests.support.clients import Clients
-from tests.support.faults import SERVERS, SERVICES, Fault
-from tests.support.gateway import free_port
-from tests.support.harness import Worker
+from tests.support.http.gateway import free_port
+from tests.support.load.clients import Clients
+from tests.support.processes.faults import SERVERS, SERVICES, Fault
+from tests.support.processes.harness import Worker
 from tests.support.wait import until
 
 PARTITIONS = 4

@@ -11,7 +11,7 @@ from uuid import uuid4
 import asyncpg
 import httpx2
 
-from tests.support.gateway import Gateway
+from tests.support.http.gateway import Gateway
 
 
 @dataclass(frozen=True)

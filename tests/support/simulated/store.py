@@ -15,7 +15,7 @@ from shared.postgres.connections import Connection
 from shared.stream.breaker import BreakerTrip
 from shared.stream.ownership import F, Outcome, Restore, Write
 from shared.stream.processor import Cut, Key, Stored
-from tests.support.simulated_network import Network
+from tests.support.simulated.network import Network
 
 IDLE_S = LOCK_S = 5.0
 """The limits of the real one: `postgres.SERVER_LIMITS`."""
