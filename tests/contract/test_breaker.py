@@ -63,10 +63,10 @@ async def stopped(harness: Harness) -> int:
     """Wait until the partition is told to stand still; where it does."""
     query = "SELECT stopped_at FROM breaker WHERE topic = $1 AND partition = $2"
 
-    async def told() -> bool:
+    async def is_stopped() -> bool:
         return bool(await harness.sql(query, harness.topic, STOPPED))
 
-    await until(told, "the partition is stopped", 60)
+    await until(is_stopped, "the partition is stopped", 60)
     ((offset,),) = await harness.sql(query, harness.topic, STOPPED)
     return int(offset)
 

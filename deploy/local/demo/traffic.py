@@ -106,10 +106,10 @@ class Processes:
         ended = {pid: self._known.pop(pid) for pid in self._known.keys() - now}
         began = dict(_named(now - self._known.keys()))
         self._known |= began
-        self._tell("process.started", began)
-        self._tell("process.ended", ended)
+        self._send_events("process.started", began)
+        self._send_events("process.ended", ended)
 
-    def _tell(self, what: str, processes: Mapping[int, str]) -> None:
+    def _send_events(self, what: str, processes: Mapping[int, str]) -> None:
         for pid, name in islice(processes.items(), MOST_PROCESSES):
             self._telemetry.event(what, name, session_id=self._run_id, properties={"pid": pid})
 

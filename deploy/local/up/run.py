@@ -132,7 +132,7 @@ class _Run:
             self._start_services()
         if demo:
             self._await_window()
-        self._tell()
+        self._announce()
         self._until(lambda: False)
 
     def _public(self) -> dict[str, str]:
@@ -171,7 +171,7 @@ class _Run:
             logs = self._stack.folder.log
             self._progress.say(f"no window has closed in {WINDOW_S:.0f} s: see the logs in {logs}")
 
-    def _tell(self) -> None:
+    def _announce(self) -> None:
         addresses = self._stack.environ
         if self._options.servers_only:
             self._stack.folder.remember(RUNNING, addresses)

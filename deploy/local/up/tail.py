@@ -10,9 +10,9 @@ from pathlib import Path
 class Tail:
     """The end of a log, from the moment of its making."""
 
-    def __init__(self, log: Path, tell: Callable[[str], object]) -> None:
+    def __init__(self, log: Path, write: Callable[[str], object]) -> None:
         self._log = log
-        self._tell = tell
+        self._write = write
         self._at = log.stat().st_size if log.exists() else 0
 
     def show(self) -> None:
@@ -25,4 +25,4 @@ class Tail:
         if whole:
             self._at += len(whole) + 1
             for line in whole.decode(errors="replace").split("\n"):
-                self._tell(line)
+                self._write(line)

@@ -118,7 +118,9 @@ async def test_a_letter_counts_once_however_often_it_is_replayed(harness: Harnes
     assert (0, "nothing had to be replayed\n") == await run(harness, "replay", "--topic", harness.topic)
     _, text = await run(harness, "list", "--topic", harness.topic)
 
-    assert {"counted": MESSAGES * POINTS, "received": MESSAGES * (POINTS + REFUSED)} == await told(harness)
+    assert {"counted": MESSAGES * POINTS, "received": MESSAGES * (POINTS + REFUSED)} == await ledger_counts(
+        harness
+    )
     assert f"unsupported_version {MESSAGES}, {MESSAGES} of them replayed" in text
     assert "(2x)" in text
 
@@ -144,7 +146,9 @@ async def test_a_replay_that_is_killed_in_the_middle_is_run_again(harness: Harne
     assert before + MESSAGES == sum((await harness.ends()).values())
 
     assert (0, f"replayed {MESSAGES}\n") == await run(harness, "replay", "--topic", harness.topic)
-    assert {"counted": MESSAGES * POINTS, "received": MESSAGES * (POINTS + REFUSED)} == await told(harness)
+    assert {"counted": MESSAGES * POINTS, "received": MESSAGES * (POINTS + REFUSED)} == await ledger_counts(
+        harness
+    )
 
 
 async def test_what_still_cannot_be_used_is_a_letter_again(harness: Harness) -> None:
@@ -158,7 +162,9 @@ async def test_what_still_cannot_be_used_is_a_letter_again(harness: Harness) -> 
     assert (0, f"replayed {MESSAGES}\n") == await run(harness, "replay", "--topic", harness.topic)
     await run(harness, "replay", names[0])
 
-    assert {"counted": MESSAGES * POINTS, "received": MESSAGES * (POINTS + REFUSED)} == await told(harness)
+    assert {"counted": MESSAGES * POINTS, "received": MESSAGES * (POINTS + REFUSED)} == await ledger_counts(
+        harness
+    )
 
 
 async def test_events_of_a_letter_are_stored_once_however_often_it_is_replayed(intake: Harness) -> None:

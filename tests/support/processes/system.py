@@ -94,7 +94,7 @@ class System:
         finally:
             await conn.close()
 
-    async def told(self) -> list[dict[str, Any]]:
+    async def published_alerts(self) -> list[dict[str, Any]]:
         """Every transition on the topic of alerts."""
         consumer = aiokafka.AIOKafkaConsumer(bootstrap_servers=self.stack.kafka)
         await consumer.start()

@@ -52,8 +52,8 @@ class MemoryGroup:
         parts, members = list(self.parts), list(self.members)
         self.chance.shuffle(parts)
         for number, worker in enumerate(members):
-            told = self.generation, parts[number :: len(members)]
-            self.network.later(self.network.way_s(), worker.inbox.put_nowait, told)
+            assigned = self.generation, parts[number :: len(members)]
+            self.network.later(self.network.way_s(), worker.inbox.put_nowait, assigned)
 
 
 @dataclass(eq=False)
