@@ -99,10 +99,10 @@ async def _watch(pump: Pump[Work], watch: LedgerWatch, first: Key) -> None:
             continue
         try:
             if looked_s is None or monotonic_s() - looked_s >= LOOK_S:
-                if found := await watch.look():
+                if found := await watch.check():
                     _log.error("the ledger does not close", tenants=len({one.tenant_id for one in found}))
                 looked_s = monotonic_s()
-            await watch.tell(now_ms())
+            await watch.publish(now_ms())
         except Unavailable as problem:
             _log.warning("the ledger was not watched", problem=str(problem))
 

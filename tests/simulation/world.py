@@ -121,9 +121,9 @@ class World:
         """Let it happen."""
         # The pump draws its pauses from the generator that all of Python shares.
         random.seed(self._seed)
-        self.loop.run(self._story())
+        self.loop.run(self._course())
 
-    async def _story(self) -> None:
+    async def _course(self) -> None:
         for _ in range(self.chance.choice((1, 2, 2, 3))):
             self._start()
         troubles = asyncio.create_task(self._troubles())

@@ -100,7 +100,7 @@ class Processes:
         self._run_id = run_id
         self._known = dict(_named(set(psutil.pids())))
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Tell of a few that began and a few that ended."""
         now = set(psutil.pids())
         ended = {pid: self._known.pop(pid) for pid in self._known.keys() - now}
@@ -127,7 +127,7 @@ async def measure(telemetry: Telemetry, run_id: str) -> None:
     while True:
         await asyncio.sleep(EVERY_S)
         host.measure()
-        processes.look()
+        processes.check()
 
 
 async def probe(client: httpx2.AsyncClient, read_key: str, telemetry: Telemetry) -> None:

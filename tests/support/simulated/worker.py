@@ -18,7 +18,7 @@ from shared.errors import Unavailable
 from shared.stream import group as timing
 from shared.stream.aiokafka_runtime import Runtime
 from shared.stream.pump import Pump
-from shared.stream.watchdog import LOOK_EVERY_S, Watchdog
+from shared.stream.watchdog import CHECK_EVERY_S, Watchdog
 from tests.support.simulated.kafka import MemoryConsumer
 from tests.support.simulated.loop import Process, SimulatedLoop
 from tests.support.simulated.network import Network
@@ -75,11 +75,11 @@ class SimulatedWorker:
         self._runtime = Runtime(self.pump, self.consumer, ())
         symptoms = {self.pump.fenced: timing.FENCED_S, self.pump.hole: timing.SETTLE_S}
         self._watchdog = Watchdog(symptoms, self.die)
-        self._looked_s = self.loop.time()
+        self._checked_s = self.loop.time()
         for job in (self._consume(), self._rebalances()):
             self.process.start(job).add_done_callback(self._fail_on_bug, context=Context())
         self.group.join(self)
-        self.group.network.later(LOOK_EVERY_S, self._look)
+        self.group.network.later(CHECK_EVERY_S, self._check)
 
     async def _consume(self) -> None:
         commits = asyncio.create_task(self.pump.run_commits(self._runtime.mirror))
@@ -110,16 +110,16 @@ class SimulatedWorker:
         if self.process.alive and not task.cancelled() and (problem := task.exception()) is not None:
             self.loop.fail(problem)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         """The watchdog's thread; a frozen process has none that runs."""
         if not self.process.alive:
             return
         now_s = self.loop.time()
         if not self.process.frozen:
             self._watchdog.beat_s = now_s
-            self._watchdog.look(now_s, now_s - self._looked_s)
-            self._looked_s = now_s
-        self.group.network.later(LOOK_EVERY_S, self._look)
+            self._watchdog.check(now_s, now_s - self._checked_s)
+            self._checked_s = now_s
+        self.group.network.later(CHECK_EVERY_S, self._check)
 
     def die(self, reason: str) -> None:
         """End at once, whether it ends itself or is killed; Kafka and the store learn of it later."""
