@@ -1,7 +1,7 @@
-"""`tidegauge dead-letters`: what could not be used, shown to an operator and published again when it can be.
+"""`tidegauge dead-letters`: lists, shows and replays the messages that no service could use.
 
-A letter is named by where it came from, `topic/partition/offset`. The law: a letter is marked after Kafka has it, so
-what is published twice, after a crash in between, is the same message twice, and counts once.
+A dead letter is named by its origin, `topic/partition/offset`. Invariant: a dead letter is marked as replayed only
+after Kafka has it; a crash in between publishes the same message twice, and it counts once.
 """
 
 from collections.abc import Iterator, Sequence

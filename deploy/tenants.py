@@ -1,7 +1,6 @@
-"""Tenants: their keys and their limits. Only a key's hash goes to Postgres, the key itself is shown once.
+"""Tenants: their keys and their limits. Postgres holds a key's hash; the key itself is shown once.
 
-Limits are points a second and active series; each gateway heeds a change within a minute. The law: whoever reads the
-database cannot call the API.
+Limits are points a second and active series; each gateway applies a change within a minute.
 """
 
 import hashlib

@@ -1,7 +1,4 @@
-"""Where the logs end now.
-
-Offsets are Kafka's. The law: nothing is read and no group is joined, so that looking disturbs nobody.
-"""
+"""The end offsets of topics: a read that joins no consumer group and consumes no record."""
 
 import asyncio
 from collections.abc import Sequence

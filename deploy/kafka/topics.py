@@ -1,7 +1,7 @@
-"""Creates the topics that `shared/wire/topics.py` declares, and holds the broker to the declaration.
+"""Creates the topics that `shared/wire/topics.py` declares, and compares those that exist with the declaration.
 
-The law: after `create`, each topic exists with the partitions and settings declared; a topic that differs is an error,
-never silently changed, since series are routed by its partitions.
+Invariant: after `create`, each topic exists with the declared partitions and settings. A topic that differs is an error
+and is never changed, because series are routed by its partitions.
 """
 
 import asyncio

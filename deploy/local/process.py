@@ -1,7 +1,7 @@
 """A child process: started, signalled, waited for, its log kept.
 
-Spans are seconds. A child leads a session of its own, so that Ctrl-C reaches only the supervisor. The law: no child
-outlives the supervisor, not even when that one is SIGKILLed (Linux; elsewhere the next run ends what is left).
+Spans are seconds. A child leads a session of its own, so that Ctrl-C reaches only the supervisor. Invariant: no child
+outlives the supervisor, even when SIGKILL ends that one (on Linux; elsewhere the next run ends what is left).
 """
 
 import contextlib

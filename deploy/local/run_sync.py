@@ -1,7 +1,4 @@
-"""Runs a coroutine to its end from plain code, also when the caller's thread has a loop of its own.
-
-The law: nothing that it starts outlives the call.
-"""
+"""Runs a coroutine to its end from plain code, also when the caller's thread has a loop of its own."""
 
 import asyncio
 from collections.abc import Coroutine

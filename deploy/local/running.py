@@ -1,6 +1,6 @@
-"""What a running system tells others: its addresses and keys, as shell exports.
+"""The addresses and keys of the system that runs in a folder, as shell exports; and how to stop it.
 
-The law: a system that has ended tells nothing, whatever its files still say.
+Spans are seconds. The lock of the folder decides whether a system runs; the remembered addresses alone do not.
 """
 
 import os

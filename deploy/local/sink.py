@@ -1,6 +1,6 @@
-"""`tidegauge sink`: a receiver for trying out, which prints a line for each alert that it is told of.
+"""`tidegauge sink`: a webhook that prints a line for each alert it receives.
 
-It takes Alertmanager's webhook payload, version 4. The law: whatever comes in, it answers and lives on.
+It takes Alertmanager's webhook payload, version 4. Invariant: no request, however malformed, ends it.
 """
 
 import sys

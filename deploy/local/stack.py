@@ -1,6 +1,6 @@
 """The local servers together: Kafka, Postgres and Redis of one folder, started at once, stopped in reverse.
 
-Spans are seconds. The law: leaving the `with` block leaves no process behind, whatever happened inside.
+Spans are seconds. Invariant: leaving the `with` block leaves no process behind, whatever happened inside.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""Dead letters in Postgres, and the partitions that their breakers have stopped.
+"""The dead letters in Postgres, as the command line reads, marks and resumes them.
 
-Times are `timestamptz`. The law: a letter is never deleted or changed here, it is only marked as published again.
+Times are `timestamptz`. A dead letter is never deleted or changed here, only marked as replayed.
 """
 
 from collections.abc import Sequence

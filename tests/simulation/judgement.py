@@ -1,4 +1,4 @@
-"""What must be true of a world at rest. The law: every sentence here is judged for every seed."""
+"""What must be true of a world at rest: each check runs for every seed."""
 
 import random
 from collections import Counter

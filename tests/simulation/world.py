@@ -1,7 +1,7 @@
 """A world from a seed: producers, a log, workers, a store, and everything that goes wrong between them.
 
-Spans are seconds, times of the log milliseconds UTC. The law: the seed decides all, and whatever happens, the world
-comes to rest with the tables that one process would have made of the log in peace.
+Spans are seconds, times of the log milliseconds UTC. Invariant: the seed decides everything, and every world comes to
+rest with the tables that one process without any failure would have made of its log.
 """
 
 import asyncio

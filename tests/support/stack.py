@@ -1,7 +1,7 @@
 """The servers that tests share: started once a session, in a folder that nobody else uses.
 
-The law: tests never touch the servers of a system that happens to run; an address in the environment counts only when
-`TIDEGAUGE_TEST_GIVEN=1` says so.
+Tests never use the servers of a system that happens to run: an address in the environment counts only when
+`TIDEGAUGE_TEST_GIVEN=1` is set.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Keys of the local system's demo tenant, kept in `.tidegauge/keys.json`.
 
-The law: made once, and readable by the owner of the folder alone.
+Invariant: the keys are made once, and only the owner of the folder can read them.
 """
 
 from deploy.local.folder import StateFolder

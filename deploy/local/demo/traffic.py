@@ -1,7 +1,7 @@
 """Demo traffic: this machine's own figures, response times and processes, and made-up visitors, by the public client.
 
-The visitors who walk the shipped funnel are invented, for nobody else is here to walk it; everything else is measured.
-Times are seconds. The law: what was measured is sent by the client as soon as the gateway answers, or logged as lost.
+The visitors of the shipped funnel are invented, since nobody else is here to walk it; everything else is measured.
+Times are seconds. The client sends a measurement as soon as the gateway answers, or logs its loss.
 """
 
 import asyncio

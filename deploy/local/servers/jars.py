@@ -1,6 +1,7 @@
 """The broker's jars, resolved by Maven once for each content of `deploy/kafka/pom.xml`.
 
-They lie in the user's cache, so that a second clone finds them. The law: a folder of jars is there whole or not at all.
+The jars lie in the user's cache, so that a second clone finds them. Maven fills a temporary folder, which is renamed
+when it is complete.
 """
 
 import hashlib

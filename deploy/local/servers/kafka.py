@@ -1,7 +1,7 @@
 """Recipe of the local broker: Apache Kafka 4 in KRaft mode, one JVM, its jars by Maven.
 
-Ready when a metadata request names a broker, not when its port is open. The law: it listens on loopback only and
-makes no topic by itself.
+The broker is ready when a metadata request names a broker, not when its port is open. It listens on loopback only and
+creates no topic by itself.
 """
 
 import asyncio

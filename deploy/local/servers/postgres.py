@@ -1,7 +1,7 @@
 """Recipe of the local Postgres: the installed one, else the wheel's; on loopback, with a password.
 
-Postgres refuses to run as root, so root runs it in a user namespace where it is nobody special; the files stay
-root's own. The law: data that was made by another major version is never touched.
+Postgres refuses to run as root, so root runs it in a user namespace, as a user without rights; the files stay root's
+own. Invariant: data of another major version are never touched.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""What the machine must bring for the broker, Java and Maven: found, installed where that is allowed, or explained.
+"""Finds Java and Maven, which the local broker needs; installs them where apt and root allow it.
 
-The law: nothing is installed silently, and whoever must act gets the exact command.
+Each installation is announced. A machine where it is not possible gets the exact command in the error.
 """
 
 import os

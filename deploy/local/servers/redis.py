@@ -1,6 +1,6 @@
 """Recipe of the local Redis: an installed Valkey or Redis, else the wheel's Valkey.
 
-A cache and nothing else: bounded, evicting, never written to disk. The law: losing it costs speed, never a number.
+Redis is a cache here: bounded, evicting, never written to disk.
 """
 
 import shutil

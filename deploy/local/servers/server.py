@@ -1,6 +1,6 @@
 """A server under supervision: ours, described by a recipe and run as a child, or given by its address.
 
-Spans are seconds. The law: a server is ready when it answers a real request, never because time has passed.
+Spans are seconds. A server is ready when it answers a real request.
 """
 
 import signal

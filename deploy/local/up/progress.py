@@ -1,6 +1,6 @@
 """One line a step, with the seconds since the start; in colour on a terminal, plain elsewhere.
 
-The law: what is to be copied is printed as it is, never wrapped or coloured.
+Text that may be copied is printed as it is, never wrapped or coloured.
 """
 
 import psutil  # type: ignore[import-untyped]  # ships no types

@@ -1,6 +1,6 @@
 """`tidegauge up`: servers, tables, topics, a demo tenant, services and real traffic, until Ctrl-C.
 
-Times are milliseconds, spans seconds. The law: what it starts it stops, and it says what it does while it does it.
+Times are milliseconds, spans seconds. Invariant: the end of the run leaves no process behind.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""What is added to a log while we look: whole lines, each once.
+"""The lines added to a log since the start, whole lines only.
 
-Bytes. The law: a line that is not finished yet waits until it is.
+Positions are bytes. Invariant: each line is written once; one that is not finished yet waits until it is.
 """
 
 from collections.abc import Callable

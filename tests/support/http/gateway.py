@@ -1,7 +1,7 @@
 """A gateway process on a topic and tenants of its own, and readers of what it wrote.
 
-Spans are seconds. The law: it is the real `python -m services.gateway`; all that is known of it comes over HTTP, from
-the topic or from its exit code.
+Spans are seconds. The process is the real `python -m services.gateway`; a test observes it over HTTP, on the topic and
+by its exit code.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""A tenant that asks: its key, its rows, and another tenant whose rows it must never see.
+"""A reading tenant: its key, its rows, and another tenant whose rows it must never see.
 
-The law: every test has tenants of its own, so that no row of another test is in its answers.
+Every test has tenants of its own, so that no row of another test is in its answers.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """A gateway of a few lines: a real HTTP server on loopback that keeps what it was sent and answers from a script.
 
-The law: what is not in the script is answered as the gateway answers a good batch, and nothing is decided here.
+When the script is empty, it answers as the gateway answers a good batch.
 """
 
 import gzip

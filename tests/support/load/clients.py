@@ -1,8 +1,8 @@
-"""Clients that send batches under keys until each was answered 202, and know what must be in the tables then.
+"""Clients that send batches under keys until each is answered 202, and know what must be in the tables then.
 
 Times are milliseconds UTC. A point's value is a power of four that no other point of its series and 10 s has, so the
-sum of a window, read in base 4, shows how often each of its points was counted. The law: what is expected is known
-before it is sent, and a batch is given up only with the run.
+sum of a window, read in base 4, shows how often each of its points was counted. A client records the expectation before
+it sends, and gives a batch up only when the run ends.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 So each row must count exactly 1 (of `rollup_10s`, or of `rollup_1m` for what is days old): a lost event leaves none, a
 doubled one shows 2, and neither can make up for the other. Every event is sent at least three times, in several batches
-and orders. The law: whatever was acknowledged by Kafka is expected in the tables, once.
+and orders. Each event that Kafka acknowledged is expected in the tables once.
 """
 
 import asyncio

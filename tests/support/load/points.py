@@ -1,7 +1,7 @@
 """A load whose result proves itself: the k-th point of a series and window has the value 4^k.
 
 So a window's sum, read in base 4, shows each point lost (0), single (1) or doubled (2). Event time runs ahead of the
-clock. The law: whatever was acknowledged by Kafka is expected in the table, exactly once.
+clock. Each point that Kafka acknowledged is expected in the table exactly once.
 """
 
 import asyncio

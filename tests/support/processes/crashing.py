@@ -1,7 +1,7 @@
-"""A system in which one worker after the other is ended or frozen at a named point, while another one stays.
+"""A system in which one worker after the other crashes or freezes at a failpoint, while another one stays.
 
-Nobody waits for Kafka's session to end: who has crashed is taken from its group, as the broker would do later. The law:
-the point is reached, and then every point of the load is counted once.
+A crashed worker is removed from its group at once, as the broker would do at the end of its session. Each case checks
+that the failpoint was reached, and then that every point of the load is counted once.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Processes of a service that start at once: forked from one that has imported everything.
 
-A fork runs `python -m services.<name>` from its first line. The law: nothing but the imports is shared.
+A fork runs `python -m services.<name>` from its first line and shares nothing but the imports.
 """
 
 import asyncio

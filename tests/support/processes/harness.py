@@ -1,7 +1,7 @@
-"""A system of its own on shared servers: topics, tenant and processes of services under one prefix.
+"""A harness: topics, a tenant and processes of services under one prefix, on shared servers.
 
 Processes are the real `python -m services.<name>`; one that ends itself (exit code 70) is started again, as any
-supervisor would. The law: every wait is on a fact in Postgres or on a process, with a deadline, never on time.
+supervisor would. Every wait is on a fact in Postgres or on a process, with a deadline.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """The four services on shared servers, under a prefix and a tenant of their own, each started again when it is killed.
 
-Processes are the real `python -m services.<name>`. The law: what is known of them comes over HTTP, from the tables, the
-topics or the webhook, as it does for their users.
+Processes are the real `python -m services.<name>`. A test observes them as their users do: over HTTP, in the tables, on
+the topics and by the webhook.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Kafka in memory, as far as the pump's loop and a publisher see it: a log, a consumer of it, and a sender.
 
 Spans are seconds. A fetch may bring records that were asked for before a seek, records once more, or records with a
-gap before them. The law: the log itself keeps what it has acknowledged, in one order for each partition.
+gap before them. The log itself keeps what it has acknowledged, in one order for each partition.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """An event loop with a clock of its own, on which a seed decides who goes next.
 
-Spans are seconds of that clock, which stands still while anybody can go on. A process is the tasks that were started in
-it: killed, it never goes on and cleans nothing up; frozen, it goes on later and finds that time has passed. The law:
-one seed, one order of all steps.
+Spans are seconds of that clock, which stands still while any task can run. A process is the tasks that were started in
+it: a killed one never runs again and cleans nothing up; a frozen one goes on later, after time has passed. Invariant:
+one seed gives one order of all steps.
 """
 
 import asyncio

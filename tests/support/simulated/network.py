@@ -1,7 +1,7 @@
-"""The way from a process to a server and back: it takes time, and what goes it may be lost.
+"""The way from a process to a server and back: a call takes time, and may be lost on either way.
 
-Spans are seconds. A request whose answer is lost has taken effect all the same, and who sent it cannot tell. The law:
-the server's side of a call happens whatever became of the caller meanwhile.
+Spans are seconds. A request whose answer is lost has taken effect, and its sender cannot tell. The server's side of a
+call runs even when the caller has ended meanwhile.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """A store with transactions in memory, and the pump's checkpoints in it.
 
-A row is any value under any key. A transaction that is lost, that idles too long or whose process is gone is undone by
-the store, at a time of its own; one that waits for a lock waits in vain after a while. The law: the contract suite of
-`Ownership` holds here too, and what a transaction has written is seen by others at once and as a whole.
+A row is any value under any key. The store undoes a transaction that is lost, idles too long or has lost its process;
+one that waits for a lock too long fails. Invariant: the contract suite of `Ownership` holds here too, and others see
+what a transaction has written at once and as a whole.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """One process of a consumer, and the group that gives it partitions: the real pump and its real loop in between.
 
-Spans are seconds. A member learns of a new assignment when it learns of it: others may have begun with theirs long
-before it forgets its own. The law: what ends a process in earnest ends it here, and then it is started again.
+Spans are seconds. Members learn of a new assignment at different times: some own their partitions long before another
+gives its own up. A failure that ends a real process ends it here, and it is started again.
 """
 
 import asyncio
