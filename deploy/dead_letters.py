@@ -48,7 +48,7 @@ async def listing(dsn: str, chosen: Choice, limit: int) -> Listing:
     """The newest letters, how many there are, and what stands still. Raises `Unavailable`."""
     async with store.opened(dsn) as conn:
         found = await store.listed(conn, chosen, limit)
-        return Listing(found, await store.counted(conn, chosen), await store.stopped(conn))
+        return Listing(found, await store.counts(conn, chosen), await store.stopped(conn))
 
 
 async def one(dsn: str, name: str) -> tuple[DeadLetter, bytes]:
@@ -69,7 +69,7 @@ async def replay(postgres: str, kafka: str, chosen: Choice) -> int:
         async with store.opened(postgres) as conn:
             while found := await store.page(conn, chosen, after):
                 await sender.send([_message(dead_letter, value) for dead_letter, value in found])
-                places = [_place(dead_letter) for dead_letter, _ in found]
+                places = [_origin(dead_letter) for dead_letter, _ in found]
                 await store.mark(conn, places)
                 done, after = done + len(found), places[-1]
     finally:
@@ -120,11 +120,11 @@ def described(dead_letter: DeadLetter, value: bytes) -> Iterator[str]:
 
 
 def _message(dead_letter: DeadLetter, value: bytes) -> Message:
-    origin = wire.DeadLetter(*_place(dead_letter), dead_letter.code, dead_letter.reason, None)
+    origin = wire.DeadLetter(*_origin(dead_letter), dead_letter.code, dead_letter.reason, None)
     return Message(dead_letter.topic, dead_letter.partition, replayed(origin, value))
 
 
-def _place(dead_letter: DeadLetter) -> Place:
+def _origin(dead_letter: DeadLetter) -> Place:
     return dead_letter.topic, dead_letter.partition, dead_letter.offset
 
 

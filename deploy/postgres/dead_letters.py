@@ -127,7 +127,7 @@ async def listed(conn: Connection, choice: Choice, limit: int) -> list[DeadLette
     return [DeadLetter(*row) for row in await conn.fetch(_LISTED, *_arguments(choice), limit)]
 
 
-async def counted(conn: Connection, choice: Choice) -> list[Count]:
+async def counts(conn: Connection, choice: Choice) -> list[Count]:
     """How many there are, by topic and code."""
     return [Count(*row) for row in await conn.fetch(_COUNTED, *_arguments(choice))]
 

@@ -47,7 +47,7 @@ async def test_one_partition_stops_until_it_is_resumed(harness: Harness) -> None
         await harness.owned_by(second)
         await load.rounds(5)
         await others_caught_up(harness)
-        at = await places(harness)
+        at = await next_offsets(harness)
         said = [worker.log.read_text().count('"event":"partition stopped"') for worker in (first, second)]
 
         await resume(harness.postgres, harness.topic, STOPPED, 0)
@@ -55,8 +55,8 @@ async def test_one_partition_stops_until_it_is_resumed(harness: Harness) -> None
         await harness.exact(load)
 
     assert (stopped_at, [1, 1]) == (at[STOPPED], said)
-    assert load.poison == set(letters := await harness.dead_letters())
-    assert BAD == len(letters)
+    assert load.poison == set(dead_letters := await harness.dead_letters())
+    assert BAD == len(dead_letters)
 
 
 async def stopped(harness: Harness) -> int:
@@ -71,7 +71,7 @@ async def stopped(harness: Harness) -> int:
     return int(offset)
 
 
-async def places(harness: Harness) -> dict[int, int]:
+async def next_offsets(harness: Harness) -> dict[int, int]:
     """Where each partition stands."""
     rows = await harness.sql(
         "SELECT partition, next_offset FROM partition_state WHERE topic = $1", harness.topic
@@ -84,7 +84,7 @@ async def others_caught_up(harness: Harness) -> None:
     ends = await harness.ends()
 
     async def fact() -> bool:
-        at = await places(harness)
+        at = await next_offsets(harness)
         return all(at.get(p, -1) >= ends[p] for p in range(PARTITIONS) if p != STOPPED)
 
     await until(fact, "the others go on", 60)

@@ -159,9 +159,9 @@ async def test_undecodable_message_becomes_one_dead_letter(harness: Harness, loa
     await harness.worker()
 
     await harness.exact(load)
-    assert load.poison == set(letters := await harness.dead_letters())
-    assert len(load.poison) == len(letters)
-    assert await harness.published_dead_letters() >= len(letters)
+    assert load.poison == set(dead_letters := await harness.dead_letters())
+    assert len(load.poison) == len(dead_letters)
+    assert await harness.published_dead_letters() >= len(dead_letters)
 
 
 async def test_records_that_retention_took_are_reported(harness: Harness, load: Load) -> None:

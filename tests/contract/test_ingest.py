@@ -182,9 +182,9 @@ async def test_broken_records_become_one_dead_letter_each(harness: Harness, load
     await harness.worker()
 
     await exact(harness, load)
-    assert load.poison == set(letters := await harness.dead_letters())
-    assert len(load.poison) == len(letters)
-    assert await harness.published_dead_letters() >= len(letters)
+    assert load.poison == set(dead_letters := await harness.dead_letters())
+    assert len(load.poison) == len(dead_letters)
+    assert await harness.published_dead_letters() >= len(dead_letters)
 
 
 @faust

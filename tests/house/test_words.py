@@ -48,6 +48,13 @@ REPLACED: Mapping[str, str] = {
     "strikes": "faults",
     "Strike": "Fault",
     "spoilt": "mutants",
+    "Told": "AlertCloudEvent",
+    "Grounds": "Evaluation",
+    "Subject": "SeriesRef",
+    "Described": "SeriesInfo",
+    "Book": "RuleSet",
+    "edition": "version",
+    "Misplaced": "ExpressionError",
     "bind": "claim_idempotency_key",
     "Bindings": "IdempotencyClaims",
 }
@@ -55,6 +62,11 @@ REPLACED: Mapping[str, str] = {
 
 TITLES: Mapping[str, str] = {
     "look": "check",
+    "tell": "deliver, publish, report",
+    "apart": "run_sync, TierMismatch",
+    "place": "admit (a series); a position, an origin",
+    "places": "yaml_positions",
+    "recent": "a bounded map",
     "letters": "dead_letters",
 }
 """The same for words that are ordinary English too: no class, function or module has the name, a variable may."""
