@@ -20,7 +20,7 @@ def audit(
         str, typer.Option("--from", help="ISO 8601, UTC; an hour before --to if not given.")
     ] = "",
     to: Annotated[str, typer.Option("--to", help="ISO 8601, UTC; now if not given.")] = "",
-    tenant: Annotated[str | None, typer.Option(help="Name of the only tenant to look at.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Audit this tenant alone, by its name.")] = None,
 ) -> None:
     """Show that everything received is accounted for; exit code 1 when it is not.
 

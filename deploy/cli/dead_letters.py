@@ -22,9 +22,9 @@ Since = Annotated[str, typer.Option(help="Only those received since then: ISO 86
 def described() -> None:
     """Messages that no service could use: kept with their reason, origin and bytes, and replayed when they can be.
 
-    A dead letter is named by where it came from, `topic/partition/offset`. When more than 1 % of the last 1,000
+    The name of a dead letter is its origin, `topic/partition/offset`. When more than 1 % of the last 1,000
     messages of a partition are bad, or 100 in a row, it is stopped until `resume`: `list` shows such partitions too.
-    TIDEGAUGE_POSTGRES and TIDEGAUGE_KAFKA say where to look, else the system running here does.
+    TIDEGAUGE_POSTGRES and TIDEGAUGE_KAFKA name the servers, else the system running here does.
     """
 
 
@@ -73,7 +73,7 @@ def replay(
     *,
     every: Annotated[bool, typer.Option("--all", help="All that were never replayed.")] = False,
 ) -> None:
-    """Publish dead letters again, to where they came from: after an upgrade that can read them, say.
+    """Publish dead letters to their origin again, for example after an upgrade that can read them.
 
     A dead letter counts once, however often it is replayed, and a replay that was interrupted is simply run again. The
     options choose only those that were never replayed; an id chooses one in any case. A message that still cannot be

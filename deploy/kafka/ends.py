@@ -10,7 +10,7 @@ from shared.errors import Unavailable
 from shared.runtime.kafka import FAILURES, REQUEST_S
 
 LIMIT_S = 20.0
-"""How long the whole look may take."""
+"""How long the whole request may take."""
 
 _REQUEST_MS = int(REQUEST_S * 1000)
 

@@ -74,7 +74,7 @@ async def _until_visible(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) ->
     names = [topic.name for topic in topics]
     try:
         async with asyncio.timeout(VISIBLE_S):
-            # The broker tells nobody when a leader is found; one must ask.
+            # The broker does not announce that a leader is found; a client must ask.
             while not all(map(_is_led, await admin.describe_topics(names))):  # noqa: ASYNC110
                 await asyncio.sleep(_POLL_S)
     except TimeoutError:

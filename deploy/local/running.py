@@ -16,7 +16,7 @@ from shared.runtime.clock import monotonic_s
 MEMORY = "running.json"
 
 POLL_S = 0.03
-"""Time between two looks whether a system has ended."""
+"""Time between two checks whether a system has ended."""
 
 DOWN_S = 60.0
 """How long a running system may take to stop."""

@@ -68,7 +68,7 @@ Place: TypeAlias = tuple[str, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which letters are meant; None: any."""
+    """The dead letters that are meant; None: any."""
 
     topic: str | None = None
     code: str | None = None

@@ -41,7 +41,7 @@ PROBES = ("/health/ready", "/v1/windows?metric=host.cpu.utilization")
 """Requests whose response times are measured."""
 
 MOST_PROCESSES = 3
-"""Processes told of at each look, of those that began and of those that ended."""
+"""Most events a check, for the processes that began and for those that ended."""
 
 VISIT_EVERY_S = 3.0
 """Mean time between two visitors."""
@@ -57,7 +57,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Host:
-    """This machine's figures; rates are increments since the last look."""
+    """This machine's figures; rates are increments since the last measurement."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
@@ -66,14 +66,14 @@ class Host:
         psutil.cpu_percent(percpu=True)
 
     def measure(self) -> None:
-        """Say what there is to say of the second that has passed."""
+        """Send the figures of the second that has passed."""
         for core, used in enumerate(psutil.cpu_percent(percpu=True)):
             self._telemetry.point("host.cpu.utilization", used / 100, unit="1", labels={"core": str(core)})
         self.measure_levels()
         self._measure_io()
 
     def measure_levels(self) -> None:
-        """Say what can be said without a second to look back on."""
+        """Send the figures that need no earlier measurement."""
         memory = psutil.virtual_memory()
         self._telemetry.point("host.memory.used", memory.used, unit="By")
         self._telemetry.point("host.memory.utilization", memory.percent / 100, unit="1")
@@ -93,7 +93,7 @@ class Host:
 
 
 class Processes:
-    """The processes of this machine, by what two looks differ in."""
+    """The processes of this machine: those that began or ended between two checks."""
 
     def __init__(self, telemetry: Telemetry, run_id: str) -> None:
         self._telemetry = telemetry
@@ -101,7 +101,7 @@ class Processes:
         self._known = dict(_named(set(psutil.pids())))
 
     def check(self) -> None:
-        """Tell of a few that began and a few that ended."""
+        """Send an event for a few that began and a few that ended."""
         now = set(psutil.pids())
         ended = {pid: self._known.pop(pid) for pid in self._known.keys() - now}
         began = dict(_named(now - self._known.keys()))
@@ -131,7 +131,7 @@ async def measure(telemetry: Telemetry, run_id: str) -> None:
 
 
 async def probe(client: httpx2.AsyncClient, read_key: str, telemetry: Telemetry) -> None:
-    """Make a real request of each kind every second and tell how long it took."""
+    """Make a real request of each kind every second and send how long it took."""
     headers = {"Authorization": f"Bearer {read_key}"}
     while True:
         for address in PROBES:

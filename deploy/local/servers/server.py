@@ -24,7 +24,7 @@ STOP_S = 15.0
 """How long a tidy stop may take."""
 
 POLL_S = 0.03
-"""Pause between two looks."""
+"""Pause between two checks."""
 
 
 class Recipe(Protocol):

@@ -40,7 +40,7 @@ WINDOW_S = 60.0
 """How long to wait for the first closed window before saying that there is none."""
 
 TEND_S = 0.1
-"""Pause between two looks at the children."""
+"""Pause between two checks of the children."""
 
 _FIRST_WINDOW = """
 SELECT count(*) > 0 FROM rollup_10s JOIN series USING (series_id) JOIN tenant USING (tenant_id)

@@ -45,7 +45,7 @@ class ServiceEnvironment:
 
     @property
     def alerting(self) -> dict[str, str]:
-        """What the alert service is told besides the addresses of the servers."""
+        """The settings of the alert service besides the addresses of the servers."""
         return {
             "ALERTS_RULES": str(RULES),
             "ALERTS_WEBHOOKS": f"sink=http://{LOOPBACK}:{self.sink_port}/",

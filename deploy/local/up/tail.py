@@ -16,7 +16,7 @@ class Tail:
         self._at = log.stat().st_size if log.exists() else 0
 
     def show(self) -> None:
-        """Tell each line that has come since the previous look."""
+        """Write each line that has come since the previous call."""
         if not self._log.exists():
             return
         with self._log.open("rb") as log:

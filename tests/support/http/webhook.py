@@ -1,4 +1,4 @@
-"""A receiver of alerts: a real HTTP server on loopback that keeps what it is told and answers from a script.
+"""A receiver of alerts: a real HTTP server on loopback that keeps its requests and answers from a script.
 
 Spans are seconds. The law: what is not in the script is answered 200, and a request counts as received, in its order,
 as soon as its body is whole, whatever is answered then.
@@ -80,17 +80,17 @@ class Webhook:
     @property
     def keys(self) -> list[str]:
         """Keys in the order in which they came, repeats included."""
-        return [told.key for told in self.received]
+        return [request.key for request in self.received]
 
     def answer(self, *replies: Reply) -> None:
         """Answer the next requests so."""
         self.script.extend(replies)
 
-    def reply_to(self, told: ReceivedRequest) -> Reply:
+    def reply_to(self, request: ReceivedRequest) -> Reply:
         """Keep a request; its answer."""
         with self._lock:
-            self.received.append(told)
-            reply = self.script.popleft() if self.script else self.otherwise(told)
+            self.received.append(request)
+            reply = self.script.popleft() if self.script else self.otherwise(request)
         self.arrived.set()
         return reply
 
@@ -117,8 +117,8 @@ class _Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(ConnectionError):
             if len(content := self.rfile.read(wanted)) == wanted:
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                told = ReceivedRequest(self.path, headers, json.loads(content), monotonic_s())
-                self._answer(self.webhook.reply_to(told))
+                request = ReceivedRequest(self.path, headers, json.loads(content), monotonic_s())
+                self._answer(self.webhook.reply_to(request))
 
     def _answer(self, reply: Reply) -> None:
         if reply.release is not None:

@@ -36,7 +36,7 @@ class System:
     stack: Stack
     folder: Path
     webhook: str
-    """Address that alerts are told to."""
+    """Address of the webhook."""
     prefix: str = field(default_factory=lambda: f"s{secrets.token_hex(4)}.")
     port: int = field(default_factory=free_port)
     workers: dict[str, Worker] = field(default_factory=dict)

@@ -158,7 +158,7 @@ class MemoryCheckpoints:
         return Outcome(frozenset(cut.key for cut in won) | known, frozenset(cut.key for cut in rest) - known)
 
     async def stopped(self, trips: Mapping[Key, BreakerTrip]) -> dict[Key, int]:
-        """Nobody is told, and nobody resumes."""
+        """Nothing is recorded, and nobody resumes."""
         return {}
 
     async def _moved(self, conn: Transaction, cut: Cut[Any]) -> bool:

@@ -47,7 +47,7 @@ class MemoryGroup:
             self.rebalance()
 
     def rebalance(self) -> None:
-        """Assign anew; each member is told in its time."""
+        """Assign anew; each member learns of it in its time."""
         self.generation += 1
         parts, members = list(self.parts), list(self.members)
         self.chance.shuffle(parts)
