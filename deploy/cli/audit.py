@@ -35,6 +35,6 @@ def audit(
         prefix = os.environ.get("TIDEGAUGE_TOPIC_PREFIX", "")
         question = auditing.question((from_, to), tenant, prefix, now_ms())
         report = asyncio.run(auditing.run(postgres, kafka, question))
-    typer.echo("\n".join(auditing.told(report)))
+    typer.echo("\n".join(auditing.render(report)))
     if not report.sound:
         raise typer.Exit(1)

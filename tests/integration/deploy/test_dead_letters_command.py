@@ -110,7 +110,7 @@ async def test_what_there_is_not_is_said(stack: Stack, words: tuple[str, ...], p
 
 
 async def test_a_letter_counts_once_however_often_it_is_replayed(harness: Harness) -> None:
-    """By filter, by id and by both; the ledger closes, and say that nothing is dead any more."""
+    """By filter, by id and by both; the ledger closes, and says that nothing is dead any more."""
     names = await dead_lettered_and_upgraded(harness)
 
     assert (0, f"replayed {MESSAGES}\n") == await run(harness, "replay", "--topic", harness.topic)
@@ -229,7 +229,7 @@ async def upgrade(harness: Harness) -> None:
         )
 
 
-async def told(harness: Harness) -> dict[str, int]:
+async def ledger_counts(harness: Harness) -> dict[str, int]:
     """What the tables and the ledger say when everything has come through; every minute of them closes."""
     async with harness.load(1) as load:
         await load.finish()
