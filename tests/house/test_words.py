@@ -48,6 +48,8 @@ REPLACED: Mapping[str, str] = {
     "strikes": "faults",
     "Strike": "Fault",
     "spoilt": "mutants",
+    "Books": "AuditReport",
+    "Apart": "TierMismatch",
     "Told": "AlertCloudEvent",
     "Grounds": "Evaluation",
     "Subject": "SeriesRef",
