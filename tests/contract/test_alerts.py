@@ -149,7 +149,7 @@ async def watching(
 
 
 @pytest_asyncio.fixture
-async def alerting(stack: Stack, tmp_path: Path) -> AsyncIterator[AlertHarness]:
+async def watch(stack: Stack, tmp_path: Path) -> AsyncIterator[AlertHarness]:
     """A system without a worker yet."""
     async with watching(stack, tmp_path, SEED) as made:
         yield made
@@ -164,65 +164,65 @@ async def test_every_transition_is_told_whatever_happens(stack: Stack, tmp_path:
 
 
 async def _disturbed(stack: Stack, folder: Path, seed: int) -> None:
-    async with watching(stack, folder, seed) as alerting:
+    async with watching(stack, folder, seed) as watch:
         moments = [kind for kind, times in MOMENTS.items() for _ in range(times)]
-        alerting.chance.shuffle(moments)
-        worker = await alerting.harness.worker()
-        await alerting.harness.owned_by(worker)
+        watch.chance.shuffle(moments)
+        worker = await watch.harness.worker()
+        await watch.harness.owned_by(worker)
         for moment in moments:
-            worker = await HAPPENS[moment](alerting, worker)
-            await alerting.harness.caught_up()
-        await alerting.told_all()
+            worker = await HAPPENS[moment](watch, worker)
+            await watch.harness.caught_up()
+        await watch.told_all()
 
 
-async def _killed(alerting: AlertHarness, worker: Worker) -> Worker:
+async def _killed(watch: AlertHarness, worker: Worker) -> Worker:
     """It is killed somewhere between reading and telling."""
-    await alerting.timeline.open()
-    await alerting.pause(MOMENT_S)
-    closing = asyncio.create_task(alerting.timeline.close())
-    await alerting.pause(MOMENT_S)
+    await watch.timeline.open()
+    await watch.pause(MOMENT_S)
+    closing = asyncio.create_task(watch.timeline.close())
+    await watch.pause(MOMENT_S)
     worker.signal(signal.SIGKILL)
     await closing
-    return await alerting.harness.worker()
+    return await watch.harness.worker()
 
 
-async def _killed_while_telling(alerting: AlertHarness, worker: Worker) -> Worker:
+async def _killed_while_telling(watch: AlertHarness, worker: Worker) -> Worker:
     """It is killed while the webhook has its request and it has no answer."""
-    await _strike(alerting, lambda: worker.signal(signal.SIGKILL))
-    return await alerting.harness.worker()
+    await _strike(watch, lambda: worker.signal(signal.SIGKILL))
+    return await watch.harness.worker()
 
 
-async def _frozen(alerting: AlertHarness, worker: Worker) -> Worker:
+async def _frozen(watch: AlertHarness, worker: Worker) -> Worker:
     """It stands still for a moment somewhere between reading and telling."""
-    await alerting.timeline.open()
-    await alerting.pause(MOMENT_S)
+    await watch.timeline.open()
+    await watch.pause(MOMENT_S)
     worker.signal(signal.SIGSTOP)
-    await alerting.timeline.close()
-    await alerting.pause(FREEZE_S)
+    await watch.timeline.close()
+    await watch.pause(FREEZE_S)
     worker.signal(signal.SIGCONT)
     return worker
 
 
-async def _frozen_while_telling(alerting: AlertHarness, worker: Worker) -> Worker:
+async def _frozen_while_telling(watch: AlertHarness, worker: Worker) -> Worker:
     """It stands still while the webhook answers."""
-    await _strike(alerting, lambda: worker.signal(signal.SIGSTOP))
-    await alerting.timeline.window()
-    await alerting.pause(FREEZE_S)
+    await _strike(watch, lambda: worker.signal(signal.SIGSTOP))
+    await watch.timeline.window()
+    await watch.pause(FREEZE_S)
     worker.signal(signal.SIGCONT)
     return worker
 
 
-async def _frozen_for_long(alerting: AlertHarness, worker: Worker) -> Worker:
+async def _frozen_for_long(watch: AlertHarness, worker: Worker) -> Worker:
     """It stands still until another one has taken over, and finds all partitions lost when it wakes."""
-    other = await alerting.harness.worker()
-    await alerting.harness.owned_by(worker, other)
-    await _strike(alerting, lambda: worker.signal(signal.SIGSTOP))
-    await alerting.harness.owned_by(other)
-    await alerting.windows(2)
+    other = await watch.harness.worker()
+    await watch.harness.owned_by(worker, other)
+    await _strike(watch, lambda: worker.signal(signal.SIGSTOP))
+    await watch.harness.owned_by(other)
+    await watch.windows(2)
     worker.signal(signal.SIGCONT)
-    await alerting.harness.owned_by(worker, other)
+    await watch.harness.owned_by(worker, other)
     other.signal(signal.SIGTERM)
-    await alerting.windows(1)
+    await watch.windows(1)
     assert await other.ended(TERMINATE_S) == 0
     return worker
 
@@ -236,7 +236,7 @@ HAPPENS = {
 }
 
 
-async def _strike(alerting: AlertHarness, blow: Callable[[], None]) -> None:
+async def _strike(watch: AlertHarness, blow: Callable[[], None]) -> None:
     """Go on with the timeline until the webhook is told something; the blow falls before it answers."""
     struck = Event()
 
@@ -246,44 +246,44 @@ async def _strike(alerting: AlertHarness, blow: Callable[[], None]) -> None:
             blow()
         return Reply()
 
-    alerting.webhook.otherwise = once
+    watch.webhook.otherwise = once
     while not struck.is_set():
-        await alerting.timeline.window()
+        await watch.timeline.window()
         await asyncio.to_thread(struck.wait, MOMENT_S)
-    alerting.webhook.otherwise = lambda _: Reply()
+    watch.webhook.otherwise = lambda _: Reply()
 
 
 @pytest.mark.parametrize("runtime", ["aiokafka", "faust"])
 async def test_a_story_is_told(stack: Stack, tmp_path: Path, runtime: str) -> None:
     """On both runtimes; a worker that is told to stop leaves nothing undone that its successor does not do."""
-    async with watching(stack, tmp_path, SEED, runtime) as alerting:
-        await alerting.windows(5)
-        first = await alerting.harness.worker()
-        await alerting.harness.caught_up()
-        await alerting.windows(5)
+    async with watching(stack, tmp_path, SEED, runtime) as watch:
+        await watch.windows(5)
+        first = await watch.harness.worker()
+        await watch.harness.caught_up()
+        await watch.windows(5)
         first.signal(signal.SIGTERM)
-        await alerting.windows(5)
+        await watch.windows(5)
         code = await first.ended(TERMINATE_S)
-        await alerting.harness.worker()
-        await alerting.told_all()
+        await watch.harness.worker()
+        await watch.told_all()
 
     assert code == 0
 
 
-async def test_a_receiver_that_hangs_delays_neither_others_nor_a_stop(alerting: AlertHarness) -> None:
+async def test_a_receiver_that_hangs_delays_neither_others_nor_a_stop(watch: AlertHarness) -> None:
     """The pager hears everything, and a worker that is told to stop does not wait for an answer that never comes."""
     never = Event()
     with Webhook() as stuck:
         stuck.otherwise = lambda _: Reply(release=never)
-        named = f"stuck={stuck.url},{alerting.harness.settings['ALERTS_WEBHOOKS']}"
-        alerting.harness.settings = {**alerting.harness.settings, "ALERTS_WEBHOOKS": named}
-        worker = await alerting.harness.worker()
-        await alerting.windows(5)
-        await alerting.timeline.finish()
-        told = {change for change in alerting.timeline.expected() if change[-1] in {"firing", "resolved"}}
+        named = f"stuck={stuck.url},{watch.harness.settings['ALERTS_WEBHOOKS']}"
+        watch.harness.settings = {**watch.harness.settings, "ALERTS_WEBHOOKS": named}
+        worker = await watch.harness.worker()
+        await watch.windows(5)
+        await watch.timeline.finish()
+        told = {change for change in watch.timeline.expected() if change[-1] in {"firing", "resolved"}}
 
         async def heard() -> bool:
-            return len(set(alerting.webhook.keys)) == len(told)
+            return len(set(watch.webhook.keys)) == len(told)
 
         await until(heard, f"the pager has heard {len(told)} pages", 20)
         worker.signal(signal.SIGTERM)
@@ -293,39 +293,39 @@ async def test_a_receiver_that_hangs_delays_neither_others_nor_a_stop(alerting: 
     assert (0, True) == (code, len(stuck.keys) >= 8)
 
 
-async def test_postgres_is_killed_and_comes_back(alerting: AlertHarness, stack: Stack) -> None:
+async def test_postgres_is_killed_and_comes_back(watch: AlertHarness, stack: Stack) -> None:
     """Workers outlive it, and nothing that was or is to be told is lost."""
-    worker = await alerting.harness.worker()
-    await alerting.windows(5)
-    await alerting.harness.caught_up()
+    worker = await watch.harness.worker()
+    await watch.windows(5)
+    await watch.harness.caught_up()
     stack.servers["postgres"].kill()
-    await alerting.windows(5)
+    await watch.windows(5)
     stack.servers["postgres"].start()
-    await alerting.windows(5)
+    await watch.windows(5)
 
-    await alerting.told_all()
+    await watch.told_all()
     assert [] == worker.exits
 
 
-async def test_foreign_records_become_one_dead_letter_each(alerting: AlertHarness) -> None:
+async def test_foreign_records_become_one_dead_letter_each(watch: AlertHarness) -> None:
     """Their neighbours are judged, and they are kept once, even when the worker is killed in between."""
-    await alerting.windows(3)
-    await alerting.timeline.open()
-    series = list(alerting.timeline.series)
-    stranger = rollups.encode(alerting.timeline.windows(1, series, final=True))
-    malformed = alerting.timeline.windows(0, series, final=True)
+    await watch.windows(3)
+    await watch.timeline.open()
+    series = list(watch.timeline.series)
+    stranger = rollups.encode(watch.timeline.windows(1, series, final=True))
+    malformed = watch.timeline.windows(0, series, final=True)
     malformed.series = [b"\x81" + packed for packed in malformed.series]
     far = rollups.encode(rollups.tick(0, 0, 1 << 62))
     values = (b"\xc1", b"", b"{}", stranger, rollups.encode(malformed), far)
-    placed = [await alerting.timeline.send(0, value) for value in values]
-    worker = await alerting.harness.worker()
-    await alerting.harness.caught_up()
+    placed = [await watch.timeline.send(0, value) for value in values]
+    worker = await watch.harness.worker()
+    await watch.harness.caught_up()
     worker.signal(signal.SIGKILL)
-    await alerting.timeline.close()
-    await alerting.harness.worker()
-    await alerting.told_all()
-    codes = await alerting.harness.sql(
-        'SELECT "offset", code FROM dead_letter WHERE topic = $1 ORDER BY 1', alerting.harness.topic
+    await watch.timeline.close()
+    await watch.harness.worker()
+    await watch.told_all()
+    codes = await watch.harness.sql(
+        'SELECT "offset", code FROM dead_letter WHERE topic = $1 ORDER BY 1', watch.harness.topic
     )
 
     assert list(
@@ -333,27 +333,27 @@ async def test_foreign_records_become_one_dead_letter_each(alerting: AlertHarnes
     ) == [tuple(row) for row in codes]
 
 
-async def test_rules_change_while_it_runs(alerting: AlertHarness) -> None:
+async def test_rules_change_while_it_runs(watch: AlertHarness) -> None:
     """A sound file counts from now on; a wrong one is reported with its problems, and the old rules go on."""
-    file = Path(alerting.harness.settings["ALERTS_RULES"])
-    worker = await alerting.harness.worker()
-    await alerting.harness.owned_by(worker)
+    file = Path(watch.harness.settings["ALERTS_RULES"])
+    worker = await watch.harness.worker()
+    await watch.harness.owned_by(worker)
     write(file, RULES.replace("> 5", ">> 5").replace("for: 20s", "for: long"))
     await _logged(worker, "rules not taken over")
-    await alerting.windows(3)
-    await alerting.told_all()
+    await watch.windows(3)
+    await watch.told_all()
     write(file, RULES)
     await _logged(worker, "rules taken over")
     worker.signal(signal.SIGHUP)
     await _logged(worker, "rules taken over", 2)
     write(file, RULES.replace("Peak", "Summit"))
     await _logged(worker, "rules taken over", 3)
-    await alerting.windows(3)
-    await alerting.timeline.finish()
-    await alerting.harness.caught_up()
-    found = await alerting.harness.sql(
+    await watch.windows(3)
+    await watch.timeline.finish()
+    await watch.harness.caught_up()
+    found = await watch.harness.sql(
         "SELECT DISTINCT rule FROM alert_event WHERE series_id = ANY($1) AND transition = 'firing'",
-        list(alerting.timeline.series),
+        list(watch.timeline.series),
     )
 
     assert {"timeline/Peak", "timeline/Summit"} <= {row["rule"] for row in found}
