@@ -45,7 +45,7 @@ FREEZE_S = 1.0
 
 
 @dataclass
-class AlertHarness:
+class Run:
     """One system: its workers, what they read and whom they tell."""
 
     harness: Harness
@@ -128,9 +128,7 @@ def write(file: Path, text: str) -> None:
 
 
 @asynccontextmanager
-async def watching(
-    stack: Stack, folder: Path, seed: int, runtime: str = "aiokafka"
-) -> AsyncIterator[AlertHarness]:
+async def watching(stack: Stack, folder: Path, seed: int, runtime: str = "aiokafka") -> AsyncIterator[Run]:
     """A system of its own."""
     write(folder / "rules.yml", RULES)
     tenant_id = random.SystemRandom().randrange(1 << 40)
@@ -143,13 +141,13 @@ async def watching(
         await harness.create()
         try:
             async with Timeline(stack.kafka, harness.topic, PARTITIONS, tenant_id, seed) as timeline:
-                yield AlertHarness(harness, timeline, webhook, random.Random(seed))
+                yield Run(harness, timeline, webhook, random.Random(seed))
         finally:
             await harness.remove()
 
 
 @pytest_asyncio.fixture
-async def watch(stack: Stack, tmp_path: Path) -> AsyncIterator[AlertHarness]:
+async def watch(stack: Stack, tmp_path: Path) -> AsyncIterator[Run]:
     """A system without a worker yet."""
     async with watching(stack, tmp_path, SEED) as made:
         yield made
@@ -175,7 +173,7 @@ async def _disturbed(stack: Stack, folder: Path, seed: int) -> None:
         await watch.told_all()
 
 
-async def _killed(watch: AlertHarness, worker: Worker) -> Worker:
+async def _killed(watch: Run, worker: Worker) -> Worker:
     """It is killed somewhere between reading and telling."""
     await watch.timeline.open()
     await watch.pause(MOMENT_S)
@@ -186,13 +184,13 @@ async def _killed(watch: AlertHarness, worker: Worker) -> Worker:
     return await watch.harness.worker()
 
 
-async def _killed_while_telling(watch: AlertHarness, worker: Worker) -> Worker:
+async def _killed_while_telling(watch: Run, worker: Worker) -> Worker:
     """It is killed while the webhook has its request and it has no answer."""
     await _strike(watch, lambda: worker.signal(signal.SIGKILL))
     return await watch.harness.worker()
 
 
-async def _frozen(watch: AlertHarness, worker: Worker) -> Worker:
+async def _frozen(watch: Run, worker: Worker) -> Worker:
     """It stands still for a moment somewhere between reading and telling."""
     await watch.timeline.open()
     await watch.pause(MOMENT_S)
@@ -203,7 +201,7 @@ async def _frozen(watch: AlertHarness, worker: Worker) -> Worker:
     return worker
 
 
-async def _frozen_while_telling(watch: AlertHarness, worker: Worker) -> Worker:
+async def _frozen_while_telling(watch: Run, worker: Worker) -> Worker:
     """It stands still while the webhook answers."""
     await _strike(watch, lambda: worker.signal(signal.SIGSTOP))
     await watch.timeline.window()
@@ -212,7 +210,7 @@ async def _frozen_while_telling(watch: AlertHarness, worker: Worker) -> Worker:
     return worker
 
 
-async def _frozen_for_long(watch: AlertHarness, worker: Worker) -> Worker:
+async def _frozen_for_long(watch: Run, worker: Worker) -> Worker:
     """It stands still until another one has taken over, and finds all partitions lost when it wakes."""
     other = await watch.harness.worker()
     await watch.harness.owned_by(worker, other)
@@ -236,7 +234,7 @@ HAPPENS = {
 }
 
 
-async def _strike(watch: AlertHarness, blow: Callable[[], None]) -> None:
+async def _strike(watch: Run, blow: Callable[[], None]) -> None:
     """Go on with the timeline until the webhook is told something; the blow falls before it answers."""
     struck = Event()
 
@@ -270,7 +268,7 @@ async def test_a_story_is_told(stack: Stack, tmp_path: Path, runtime: str) -> No
     assert code == 0
 
 
-async def test_a_receiver_that_hangs_delays_neither_others_nor_a_stop(watch: AlertHarness) -> None:
+async def test_a_receiver_that_hangs_delays_neither_others_nor_a_stop(watch: Run) -> None:
     """The pager hears everything, and a worker that is told to stop does not wait for an answer that never comes."""
     never = Event()
     with Webhook() as stuck:
@@ -293,7 +291,7 @@ async def test_a_receiver_that_hangs_delays_neither_others_nor_a_stop(watch: Ale
     assert (0, True) == (code, len(stuck.keys) >= 8)
 
 
-async def test_postgres_is_killed_and_comes_back(watch: AlertHarness, stack: Stack) -> None:
+async def test_postgres_is_killed_and_comes_back(watch: Run, stack: Stack) -> None:
     """Workers outlive it, and nothing that was or is to be told is lost."""
     worker = await watch.harness.worker()
     await watch.windows(5)
@@ -307,7 +305,7 @@ async def test_postgres_is_killed_and_comes_back(watch: AlertHarness, stack: Sta
     assert [] == worker.exits
 
 
-async def test_foreign_records_become_one_dead_letter_each(watch: AlertHarness) -> None:
+async def test_foreign_records_become_one_dead_letter_each(watch: Run) -> None:
     """Their neighbours are judged, and they are kept once, even when the worker is killed in between."""
     await watch.windows(3)
     await watch.timeline.open()
@@ -333,7 +331,7 @@ async def test_foreign_records_become_one_dead_letter_each(watch: AlertHarness) 
     ) == [tuple(row) for row in codes]
 
 
-async def test_rules_change_while_it_runs(watch: AlertHarness) -> None:
+async def test_rules_change_while_it_runs(watch: Run) -> None:
     """A sound file counts from now on; a wrong one is reported with its problems, and the old rules go on."""
     file = Path(watch.harness.settings["ALERTS_RULES"])
     worker = await watch.harness.worker()
