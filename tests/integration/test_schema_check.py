@@ -17,8 +17,8 @@ from deploy.local.stack import Stack
 from deploy.postgres.migrate import migrate
 from shared.postgres import schema
 from shared.wire.topics import TOPICS
-from tests.support.gateway import free_port
-from tests.support.rig import Worker
+from tests.support.http.gateway import free_port
+from tests.support.processes.harness import Worker
 from tests.support.wait import until
 
 pytestmark = pytest.mark.servers
