@@ -19,8 +19,14 @@ else
 endif
 
 test: lint ## everything that CI runs, against real servers
-	@$(IN)/python -m deploy.local.jars
+	@$(IN)/python -m deploy.local.servers.jars
+ifdef ARGS
 	@$(IN)/pytest -n 3 $(ARGS)
+else
+	@$(IN)/pytest -n 3 --cov --cov-report=
+	@$(IN)/coverage report
+	@$(IN)/coverage report --include='services/*/domain/*,shared/model/*' --fail-under=98
+endif
 
 check: lint ## format, lint, types, imports, house and unit tests: under a minute
 	@$(IN)/pytest -q tests/house tests/unit tests/properties
@@ -38,15 +44,15 @@ fmt: env ## format, and repair what can be repaired without thought
 	@$(IN)/ruff format --quiet .
 
 bench: env ## measure: one JSON line a figure; FIGURE=gateway_100 for one; BASE=commit: against that commit, in turn
-	@$(IN)/python -m deploy.local.jars
+	@$(IN)/python -m deploy.local.servers.jars
 	@$(IN)/python -m bench $(if $(BASE),compare $(BASE)) $(FIGURE) $(ARGS)
 
 chaos: env ## thirty runs of two minutes, three at a time, in which anything may be killed or frozen; TIDEGAUGE_SEED=7 for one of them
-	@$(IN)/python -m deploy.local.jars
+	@$(IN)/python -m deploy.local.servers.jars
 	@TIDEGAUGE_CHAOS_RUNS=30 $(IN)/pytest -n 3 -p no:randomly tests/chaos $(ARGS)
 
 crashes: env ## end and freeze a worker at every named point of fold and commit, at its 1st, 2nd and 10th passage
-	@$(IN)/python -m deploy.local.jars
+	@$(IN)/python -m deploy.local.servers.jars
 	@TIDEGAUGE_CRASHES=all $(IN)/pytest -n 3 tests/contract/test_failpoints.py $(ARGS)
 
 orders: env ## 200,000 points in 100 orders and batchings: the same rows to the last byte

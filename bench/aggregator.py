@@ -16,7 +16,7 @@ from bench import log, preload, rounds, stand
 from bench.figure import PAIRS, Invalid, Line, compared, say
 from deploy.local.stack import Stack
 from shared.wire.topics import DEFAULT_PARTITIONS, METRICS
-from tests.support.builds import THIS, Build
+from tests.support.processes.builds import THIS, Build
 
 PLANS = {
     "aggregator_10k": preload.Plan(series=10_000, windows=8, points_a_window=50, points_a_message=1000),

@@ -47,7 +47,7 @@ class Pages:
         """When a page came, once it has."""
         return self._at_s.setdefault(page, asyncio.get_running_loop().create_future())
 
-    async def told(self, request: web.Request) -> web.Response:
+    async def delivered(self, request: web.Request) -> web.Response:
         """Take a page."""
         body, at_s = orjson.loads(await request.read()), monotonic_s()
         if body["status"] == "firing":
@@ -76,7 +76,7 @@ async def measure(stack: Stack, folder: Path) -> list[Line]:
 async def _listening(pages: Pages) -> AsyncIterator[str]:
     """A webhook; its address."""
     app = web.Application()
-    app.router.add_post("/told", pages.told)
+    app.router.add_post("/told", pages.delivered)
     runner = web.AppRunner(app)
     await runner.setup()
     port = stand.free_port()

@@ -18,7 +18,7 @@ from bench import aggregator, gateway, ingest
 from bench.figure import Invalid, say
 from deploy.local.stack import Stack
 from shared.runtime.clock import monotonic_s
-from tests.support.builds import THIS, Build, NoSuchCommit, checked_out
+from tests.support.processes.builds import THIS, Build, NoSuchCommit, checked_out
 
 PAIRS = 3
 LEAST_RATIO = 0.97

@@ -13,7 +13,7 @@ from bench import log, stand, traffic, wrk
 from bench.figure import PAIRS, Invalid, Line, compared, say
 from deploy.local.stack import Stack
 from shared.wire.topics import DEFAULT_PARTITIONS, EVENTS, METRICS, Topic
-from tests.support.builds import Build
+from tests.support.processes.builds import Build
 
 WARM_S = 3
 ROUND_S = 5

@@ -15,7 +15,7 @@ from bench import event_load, log, rounds, stand
 from bench.figure import PAIRS, Invalid, Line, compared, say
 from deploy.local.stack import Stack
 from shared.wire.topics import DEFAULT_PARTITIONS, EVENTS, METRICS
-from tests.support.builds import THIS, Build
+from tests.support.processes.builds import THIS, Build
 
 PLANS = {"ingest_events": event_load.Plan(events=400_000, sessions=1000, events_a_message=100)}
 NAIVE_EVENTS = 15_000

@@ -50,12 +50,14 @@ class Plan:
     points_a_window: int
     """Mean of a series."""
     points_a_message: int
+    age_ms: int = 0
+    """How long ago the last window ended."""
 
 
 async def fill(kafka: str, topic: str, tenant_id: int, plan: Plan) -> Load:
     """Batches of points for all partitions, then one tick each that closes the last window."""
     owned = by_partition(tenant_id, plan.series)
-    first_ms = start_of(now_ms()) - plan.windows * BASE_MS
+    first_ms = start_of(now_ms() - plan.age_ms) - plan.windows * BASE_MS
     chance = np.random.default_rng(3)
     seq = [0] * DEFAULT_PARTITIONS
     points = rows = size = 0

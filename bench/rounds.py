@@ -14,7 +14,7 @@ import orjson
 from bench import stand
 from bench.figure import Invalid
 from shared.runtime.clock import monotonic_s
-from tests.support.builds import Build
+from tests.support.processes.builds import Build
 
 LIMIT_S = 120.0
 

@@ -25,7 +25,7 @@ from deploy.local.process import Child, bound_to_us
 from deploy.local.stack import Stack
 from shared.runtime.clock import monotonic_s
 from shared.wire.topics import DEFAULT_PARTITIONS, TOPICS, Topic
-from tests.support.builds import THIS, Build
+from tests.support.processes.builds import THIS, Build
 
 ROOT = THIS.tree
 READY_S = 60.0
@@ -136,7 +136,7 @@ class Process:
 
     def _tree(self) -> list[psutil.Process]:
         if not self._child.alive:
-            raise Invalid(str(self._child.obituary()))
+            raise Invalid(str(self._child.exit_error()))
         return [self._root, *self._root.children(recursive=True)]
 
     def cpu_s(self) -> float:

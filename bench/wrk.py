@@ -6,6 +6,7 @@ Milliseconds and seconds as the names say. The law: an answer but 202, or none, 
 import asyncio
 import json
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -58,3 +59,16 @@ async def drive(port: int, key: str, bodies: Path, *, path: str, connections: in
             f"{told['refused']} answers but 202 (first: {told['first']}), {told['broken']} without answer"
         )
     return Sent(told["requests"], told["p50_ms"], told["p99_ms"])
+
+
+async def read(port: int, key: str, path: str, *, seconds: int) -> int:
+    """Ask for a path again and again on one connection for so long; how often it was answered 200."""
+    process = await asyncio.create_subprocess_exec(
+        find(), "-t1", "-c1", f"-d{seconds}s", "--timeout", "60s", "-H", f"Authorization: Bearer {key}",
+        f"http://127.0.0.1:{port}{path}", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    printed = (await process.communicate())[0].decode(errors="replace")
+    answered = re.search(r"(\d+) requests in", printed)
+    if process.returncode or not answered or "Non-2xx" in printed or "Socket errors" in printed:
+        raise Invalid(f"reading {path} failed: {printed[-500:]}")
+    return int(answered[1])

@@ -61,7 +61,7 @@ async def run(postgres: str, kafka: str, asked: Question) -> Audit:
     return Audit(asked, found, behind)
 
 
-def told(audit: Audit) -> Iterator[str]:
+def render(audit: Audit) -> Iterator[str]:
     """The findings, line by line."""
     asked = audit.question
     yield f"received from {_text(asked.from_ms)} to {_text(asked.to_ms)}"

@@ -1,7 +1,7 @@
-"""`tidegauge dead-letters`: what could not be used, shown to an operator and published again when it can be.
+"""`tidegauge dead-letters`: lists, shows and replays the messages that no service could use.
 
-A letter is named by where it came from, `topic/partition/offset`. The law: a letter is marked after Kafka has it, so
-what is published twice, after a crash in between, is the same message twice, and counts once.
+A dead letter is named by its origin, `topic/partition/offset`. Invariant: a dead letter is marked as replayed only
+after Kafka has it; a crash in between publishes the same message twice, and it counts once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from shared.wire import dead_letter as wire
 from shared.wire.replay import replayed
 
 SHOWN_BYTES = 512
-"""How much of a letter is shown."""
+"""How much of a dead letter is shown."""
 
 CLIENT_ID = "tidegauge-dead-letters"
 """How the producer of what is published again is known to Kafka."""
@@ -34,7 +34,7 @@ class Listing(NamedTuple):
 
 
 def choice(topic: str | None, code: str | None, since: str) -> Choice:
-    """Which letters are meant; `since` as ISO 8601, empty: all times. Raises `Misconfigured`."""
+    """The dead letters that are meant; `since` as ISO 8601, empty: all times. Raises `Misconfigured`."""
     try:
         instant = datetime.fromisoformat(since) if since else None
     except ValueError:
@@ -45,14 +45,14 @@ def choice(topic: str | None, code: str | None, since: str) -> Choice:
 
 
 async def listing(dsn: str, chosen: Choice, limit: int) -> Listing:
-    """The newest letters, how many there are, and what stands still. Raises `Unavailable`."""
+    """The newest dead letters, how many there are, and the partitions that are stopped. Raises `Unavailable`."""
     async with store.opened(dsn) as conn:
         found = await store.listed(conn, chosen, limit)
-        return Listing(found, await store.counted(conn, chosen), await store.stopped(conn))
+        return Listing(found, await store.counts(conn, chosen), await store.stopped(conn))
 
 
 async def one(dsn: str, name: str) -> tuple[DeadLetter, bytes]:
-    """A letter with its bytes. Raises `Misconfigured` when there is none of that name, and `Unavailable`."""
+    """A dead letter with its bytes. Raises `Misconfigured` when there is none of that name, and `Unavailable`."""
     chosen = Choice(ids=(name,))
     async with store.opened(dsn) as conn:
         if found := await store.page(conn, chosen, _FIRST):
@@ -63,13 +63,13 @@ async def one(dsn: str, name: str) -> tuple[DeadLetter, bytes]:
 
 
 async def replay(postgres: str, kafka: str, chosen: Choice) -> int:
-    """Publish letters again, in the order of their places; how many. Raises `Unavailable`, with some of them done."""
+    """Publish dead letters again, ordered by origin; return how many. Raises `Unavailable`, with some of them done."""
     sender, done, after = Sender(kafka, CLIENT_ID), 0, _FIRST
     try:
         async with store.opened(postgres) as conn:
             while found := await store.page(conn, chosen, after):
                 await sender.send([_message(dead_letter, value) for dead_letter, value in found])
-                places = [_place(dead_letter) for dead_letter, _ in found]
+                places = [_origin(dead_letter) for dead_letter, _ in found]
                 await store.mark(conn, places)
                 done, after = done + len(found), places[-1]
     finally:
@@ -100,11 +100,11 @@ def rendered(found: Listing) -> Iterator[str]:
         yield "there are no such dead letters"
     for stop in found.stopped:
         yield f"stopped since {_text(stop.since)}: {stop.topic} {stop.partition} at {stop.offset}: {stop.reason}"
-        yield f"  when that is mended: tidegauge dead-letters resume {stop.topic} {stop.partition}"
+        yield f"  when the cause is mended: tidegauge dead-letters resume {stop.topic} {stop.partition}"
 
 
 def described(dead_letter: DeadLetter, value: bytes) -> Iterator[str]:
-    """A letter with the beginning of its bytes, line by line."""
+    """A dead letter with the beginning of its bytes, line by line."""
     yield f"origin    {dead_letter.topic}, partition {dead_letter.partition}, offset {dead_letter.offset}"
     yield f"code      {dead_letter.code}"
     yield f"reason    {dead_letter.reason}"
@@ -120,11 +120,11 @@ def described(dead_letter: DeadLetter, value: bytes) -> Iterator[str]:
 
 
 def _message(dead_letter: DeadLetter, value: bytes) -> Message:
-    origin = wire.DeadLetter(*_place(dead_letter), dead_letter.code, dead_letter.reason, None)
+    origin = wire.DeadLetter(*_origin(dead_letter), dead_letter.code, dead_letter.reason, None)
     return Message(dead_letter.topic, dead_letter.partition, replayed(origin, value))
 
 
-def _place(dead_letter: DeadLetter) -> Place:
+def _origin(dead_letter: DeadLetter) -> Place:
     return dead_letter.topic, dead_letter.partition, dead_letter.offset
 
 

@@ -1,7 +1,6 @@
-"""Tenants: their keys and their limits. Only a key's hash goes to Postgres, the key itself is shown once.
+"""Tenants: their keys and their limits. Postgres holds a key's hash; the key itself is shown once.
 
-Limits are points a second and active series; each gateway heeds a change within a minute. The law: whoever reads the
-database cannot call the API.
+Limits are points a second and active series; each gateway applies a change within a minute.
 """
 
 import hashlib
@@ -24,7 +23,7 @@ INSERT INTO api_key (key_hash, tenant_id, scope, prefix)
 SELECT $1, tenant_id, $3, $4 FROM tenant WHERE name = $2
 ON CONFLICT (key_hash) DO NOTHING"""
 
-_LISTED = """
+_READ_ALL = """
 SELECT name, points_per_s, points_burst, max_series,
        ARRAY(SELECT prefix || '… ' || scope FROM api_key k WHERE k.tenant_id = t.tenant_id ORDER BY prefix) AS keys
 FROM tenant t ORDER BY name"""
@@ -70,10 +69,10 @@ async def store(dsn: str, tenant: str, keys: Mapping[str, Scope]) -> None:
             await connection.execute(_KEY, digest, tenant, scope, key[:PREFIX_LENGTH])
 
 
-async def listed(dsn: str) -> list[Tenant]:
+async def read_all(dsn: str) -> list[Tenant]:
     """All tenants by name. Raises `Unavailable`."""
     async with connections.single(dsn) as connection:
-        return [Tenant(*row) for row in await connection.fetch(_LISTED)]
+        return [Tenant(*row) for row in await connection.fetch(_READ_ALL)]
 
 
 async def limit(dsn: str, tenant: str, change: Change) -> None:
@@ -83,7 +82,7 @@ async def limit(dsn: str, tenant: str, change: Change) -> None:
             raise Misconfigured(f"there is no tenant {tenant!r}: `tidegauge tenant list` names them")
 
 
-def told(tenants: Sequence[Tenant]) -> list[str]:
+def table(tenants: Sequence[Tenant]) -> list[str]:
     """A line for each tenant, under a heading."""
     lines = [("tenant", "points/s", "burst", "series", "keys")]
     lines += [

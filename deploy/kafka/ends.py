@@ -1,7 +1,4 @@
-"""Where the logs end now.
-
-Offsets are Kafka's. The law: nothing is read and no group is joined, so that looking disturbs nobody.
-"""
+"""The end offsets of topics: a read that joins no consumer group and consumes no record."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,7 +10,7 @@ from shared.errors import Unavailable
 from shared.runtime.kafka import FAILURES, REQUEST_S
 
 LIMIT_S = 20.0
-"""How long the whole look may take."""
+"""How long the whole request may take."""
 
 _REQUEST_MS = int(REQUEST_S * 1000)
 

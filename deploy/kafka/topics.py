@@ -1,7 +1,7 @@
-"""Creates the topics that `shared/wire/topics.py` declares, and holds the broker to the declaration.
+"""Creates the topics that `shared/wire/topics.py` declares, and compares those that exist with the declaration.
 
-The law: after `create`, each topic exists with the partitions and settings declared; a topic that differs is an error,
-never silently changed, since series are routed by its partitions.
+Invariant: after `create`, each topic exists with the declared partitions and settings. A topic that differs is an error
+and is never changed, because series are routed by its partitions.
 """
 
 import asyncio
@@ -74,7 +74,7 @@ async def _until_visible(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) ->
     names = [topic.name for topic in topics]
     try:
         async with asyncio.timeout(VISIBLE_S):
-            # The broker tells nobody when a leader is found; one must ask.
+            # The broker does not announce that a leader is found; a client must ask.
             while not all(map(_is_led, await admin.describe_topics(names))):  # noqa: ASYNC110
                 await asyncio.sleep(_POLL_S)
     except TimeoutError:

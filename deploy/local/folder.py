@@ -1,7 +1,7 @@
-"""The state folder `.tidegauge/`: where data, logs and memories lie, and who may use it.
+"""The state folder `.tidegauge/`: paths of data and logs, small remembered files, and the lock.
 
-One system a folder. The lock is the kernel's, so it is gone with its holder, however that one ends. The law: what lies
-here is touched only by the holder of the lock.
+One system runs in a folder at a time. The kernel holds the lock and releases it when its holder ends, however that
+happens. Invariant: a second supervisor in the same folder is refused before it touches a file.
 """
 
 import fcntl

@@ -1,7 +1,4 @@
-"""Ctrl-C and SIGTERM: the first ends the run tidily, the second at once.
-
-The law: whichever it is, no process is left behind.
-"""
+"""Ctrl-C and SIGTERM: the first ends the run tidily, the second kills every child and exits at once."""
 
 import os
 import signal

@@ -1,7 +1,7 @@
 """Free ports on loopback, remembered from run to run.
 
-Which port is looked at first follows from the folder's name, so that two copies seldom look at the same. The law: a
-port that the user has set is never replaced by another; a remembered one is, when a stranger has taken it.
+The search for a port starts at a number that follows from the folder's name, so that two copies seldom collide.
+Invariant: a port that the user has set is never replaced; a remembered one is replaced when another program has it.
 """
 
 import socket

@@ -1,7 +1,7 @@
 """A child process: started, signalled, waited for, its log kept.
 
-Spans are seconds. A child leads a session of its own, so that Ctrl-C reaches only the supervisor. The law: no child
-outlives the supervisor, not even when that one is SIGKILLed (Linux; elsewhere the next run ends what is left).
+Spans are seconds. A child leads a session of its own, so that Ctrl-C reaches only the supervisor. Invariant: no child
+outlives the supervisor, even when SIGKILL ends that one (on Linux; elsewhere the next run ends what is left).
 """
 
 import contextlib
@@ -129,6 +129,6 @@ class Child:
             lines = log.read().decode(errors="replace").splitlines()
         return "\n".join(f"  | {line}" for line in lines[-TAIL_LINES:]) or "  | (it wrote nothing)"
 
-    def obituary(self) -> Died:
+    def exit_error(self) -> Died:
         """The error that says how it died and shows the end of its log."""
         return Died(f"{self.name} ended with code {self.exit_code}; the end of {self.log}:\n{self.log_end()}")

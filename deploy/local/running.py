@@ -1,6 +1,6 @@
-"""What a running system tells others: its addresses and keys, as shell exports.
+"""The addresses and keys of the system that runs in a folder, as shell exports; and how to stop it.
 
-The law: a system that has ended tells nothing, whatever its files still say.
+Spans are seconds. The lock of the folder decides whether a system runs; the remembered addresses alone do not.
 """
 
 import os
@@ -16,7 +16,7 @@ from shared.runtime.clock import monotonic_s
 MEMORY = "running.json"
 
 POLL_S = 0.03
-"""Time between two looks whether a system has ended."""
+"""Time between two checks whether a system has ended."""
 
 DOWN_S = 60.0
 """How long a running system may take to stop."""

@@ -1,6 +1,6 @@
-"""`tidegauge sink`: a receiver for trying out, which prints a line for each alert that it is told of.
+"""`tidegauge sink`: a webhook that prints a line for each alert it receives.
 
-It takes Alertmanager's webhook payload, version 4. The law: whatever comes in, it answers and lives on.
+It takes Alertmanager's webhook payload, version 4. Invariant: no request, however malformed, ends it.
 """
 
 import sys
@@ -32,7 +32,7 @@ SILENCE_S = 10.0
 """How long a connection may be silent."""
 
 REMEMBERED = 10_000
-"""Keys remembered, so that a repeat is told from a page."""
+"""Keys remembered, so that a repeat is recognised."""
 
 SHOWN = 200
 """Letters shown of what is wrong."""
@@ -53,7 +53,7 @@ class Alert(msgspec.Struct):
 
 
 class Payload(msgspec.Struct):
-    """What a webhook is told."""
+    """The body of a webhook request."""
 
     alerts: list[Alert]
 
@@ -88,7 +88,7 @@ class Sink(ThreadingHTTPServer):
         self._one_at_a_time = Lock()
 
     def seen(self, key: str) -> bool:
-        """Whether this key was told before; it is from now on."""
+        """Whether this key came before; remembers it."""
         with self._one_at_a_time:
             known = key in self._keys
             self._keys[key] = None

@@ -1,6 +1,6 @@
 """The local servers together: Kafka, Postgres and Redis of one folder, started at once, stopped in reverse.
 
-Spans are seconds. The law: leaving the `with` block leaves no process behind, whatever happened inside.
+Spans are seconds. Invariant: leaving the `with` block leaves no process behind, whatever happened inside.
 """
 
 import os
@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.local import kafka, postgres, redis
 from deploy.local.folder import StateFolder
 from deploy.local.leftovers import end_leftovers
 from deploy.local.ports import Ports
-from deploy.local.prerequisites import Say
-from deploy.local.server import GivenServer, OwnServer, Recipe, Server
+from deploy.local.servers import kafka, postgres, redis
+from deploy.local.servers.prerequisites import Say
+from deploy.local.servers.server import GivenServer, OwnServer, Recipe, Server
 
 __all__ = ["Stack"]
 

@@ -1,6 +1,6 @@
-"""Dead letters in Postgres, and the partitions that their breakers have stopped.
+"""The dead letters in Postgres, as the command line reads, marks and resumes them.
 
-Times are `timestamptz`. The law: a letter is never deleted or changed here, it is only marked as published again.
+Times are `timestamptz`. A dead letter is never deleted or changed here, only marked as replayed.
 """
 
 from collections.abc import Sequence
@@ -68,7 +68,7 @@ Place: TypeAlias = tuple[str, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which letters are meant; None: any."""
+    """The dead letters that are meant; None: any."""
 
     topic: str | None = None
     code: str | None = None
@@ -127,7 +127,7 @@ async def listed(conn: Connection, choice: Choice, limit: int) -> list[DeadLette
     return [DeadLetter(*row) for row in await conn.fetch(_LISTED, *_arguments(choice), limit)]
 
 
-async def counted(conn: Connection, choice: Choice) -> list[Count]:
+async def counts(conn: Connection, choice: Choice) -> list[Count]:
     """How many there are, by topic and code."""
     return [Count(*row) for row in await conn.fetch(_COUNTED, *_arguments(choice))]
 

@@ -20,7 +20,7 @@ from services.aggregator.service import Work
 from services.aggregator.settings import Settings
 from shared.errors import Unavailable
 from shared.model.bound import Bound
-from shared.postgres import connections, maintenance
+from shared.postgres import connections, maintenance, schema
 from shared.runtime import instruments, redis
 from shared.runtime.clock import monotonic_s, now_ms
 from shared.runtime.kafka import Sender
@@ -53,6 +53,7 @@ async def run(settings: Settings) -> None:
     client = redis.client(settings.redis)
     topic = WindowTopic(sender, settings.topic_prefix)
     pump = Pump(Aggregation(RollupTables(), repeats.BatchIds(), topic), Ownership(pool, owner))
+    await schema.require(pool, stopping)
     await maintenance.begin(pool, (*MAINTENANCE, *repeats.MAINTENANCE), stopping)
     keys = LiveKeys(client, settings.topic_prefix)
     live_sender = Sender(settings.kafka, f"{owner}-live")
@@ -98,10 +99,10 @@ async def _watch(pump: Pump[Work], watch: LedgerWatch, first: Key) -> None:
             continue
         try:
             if looked_s is None or monotonic_s() - looked_s >= LOOK_S:
-                if found := await watch.look():
+                if found := await watch.check():
                     _log.error("the ledger does not close", tenants=len({one.tenant_id for one in found}))
                 looked_s = monotonic_s()
-            await watch.tell(now_ms())
+            await watch.publish(now_ms())
         except Unavailable as problem:
             _log.warning("the ledger was not watched", problem=str(problem))
 

@@ -19,7 +19,7 @@ from services.alerts.ports import Receiver
 from services.alerts.service import MAX_ALERTS, MAX_KNOWN, AlertWork, PartitionAlerts
 from services.alerts.settings import Settings, webhooks
 from shared.model.bound import Bound
-from shared.postgres import connections, maintenance
+from shared.postgres import connections, maintenance, schema
 from shared.runtime import instruments
 from shared.runtime.kafka import Sender
 from shared.runtime.lifecycle import background, stop_event
@@ -49,6 +49,7 @@ async def run(settings: Settings) -> None:
     sender = Sender(settings.kafka, owner)
     dead = DeadLetters(sender, settings.topic_prefix)
     alerting = Alerting(file.rule_set, AlertTables(receivers), dead, lambda: _wake(deliveries))
+    await schema.require(pool, stopping)
     await maintenance.begin(pool, MAINTENANCE, stopping)
     running = [background(delivery.run(), f"receiver {delivery.receiver.name}") for delivery in deliveries]
     group = Group(settings.kafka, settings.topic_prefix + GROUP, (topic,), owner)

@@ -27,17 +27,17 @@ from services.gateway.query import app as query
 from services.gateway.query.system.postgres import StoppedPartitions
 from services.gateway.settings import Settings
 from shared.errors import Unavailable
-from shared.postgres import connections, planning
+from shared.postgres import connections, planning, schema
 from shared.postgres.connections import reachable
 from shared.runtime import lifecycle, redis
 from shared.runtime.retry import spread
 from shared.wire.topics import TOPICS
 
-POOL_SIZE = 8
-"""Connections to Postgres: look-ups of keys and queries."""
+POOL_SIZE = 4
+"""Connections to Postgres: look-ups of keys, checkpoints and breakers."""
 
-REPORTS_SIZE = 4
-"""Connections for funnels, alerts and dashboards: their own, so that no key waits for a report."""
+REPORTS_SIZE = 8
+"""Connections for windows, funnels, alerts and dashboards: their own, so that no key waits for a report."""
 
 GRACE_S = 11
 """How long requests under way may take after SIGTERM; above the produce deadline."""
@@ -82,7 +82,7 @@ async def build(settings: Settings) -> Gateway:
 
     rest = framework()
     openapi.document(rest)
-    rest.include_router(query.windows(key_cache, pool, cache, half.points.publisher.partitions, prefix))
+    rest.include_router(query.windows(key_cache, tables, cache, half.points.publisher.partitions, prefix))
     rest.include_router(http_health.router(half.refusal, lambda: key_cache.ever_found, probes))
     for routes in query.reports(key_cache, tables, prefix):
         rest.include_router(routes)
@@ -104,6 +104,7 @@ async def run(settings: Settings) -> None:
     """Serve until SIGTERM, then finish what was begun."""
     stopping = lifecycle.stop_event()
     gateway = await build(settings)
+    checking = schema.require_beside(gateway.pool, stopping)
     publishing = gateway.intake.begin()
     config = uvicorn.Config(
         gateway, settings.host, settings.port, loop="none", lifespan="off",
@@ -125,3 +126,4 @@ async def run(settings: Settings) -> None:
     await gateway.cache.aclose()
     gateway.tables.terminate()
     gateway.pool.terminate()
+    await checking

@@ -10,7 +10,7 @@ from services.ingest.adapters.kafka import DerivedTopic
 from services.ingest.adapters.postgres import MAINTENANCE, EventTables
 from services.ingest.adapters.stream import Ingestion
 from services.ingest.settings import Settings
-from shared.postgres import connections, maintenance, planning
+from shared.postgres import connections, maintenance, planning, schema
 from shared.runtime import instruments
 from shared.runtime.kafka import Sender
 from shared.runtime.lifecycle import stop_event
@@ -32,6 +32,7 @@ async def run(settings: Settings) -> None:
     sender = Sender(settings.kafka, owner)
     topic = DerivedTopic(sender, settings.topic_prefix)
     pump = Pump(Ingestion(EventTables(), topic), Ownership(pool, owner))
+    await schema.require(pool, stopping)
     await maintenance.begin(pool, MAINTENANCE, stopping)
     prefix = settings.topic_prefix
     group = Group(settings.kafka, prefix + GROUP, (prefix + EVENTS.name,), owner)

@@ -1,1 +1,1 @@
-"""One room for Postgres: connections, errors, instants, planning, binary COPY and maintenance of tables."""
+"""One room for Postgres: connections, errors, instants, planning, binary COPY, maintenance, and the schema accepted."""

@@ -21,7 +21,7 @@ FROM unnest($1::text[], $2::integer[], $3::bigint[]) AS at (topic, partition, ne
     LEFT JOIN breaker b USING (topic, partition)
 """
 
-_TELL = """
+_RECORD_TRIPS = """
 INSERT INTO breaker AS stored (topic, partition, stopped_at, reason, stopped_since)
 SELECT *, now() FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::text[])
 ON CONFLICT (topic, partition) DO UPDATE
@@ -46,10 +46,10 @@ async def recall(conn: Connection, stored: Mapping[Key, Stored]) -> dict[Key, St
     }
 
 
-async def tell(conn: Connection, trips: Mapping[Key, BreakerTrip]) -> dict[Key, int]:
-    """Tell that these partitions are stopped; up to which offset an operator lets each of them through."""
+async def record_trips(conn: Connection, trips: Mapping[Key, BreakerTrip]) -> dict[Key, int]:
+    """Record that these partitions are stopped; return the offset up to which an operator lets bad messages pass."""
     rows = [(*key, *trip) for key, trip in trips.items()]
     columns = list(map(list, zip(*rows, strict=True)))
-    await conn.execute(_TELL, *columns)
+    await conn.execute(_RECORD_TRIPS, *columns)
     found = await conn.fetch(_RESUME_OFFSET, *columns[:2])
     return {Key(topic, partition): resume_offset for topic, partition, resume_offset in found}

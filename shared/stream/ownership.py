@@ -120,7 +120,7 @@ class Ownership:
     async def stopped(self, trips: Mapping[Key, BreakerTrip]) -> dict[Key, int]:
         """Tell that partitions are stopped; up to which offset an operator lets each through. Raises `Unavailable`."""
         async with connection(self._pool) as conn:
-            return await breaker_store.tell(conn, trips)
+            return await breaker_store.record_trips(conn, trips)
 
 
 async def _move(conn: Connection, cuts: Sequence[Cut[Any]]) -> frozenset[Key]:

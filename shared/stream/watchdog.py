@@ -15,7 +15,7 @@ from shared.runtime.lifecycle import background, die
 STALL_S = 10.0
 """How long the event loop may stand still."""
 
-LOOK_EVERY_S = 1.0
+CHECK_EVERY_S = 1.0
 """Time between two looks; a look that comes much later means that the process itself was frozen."""
 
 Symptom = Callable[[], str | None]
@@ -45,19 +45,19 @@ class Watchdog:
     async def _beats(self) -> None:
         while True:
             self.beat()
-            await asyncio.sleep(LOOK_EVERY_S / 2)
+            await asyncio.sleep(CHECK_EVERY_S / 2)
 
     def _run(self) -> None:
         before = monotonic_s()
         while True:
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(CHECK_EVERY_S)
             now = monotonic_s()
-            self.look(now, now - before)
+            self.check(now, now - before)
             before = now
 
-    def look(self, now_s: float, since_last_s: float) -> None:
-        """Judge the state at `now_s`, `since_last_s` after the previous look."""
-        if since_last_s > 3 * LOOK_EVERY_S:
+    def check(self, now_s: float, since_last_s: float) -> None:
+        """Judge the state at `now_s`, `since_last_s` after the previous check."""
+        if since_last_s > 3 * CHECK_EVERY_S:
             self.beat_s += since_last_s
             self._since.clear()
             return

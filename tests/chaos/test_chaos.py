@@ -1,6 +1,6 @@
 """Whatever is killed or frozen, each point of each batch counts once: `make chaos` draws thirty runs of two minutes.
 
-TIDEGAUGE_CHAOS_RUNS and TIDEGAUGE_CHAOS_S say how many and how long; TIDEGAUGE_SEED=n draws the strikes of run n alone.
+TIDEGAUGE_CHAOS_RUNS and TIDEGAUGE_CHAOS_S say how many and how long; TIDEGAUGE_SEED=n draws the faults of run n alone.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ import pytest
 from deploy.local.stack import Stack
 from shared.model.window import TIERS_MS, start_of
 from shared.runtime.lifecycle import EXIT_GIVEN_UP
-from tests.support.clients import Clients
-from tests.support.stage import Stage
-from tests.support.strikes import strikes
+from tests.support.load.clients import Clients
+from tests.support.processes.cluster import Cluster
+from tests.support.processes.faults import faults
 
 RUNS = int(os.environ.get("TIDEGAUGE_CHAOS_RUNS", "2"))
 LENGTH_S = float(os.environ.get("TIDEGAUGE_CHAOS_S", "120"))
@@ -29,40 +29,40 @@ pytestmark = [pytest.mark.servers, pytest.mark.chaos, pytest.mark.timeout(LENGTH
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_every_point_counts_once_in_a_run_of_chaos(stack: Stack, tmp_path: Path, seed: int) -> None:
     """Workers, gateways, Kafka, Postgres and Redis are killed and frozen at random; clients repeat until answered."""
-    async with Stage(stack, tmp_path) as stage:
-        clients = Clients(stage.urls, stage.key, random.Random(seed))
+    async with Cluster(stack, tmp_path) as cluster:
+        clients = Clients(cluster.urls, cluster.key, random.Random(seed))
         try:
-            await suffered(stage, clients, seed)
-            await stage.counted(clients)
-            await assert_exact(stage, clients)
+            await with_faults(cluster, clients, seed)
+            await cluster.counted(clients)
+            await assert_exact(cluster, clients)
         except BaseException as problem:
             problem.add_note(
-                "\n".join((f"seed {seed}, {LENGTH_S:g} s, {clients.points} points", *stage.story))
+                "\n".join((f"seed {seed}, {LENGTH_S:g} s, {clients.points} points", *cluster.fault_log))
             )
             raise
-        assert {EXIT_GIVEN_UP} >= stage.exits, "a process ended in a way of its own"
+        assert {EXIT_GIVEN_UP} >= cluster.exits, "a process ended in a way of its own"
 
 
-async def suffered(stage: Stage, clients: Clients, seed: int) -> None:
-    """The strikes are over, and everything that clients had begun is answered."""
+async def with_faults(cluster: Cluster, clients: Clients, seed: int) -> None:
+    """The faults are over, and everything that clients had begun is answered."""
     ended = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(clients.send(CLIENTS, ended))
-        await stage.suffer(strikes(seed, LENGTH_S))
-        await stage.answers()
+        await cluster.inject(faults(seed, LENGTH_S))
+        await cluster.answers()
         ended.set()
 
 
-async def assert_exact(stage: Stage, clients: Clients) -> None:
+async def assert_exact(cluster: Cluster, clients: Clients) -> None:
     """Each point counts once in every window that has closed, and none of these is missing."""
-    until_ms = await stage.watermark_ms()
-    assert await stage.windows(TIERS_MS[0]) == dict(clients.expected)
+    until_ms = await cluster.watermark_ms()
+    assert await cluster.windows(TIERS_MS[0]) == dict(clients.expected)
     for resolution_ms in TIERS_MS[1:]:
         merged = Counter[tuple[int, int]]()
         for (start_ms, series), total in clients.expected.items():
             merged[start_of(start_ms, resolution_ms), series] += total
         closed = {place: total for place, total in merged.items() if place[0] + resolution_ms <= until_ms}
-        found = await stage.windows(resolution_ms)
+        found = await cluster.windows(resolution_ms)
         assert closed
         # More may close while we look; what is there must be right.
         assert closed.items() <= found.items() <= merged.items()

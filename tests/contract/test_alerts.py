@@ -21,10 +21,10 @@ import pytest_asyncio
 from deploy.local.stack import Stack
 from shared.wire import alerts, rollups
 from shared.wire.topics import ALERTS, WINDOWS
-from tests.support.rig import PARTITIONS, Rig, Worker
-from tests.support.story import RULES, Story
+from tests.support.http.webhook import ReceivedRequest, Reply, Webhook
+from tests.support.load.timeline import RULES, Timeline
+from tests.support.processes.harness import PARTITIONS, Harness, Worker
 from tests.support.wait import until
-from tests.support.webhook import ReceivedRequest, Reply, Webhook
 
 pytestmark = pytest.mark.servers
 
@@ -45,44 +45,44 @@ FREEZE_S = 1.0
 
 
 @dataclass
-class Watch:
+class Run:
     """One system: its workers, what they read and whom they tell."""
 
-    rig: Rig
-    story: Story
+    harness: Harness
+    timeline: Timeline
     webhook: Webhook
     chance: random.Random = field(default_factory=lambda: random.Random(SEED))
 
     async def windows(self, count: int) -> None:
         """So many windows."""
         for _ in range(count):
-            await self.story.window()
+            await self.timeline.window()
 
     async def told_all(self) -> None:
-        """Bring the story to its end and check that everybody has heard it."""
-        await self.story.finish()
-        await self.rig.caught_up()
+        """Bring the timeline to its end and check that everybody has heard it."""
+        await self.timeline.finish()
+        await self.harness.caught_up()
         await until(self._all_delivered, "every notification is delivered")
-        audit = await self.rig.sql(
+        audit = await self.harness.sql(
             "SELECT rule, series_id, episode_ms, transition, key FROM alert_event WHERE series_id = ANY($1) "
             "ORDER BY episode_ms, at_ms, transition",
-            list(self.story.series),
+            list(self.timeline.series),
         )
         found = Counter(
             (row["rule"], row["series_id"], row["episode_ms"], row["transition"]) for row in audit
         )
         alert_of = {row["key"]: (row["rule"], row["series_id"]) for row in audit}
         spoken = [row["key"] for row in audit if row["transition"] in {"firing", "resolved"}]
-        topic = [event.id for event in await published(self.rig.kafka, self.rig.prefix + ALERTS.name)]
+        topic = [event.id for event in await published(self.harness.kafka, self.harness.prefix + ALERTS.name)]
 
-        assert self.story.expected() == found
+        assert self.timeline.expected() == found
         assert len(audit) == len(alert_of)
         assert by_alert(spoken, alert_of) == without_repeats(by_alert(self.webhook.keys, alert_of))
         assert by_alert(spoken, alert_of) == without_repeats(by_alert(topic, alert_of))
 
     async def _all_delivered(self) -> bool:
         query = "SELECT count(*) AS left FROM notification WHERE topic = $1 AND delivered_at IS NULL"
-        return bool((await self.rig.sql(query, self.rig.topic))[0]["left"] == 0)
+        return bool((await self.harness.sql(query, self.harness.topic))[0]["left"] == 0)
 
     async def pause(self, longest_s: float) -> None:
         """A random moment; being random is its purpose."""
@@ -128,26 +128,26 @@ def write(file: Path, text: str) -> None:
 
 
 @asynccontextmanager
-async def watching(stack: Stack, folder: Path, seed: int, runtime: str = "aiokafka") -> AsyncIterator[Watch]:
+async def watching(stack: Stack, folder: Path, seed: int, runtime: str = "aiokafka") -> AsyncIterator[Run]:
     """A system of its own."""
     write(folder / "rules.yml", RULES)
     tenant_id = random.SystemRandom().randrange(1 << 40)
     with Webhook() as webhook:
         settings = {"ALERTS_RULES": str(folder / "rules.yml"), "ALERTS_WEBHOOKS": f"pager={webhook.url}"}
-        rig = Rig(
+        harness = Harness(
             stack.kafka, stack.postgres, stack.redis, runtime, f"t{tenant_id}.", tenant_id, folder, "alerts", WINDOWS,
             settings,
         )  # fmt: skip
-        await rig.create()
+        await harness.create()
         try:
-            async with Story(stack.kafka, rig.topic, PARTITIONS, tenant_id, seed) as story:
-                yield Watch(rig, story, webhook, random.Random(seed))
+            async with Timeline(stack.kafka, harness.topic, PARTITIONS, tenant_id, seed) as timeline:
+                yield Run(harness, timeline, webhook, random.Random(seed))
         finally:
-            await rig.remove()
+            await harness.remove()
 
 
 @pytest_asyncio.fixture
-async def watch(stack: Stack, tmp_path: Path) -> AsyncIterator[Watch]:
+async def watch(stack: Stack, tmp_path: Path) -> AsyncIterator[Run]:
     """A system without a worker yet."""
     async with watching(stack, tmp_path, SEED) as made:
         yield made
@@ -165,60 +165,60 @@ async def _disturbed(stack: Stack, folder: Path, seed: int) -> None:
     async with watching(stack, folder, seed) as watch:
         moments = [kind for kind, times in MOMENTS.items() for _ in range(times)]
         watch.chance.shuffle(moments)
-        worker = await watch.rig.worker()
-        await watch.rig.owned_by(worker)
+        worker = await watch.harness.worker()
+        await watch.harness.owned_by(worker)
         for moment in moments:
             worker = await HAPPENS[moment](watch, worker)
-            await watch.rig.caught_up()
+            await watch.harness.caught_up()
         await watch.told_all()
 
 
-async def _killed(watch: Watch, worker: Worker) -> Worker:
+async def _killed(watch: Run, worker: Worker) -> Worker:
     """It is killed somewhere between reading and telling."""
-    await watch.story.open()
+    await watch.timeline.open()
     await watch.pause(MOMENT_S)
-    closing = asyncio.create_task(watch.story.close())
+    closing = asyncio.create_task(watch.timeline.close())
     await watch.pause(MOMENT_S)
     worker.signal(signal.SIGKILL)
     await closing
-    return await watch.rig.worker()
+    return await watch.harness.worker()
 
 
-async def _killed_while_telling(watch: Watch, worker: Worker) -> Worker:
+async def _killed_while_telling(watch: Run, worker: Worker) -> Worker:
     """It is killed while the webhook has its request and it has no answer."""
     await _strike(watch, lambda: worker.signal(signal.SIGKILL))
-    return await watch.rig.worker()
+    return await watch.harness.worker()
 
 
-async def _frozen(watch: Watch, worker: Worker) -> Worker:
+async def _frozen(watch: Run, worker: Worker) -> Worker:
     """It stands still for a moment somewhere between reading and telling."""
-    await watch.story.open()
+    await watch.timeline.open()
     await watch.pause(MOMENT_S)
     worker.signal(signal.SIGSTOP)
-    await watch.story.close()
+    await watch.timeline.close()
     await watch.pause(FREEZE_S)
     worker.signal(signal.SIGCONT)
     return worker
 
 
-async def _frozen_while_telling(watch: Watch, worker: Worker) -> Worker:
+async def _frozen_while_telling(watch: Run, worker: Worker) -> Worker:
     """It stands still while the webhook answers."""
     await _strike(watch, lambda: worker.signal(signal.SIGSTOP))
-    await watch.story.window()
+    await watch.timeline.window()
     await watch.pause(FREEZE_S)
     worker.signal(signal.SIGCONT)
     return worker
 
 
-async def _frozen_for_long(watch: Watch, worker: Worker) -> Worker:
+async def _frozen_for_long(watch: Run, worker: Worker) -> Worker:
     """It stands still until another one has taken over, and finds all partitions lost when it wakes."""
-    other = await watch.rig.worker()
-    await watch.rig.owned_by(worker, other)
+    other = await watch.harness.worker()
+    await watch.harness.owned_by(worker, other)
     await _strike(watch, lambda: worker.signal(signal.SIGSTOP))
-    await watch.rig.owned_by(other)
+    await watch.harness.owned_by(other)
     await watch.windows(2)
     worker.signal(signal.SIGCONT)
-    await watch.rig.owned_by(worker, other)
+    await watch.harness.owned_by(worker, other)
     other.signal(signal.SIGTERM)
     await watch.windows(1)
     assert await other.ended(TERMINATE_S) == 0
@@ -234,8 +234,8 @@ HAPPENS = {
 }
 
 
-async def _strike(watch: Watch, blow: Callable[[], None]) -> None:
-    """Go on with the story until the webhook is told something; the blow falls before it answers."""
+async def _strike(watch: Run, blow: Callable[[], None]) -> None:
+    """Go on with the timeline until the webhook is told something; the blow falls before it answers."""
     struck = Event()
 
     def once(_: ReceivedRequest) -> Reply:
@@ -246,7 +246,7 @@ async def _strike(watch: Watch, blow: Callable[[], None]) -> None:
 
     watch.webhook.otherwise = once
     while not struck.is_set():
-        await watch.story.window()
+        await watch.timeline.window()
         await asyncio.to_thread(struck.wait, MOMENT_S)
     watch.webhook.otherwise = lambda _: Reply()
 
@@ -256,29 +256,29 @@ async def test_a_story_is_told(stack: Stack, tmp_path: Path, runtime: str) -> No
     """On both runtimes; a worker that is told to stop leaves nothing undone that its successor does not do."""
     async with watching(stack, tmp_path, SEED, runtime) as watch:
         await watch.windows(5)
-        first = await watch.rig.worker()
-        await watch.rig.caught_up()
+        first = await watch.harness.worker()
+        await watch.harness.caught_up()
         await watch.windows(5)
         first.signal(signal.SIGTERM)
         await watch.windows(5)
         code = await first.ended(TERMINATE_S)
-        await watch.rig.worker()
+        await watch.harness.worker()
         await watch.told_all()
 
     assert code == 0
 
 
-async def test_a_receiver_that_hangs_delays_neither_others_nor_a_stop(watch: Watch) -> None:
+async def test_a_receiver_that_hangs_delays_neither_others_nor_a_stop(watch: Run) -> None:
     """The pager hears everything, and a worker that is told to stop does not wait for an answer that never comes."""
     never = Event()
     with Webhook() as stuck:
         stuck.otherwise = lambda _: Reply(release=never)
-        named = f"stuck={stuck.url},{watch.rig.settings['ALERTS_WEBHOOKS']}"
-        watch.rig.settings = {**watch.rig.settings, "ALERTS_WEBHOOKS": named}
-        worker = await watch.rig.worker()
+        named = f"stuck={stuck.url},{watch.harness.settings['ALERTS_WEBHOOKS']}"
+        watch.harness.settings = {**watch.harness.settings, "ALERTS_WEBHOOKS": named}
+        worker = await watch.harness.worker()
         await watch.windows(5)
-        await watch.story.finish()
-        told = {change for change in watch.story.expected() if change[-1] in {"firing", "resolved"}}
+        await watch.timeline.finish()
+        told = {change for change in watch.timeline.expected() if change[-1] in {"firing", "resolved"}}
 
         async def heard() -> bool:
             return len(set(watch.webhook.keys)) == len(told)
@@ -291,11 +291,11 @@ async def test_a_receiver_that_hangs_delays_neither_others_nor_a_stop(watch: Wat
     assert (0, True) == (code, len(stuck.keys) >= 8)
 
 
-async def test_postgres_is_killed_and_comes_back(watch: Watch, stack: Stack) -> None:
+async def test_postgres_is_killed_and_comes_back(watch: Run, stack: Stack) -> None:
     """Workers outlive it, and nothing that was or is to be told is lost."""
-    worker = await watch.rig.worker()
+    worker = await watch.harness.worker()
     await watch.windows(5)
-    await watch.rig.caught_up()
+    await watch.harness.caught_up()
     stack.servers["postgres"].kill()
     await watch.windows(5)
     stack.servers["postgres"].start()
@@ -305,25 +305,25 @@ async def test_postgres_is_killed_and_comes_back(watch: Watch, stack: Stack) -> 
     assert [] == worker.exits
 
 
-async def test_foreign_records_become_one_dead_letter_each(watch: Watch) -> None:
+async def test_foreign_records_become_one_dead_letter_each(watch: Run) -> None:
     """Their neighbours are judged, and they are kept once, even when the worker is killed in between."""
     await watch.windows(3)
-    await watch.story.open()
-    series = list(watch.story.series)
-    stranger = rollups.encode(watch.story.windows(1, series, final=True))
-    spoilt = watch.story.windows(0, series, final=True)
-    spoilt.series = [b"\x81" + packed for packed in spoilt.series]
+    await watch.timeline.open()
+    series = list(watch.timeline.series)
+    stranger = rollups.encode(watch.timeline.windows(1, series, final=True))
+    malformed = watch.timeline.windows(0, series, final=True)
+    malformed.series = [b"\x81" + packed for packed in malformed.series]
     far = rollups.encode(rollups.tick(0, 0, 1 << 62))
-    values = (b"\xc1", b"", b"{}", stranger, rollups.encode(spoilt), far)
-    placed = [await watch.story.send(0, value) for value in values]
-    worker = await watch.rig.worker()
-    await watch.rig.caught_up()
+    values = (b"\xc1", b"", b"{}", stranger, rollups.encode(malformed), far)
+    placed = [await watch.timeline.send(0, value) for value in values]
+    worker = await watch.harness.worker()
+    await watch.harness.caught_up()
     worker.signal(signal.SIGKILL)
-    await watch.story.close()
-    await watch.rig.worker()
+    await watch.timeline.close()
+    await watch.harness.worker()
     await watch.told_all()
-    codes = await watch.rig.sql(
-        'SELECT "offset", code FROM dead_letter WHERE topic = $1 ORDER BY 1', watch.rig.topic
+    codes = await watch.harness.sql(
+        'SELECT "offset", code FROM dead_letter WHERE topic = $1 ORDER BY 1', watch.harness.topic
     )
 
     assert list(
@@ -331,11 +331,11 @@ async def test_foreign_records_become_one_dead_letter_each(watch: Watch) -> None
     ) == [tuple(row) for row in codes]
 
 
-async def test_rules_change_while_it_runs(watch: Watch) -> None:
+async def test_rules_change_while_it_runs(watch: Run) -> None:
     """A sound file counts from now on; a wrong one is reported with its problems, and the old rules go on."""
-    file = Path(watch.rig.settings["ALERTS_RULES"])
-    worker = await watch.rig.worker()
-    await watch.rig.owned_by(worker)
+    file = Path(watch.harness.settings["ALERTS_RULES"])
+    worker = await watch.harness.worker()
+    await watch.harness.owned_by(worker)
     write(file, RULES.replace("> 5", ">> 5").replace("for: 20s", "for: long"))
     await _logged(worker, "rules not taken over")
     await watch.windows(3)
@@ -347,14 +347,14 @@ async def test_rules_change_while_it_runs(watch: Watch) -> None:
     write(file, RULES.replace("Peak", "Summit"))
     await _logged(worker, "rules taken over", 3)
     await watch.windows(3)
-    await watch.story.finish()
-    await watch.rig.caught_up()
-    found = await watch.rig.sql(
+    await watch.timeline.finish()
+    await watch.harness.caught_up()
+    found = await watch.harness.sql(
         "SELECT DISTINCT rule FROM alert_event WHERE series_id = ANY($1) AND transition = 'firing'",
-        list(watch.story.series),
+        list(watch.timeline.series),
     )
 
-    assert {"story/Peak", "story/Summit"} <= {row["rule"] for row in found}
+    assert {"timeline/Peak", "timeline/Summit"} <= {row["rule"] for row in found}
     log = worker.log.read_text()
     assert ([], True, True) == (
         worker.exits,

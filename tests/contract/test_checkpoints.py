@@ -16,8 +16,8 @@ from shared.postgres import connections
 from shared.stream.ownership import Outcome, Ownership
 from shared.stream.processor import Checkpoint, Cut, Key, Stored
 from shared.stream.pump import Checkpoints
-from tests.support.simulated_network import Network
-from tests.support.simulated_store import MemoryCheckpoints, MemoryStore
+from tests.support.simulated.network import Network
+from tests.support.simulated.store import MemoryCheckpoints, MemoryStore
 
 Owners = Callable[[str], Checkpoints]
 """The checkpoints as a process of this name sees them."""

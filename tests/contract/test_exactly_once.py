@@ -15,8 +15,8 @@ import pytest_asyncio
 from deploy.local.stack import Stack
 from shared.runtime.lifecycle import EXIT_GIVEN_UP
 from shared.wire.topics import MAX_MESSAGE_BYTES
-from tests.support.load import Load
-from tests.support.rig import PARTITIONS, Rig, under_load
+from tests.support.load.points import Load
+from tests.support.processes.harness import PARTITIONS, Harness, under_load
 from tests.support.wait import until
 
 SEED = int(os.environ.get("TIDEGAUGE_SEED", "1"))
@@ -30,14 +30,14 @@ OUTAGE_S = 60.0
 """How long Postgres is away."""
 
 
-def build(stack: Stack, folder: Path, runtime: str) -> Rig:
-    """A rig under a prefix of its own."""
+def build(stack: Stack, folder: Path, runtime: str) -> Harness:
+    """A harness under a prefix of its own."""
     tenant_id = random.SystemRandom().randrange(1 << 40)
-    return Rig(stack.kafka, stack.postgres, stack.redis, runtime, f"t{tenant_id}.", tenant_id, folder)
+    return Harness(stack.kafka, stack.postgres, stack.redis, runtime, f"t{tenant_id}.", tenant_id, folder)
 
 
 @pytest_asyncio.fixture(params=["aiokafka", "faust"])
-async def rig(request: pytest.FixtureRequest, stack: Stack, tmp_path: Path) -> AsyncIterator[Rig]:
+async def harness(request: pytest.FixtureRequest, stack: Stack, tmp_path: Path) -> AsyncIterator[Harness]:
     """A system of its own on each runtime."""
     made = build(stack, tmp_path, request.param)
     await made.create()
@@ -46,181 +46,181 @@ async def rig(request: pytest.FixtureRequest, stack: Stack, tmp_path: Path) -> A
 
 
 @pytest_asyncio.fixture
-async def load(rig: Rig) -> AsyncIterator[Load]:
-    """A load into the rig."""
-    async with rig.load(SEED) as made:
+async def load(harness: Harness) -> AsyncIterator[Load]:
+    """A load into the harness."""
+    async with harness.load(SEED) as made:
         yield made
 
 
-async def test_starts_from_the_stored_offsets(rig: Rig, load: Load) -> None:
+async def test_starts_from_the_stored_offsets(harness: Harness, load: Load) -> None:
     """A worker that comes later goes on where the checkpoint stands."""
     await load.rounds(10)
-    first = await rig.worker()
-    await rig.caught_up()
+    first = await harness.worker()
+    await harness.caught_up()
     first.signal(signal.SIGTERM)
     await first.ended(TERMINATE_S)
     await load.rounds(10)
-    await rig.worker()
+    await harness.worker()
 
-    await rig.exact(load)
-    assert dict.fromkeys(range(PARTITIONS), 2) == await rig.epochs()
+    await harness.exact(load)
+    assert dict.fromkeys(range(PARTITIONS), 2) == await harness.epochs()
 
 
-async def test_workers_join_and_leave(rig: Rig, load: Load) -> None:
+async def test_workers_join_and_leave(harness: Harness, load: Load) -> None:
     """From one to two to three and back to one: partitions move to those who join and from those who leave."""
-    first = await rig.worker()
-    await rig.owned_by(first)
+    first = await harness.worker()
+    await harness.owned_by(first)
     async with under_load(load):
-        second = await rig.worker()
-        await rig.owned_by(first, second)
-        third = await rig.worker()
-        await rig.owned_by(first, second, third)
+        second = await harness.worker()
+        await harness.owned_by(first, second)
+        third = await harness.worker()
+        await harness.owned_by(first, second, third)
         for leaving in (first, second):
             leaving.signal(signal.SIGTERM)
-        await rig.owned_by(third)
+        await harness.owned_by(third)
 
-    await rig.exact(load)
+    await harness.exact(load)
     assert [0, 0] == [await leaving.ended(TERMINATE_S) for leaving in (first, second)]
 
 
-async def test_worker_is_killed(rig: Rig, load: Load) -> None:
+async def test_worker_is_killed(harness: Harness, load: Load) -> None:
     """What a killed worker had folded but not committed is folded again by its successor."""
-    first, second = await rig.worker(), await rig.worker()
-    await rig.owned_by(first, second)
+    first, second = await harness.worker(), await harness.worker()
+    await harness.owned_by(first, second)
     async with under_load(load):
-        await rig.caught_up()
+        await harness.caught_up()
         first.signal(signal.SIGKILL)
-        await rig.owned_by(second)
+        await harness.owned_by(second)
 
-    await rig.exact(load)
+    await harness.exact(load)
 
 
-async def test_worker_freezes_and_wakes(rig: Rig, load: Load) -> None:
+async def test_worker_freezes_and_wakes(harness: Harness, load: Load) -> None:
     """A worker that was frozen for longer than its session cannot commit, and becomes a member again."""
-    first, second = await rig.worker(), await rig.worker()
-    await rig.owned_by(first, second)
+    first, second = await harness.worker(), await harness.worker()
+    await harness.owned_by(first, second)
     async with under_load(load):
-        await rig.caught_up()
+        await harness.caught_up()
         first.signal(signal.SIGSTOP)
-        await rig.owned_by(second)
+        await harness.owned_by(second)
         first.signal(signal.SIGCONT)
-        await rig.owned_by(first, second)
+        await harness.owned_by(first, second)
 
-    await rig.exact(load)
+    await harness.exact(load)
 
 
-async def test_commit_of_the_loser_is_refused(rig: Rig, load: Load) -> None:
+async def test_commit_of_the_loser_is_refused(harness: Harness, load: Load) -> None:
     """A commit that waits while another owner takes the epoch writes nothing, and the worker acquires anew."""
-    worker = await rig.worker()
-    await rig.owned_by(worker)
-    conn = await asyncpg.connect(rig.postgres)
+    worker = await harness.worker()
+    await harness.owned_by(worker)
+    conn = await asyncpg.connect(harness.postgres)
     async with conn.transaction():
-        await conn.execute("SELECT FROM partition_state WHERE topic = $1 FOR UPDATE", rig.topic)
+        await conn.execute("SELECT FROM partition_state WHERE topic = $1 FOR UPDATE", harness.topic)
         await load.rounds(10)
         await load.finish()
         await _blocked(conn)
         await conn.execute(
-            "UPDATE partition_state SET epoch = epoch + 1, owner = 'x-0' WHERE topic = $1", rig.topic
+            "UPDATE partition_state SET epoch = epoch + 1, owner = 'x-0' WHERE topic = $1", harness.topic
         )
     await conn.close()
 
-    await rig.exact(load)
+    await harness.exact(load)
     assert EXIT_GIVEN_UP in worker.exits
     assert '"event":"fenced"' in worker.log.read_text()
 
 
-async def test_acquisition_that_takes_too_long_ends_the_process(rig: Rig, load: Load) -> None:
+async def test_acquisition_that_takes_too_long_ends_the_process(harness: Harness, load: Load) -> None:
     """A worker that cannot take over in time says so and ends itself; its next start succeeds."""
-    worker = await rig.worker()
-    await rig.owned_by(worker)
+    worker = await harness.worker()
+    await harness.owned_by(worker)
     worker.signal(signal.SIGTERM)
     await worker.ended(TERMINATE_S)
-    async with slow(rig):
-        late = await rig.worker()
+    async with slow(harness):
+        late = await harness.worker()
         await until(late.has_ended, "the worker ends itself")
     await load.rounds(10)
 
-    await rig.exact(load)
+    await harness.exact(load)
     assert late.exits[0] == EXIT_GIVEN_UP
     assert "partitions could not be acquired" in late.log.read_text()
 
 
-async def test_undecodable_message_becomes_one_dead_letter(rig: Rig, load: Load) -> None:
+async def test_undecodable_message_becomes_one_dead_letter(harness: Harness, load: Load) -> None:
     """Its neighbours are counted once, and it is kept once, even when the worker is killed in between."""
     await load.rounds(5)
     await load.spoil(b"\xc1 not a batch")
     await load.spoil(random.Random(SEED).randbytes(LARGEST))
     await load.rounds(5)
-    first = await rig.worker()
-    await rig.caught_up()
+    first = await harness.worker()
+    await harness.caught_up()
     await load.spoil(b"")
     first.signal(signal.SIGKILL)
     await load.rounds(5)
-    await rig.worker()
+    await harness.worker()
 
-    await rig.exact(load)
-    assert load.poison == set(letters := await rig.dead_letters())
-    assert len(load.poison) == len(letters)
-    assert await rig.published_dead_letters() >= len(letters)
+    await harness.exact(load)
+    assert load.poison == set(dead_letters := await harness.dead_letters())
+    assert len(load.poison) == len(dead_letters)
+    assert await harness.published_dead_letters() >= len(dead_letters)
 
 
-async def test_records_that_retention_took_are_reported(rig: Rig, load: Load) -> None:
+async def test_records_that_retention_took_are_reported(harness: Harness, load: Load) -> None:
     """What is gone is said once for each partition, and what is left is counted."""
     await load.rounds(5)
-    await rig.delete_records(before_offset=3)
-    await rig.worker()
+    await harness.delete_records(before_offset=3)
+    await harness.worker()
     await load.finish()
-    await rig.caught_up()
-    codes = await rig.sql('SELECT code, "offset" FROM dead_letter WHERE topic = $1', rig.topic)
-    counted = await rig.sql(
+    await harness.caught_up()
+    codes = await harness.sql('SELECT code, "offset" FROM dead_letter WHERE topic = $1', harness.topic)
+    counted = await harness.sql(
         "SELECT sum(count) AS points FROM rollup_10s JOIN series USING (series_id) WHERE tenant_id = $1",
-        rig.tenant_id,
+        harness.tenant_id,
     )
 
     assert [("retention_gap", 0)] * PARTITIONS == [tuple(row) for row in codes]
     assert 0 < counted[0]["points"] < load.expected.total()
 
 
-async def test_sigterm_drains(rig: Rig, load: Load) -> None:
+async def test_sigterm_drains(harness: Harness, load: Load) -> None:
     """A worker that is told to stop commits what it has folded before it leaves."""
-    worker = await rig.worker()
-    await rig.owned_by(worker)
+    worker = await harness.worker()
+    await harness.owned_by(worker)
     async with under_load(load):
-        await rig.caught_up()
+        await harness.caught_up()
         worker.signal(signal.SIGTERM)
         code = await worker.ended(TERMINATE_S)
-    before = await rig.epochs()
-    await rig.worker()
+    before = await harness.epochs()
+    await harness.worker()
 
-    await rig.exact(load)
+    await harness.exact(load)
     assert (0, "commit failed" in worker.log.read_text()) == (code, False)
-    assert before == {partition: epoch - 1 for partition, epoch in (await rig.epochs()).items()}
+    assert before == {partition: epoch - 1 for partition, epoch in (await harness.epochs()).items()}
 
 
-async def test_kafka_is_killed_and_comes_back(rig: Rig, load: Load, stack: Stack) -> None:
+async def test_kafka_is_killed_and_comes_back(harness: Harness, load: Load, stack: Stack) -> None:
     """Workers outlive the broker: they are neither restarted nor do they lose their place in the log."""
-    worker = await rig.worker()
-    await rig.owned_by(worker)
+    worker = await harness.worker()
+    await harness.owned_by(worker)
     async with under_load(load):
-        await rig.caught_up()
+        await harness.caught_up()
         stack.servers["kafka"].kill()
         stack.servers["kafka"].start()
         stack.servers["kafka"].wait_ready()
-        await rig.caught_up()
+        await harness.caught_up()
 
-    await rig.exact(load)
+    await harness.exact(load)
     assert [] == worker.exits
 
 
 @pytest.mark.timeout(300)
 async def test_postgres_is_down_for_a_minute(stack: Stack, tmp_path: Path) -> None:
     """Workers of both runtimes hold on while Postgres is away and under load, and catch up afterwards."""
-    rigs = [build(stack, tmp_path / runtime, runtime) for runtime in ("aiokafka", "faust")]
-    down = asyncio.Barrier(len(rigs) + 1)
-    up = asyncio.Barrier(len(rigs) + 1)
+    harnesses = [build(stack, tmp_path / runtime, runtime) for runtime in ("aiokafka", "faust")]
+    down = asyncio.Barrier(len(harnesses) + 1)
+    up = asyncio.Barrier(len(harnesses) + 1)
     try:
         async with asyncio.TaskGroup() as group:
-            for made in rigs:
+            for made in harnesses:
                 group.create_task(_outlives_postgres(made, down, up))
             await down.wait()
             stack.servers["postgres"].kill()
@@ -228,35 +228,35 @@ async def test_postgres_is_down_for_a_minute(stack: Stack, tmp_path: Path) -> No
             stack.servers["postgres"].start()
             await up.wait()
     finally:
-        await asyncio.gather(*(made.remove() for made in rigs))
+        await asyncio.gather(*(made.remove() for made in harnesses))
 
 
-async def _outlives_postgres(rig: Rig, down: asyncio.Barrier, up: asyncio.Barrier) -> None:
-    rig.folder.mkdir()
-    await rig.create()
-    worker = await rig.worker()
-    await rig.owned_by(worker)
-    async with rig.load(SEED) as load:
+async def _outlives_postgres(harness: Harness, down: asyncio.Barrier, up: asyncio.Barrier) -> None:
+    harness.folder.mkdir()
+    await harness.create()
+    worker = await harness.worker()
+    await harness.owned_by(worker)
+    async with harness.load(SEED) as load:
         async with under_load(load):
-            await rig.caught_up()
+            await harness.caught_up()
             await down.wait()
             await up.wait()
-        await rig.exact(load)
+        await harness.exact(load)
     assert [] == worker.exits
 
 
 @asynccontextmanager
-async def slow(rig: Rig) -> AsyncIterator[None]:
-    """Within the block, Postgres takes two seconds for each checkpoint of this rig."""
-    name = f"slow_{rig.tenant_id}"
+async def slow(harness: Harness) -> AsyncIterator[None]:
+    """Within the block, Postgres takes two seconds for each checkpoint of this harness."""
+    name = f"slow_{harness.tenant_id}"
     body = "BEGIN PERFORM pg_sleep(2); RETURN NEW; END"
-    await rig.sql(f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS '{body}'")
-    await rig.sql(
+    await harness.sql(f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS '{body}'")
+    await harness.sql(
         f"CREATE TRIGGER {name} BEFORE INSERT OR UPDATE ON partition_state FOR EACH ROW "
-        f"WHEN (NEW.topic = '{rig.topic}') EXECUTE FUNCTION {name}()"
+        f"WHEN (NEW.topic = '{harness.topic}') EXECUTE FUNCTION {name}()"
     )
     yield
-    await rig.sql(f"DROP FUNCTION {name} CASCADE")
+    await harness.sql(f"DROP FUNCTION {name} CASCADE")
 
 
 async def _blocked(conn: asyncpg.Connection) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from deploy.local.stack import Stack
 from shared.runtime.failpoint import POINTS
-from tests.support import forks
-from tests.support.crashing import Blow, StruckWorker
-from tests.support.rig import Rig
+from tests.support.processes import forks
+from tests.support.processes.crashing import Blow, StruckWorker
+from tests.support.processes.harness import Harness
 
 pytestmark = pytest.mark.servers
 
@@ -31,7 +31,7 @@ WAYS = ("exit", "freeze")
 
 
 def blows() -> list[Blow]:
-    """Whom to strike where, in a random order."""
+    """Where to inject a failure, and how, in a random order."""
     chance = random.Random(SEED)
     passages = {way: PASSAGES if ALL else (chance.choice(PASSAGES),) for way in product(POINTS, WAYS)}
     chosen = [Blow(point, passage, how) for (point, how), each in passages.items() for passage in each]
@@ -49,15 +49,15 @@ async def test_a_crash_at_any_point_loses_and_doubles_nothing(
     left = blows()[part::PARTS]
     async with asyncio.TaskGroup() as group:
         for number in range(LANES):
-            group.create_task(_strike(stack, tmp_path / str(number), left))
+            group.create_task(_inject(stack, tmp_path / str(number), left))
 
 
-async def _strike(stack: Stack, folder: Path, left: list[Blow]) -> None:
+async def _inject(stack: Stack, folder: Path, left: list[Blow]) -> None:
     tenant_id = random.SystemRandom().randrange(1 << 40)
     settings = {"AGGREGATOR_LIVE_EVERY_MS": "60000"}
-    rig = Rig(
+    harness = Harness(
         stack.kafka, stack.postgres, stack.redis, "aiokafka", f"t{tenant_id}.", tenant_id, folder, settings=settings
     )  # fmt: skip
-    async with StruckWorker(rig, SEED) as worker:
+    async with StruckWorker(harness, SEED) as worker:
         while left:
-            await worker.strike(left.pop())
+            await worker.inject(left.pop())

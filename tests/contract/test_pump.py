@@ -247,8 +247,8 @@ async def test_a_partition_is_stopped_until_it_is_resumed(pool: connections.Pool
 
     async with connections.connection(pool) as conn:
         rows = await conn.fetch("SELECT stopped_at, reason FROM breaker WHERE topic = $1", key.topic)
-        letters = await conn.fetchval("SELECT count(*) FROM dead_letter WHERE topic = $1", key.topic)
-        assert ([(101, "100 bad messages in a row")], 100) == ([tuple(row) for row in rows], letters)
+        dead_letters = await conn.fetchval("SELECT count(*) FROM dead_letter WHERE topic = $1", key.topic)
+        assert ([(101, "100 bad messages in a row")], 100) == ([tuple(row) for row in rows], dead_letters)
         assert 101 == await resume(cast(Operator, conn), *key, 0)
     await successor.resume()
     assert [key] == successor.rewinds()

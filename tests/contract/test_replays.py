@@ -24,7 +24,7 @@ from shared.runtime.clock import now_ms
 from shared.runtime.failpoint import EXIT_CRASHED, VARIABLE
 from shared.wire import envelope
 from shared.wire.series import pack, partition_of, series_id
-from tests.support.rig import PARTITIONS, Rig, Worker
+from tests.support.processes.harness import PARTITIONS, Harness, Worker
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
@@ -52,36 +52,40 @@ Log = list[list[bytes]]
 
 
 @pytest_asyncio.fixture
-async def rig(stack: Stack, tmp_path: Path) -> AsyncIterator[Rig]:
+async def harness(stack: Stack, tmp_path: Path) -> AsyncIterator[Harness]:
     """A system of its own."""
     tenant_id = random.SystemRandom().randrange(1 << 40)
-    made = Rig(stack.kafka, stack.postgres, stack.redis, "aiokafka", f"t{tenant_id}.", tenant_id, tmp_path)
+    made = Harness(
+        stack.kafka, stack.postgres, stack.redis, "aiokafka", f"t{tenant_id}.", tenant_id, tmp_path
+    )
     await made.create()
     yield made
     await made.remove()
 
 
-async def test_a_replay_from_the_start_gives_the_same_rows(rig: Rig) -> None:
+async def test_a_replay_from_the_start_gives_the_same_rows(harness: Harness) -> None:
     """Written bit by bit for two workers that share it, then read at once by one, its offsets set back."""
-    expected = await shared(rig, written(rig.tenant_id), 2)
-    await empty(rig)
-    await set_back(rig)
-    worker = await rig.worker()
-    await rig.caught_up()
+    expected = await shared(harness, written(harness.tenant_id), 2)
+    await empty(harness)
+    await set_back(harness)
+    worker = await harness.worker()
+    await harness.caught_up()
     await stopped(worker)
 
-    assert expected == await rows(rig)
+    assert expected == await rows(harness)
     assert all(expected.values())
-    assert await revised(rig) > 0
+    assert await revised(harness) > 0
 
 
-async def test_workers_and_crashes_change_no_row(rig: Rig) -> None:
+async def test_workers_and_crashes_change_no_row(harness: Harness) -> None:
     """The same messages for one, two and three workers, the first of which ends at a named point."""
-    log = written(rig.tenant_id)
-    expected = await shared(rig, log, 1)
+    log = written(harness.tenant_id)
+    expected = await shared(harness, log, 1)
     for number, (workers, crash) in enumerate(CRASHES):
-        await empty(rig)
-        again = replace(rig, prefix=f"{number}.{rig.prefix}", folder=rig.folder / str(number), workers=[])
+        await empty(harness)
+        again = replace(
+            harness, prefix=f"{number}.{harness.prefix}", folder=harness.folder / str(number), workers=[]
+        )
         again.folder.mkdir()
         await again.create()
         try:
@@ -120,30 +124,30 @@ def _message(chance: random.Random, seq: int, clock_ms: int, series: list[bytes]
     return envelope.encode(envelope.PointBatch("gateway", seq, clock_ms, series, points, []))
 
 
-async def shared(rig: Rig, log: Log, count: int, crash: str = "") -> dict[str, list[str]]:
+async def shared(harness: Harness, log: Log, count: int, crash: str = "") -> dict[str, list[str]]:
     """The rows when so many workers wait for the log as it is written; the first may end on its way."""
-    first = Worker(rig.service, rig.environ() | {VARIABLE: crash}, rig.folder / "first.log")
-    rig.workers.append(await first.start())
-    others = [await rig.worker() for _ in range(count - 1)]
-    await rig.owned_by(first, *others)
-    await _write(rig, log)
+    first = Worker(harness.service, harness.environ() | {VARIABLE: crash}, harness.folder / "first.log")
+    harness.workers.append(await first.start())
+    others = [await harness.worker() for _ in range(count - 1)]
+    await harness.owned_by(first, *others)
+    await _write(harness, log)
     if crash:
         await until(first.has_ended, f"a worker ends at {crash}")
         assert [EXIT_CRASHED] == first.exits
-        others.append(await rig.worker())
-    await rig.caught_up()
-    found = await rows(rig)
+        others.append(await harness.worker())
+    await harness.caught_up()
+    found = await rows(harness)
     await stopped(*others, *([] if crash else [first]))
     return found
 
 
-async def _write(rig: Rig, log: Log) -> None:
+async def _write(harness: Harness, log: Log) -> None:
     """Bit by bit, with a message repeated now and then, as by a producer that did not hear of it."""
-    async with aiokafka.AIOKafkaProducer(bootstrap_servers=rig.kafka) as producer:
+    async with aiokafka.AIOKafkaProducer(bootstrap_servers=harness.kafka) as producer:
         for first in range(0, MESSAGES + 1, BITE):
             for partition, messages in enumerate(log):
                 for value in [*messages[first : first + BITE], messages[first]]:
-                    await producer.send(rig.topic, value, partition=partition)
+                    await producer.send(harness.topic, value, partition=partition)
             await producer.flush()
             await asyncio.sleep(0.2)
 
@@ -155,43 +159,43 @@ async def stopped(*workers: Worker) -> None:
     assert {0, -signal.SIGTERM} >= {await worker.ended(15.0) for worker in workers}
 
 
-async def set_back(rig: Rig) -> None:
+async def set_back(harness: Harness) -> None:
     """The offsets of the group stand at the start, as a tool of Kafka's would set them."""
     consumer = aiokafka.AIOKafkaConsumer(
-        bootstrap_servers=rig.kafka, group_id=rig.prefix + GROUP, enable_auto_commit=False
+        bootstrap_servers=harness.kafka, group_id=harness.prefix + GROUP, enable_auto_commit=False
     )
     await consumer.start()
     try:
-        parts = [aiokafka.TopicPartition(rig.topic, number) for number in range(PARTITIONS)]
+        parts = [aiokafka.TopicPartition(harness.topic, number) for number in range(PARTITIONS)]
         consumer.assign(parts)
         await consumer.commit(dict.fromkeys(parts, 0))
     finally:
         await consumer.stop()
 
 
-async def rows(rig: Rig) -> dict[str, list[str]]:
+async def rows(harness: Harness) -> dict[str, list[str]]:
     """All rows by table, each with all its columns as text."""
     query = (
         "SELECT one::text AS row FROM {} one JOIN series USING (series_id) WHERE tenant_id = $1 "
         "ORDER BY window_start, series_id"
     )
     return {
-        table: [record["row"] for record in await rig.sql(query.format(table), rig.tenant_id)]
+        table: [record["row"] for record in await harness.sql(query.format(table), harness.tenant_id)]
         for table in TABLES
     }
 
 
-async def revised(rig: Rig) -> int:
+async def revised(harness: Harness) -> int:
     """Rows of the coarsest tier that were revised more than once."""
     query = "SELECT FROM rollup_15m JOIN series USING (series_id) WHERE tenant_id = $1 AND revision > 1"
-    return len(await rig.sql(query, rig.tenant_id))
+    return len(await harness.sql(query, harness.tenant_id))
 
 
-async def empty(rig: Rig) -> None:
+async def empty(harness: Harness) -> None:
     """As if nothing had ever been read."""
     mine = "series_id IN (SELECT series_id FROM series WHERE tenant_id = $1)"
     for table in TABLES:
-        await rig.sql(f"DELETE FROM {table} WHERE {mine}", rig.tenant_id)  # a name of this module
-    await rig.sql("DELETE FROM series WHERE tenant_id = $1", rig.tenant_id)
+        await harness.sql(f"DELETE FROM {table} WHERE {mine}", harness.tenant_id)  # a name of this module
+    await harness.sql("DELETE FROM series WHERE tenant_id = $1", harness.tenant_id)
     for table in STATES:
-        await rig.sql(f"DELETE FROM {table} WHERE topic = $1", rig.topic)  # a name of this module
+        await harness.sql(f"DELETE FROM {table} WHERE topic = $1", harness.topic)  # a name of this module

@@ -12,9 +12,9 @@ import pytest_asyncio
 from deploy.local.stack import Stack
 from shared.model.funnel import EFFECT_CREATION
 from shared.runtime.clock import now_ms
-from tests.support.system import SERVICES, System
+from tests.support.http.webhook import Webhook
+from tests.support.processes.system import SERVICES, System
 from tests.support.wait import until
-from tests.support.webhook import Webhook
 from tidegauge_client import Telemetry
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
@@ -98,7 +98,7 @@ async def all_told(webhook: Webhook) -> bool:
 
 def criticals(webhook: Webhook) -> list[dict[str, Any]]:
     """The critical alerts among what the webhook was told."""
-    alerts = [alert for told in webhook.received for alert in told.body["alerts"]]
+    alerts = [alert for delivery in webhook.received for alert in delivery.body["alerts"]]
     return [alert for alert in alerts if alert["labels"]["alertname"] == "ApiResponseCritical"]
 
 
@@ -159,10 +159,10 @@ async def paged_once(system: System, webhook: Webhook) -> None:
         system.tenant_id,
     )
     keys = {row["key"] for row in rows}
-    heard = {told.key for told in webhook.received}
-    told = {event["id"] for event in await system.told()}
+    heard = {delivery.key for delivery in webhook.received}
+    published = {event["id"] for event in await system.published_alerts()}
 
     assert Counter(
         {(f"/circle-{n}", kind): 1 for n in range(ROUNDS) for kind in ("firing", "resolved")}
     ) == Counter((row["endpoint"], row["transition"]) for row in rows)
-    assert (keys, keys) == (keys & heard, keys & told)
+    assert (keys, keys) == (keys & heard, keys & published)

@@ -12,7 +12,7 @@ import pytest_asyncio
 from deploy.local.stack import Stack
 from shared.model.window import BASE_MS, start_of
 from shared.runtime.clock import now_ms
-from tests.support.system import System
+from tests.support.processes.system import System
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]

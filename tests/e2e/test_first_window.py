@@ -95,21 +95,21 @@ def run(tmp_path: Path) -> Iterator[Run]:
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
-        made, told = Run(tmp_path, process, []), Event()
-        reader = Thread(target=read, args=(process.stdout, made.lines, told))
+        made, shown = Run(tmp_path, process, []), Event()
+        reader = Thread(target=read, args=(process.stdout, made.lines, shown))
         reader.start()
-        assert told.wait(150), made.printed
+        assert shown.wait(150), made.printed
         yield made
         process.kill()
         reader.join()
 
 
-def read(output: IO[str], lines: list[str], told: Event) -> None:
+def read(output: IO[str], lines: list[str], shown: Event) -> None:
     """Keep each line, and say when the text has ended."""
     for line in output:
         lines.append(line)
         if line.startswith(END_OF_TEXT):
-            told.set()
+            shown.set()
 
 
 async def test_the_first_minute(run: Run) -> None:
@@ -143,17 +143,17 @@ async def pages(run: Run) -> None:
     """A slow response, posted as printed, shows in the same terminal and in the API, and is over by itself."""
     assert json.loads(shell(run.printed_command("/v1/telemetry", "/checkout"), run.folder))["accepted"] == 1
 
-    async def told(state: str) -> bool:
+    async def shown(state: str) -> bool:
         return f"{state} ApiResponseCritical (critical): a response of /checkout took 6 s" in run.printed
 
-    await until(lambda: told("FIRING"), "the page shows in the terminal", 30)
+    await until(lambda: shown("FIRING"), "the page shows in the terminal", 30)
     (alert,) = [
         alert
         for alert in json.loads(shell(run.printed_command("/v1/alerts"), run.folder))["alerts"]
         if alert["labels"]["alertname"] == "ApiResponseCritical"
     ]
     assert ("firing", "/checkout", 6.0) == (alert["state"], alert["labels"]["endpoint"], alert["value"])
-    await until(lambda: told("RESOLVED"), "it resolves by itself", 60)
+    await until(lambda: shown("RESOLVED"), "it resolves by itself", 60)
 
 
 async def events_count_once(run: Run) -> None:

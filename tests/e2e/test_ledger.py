@@ -14,7 +14,7 @@ import pytest_asyncio
 from deploy.local.stack import Stack
 from shared.runtime.clock import now_ms
 from shared.wire.topics import METRICS
-from tests.support.system import System
+from tests.support.processes.system import System
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
@@ -179,9 +179,9 @@ async def settled(system: System, sent: Sent, happened: Sent) -> bool:
         "FROM rollup_15m JOIN series USING (series_id) WHERE tenant_id = $1",
         system.tenant_id,
     )
-    told = points["counted"], points["derived"], events["counted"]
+    stored = points["counted"], points["derived"], events["counted"]
     came = points["received"] >= sent.answered and events["received"] >= happened.answered
-    return came and told == (row["points"], row["events"], row["events"])
+    return came and stored == (row["points"], row["events"], row["events"])
 
 
 async def audit(system: System, *words: str) -> tuple[int, str]:
@@ -198,8 +198,8 @@ async def audit(system: System, *words: str) -> tuple[int, str]:
 async def paged(system: System, state: str) -> bool:
     """Whether the alert of the ledger is in this state."""
     found = (await system.get("/v1/alerts", state=state))["alerts"]
-    told = [(a["labels"]["alertname"], a["labels"]["signal"], a["value"]) for a in found]
-    return told == [("LedgerOpen", "points", 3.0)]
+    firing = [(a["labels"]["alertname"], a["labels"]["signal"], a["value"]) for a in found]
+    return firing == [("LedgerOpen", "points", 3.0)]
 
 
 async def lay_hand(system: System, statement: str) -> None:

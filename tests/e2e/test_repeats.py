@@ -13,8 +13,8 @@ import pytest_asyncio
 
 from deploy.local.stack import Stack
 from shared.runtime.clock import now_ms
-from tests.support.gateway import Gateway, gateway
-from tests.support.system import System
+from tests.support.http.gateway import Gateway, gateway
+from tests.support.processes.system import System
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]

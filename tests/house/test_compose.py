@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import yaml
 
-from deploy.local.services import RULES, SERVICES
+from deploy.local.up.services import RULES, SERVICES
 
 SERVERS = {"kafka", "postgres", "redis"}
 JOBS = {"migrate", "topics"}

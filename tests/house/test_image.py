@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.services import SERVICES
+from deploy.local.up.services import SERVICES
 
 EXTRAS = (*sorted(service.name for service in SERVICES), "cli")
 """What the image installs: the services, and the command line for an operator."""

@@ -24,7 +24,7 @@ PLANTED = {
         "services/gateway/intake/domain/quota.py": "import services.gateway.intake.service",
     },
     "Shared knows no service; errors are the floor": {
-        "deploy/cli.py": "import services.gateway.app",
+        "deploy/cli/up.py": "import services.gateway.app",
         "shared/model/labels.py": "import shared.wire.topics",
         "shared/ledger/entries.py": "import shared.wire.series",
         "shared/errors.py": "import shared.model.labels",
@@ -42,7 +42,7 @@ PLANTED = {
 
 @pytest.fixture
 def copy(root: Path, tmp_path: Path) -> Path:
-    """The packages and their contracts, free to be spoilt."""
+    """The packages and their contracts, free to be changed."""
     for package in PACKAGES:
         shutil.copytree(root / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(root / "pyproject.toml", tmp_path)

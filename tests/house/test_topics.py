@@ -1,4 +1,4 @@
-"""The topics as declared, as documented and as used tell one story."""
+"""The topics as declared, as documented and as used agree."""
 
 import re
 from pathlib import Path

@@ -8,8 +8,8 @@ import pytest
 
 from deploy.local.folder import ROOT
 from deploy.local.stack import Stack
-from tests.support.gateway import free_port
-from tests.support.rig import Worker
+from tests.support.http.gateway import free_port
+from tests.support.processes.harness import Worker
 from tests.support.wait import until
 
 pytestmark = pytest.mark.servers

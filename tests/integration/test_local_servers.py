@@ -16,11 +16,11 @@ import psutil
 import pytest
 
 from deploy.kafka import topics
-from deploy.local import kafka, postgres, redis
 from deploy.local.folder import ROOT, Occupied, StateFolder
 from deploy.local.leftovers import is_ours
 from deploy.local.process import MARK, Died
-from deploy.local.server import NotOurs
+from deploy.local.servers import kafka, postgres, redis
+from deploy.local.servers.server import NotOurs
 from deploy.local.stack import Stack
 from shared.errors import Misconfigured, Unavailable
 from shared.wire.topics import METRICS

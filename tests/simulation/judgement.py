@@ -1,4 +1,4 @@
-"""What must be true of a world at rest. The law: every sentence here is judged for every seed."""
+"""What must be true of a world at rest: each check runs for every seed."""
 
 import random
 from collections import Counter
@@ -9,10 +9,10 @@ from shared.stream.processor import DeadLetter, Key
 from shared.stream.pump import Pump
 from tests.simulation.service import TOTALS, At
 from tests.simulation.world import World
-from tests.support.simulated_kafka import MemoryLog, MemorySender
-from tests.support.simulated_loop import SimulatedLoop
-from tests.support.simulated_network import Network
-from tests.support.simulated_store import MemoryCheckpoints, MemoryStore
+from tests.support.simulated.kafka import MemoryLog, MemorySender
+from tests.support.simulated.loop import SimulatedLoop
+from tests.support.simulated.network import Network
+from tests.support.simulated.store import MemoryCheckpoints, MemoryStore
 
 
 def judge(world: World) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from shared.stream.processor import Processor
-from tests.support.simulated_kafka import MemorySender
+from tests.support.simulated.kafka import MemorySender
 
 At = tuple[int, int, int]
 """A row: the length of its window in milliseconds, its series and its start."""

@@ -12,8 +12,8 @@ from shared.errors import Rejected
 from shared.runtime.kafka import Message
 from shared.stream.processor import Checkpoint, Cut, DeadLetter, Key, Record, Stored
 from tests.simulation.service import Points, Row, Sent
-from tests.support.simulated_kafka import MemorySender
-from tests.support.simulated_store import Transaction
+from tests.support.simulated.kafka import MemorySender
+from tests.support.simulated.store import Transaction
 
 WINDOW_MS = 10_000
 DISORDER_MS = 2_000

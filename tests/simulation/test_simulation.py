@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.mutants import MUTANTS
 from tests.simulation.seeds import simulate
-from tests.simulation.spoilt import SPOILT
 from tests.simulation.world import Parts
 
 SEED = int(os.environ.get("TIDEGAUGE_SEED", "1"))
@@ -33,18 +33,18 @@ def test_a_world_comes_to_rest_as_if_nothing_had_happened(block: int) -> None:
     assert [] == [str(outcome) for outcome in outcomes if outcome.wrong]
 
 
-@pytest.mark.parametrize("parts", SPOILT.values(), ids=SPOILT)
+@pytest.mark.parametrize("parts", MUTANTS.values(), ids=MUTANTS)
 def test_a_bug_is_found(parts: Parts) -> None:
-    """Each part that is spoilt on purpose shows within a few seeds, and not by a fault of its own."""
+    """A few seeds reveal each mutant by what it does to the tables, not by an exception."""
     wrong = (line for seed in range(FOUND_WITHIN) for line in simulate(seed, parts).wrong[:1])
 
     assert not next(wrong, "Traceback: nothing is wrong").startswith("Traceback")
 
 
-def test_a_seed_tells_one_story() -> None:
+def test_a_seed_replays_the_same_steps() -> None:
     """Step for step the same in another process, whatever order its hashes have."""
     script = "from tests.simulation.seeds import simulate; print([simulate(s).steps for s in range(6)])"
-    told = {
+    printed = {
         subprocess.run(
             [sys.executable, "-c", script],
             cwd=Path(__file__).parents[2],
@@ -55,4 +55,4 @@ def test_a_seed_tells_one_story() -> None:
         for number in ("1", "2")
     }
 
-    assert {f"{[simulate(seed).steps for seed in range(6)]}\n".encode()} == told
+    assert {f"{[simulate(seed).steps for seed in range(6)]}\n".encode()} == printed

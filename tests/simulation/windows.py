@@ -25,8 +25,8 @@ from shared.wire import envelope, rollups
 from shared.wire.series import pack
 from shared.wire.topics import WINDOWS
 from tests.simulation.service import TOTALS, At, Point, Points, Row, Sent
-from tests.support.simulated_kafka import MemorySender
-from tests.support.simulated_store import Transaction
+from tests.support.simulated.kafka import MemorySender
+from tests.support.simulated.store import Transaction
 
 REVISED_ROWS = 2
 """Rows revised at once; the real tables take more, so their seams would not be seen."""

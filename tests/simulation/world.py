@@ -1,7 +1,7 @@
 """A world from a seed: producers, a log, workers, a store, and everything that goes wrong between them.
 
-Spans are seconds, times of the log milliseconds UTC. The law: the seed decides all, and whatever happens, the world
-comes to rest with the tables that one process would have made of the log in peace.
+Spans are seconds, times of the log milliseconds UTC. Invariant: the seed decides everything, and every world comes to
+rest with the tables that one process without any failure would have made of its log.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ from shared.errors import Unavailable
 from shared.stream.processor import Fold, Key, Processor, Record, Stored
 from shared.stream.pump import Pump
 from tests.simulation.service import Point, Sent, Service
-from tests.support.simulated_kafka import MemoryConsumer, MemoryLog, MemorySender
-from tests.support.simulated_loop import Process, SimulatedLoop
-from tests.support.simulated_network import Network
-from tests.support.simulated_store import MemoryCheckpoints, MemoryStore
-from tests.support.simulated_worker import MemoryGroup, SimulatedWorker
+from tests.support.simulated.kafka import MemoryConsumer, MemoryLog, MemorySender
+from tests.support.simulated.loop import Process, SimulatedLoop
+from tests.support.simulated.network import Network
+from tests.support.simulated.store import MemoryCheckpoints, MemoryStore
+from tests.support.simulated.worker import MemoryGroup, SimulatedWorker
 
 TOPIC = "points"
 T0_MS = 1_732_252_800_000
@@ -37,7 +37,7 @@ AGES_MS = (0, 0, 0, 0, 700, 1_500, 9_000, 25_000, 130_000, 2_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a world is made of; a test puts spoilt ones in."""
+    """What a world is made of; a test replaces some by mutants."""
 
     service: Service
     checkpoints: type[MemoryCheckpoints] = MemoryCheckpoints
@@ -121,9 +121,9 @@ class World:
         """Let it happen."""
         # The pump draws its pauses from the generator that all of Python shares.
         random.seed(self._seed)
-        self.loop.run(self._story())
+        self.loop.run(self._course())
 
-    async def _story(self) -> None:
+    async def _course(self) -> None:
         for _ in range(self.chance.choice((1, 2, 2, 3))):
             self._start()
         troubles = asyncio.create_task(self._troubles())

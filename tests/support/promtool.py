@@ -1,6 +1,6 @@
-"""promtool, the judge of rules that everybody knows: found, or installed where that is allowed.
+"""promtool, the reference for rule files: found, or installed where that is allowed.
 
-The law: a test that needs it never passes without it.
+A test that needs it fails without it; it never passes or is skipped.
 """
 
 import os

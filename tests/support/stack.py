@@ -1,7 +1,7 @@
 """The servers that tests share: started once a session, in a folder that nobody else uses.
 
-The law: tests never touch the servers of a system that happens to run; an address in the environment counts only when
-`TIDEGAUGE_TEST_GIVEN=1` says so.
+Tests never use the servers of a system that happens to run: an address in the environment counts only when
+`TIDEGAUGE_TEST_GIVEN=1` is set.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.apart import finish
+from deploy.local.run_sync import run_sync
 from deploy.local.stack import Stack
 from deploy.postgres.migrate import migrate
 
@@ -35,5 +35,5 @@ def migrated(folders: pytest.TempPathFactory) -> Iterator[Stack]:
     folder.mkdir(parents=True, exist_ok=True)
     environ = os.environ if os.environ.get("TIDEGAUGE_TEST_GIVEN") == "1" else OWN
     with Stack.up(folder, durable=False, say=note, environ=environ) as stack:
-        finish(migrate(stack.postgres))
+        run_sync(migrate(stack.postgres))
         yield stack

@@ -1,6 +1,6 @@
-"""Waiting on facts: the one place in the tests where a clock is let run.
+"""Waiting on facts: the only place in the tests where real time passes.
 
-Spans are seconds. The law: a wait ends as soon as its fact holds, and fails by name when it does not in time.
+Spans are seconds. A wait ends as soon as its fact holds, and fails with the name of the fact at its deadline.
 """
 
 import asyncio

@@ -20,13 +20,13 @@ class Reports:
 
     def __init__(self, signal: str) -> None:
         self._signal = signal
-        self._told_s: dict[str, float] = {}
-        self._untold: Counter[str] = Counter()
+        self._reported_s: dict[str, float] = {}
+        self._unreported: Counter[str] = Counter()
 
-    def tell(self, topic: str, items: int, why: str, level: int = WARNING) -> None:
+    def report(self, topic: str, items: int, why: str, level: int = WARNING) -> None:
         """Say that so many items met this fate, now or with the next line of the topic."""
-        self._untold[topic] += items
+        self._unreported[topic] += items
         now_s = time.monotonic()
-        if now_s - self._told_s.get(topic, -EVERY_S) >= EVERY_S:
-            self._told_s[topic] = now_s
-            log.log(level, "%d %s %s: %s", self._untold.pop(topic), self._signal, topic, why)
+        if now_s - self._reported_s.get(topic, -EVERY_S) >= EVERY_S:
+            self._reported_s[topic] = now_s
+            log.log(level, "%d %s %s: %s", self._unreported.pop(topic), self._signal, topic, why)

@@ -90,7 +90,7 @@ class SignalSender(Generic[Item]):
                 return
             case Settled(rejected, warnings):
                 for code, items, message in warnings:
-                    self._reports.tell("taken with a warning", items, f"{code} {message}")
+                    self._reports.report("taken with a warning", items, f"{code} {message}")
                 self._hand_over(batch, rejected)
                 self.waiting.settle(batch, len(rejected))
             case TooLarge(_) if len(batch.items) > 1:
@@ -108,23 +108,23 @@ class SignalSender(Generic[Item]):
             self._drop(batch, stats.TOO_OLD, why)
         else:
             self.waiting.repeated()
-            self._reports.tell("to be sent again", len(batch.items), why)
+            self._reports.report("to be sent again", len(batch.items), why)
         if self.waiting.pause(after_s, pause_s):
             self._backoff.reset()
 
     def _drop(self, batch: Batch[Item], reason: str, why: str) -> None:
-        self._reports.tell(f"dropped ({reason})", len(batch.items), why, ERROR)
+        self._reports.report(f"dropped ({reason})", len(batch.items), why, ERROR)
         self.waiting.drop(batch, reason)
 
     def _overflow(self, items: int) -> None:
-        self._reports.tell(
+        self._reports.report(
             f"dropped ({stats.QUEUE_FULL})", items, "the oldest made room for newer ones", ERROR
         )
 
     def _hand_over(self, batch: Batch[Item], rejected: list[tuple[int, str, str]]) -> None:
         if rejected:
             index, code, message = rejected[0]
-            self._reports.tell(
+            self._reports.report(
                 "rejected", len(rejected), f"{code} {message} (item {index} of {len(batch.items)})"
             )
         if self._on_rejected is None:

@@ -24,7 +24,7 @@ METRIC = "tidegauge.ledger.difference"
 
 
 class LedgerWatch:
-    """Looks at the last hour of the ledger, and tells the topic of points what does not close."""
+    """Checks the last hour of the ledger, and publishes what does not close as points."""
 
     def __init__(self, pool: Pool, sender: Sender, owner: str, prefix: str = "") -> None:
         self._pool = pool
@@ -34,8 +34,8 @@ class LedgerWatch:
         self._signals = {topic: signal for signal, topic in topics(prefix).items()}
         self._differences: dict[Series, int] = {}
 
-    async def look(self) -> Mapping[Series, int]:
-        """What does not close now, by the series that tells it. Raises `Unavailable`."""
+    async def check(self) -> Mapping[Series, int]:
+        """What does not close now, by the series of its point. Raises `Unavailable`."""
         async with connection(self._pool) as conn:
             rows = await differences(conn, list(self._signals))
         self._differences = {
@@ -44,7 +44,7 @@ class LedgerWatch:
         }
         return self._differences
 
-    async def tell(self, now_ms: int) -> None:
+    async def publish(self, now_ms: int) -> None:
         """One point for each difference last seen. Raises `Unavailable`."""
         if not self._differences:
             return

@@ -33,7 +33,7 @@ class Delivery:
         self._stirred = asyncio.Event()
         self._stopping = False
         self._calls: set[asyncio.Task[None]] = set()
-        self._told: list[tuple[Notification, DeliveryResult]] = []
+        self._results: list[tuple[Notification, DeliveryResult]] = []
 
     def wake(self) -> None:
         """Look at once: something new may be due."""
@@ -66,17 +66,17 @@ class Delivery:
         except Unavailable as problem:
             _log.warning("outbox out of reach", receiver=self.receiver.name, problem=str(problem))
             self._stirred.clear()
-        return bool(self._calls or self._told)
+        return bool(self._calls or self._results)
 
     async def _settle(self) -> None:
-        told = list(self._told)
-        for settled in await self._outbox.settle(told):
+        results = list(self._results)
+        for settled in await self._outbox.settle(results):
             facts = {"receiver": self.receiver.name, "key": settled.key, "attempts": settled.attempts}
             if settled.given_up:
                 _log.error("notification given up", **facts, problem=settled.problem)
             elif settled.problem is not None:
                 _log.warning("notification put off", **facts, problem=settled.problem)
-        del self._told[: len(told)]
+        del self._results[: len(results)]
 
     async def _begin(self) -> None:
         batch, room = self.receiver.batch, self.receiver.at_once - len(self._calls)
@@ -91,5 +91,5 @@ class Delivery:
             answer = DeliveryResult("again", "the lease had ended before it could be told")
         else:
             answer = await self.receiver.deliver(notifications)
-        self._told += [(notification, answer) for notification in notifications]
+        self._results += [(notification, answer) for notification in notifications]
         self.wake()

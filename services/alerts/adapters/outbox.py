@@ -42,14 +42,16 @@ RETURNING n.notification_id, n.attempts, n.key, n.body
 
 _SETTLE = """
 UPDATE notification n
-SET delivered_at = CASE WHEN told.outcome = 'delivered' THEN now() END,
-    given_up_at = CASE WHEN told.outcome = 'refused' THEN now()
-                       WHEN told.outcome = 'again' AND n.created_at <= now() - make_interval(secs => $6) THEN now() END,
-    next_at = now() + make_interval(secs => greatest(told.least_s, told.pause_s * 0.75) + told.pause_s * random() / 2),
-    problem = told.problem
+SET delivered_at = CASE WHEN result.outcome = 'delivered' THEN now() END,
+    given_up_at = CASE WHEN result.outcome = 'refused' THEN now()
+                       WHEN result.outcome = 'again'
+                            AND n.created_at <= now() - make_interval(secs => $6) THEN now() END,
+    next_at = now() + make_interval(
+        secs => greatest(result.least_s, result.pause_s * 0.75) + result.pause_s * random() / 2),
+    problem = result.problem
 FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::double precision[], $7::double precision[])
-    AS told (notification_id, attempts, outcome, problem, least_s, pause_s)
-WHERE n.notification_id = told.notification_id AND n.attempts = told.attempts
+    AS result (notification_id, attempts, outcome, problem, least_s, pause_s)
+WHERE n.notification_id = result.notification_id AND n.attempts = result.attempts
     AND n.delivered_at IS NULL AND n.given_up_at IS NULL
 RETURNING n.key, n.attempts, n.problem, n.given_up_at IS NOT NULL AS given_up
 """
@@ -85,14 +87,15 @@ class Outbox:
             for row in rows
         ]
 
-    async def settle(self, told: Sequence[tuple[Notification, DeliveryResult]]) -> list[Settled]:
+    async def settle(self, results: Sequence[tuple[Notification, DeliveryResult]]) -> list[Settled]:
         """Note what became of them, but for those that others have claimed meanwhile. Raises `Unavailable`."""
-        if not told:
+        if not results:
             return []
         columns = zip(
-            *((n.notification_id, n.attempts, a.outcome, a.problem, a.least_s) for n, a in told), strict=True
+            *((n.notification_id, n.attempts, a.outcome, a.problem, a.least_s) for n, a in results),
+            strict=True,
         )
-        pauses = [pause_s(notification.attempts) for notification, _ in told]
+        pauses = [pause_s(notification.attempts) for notification, _ in results]
         async with connection(self._pool) as conn:
             rows = await conn.fetch(_SETTLE, *map(list, columns), GIVE_UP_S, pauses)
         return [Settled(**row) for row in rows]

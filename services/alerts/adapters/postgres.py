@@ -24,7 +24,7 @@ _AS_STORED = (
     "state", "episode_ms", "active_at_ms", "last_closed_ms", "last_breach_ms", "value", "fired_at_ms", "resolved_at_ms",
 )  # fmt: skip
 
-TOLD = (FIRING, RESOLVED)
+NOTIFIED = (FIRING, RESOLVED)
 """The transitions that receivers are told."""
 
 _RESTORE = """
@@ -118,17 +118,20 @@ class AlertTables:
             _key(alert): (*cut.key, *_alert(alert)) for cut in cuts for alert in cut.checkpoint.work.alerts
         }
         changes = [(cut.key.topic, change) for cut in cuts for change in cut.checkpoint.work.transitions]
-        told = [
-            row for topic, change in changes if change.transition in TOLD for row in self._told(topic, change)
+        notifications = [
+            row
+            for topic, change in changes
+            if change.transition in NOTIFIED
+            for row in self._notifications(topic, change)
         ]
         if alerts:
             await conn.execute(_ALERTS, *_columns([alerts[key] for key in sorted(alerts)]))
         if changes:
             await conn.execute(_EVENTS, *_columns([_event(change) for _, change in changes]))
-        if told:
-            await conn.execute(_NOTIFICATIONS, *_columns(told))
+        if notifications:
+            await conn.execute(_NOTIFICATIONS, *_columns(notifications))
 
-    def _told(self, topic: str, change: Transition) -> Iterator[tuple[Any, ...]]:
+    def _notifications(self, topic: str, change: Transition) -> Iterator[tuple[Any, ...]]:
         for receiver in self._receivers:
             body = receiver.render(change)
             yield topic, receiver.name, change.key, change.rule, change.series.series_id, body

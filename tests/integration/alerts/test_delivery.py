@@ -22,8 +22,8 @@ from shared.postgres.connections import Pool
 from shared.runtime.clock import monotonic_s
 from shared.runtime.kafka import Sender
 from shared.wire.topics import ALERTS, Topic
+from tests.support.http.webhook import Reply, Webhook
 from tests.support.wait import until
-from tests.support.webhook import Reply, Webhook
 
 pytestmark = pytest.mark.servers
 

@@ -24,12 +24,12 @@ from tests.support.alerting import closed, describe, live, partition, rule, tick
 pytestmark = pytest.mark.servers
 
 
-def place() -> Key:
+def partition_key() -> Key:
     """A partition of a topic of its own."""
     return Key(f"t{random.SystemRandom().randrange(1 << 40)}.windows", 3)
 
 
-def apart(key: Key) -> Any:
+def describe_in(key: Key) -> Any:
     """Describes series of ids of their own."""
     offset = int(key.topic[1:].partition(".")[0]) * 256
 
@@ -44,7 +44,7 @@ def apart(key: Key) -> Any:
 def judged(key: Key, *rules: Rule) -> PartitionAlerts:
     """A partition whose series no other test has."""
     state = partition(*rules)
-    state.describe = apart(key)
+    state.describe = describe_in(key)
     return state
 
 
@@ -83,7 +83,7 @@ def standing(alerts: Iterable[Alert]) -> list[tuple[Any, ...]]:
 
 async def test_a_new_owner_finds_alerts_as_they_stood(pool: Pool) -> None:
     """Those that last, and those that ended in a window which is still open."""
-    key = place()
+    key = partition_key()
     state = judged(key, rule(), rule("api:response_seconds:p95_10s > 3", 60, alert="Lasting"))
     for message in (
         live([(1, 100, 9.0)]),
@@ -102,7 +102,7 @@ async def test_a_new_owner_finds_alerts_as_they_stood(pool: Pool) -> None:
 
 async def test_the_outbox_holds_what_is_to_be_told(pool: Pool) -> None:
     """FIRING and RESOLVED for each receiver in the order of the log, pending for nobody; twice is once."""
-    key = place()
+    key = partition_key()
     for _ in range(2):
         state = judged(key, rule(), rule("api:response_seconds:p95_10s > 3", 60, alert="Lasting"))
         for message in (closed([(1, 100, 9.0)]), tick(101), closed([(1, 101, 1.0)]), tick(102)):
@@ -127,7 +127,7 @@ async def test_the_outbox_holds_what_is_to_be_told(pool: Pool) -> None:
 
 async def test_a_series_in_two_partitions_harms_nobody(pool: Pool) -> None:
     """A foreign record may bring that about; the commit goes on."""
-    key = place()
+    key = partition_key()
     state = judged(key, rule())
     state.fold(closed([(1, 100, 9.0)]))
     work = state.checkpoint()
@@ -140,7 +140,7 @@ async def test_a_series_in_two_partitions_harms_nobody(pool: Pool) -> None:
 
 async def test_an_alert_that_cannot_be_read_stops_the_start(pool: Pool) -> None:
     """It says which one, and what to do."""
-    key = place()
+    key = partition_key()
     state = judged(key, rule())
     state.fold(closed([(1, 100, 9.0)]))
     await save(pool, key, state, 101)
@@ -152,7 +152,7 @@ async def test_an_alert_that_cannot_be_read_stops_the_start(pool: Pool) -> None:
 
 async def test_what_is_past_retention_goes(pool: Pool) -> None:
     """A week for what was told, 400 days for what happened; what lasts stays."""
-    key = place()
+    key = partition_key()
     state = judged(key, rule())
     for message in (closed([(1, 100, 9.0), (2, 100, 9.0)]), tick(101), closed([(1, 101, 9.0)]), tick(102)):
         state.fold(message)

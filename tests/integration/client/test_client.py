@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from deploy.local.stack import Stack
-from tests.support.gateway import Gateway, started
+from tests.support.http.gateway import Gateway, started
 from tidegauge_client import Stats, Telemetry
 
 pytestmark = pytest.mark.servers

@@ -25,7 +25,7 @@ from shared.runtime.kafka import Message, Sender
 from shared.wire import envelope, events
 from shared.wire.series import pack, partition_of, series_id
 from shared.wire.topics import EVENTS, METRICS, Topic
-from tests.support.rig import PARTITIONS, Rig
+from tests.support.processes.harness import PARTITIONS, Harness
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
@@ -44,17 +44,17 @@ _BLOCKED = "SELECT {} FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid)
 GARBAGE = b"\xc1 nobody reads this \x00\x01"
 
 
-def build(stack: Stack, folder: Path, service: str, reads: Topic) -> Rig:
-    """A rig under a prefix of its own."""
+def build(stack: Stack, folder: Path, service: str, reads: Topic) -> Harness:
+    """A harness under a prefix of its own."""
     tenant_id = random.SystemRandom().randrange(1 << 40)
     prefix = f"t{tenant_id}."
-    return Rig(
+    return Harness(
         stack.kafka, stack.postgres, stack.redis, "aiokafka", prefix, tenant_id, folder, service, reads
     )
 
 
 @pytest_asyncio.fixture
-async def rig(stack: Stack, tmp_path: Path) -> AsyncIterator[Rig]:
+async def harness(stack: Stack, tmp_path: Path) -> AsyncIterator[Harness]:
     """Topics and an aggregator of its own."""
     made = build(stack, tmp_path, "aggregator", METRICS)
     await made.create()
@@ -64,7 +64,7 @@ async def rig(stack: Stack, tmp_path: Path) -> AsyncIterator[Rig]:
 
 
 @pytest_asyncio.fixture
-async def intake(stack: Stack, tmp_path: Path) -> AsyncIterator[Rig]:
+async def intake(stack: Stack, tmp_path: Path) -> AsyncIterator[Harness]:
     """Topics and an ingest of its own."""
     made = build(stack, tmp_path, "ingest", EVENTS)
     await made.create()
@@ -73,24 +73,27 @@ async def intake(stack: Stack, tmp_path: Path) -> AsyncIterator[Rig]:
     await made.remove()
 
 
-async def test_letters_are_listed_and_shown(rig: Rig) -> None:
+async def test_letters_are_listed_and_shown(harness: Harness) -> None:
     """With their reasons, counts and bytes; filters leave others out."""
-    await publish(rig, [(1, GARBAGE), (1, message(rig, 1)[1])])
-    await rig.caught_up()
-    name = f"{rig.topic}/1/0"
+    await publish(harness, [(1, GARBAGE), (1, message(harness, 1)[1])])
+    await harness.caught_up()
+    name = f"{harness.topic}/1/0"
 
-    code, text = await run(rig, "list", "--topic", rig.topic)
-    assert (0, f"{rig.topic}: bad_batch 1, 0 of them replayed") == (code, text.splitlines()[-2])
-    assert f"{rig.topic}: unsupported_version 1, 0 of them replayed" == text.splitlines()[-1]
+    code, text = await run(harness, "list", "--topic", harness.topic)
+    assert (0, f"{harness.topic}: bad_batch 1, 0 of them replayed") == (code, text.splitlines()[-2])
+    assert f"{harness.topic}: unsupported_version 1, 0 of them replayed" == text.splitlines()[-1]
     assert name in text.split()
-    assert name not in (await run(rig, "list", "--topic", rig.topic, "--code=unsupported_version"))[1].split()
-    later = await run(rig, "list", "--topic", rig.topic, "--since=2999-01-01")
+    assert (
+        name
+        not in (await run(harness, "list", "--topic", harness.topic, "--code=unsupported_version"))[1].split()
+    )
+    later = await run(harness, "list", "--topic", harness.topic, "--since=2999-01-01")
     assert (0, "there are no such dead letters\n") == later
 
-    code, text = await run(rig, "show", name)
-    assert (0, "origin    " + f"{rig.topic}, partition 1, offset 0") == (code, text.splitlines()[0])
+    code, text = await run(harness, "show", name)
+    assert (0, "origin    " + f"{harness.topic}, partition 1, offset 0") == (code, text.splitlines()[0])
     assert "c1 20 6e 6f 62 6f 64 79 20 72 65 61 64 73 20 74  . nobody reads t" in text
-    assert (0, GARBAGE.decode("latin-1")) == await run(rig, "show", "--raw", name)
+    assert (0, GARBAGE.decode("latin-1")) == await run(harness, "show", "--raw", name)
 
 
 @pytest.mark.parametrize(
@@ -106,59 +109,65 @@ async def test_what_there_is_not_is_said(stack: Stack, words: tuple[str, ...], p
     assert (1, f"tidegauge: {problem}\n") == await typed(stack.environ, *words)
 
 
-async def test_a_letter_counts_once_however_often_it_is_replayed(rig: Rig) -> None:
-    """By filter, by id and by both; the ledger closes, and say that nothing is dead any more."""
-    names = await dead_lettered_and_upgraded(rig)
+async def test_a_letter_counts_once_however_often_it_is_replayed(harness: Harness) -> None:
+    """By filter, by id and by both; the ledger closes, and says that nothing is dead any more."""
+    names = await dead_lettered_and_upgraded(harness)
 
-    assert (0, f"replayed {MESSAGES}\n") == await run(rig, "replay", "--topic", rig.topic)
-    assert (0, "replayed 2\n") == await run(rig, "replay", *names[:2])
-    assert (0, "nothing had to be replayed\n") == await run(rig, "replay", "--topic", rig.topic)
-    _, text = await run(rig, "list", "--topic", rig.topic)
+    assert (0, f"replayed {MESSAGES}\n") == await run(harness, "replay", "--topic", harness.topic)
+    assert (0, "replayed 2\n") == await run(harness, "replay", *names[:2])
+    assert (0, "nothing had to be replayed\n") == await run(harness, "replay", "--topic", harness.topic)
+    _, text = await run(harness, "list", "--topic", harness.topic)
 
-    assert {"counted": MESSAGES * POINTS, "received": MESSAGES * (POINTS + REFUSED)} == await told(rig)
+    assert {"counted": MESSAGES * POINTS, "received": MESSAGES * (POINTS + REFUSED)} == await ledger_counts(
+        harness
+    )
     assert f"unsupported_version {MESSAGES}, {MESSAGES} of them replayed" in text
     assert "(2x)" in text
 
 
-async def test_a_replay_that_is_killed_in_the_middle_is_run_again(rig: Rig) -> None:
+async def test_a_replay_that_is_killed_in_the_middle_is_run_again(harness: Harness) -> None:
     """When everything is in the log again, and nothing is marked."""
-    await dead_lettered_and_upgraded(rig)
-    before = sum((await rig.ends()).values())
-    conn = await asyncpg.connect(rig.postgres)
+    await dead_lettered_and_upgraded(harness)
+    before = sum((await harness.ends()).values())
+    conn = await asyncpg.connect(harness.postgres)
     async with conn.transaction():
-        await conn.execute("SELECT FROM dead_letter WHERE topic = $1 FOR UPDATE", rig.topic)
-        process = await started(rig.environ(), "replay", "--topic", rig.topic)
+        await conn.execute("SELECT FROM dead_letter WHERE topic = $1 FOR UPDATE", harness.topic)
+        process = await started(harness.environ(), "replay", "--topic", harness.topic)
 
         async def is_blocked() -> bool:
-            return bool(await rig.sql(_BLOCKED.format("pid"), conn.get_server_pid()))
+            return bool(await harness.sql(_BLOCKED.format("pid"), conn.get_server_pid()))
 
         await until(is_blocked, "all is published, and about to be marked")
         process.send_signal(signal.SIGKILL)
         await process.wait()
         # Postgres would mark them all the same, without anybody who waits for it.
-        await rig.sql(_BLOCKED.format("pg_terminate_backend(pid)"), conn.get_server_pid())
+        await harness.sql(_BLOCKED.format("pg_terminate_backend(pid)"), conn.get_server_pid())
     await conn.close()
-    assert before + MESSAGES == sum((await rig.ends()).values())
+    assert before + MESSAGES == sum((await harness.ends()).values())
 
-    assert (0, f"replayed {MESSAGES}\n") == await run(rig, "replay", "--topic", rig.topic)
-    assert {"counted": MESSAGES * POINTS, "received": MESSAGES * (POINTS + REFUSED)} == await told(rig)
+    assert (0, f"replayed {MESSAGES}\n") == await run(harness, "replay", "--topic", harness.topic)
+    assert {"counted": MESSAGES * POINTS, "received": MESSAGES * (POINTS + REFUSED)} == await ledger_counts(
+        harness
+    )
 
 
-async def test_what_still_cannot_be_used_is_a_letter_again(rig: Rig) -> None:
+async def test_what_still_cannot_be_used_is_a_letter_again(harness: Harness) -> None:
     """Once, with its replay as its origin; after an upgrade both are replayed, and count once."""
-    names = await dead_lettered_and_upgraded(rig, upgraded=False)
+    names = await dead_lettered_and_upgraded(harness, upgraded=False)
 
-    await run(rig, "replay", names[0])
-    await rig.caught_up()
-    assert MESSAGES + 1 == len(await rig.dead_letters())
-    await upgrade(rig)
-    assert (0, f"replayed {MESSAGES}\n") == await run(rig, "replay", "--topic", rig.topic)
-    await run(rig, "replay", names[0])
+    await run(harness, "replay", names[0])
+    await harness.caught_up()
+    assert MESSAGES + 1 == len(await harness.dead_letters())
+    await upgrade(harness)
+    assert (0, f"replayed {MESSAGES}\n") == await run(harness, "replay", "--topic", harness.topic)
+    await run(harness, "replay", names[0])
 
-    assert {"counted": MESSAGES * POINTS, "received": MESSAGES * (POINTS + REFUSED)} == await told(rig)
+    assert {"counted": MESSAGES * POINTS, "received": MESSAGES * (POINTS + REFUSED)} == await ledger_counts(
+        harness
+    )
 
 
-async def test_events_of_a_letter_are_stored_once_however_often_it_is_replayed(intake: Rig) -> None:
+async def test_events_of_a_letter_are_stored_once_however_often_it_is_replayed(intake: Harness) -> None:
     """Their ids are known; a repeat is one in the ledger, which closes."""
     happened = [events.Event(intake.tenant_id, f"id-{number}", "click", now_ms()) for number in range(POINTS)]
     batch = events.EventBatch(NEWER, now_ms(), happened, [(intake.tenant_id, "received", POINTS)])
@@ -178,64 +187,66 @@ async def test_events_of_a_letter_are_stored_once_however_often_it_is_replayed(i
     assert {"counted": POINTS, "received": POINTS} == await booked(intake)
 
 
-def message(rig: Rig, number: int, version: int = NEWER) -> tuple[int, bytes]:
+def message(harness: Harness, number: int, version: int = NEWER) -> tuple[int, bytes]:
     """A message of points by its partition."""
     now = now_ms()
-    packed = pack(Series(rig.tenant_id, "letters", "gauge", "", (("n", str(number)),)))
+    packed = pack(Series(harness.tenant_id, "letters", "gauge", "", (("n", str(number)),)))
     points = Points(np.zeros(POINTS, np.uint16), np.full(POINTS, now), np.ones(POINTS))
     entries = [
-        Line(rig.tenant_id, "received", POINTS + REFUSED),
-        Line(rig.tenant_id, "rejected:ts_too_old", REFUSED),
+        Line(harness.tenant_id, "received", POINTS + REFUSED),
+        Line(harness.tenant_id, "rejected:ts_too_old", REFUSED),
     ]
     batch = envelope.PointBatch("gateway-1", number, now, [packed], points, [], entries)
     fields = msgspec.msgpack.decode(envelope.encode(batch)) | {"v": version}
     return partition_of(series_id(packed), PARTITIONS), msgspec.msgpack.encode(fields)
 
 
-async def publish(rig: Rig, messages: list[tuple[int, bytes]]) -> None:
+async def publish(harness: Harness, messages: list[tuple[int, bytes]]) -> None:
     """Put messages on the topic of points."""
-    sender = Sender(rig.kafka, "test")
-    await sender.send([Message(rig.topic, partition, value) for partition, value in messages])
+    sender = Sender(harness.kafka, "test")
+    await sender.send([Message(harness.topic, partition, value) for partition, value in messages])
     await sender.close()
 
 
-async def dead_lettered_and_upgraded(rig: Rig, *, upgraded: bool = True) -> list[str]:
+async def dead_lettered_and_upgraded(harness: Harness, *, upgraded: bool = True) -> list[str]:
     """Ids of letters that the aggregator could not read when they came, and can now."""
-    await publish(rig, [message(rig, number + 1) for number in range(MESSAGES)])
-    await rig.caught_up()
+    await publish(harness, [message(harness, number + 1) for number in range(MESSAGES)])
+    await harness.caught_up()
     if upgraded:
-        await upgrade(rig)
-    return [f"{rig.topic}/{partition}/{offset}" for partition, offset in sorted(await rig.dead_letters())]
+        await upgrade(harness)
+    return [
+        f"{harness.topic}/{partition}/{offset}" for partition, offset in sorted(await harness.dead_letters())
+    ]
 
 
-async def upgrade(rig: Rig) -> None:
+async def upgrade(harness: Harness) -> None:
     """Let the aggregator read the letters: instead of a newer service, they become what this one can read."""
-    for row in await rig.sql("SELECT * FROM dead_letter WHERE topic = $1", rig.topic):
+    for row in await harness.sql("SELECT * FROM dead_letter WHERE topic = $1", harness.topic):
         value = msgspec.msgpack.encode(msgspec.msgpack.decode(row["value"]) | {"v": envelope.VERSION})
-        await rig.sql(
+        await harness.sql(
             'UPDATE dead_letter SET value = $4 WHERE (topic, partition, "offset") = ($1, $2, $3)',
             *(row["topic"], row["partition"], row["offset"], value),
         )
 
 
-async def told(rig: Rig) -> dict[str, int]:
+async def ledger_counts(harness: Harness) -> dict[str, int]:
     """What the tables and the ledger say when everything has come through; every minute of them closes."""
-    async with rig.load(1) as load:
+    async with harness.load(1) as load:
         await load.finish()
-    await rig.caught_up()
-    (points,) = await rig.sql(
+    await harness.caught_up()
+    (points,) = await harness.sql(
         "SELECT coalesce(sum(count), 0) AS points FROM rollup_10s JOIN series USING (series_id) WHERE tenant_id = $1",
-        rig.tenant_id,
+        harness.tenant_id,
     )
-    found = await booked(rig)
+    found = await booked(harness)
     assert points["points"] == found["counted"]
     return found
 
 
-async def booked(rig: Rig) -> dict[str, int]:
+async def booked(harness: Harness) -> dict[str, int]:
     """What the ledger says of what came in and counted; every minute of them closes."""
     minutes: dict[Any, Counter[str]] = {}
-    for row in await rig.sql("SELECT * FROM ledger_1m WHERE tenant_id = $1", rig.tenant_id):
+    for row in await harness.sql("SELECT * FROM ledger_1m WHERE tenant_id = $1", harness.tenant_id):
         minutes.setdefault(row["minute"], Counter())[row["outcome"]] += row["count"]
     assert {0} == {Account(minute).difference for minute in minutes.values()}
     whole = total(map(Account, minutes.values()))
@@ -244,9 +255,9 @@ async def booked(rig: Rig) -> dict[str, int]:
     return {name: whole.of(name) for name in ("counted", "received")}
 
 
-async def run(rig: Rig, *words: str) -> tuple[int, str]:
+async def run(harness: Harness, *words: str) -> tuple[int, str]:
     """Exit code and all that the command prints."""
-    return await typed(rig.environ(), *words)
+    return await typed(harness.environ(), *words)
 
 
 async def typed(environ: Any, *words: str) -> tuple[int, str]:

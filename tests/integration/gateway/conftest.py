@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 
 from deploy.local.stack import Stack
-from tests.support.gateway import Gateway, started
-from tests.support.reader import Reader, reader
+from tests.support.http.gateway import Gateway, started
+from tests.support.http.reader import Reader, reader
 
 
 @pytest.fixture(scope="session")

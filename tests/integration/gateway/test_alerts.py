@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.runtime.clock import now_ms
-from tests.support.reader import Reader
+from tests.support.http.reader import Reader
 
 pytestmark = pytest.mark.servers
 
@@ -104,15 +104,15 @@ async def test_an_alert_shows_its_working(mine: Reader, foreign: Reader) -> None
         await mine.write(_TRANSITION, ("slow", mine.tenant_id, episode_ms, transition, at_ms))
     await foreign.write(_TRANSITION, ("slow", foreign.tenant_id, 90_000, "pending", 90_000))
 
-    told = (await mine.ask(f"/v1/alerts/{fingerprint}/history")).json()
-    transitions = told.pop("transitions")
+    body = (await mine.ask(f"/v1/alerts/{fingerprint}/history")).json()
+    transitions = body.pop("transitions")
 
     assert {
         "fingerprint": fingerprint,
         "rule": "slow",
         "labels": {"host": "a"},
         "truncated": False,
-    } == told
+    } == body
     assert [(70_000, "pending"), (10_000, "resolved"), (10_000, "firing"), (10_000, "pending")] == [
         (one["episode_ms"], one["transition"]) for one in transitions
     ]

@@ -9,7 +9,7 @@ import pytest
 from shared.model.funnel import EFFECT_CREATION
 from shared.runtime.clock import now_ms
 from shared.wire.series import unpack
-from tests.support.gateway import Gateway
+from tests.support.http.gateway import Gateway
 
 pytestmark = pytest.mark.servers
 

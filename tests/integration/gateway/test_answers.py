@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from shared.wire import series
-from tests.support.gateway import Gateway, points
+from tests.support.http.gateway import Gateway, points
 
 pytestmark = pytest.mark.servers
 

@@ -7,7 +7,7 @@ import pytest
 
 from shared.model.window import start_of
 from shared.runtime.clock import now_ms
-from tests.support.reader import Reader
+from tests.support.http.reader import Reader
 
 pytestmark = pytest.mark.servers
 
@@ -64,11 +64,11 @@ async def test_a_metric_is_merged_over_its_series_and_windows(mine: Reader, fore
     await close(mine, "paint", "a", start + 600_000, count=1000.0)
     await close(foreign, "paint", "a", start, count=1000.0)
 
-    told = (await mine.ask(PATH)).json()
-    shown = told["metrics"][0]
+    body = (await mine.ask(PATH)).json()
+    shown = body["metrics"][0]
 
-    assert (1, False, start + 20_000) == (len(told["metrics"]), told["truncated"], told["complete_to_ms"])
-    assert 15 * 60_000 == told["to_ms"] - told["from_ms"]
+    assert (1, False, start + 20_000) == (len(body["metrics"]), body["truncated"], body["complete_to_ms"])
+    assert 15 * 60_000 == body["to_ms"] - body["from_ms"]
     assert ("paint", "s", "delta", 100.0, 1.35, 1.0, 2.5) == tuple(
         shown[name] for name in ("metric", "unit", "kind", "count", "average", "min", "max")
     )
@@ -98,13 +98,13 @@ async def test_what_was_taken_back_leaves_no_average(mine: Reader) -> None:
 
 async def test_a_tenant_without_windows_has_an_empty_dashboard(mine: Reader) -> None:
     """It is complete to nowhere."""
-    told = (await mine.ask(PATH)).json()
+    body = (await mine.ask(PATH)).json()
 
     assert ([], [], None, False) == (
-        told["metrics"],
-        told["alerts"],
-        told["complete_to_ms"],
-        told["truncated"],
+        body["metrics"],
+        body["alerts"],
+        body["complete_to_ms"],
+        body["truncated"],
     )
 
 
@@ -112,15 +112,15 @@ async def test_more_metrics_than_a_dashboard_holds_are_said_to_be_left_out(mine:
     """The first five hundred by name are given, each whole."""
     await mine.write(_MANY, (mine.tenant_id, at(start_of(now_ms()) - 60_000)))
 
-    told = (await mine.ask(PATH)).json()
+    body = (await mine.ask(PATH)).json()
 
     assert (500, "m001", "m500", True) == (
-        len(told["metrics"]),
-        told["metrics"][0]["metric"],
-        told["metrics"][-1]["metric"],
-        told["truncated"],
+        len(body["metrics"]),
+        body["metrics"][0]["metric"],
+        body["metrics"][-1]["metric"],
+        body["truncated"],
     )
-    assert {(1.0, 1.0)} == {(one["count"], one["average"]) for one in told["metrics"]}
+    assert {(1.0, 1.0)} == {(one["count"], one["average"]) for one in body["metrics"]}
 
 
 async def test_a_dashboard_shows_what_fires_in_short(mine: Reader, foreign: Reader) -> None:
@@ -128,9 +128,9 @@ async def test_a_dashboard_shows_what_fires_in_short(mine: Reader, foreign: Read
     await mine.write(_FIRING, (mine.tenant_id, "firing"), (mine.tenant_id, "pending"))
     await foreign.write(_FIRING, (foreign.tenant_id, "firing"))
 
-    told = (await mine.ask(PATH)).json()
+    body = (await mine.ask(PATH)).json()
 
-    assert told["alerts"] == [
+    assert body["alerts"] == [
         {
             "rule": "firing", "state": "firing", "fingerprint": "firing", "labels": {"host": "a"}, "value": 9.0,
             "fired_at_ms": 2,

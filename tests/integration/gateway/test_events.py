@@ -17,8 +17,8 @@ from shared.model.funnel import EFFECT_CREATION
 from shared.runtime.clock import now_ms
 from shared.wire.events import partition_of
 from shared.wire.topics import METRICS
-from tests.support.gateway import PARTITIONS, Gateway, points, prepare
-from tests.support.gateway import gateway as unstarted
+from tests.support.http.gateway import PARTITIONS, Gateway, points, prepare
+from tests.support.http.gateway import gateway as unstarted
 from tests.support.wait import until
 
 pytestmark = pytest.mark.servers
@@ -65,7 +65,7 @@ async def test_events_are_in_the_log_when_they_are_accepted(gateway: Gateway) ->
 
 
 @pytest.mark.parametrize(
-    ("spoilt", "code", "field"),
+    ("malformed", "code", "field"),
     [
         pytest.param({"event_id": None}, "invalid_event_id", "event_id", id="id is null"),
         pytest.param({"event_id": ""}, "invalid_event_id", "event_id", id="id is empty"),
@@ -98,12 +98,12 @@ async def test_events_are_in_the_log_when_they_are_accepted(gateway: Gateway) ->
     ],
 )  # fmt: skip
 async def test_a_bad_event_is_refused_by_itself(
-    gateway: Gateway, spoilt: dict[str, Any], code: str, field: str
+    gateway: Gateway, malformed: dict[str, Any], code: str, field: str
 ) -> None:
     """It is named by index, code and field, and its neighbours are stored."""
     before, after = event(), event()
 
-    answer = await gateway.post({"events": [before, event(**spoilt), after]}, path="/v1/events")
+    answer = await gateway.post({"events": [before, event(**malformed), after]}, path="/v1/events")
 
     assert 202 == answer.status_code
     (refusal,) = answer.json()["rejected"]

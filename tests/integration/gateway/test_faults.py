@@ -12,8 +12,8 @@ import pytest
 
 from deploy.local.stack import Stack
 from shared.runtime.clock import monotonic_s
-from tests.support.gateway import Gateway, points, prepare
-from tests.support.gateway import gateway as unstarted
+from tests.support.http.gateway import Gateway, points, prepare
+from tests.support.http.gateway import gateway as unstarted
 from tests.support.wait import until
 
 pytestmark = pytest.mark.servers

@@ -6,7 +6,7 @@ import pytest
 
 from shared.model.funnel import EFFECT_CREATION
 from shared.runtime.clock import now_ms
-from tests.support.reader import Reader
+from tests.support.http.reader import Reader
 
 pytestmark = pytest.mark.servers
 
@@ -45,10 +45,10 @@ async def test_a_funnel_tells_how_far_sessions_came(mine: Reader, foreign: Reade
     await enter(mine, "seen before, entered now", [begin + 5], first_ms=begin - 1, out_of_order=10)
     await enter(foreign, "at the start", [begin, begin + 1], out_of_order=100)
 
-    told = (await mine.ask("/v1/funnels/Effect-Creation", **{"from": begin, "to": end})).json()
-    steps = told.pop("steps")
+    body = (await mine.ask("/v1/funnels/Effect-Creation", **{"from": begin, "to": end})).json()
+    steps = body.pop("steps")
 
-    assert told == {
+    assert body == {
         "funnel": "effect_creation", "from_ms": begin, "to_ms": end, "entries": 4, "completed": 0,
         "completion_rate": 0.0, "out_of_order": 5, "largest_drop": "effect_viewing",
     }  # fmt: skip
@@ -63,16 +63,16 @@ async def test_a_funnel_tells_how_far_sessions_came(mine: Reader, foreign: Reade
 
 async def test_a_funnel_that_nobody_entered_has_no_rates(mine: Reader) -> None:
     """Null, never 0 of 0; the default range is the last 24 hours."""
-    told = (await mine.ask("/v1/funnels/effect_creation")).json()
+    body = (await mine.ask("/v1/funnels/effect_creation")).json()
 
     assert (0, 0, None, None) == tuple(
-        told[name] for name in ("entries", "completed", "completion_rate", "largest_drop")
+        body[name] for name in ("entries", "completed", "completion_rate", "largest_drop")
     )
     assert {(0, None, 0, None, None)} == {
         tuple(step[name] for name in ("sessions", "rate", "drop_off", "drop_off_rate", "median_ms"))
-        for step in told["steps"]
+        for step in body["steps"]
     }
-    assert 24 * HOUR_MS == told["to_ms"] - told["from_ms"]
+    assert 24 * HOUR_MS == body["to_ms"] - body["from_ms"]
 
 
 async def test_the_default_range_reaches_to_now(mine: Reader) -> None:
@@ -80,13 +80,13 @@ async def test_the_default_range_reaches_to_now(mine: Reader) -> None:
     now = now_ms()
     await enter(mine, "all the way", [now - 9 + step for step in range(9)])
 
-    told = (await mine.ask("/v1/funnels/effect_creation")).json()
+    body = (await mine.ask("/v1/funnels/effect_creation")).json()
 
     assert (1, 1, 1.0, None) == (
-        told["entries"],
-        told["completed"],
-        told["completion_rate"],
-        told["largest_drop"],
+        body["entries"],
+        body["completed"],
+        body["completion_rate"],
+        body["largest_drop"],
     )
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from shared.runtime.clock import now_ms
 from shared.wire.topics import EVENTS, METRICS
-from tests.support.gateway import Gateway
-from tests.support.reader import Reader
+from tests.support.http.gateway import Gateway
+from tests.support.http.reader import Reader
 
 pytestmark = pytest.mark.servers
 
@@ -86,11 +86,11 @@ async def test_a_statement_says_how_far_it_is_complete(mine: Reader, gateway: Ga
 async def test_the_default_is_the_last_hour_of_points(mine: Reader) -> None:
     """The present minute included; a tenant that sent nothing has a statement without minutes."""
     before = now_ms()
-    told = (await mine.ask("/v1/ledger")).json()
+    body = (await mine.ask("/v1/ledger")).json()
 
-    assert ("points", [], NOTHING) == (told["signal"], told["minutes"], told["total"])
-    assert told["to_ms"] > before
-    assert 60 * MINUTE_MS <= told["to_ms"] - told["from_ms"] <= 61 * MINUTE_MS
+    assert ("points", [], NOTHING) == (body["signal"], body["minutes"], body["total"])
+    assert body["to_ms"] > before
+    assert 60 * MINUTE_MS <= body["to_ms"] - body["from_ms"] <= 61 * MINUTE_MS
 
 
 @pytest.mark.parametrize(
@@ -104,9 +104,9 @@ async def test_the_default_is_the_last_hour_of_points(mine: Reader) -> None:
 )
 async def test_a_wrong_question_is_named(mine: Reader, asked: dict[str, Any], code: str) -> None:
     """400 with the parameter."""
-    told = await mine.ask("/v1/ledger", **asked)
+    answer = await mine.ask("/v1/ledger", **asked)
 
-    assert (400, code) == (told.status_code, told.json()["code"])
+    assert (400, code) == (answer.status_code, answer.json()["code"])
 
 
 async def test_a_key_that_may_not_read_is_refused(mine: Reader) -> None:

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 import pytest
 
 from shared.runtime.clock import now_ms
-from tests.support.gateway import PARTITIONS, Gateway, points
+from tests.support.http.gateway import PARTITIONS, Gateway, points
 from tests.support.wait import until
 
 pytestmark = pytest.mark.servers

@@ -19,8 +19,8 @@ from shared.postgres import connections
 from shared.runtime.clock import monotonic_s, now_ms
 from shared.stream.processor import Key
 from shared.wire.batch_ids import part_id
-from tests.support.gateway import Gateway, gateway, points
-from tests.support.reader import Reader
+from tests.support.http.gateway import Gateway, gateway, points
+from tests.support.http.reader import Reader
 from tests.support.wait import until
 
 pytestmark = pytest.mark.servers

@@ -8,8 +8,8 @@ import pytest
 
 from shared.runtime.clock import now_ms
 from shared.wire import series
-from tests.support.gateway import Gateway
-from tests.support.reader import Reader
+from tests.support.http.gateway import Gateway
+from tests.support.http.reader import Reader
 
 pytestmark = pytest.mark.servers
 

@@ -10,8 +10,8 @@ import pytest
 
 from deploy.local.stack import Stack
 from shared.wire.topics import EVENTS, METRICS, WINDOWS
-from tests.support.gateway import Gateway
-from tests.support.reader import Reader
+from tests.support.http.gateway import Gateway
+from tests.support.http.reader import Reader
 from tests.support.wait import until
 
 pytestmark = pytest.mark.servers
@@ -105,9 +105,9 @@ async def test_a_stopped_partition_is_told(mine: Reader, gateway: Gateway) -> No
     async def is_told() -> bool:
         async with httpx2.AsyncClient(base_url=gateway.url) as client:
             lines = (await client.get("/metrics")).text.splitlines()
-        told = [line for line in lines if f'topic="{gateway.topic}"' in line]
+        samples = [line for line in lines if f'topic="{gateway.topic}"' in line]
         return [("gateway_stopped_partitions", "1.0")] == [
-            (line.partition("{")[0], line.rpartition(" ")[2]) for line in told
+            (line.partition("{")[0], line.rpartition(" ")[2]) for line in samples
         ]
 
     assert (200, "degraded", ["degraded", "ok", "ok", "ok"]) == statuses(answer)

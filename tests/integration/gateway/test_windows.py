@@ -17,7 +17,7 @@ from shared.model.window import start_of
 from shared.runtime.clock import now_ms
 from shared.wire import live, rollups, series
 from shared.wire.topics import METRICS
-from tests.support.gateway import Gateway
+from tests.support.http.gateway import Gateway
 
 pytestmark = pytest.mark.servers
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deploy.local.apart import finish
+from deploy.local.run_sync import run_sync
 from deploy.local.stack import Stack
 from services.ingest.adapters.kafka import derived, routes
 from services.ingest.adapters.postgres import EventIds, EventTables
@@ -70,7 +70,7 @@ def run(stack: Stack) -> Any:
             finally:
                 pool.terminate()
 
-        return finish(with_pool())
+        return run_sync(with_pool())
 
     return call
 

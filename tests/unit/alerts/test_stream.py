@@ -97,9 +97,9 @@ def test_clocks_may_be_wrong_within_reason() -> None:
 
 def test_an_unsound_series_leaves_everything_as_it_was() -> None:
     """The record is refused whole."""
-    folded, spoilt = stream(), windows()
-    spoilt.series = [pack(Series(7, "9 lives", "gauge", "", ()))]
+    folded, malformed = stream(), windows()
+    malformed.series = [pack(Series(7, "9 lives", "gauge", "", ()))]
 
     with pytest.raises(Rejected, match="invalid_name"):
-        folded.fold(Record(0, NOW_MS, rollups.encode(spoilt)))
+        folded.fold(Record(0, NOW_MS, rollups.encode(malformed)))
     assert (False, None) == (folded.urgent, folded.checkpoint().watermark_ms)

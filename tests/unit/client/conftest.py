@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.receiver import Receiver, receiving
+from tests.support.http.receiver import Receiver, receiving
 from tidegauge_client import Telemetry
 
 KEY = "tg_w_secret"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.receiver import Receiver
+from tests.support.http.receiver import Receiver
 from tidegauge_client import Stats, Telemetry
 
 LOOP: dict[str, Any] = {}

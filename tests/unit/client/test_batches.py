@@ -6,7 +6,7 @@ from threading import Thread
 
 import pytest
 
-from tests.support.receiver import Receiver, Reply
+from tests.support.http.receiver import Receiver, Reply
 from tidegauge_client import Rejection, Stats, Telemetry
 from tidegauge_client.clock import now_ms
 

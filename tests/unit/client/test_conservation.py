@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.receiver import Reply, receiving
+from tests.support.http.receiver import Reply, receiving
 from tidegauge_client import Telemetry
 
 REJECTED = {"accepted": 0, "rejected": [{"index": 0, "code": "c", "message": "m"}]}

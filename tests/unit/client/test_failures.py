@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from tests.support.receiver import Receiver, Reply
+from tests.support.http.receiver import Receiver, Reply
 from tests.support.wait import until
 from tidegauge_client import Stats, Telemetry
 from tidegauge_client.answer import Again, Answer, Refused, Settled, TooLarge, Verdict, verdict

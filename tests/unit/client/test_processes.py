@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import tidegauge_client
-from tests.support.receiver import Receiver
+from tests.support.http.receiver import Receiver
 
 BEGINNING = """
 import os, sys

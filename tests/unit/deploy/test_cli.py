@@ -1,8 +1,13 @@
 """The command line explains itself and says what to do when it cannot do what it is asked."""
 
+import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
+from typer.core import TyperCommand, TyperGroup
 from typer.testing import CliRunner
 
 from deploy.cli import app
@@ -28,6 +33,26 @@ def test_each_command_has_help(command: str) -> None:
     assert code == 0
     assert command in run("--help")[1]
     assert len(text.split()) > 15
+
+
+def commands(group: TyperGroup, *path: str) -> Iterator[tuple[str, TyperCommand]]:
+    """Each command that does something, with the words that call it."""
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from commands(command, *path, name)
+        else:
+            yield " ".join(("tidegauge", *path, name)), command
+
+
+@pytest.mark.parametrize(
+    ("words", "command"), [pytest.param(*each, id=each[0]) for each in commands(typer.main.get_command(app))]
+)
+def test_each_command_has_an_example_that_can_be_typed(words: str, command: TyperCommand) -> None:
+    """The help ends with a call of the command, and the command takes its options."""
+    quoted = re.search(rf"^Example: `.*?{words}\b([^`)]*)", command.epilog or "")
+
+    assert quoted, f"{words} --help has no example"
+    command.make_context(words, shlex.split(quoted[1]))
 
 
 @pytest.mark.parametrize(

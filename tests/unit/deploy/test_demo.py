@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from shared.model.funnel import EFFECT_CREATION
-from tests.support.receiver import Receiver, Reply, receiving
+from tests.support.http.receiver import Receiver, Reply, receiving
 from tests.support.wait import until
 
 MEASURED = {
@@ -33,7 +33,7 @@ def demo(receiver: Receiver) -> Iterator[subprocess.Popen[bytes]]:
     """The running demo."""
     keys = {"TIDEGAUGE_WRITE_KEY": "w", "TIDEGAUGE_READ_KEY": "r"}
     environ = os.environ | keys | {"TIDEGAUGE_URL": receiver.url}
-    with subprocess.Popen([sys.executable, "-m", "deploy.local.demo"], env=environ) as process:
+    with subprocess.Popen([sys.executable, "-m", "deploy.local.demo.traffic"], env=environ) as process:
         yield process
         process.kill()
 
@@ -53,14 +53,14 @@ async def test_the_demo_tells_of_this_machine_and_of_visitors(
     async def measures() -> bool:
         return {point["name"] for point in receiver.points} >= MEASURED
 
-    async def told() -> bool:
+    async def reported() -> bool:
         steps = {event["name"] for event in receiver.events if event["type"] == "funnel_step"}
         # Which processes it tells of depends on how many others began in that second.
         return EFFECT_CREATION.steps[0] in steps and "process.started" in {e["type"] for e in receiver.events}
 
     await until(measures, "the demo has looked at everything", 30)
     with another_process():
-        await until(told, "the demo has told of a new process and of a visitor", 30)
+        await until(reported, "the demo has reported a new process and of a visitor", 30)
     demo.send_signal(signal.SIGTERM)
 
     assert 0 == demo.wait(20)

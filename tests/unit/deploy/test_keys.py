@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.demo_keys import demo_keys
+from deploy.local.demo.keys import demo_keys
 from deploy.local.folder import StateFolder
 from deploy.tenants import PREFIX_LENGTH, Scope, new_key
 

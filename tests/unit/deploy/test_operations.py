@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.folder import ROOT
-from deploy.local.services import RULES
+from deploy.local.up.services import RULES
 from services.alerts.adapters import rules_file
 
 

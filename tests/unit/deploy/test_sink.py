@@ -11,9 +11,9 @@ from threading import Thread
 import pytest
 from rich.console import Console
 
-from deploy.local.progress import Progress
 from deploy.local.sink import Sink
-from deploy.local.tail import Tail
+from deploy.local.up.progress import Progress
+from deploy.local.up.tail import Tail
 from tests.support.wait import until
 
 LABELS = {"alertname": "Slow", "severity": "critical", "tenant": "1", "endpoint": "/pay"}
@@ -93,14 +93,14 @@ async def test_a_peer_that_breaks_off_leaves_one_line(port: int, capfd: pytest.C
     """No trace on the console, and the next alert is printed."""
     said: list[str] = []
 
-    async def told() -> bool:
+    async def reported() -> bool:
         said.extend(capfd.readouterr())
         return "connection broken off" in "".join(said)
 
     with socket.create_connection(("127.0.0.1", port), timeout=5) as peer:
         peer.sendall(b"POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\n{")
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    await until(told, "the broken connection is told of", 10)
+    await until(reported, "the broken connection is reported", 10)
 
     assert post(port, json.dumps(FIRING).encode()) == 200
     assert "Traceback" not in "".join(said)
@@ -125,11 +125,11 @@ def test_a_tail_tells_whole_lines_once(tmp_path: Path) -> None:
     """From the moment of its making on."""
     log = tmp_path / "a.log"
     log.write_text("before\n")
-    told: list[str] = []
-    tail = Tail(log, told.append)
+    lines: list[str] = []
+    tail = Tail(log, lines.append)
     for part in ("one\ntw", "o\n", "", "three\n"):
         with log.open("a") as out:
             out.write(part)
         tail.show()
 
-    assert ["one", "two", "three"] == told
+    assert ["one", "two", "three"] == lines

@@ -13,7 +13,7 @@ from shared.wire.series import unpack
 
 NOW = 1_790_000_000_000
 
-Told = tuple[str, str, str, float, dict[str, str]]
+PointRow = tuple[str, str, str, float, dict[str, str]]
 
 
 def legacy(limit: int = 10) -> Analytics:
@@ -21,7 +21,7 @@ def legacy(limit: int = 10) -> Analytics:
     return Analytics(native.Decoder(limit, 1000), events.Decoder(limit))
 
 
-def pointed(*items: Any) -> tuple[list[Told], list[tuple[int, str]]]:
+def pointed(*items: Any) -> tuple[list[PointRow], list[tuple[int, str]]]:
     """Metric, kind, unit, value and labels of each point, and what was refused."""
     found = legacy().metrics(json.dumps(items).encode(), 7, NOW)
     packed = found.catalogue.packed
@@ -70,7 +70,7 @@ def pointed(*items: Any) -> tuple[list[Told], list[tuple[int, str]]]:
         ),
     ],
 )  # fmt: skip
-def test_a_metric_becomes_a_point(item: dict[str, Any], point: Told) -> None:
+def test_a_metric_becomes_a_point(item: dict[str, Any], point: PointRow) -> None:
     """Under the name, unit and labels that rules read."""
     assert ([point], []) == pointed(item)
 

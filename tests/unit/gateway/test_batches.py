@@ -39,7 +39,7 @@ def request(
     return PointIntakeBatch(interner, points, NOW, Admitted(tenant_id, len(slots), refused or {}))
 
 
-def told(pieces: list[Piece]) -> list[tuple[int, bytes, float]]:
+def rows_of(pieces: list[Piece]) -> list[tuple[int, bytes, float]]:
     """Partition, series and value of every row."""
     return [
         (piece.partition, piece.series[slot], value)
@@ -60,7 +60,7 @@ def test_every_point_goes_to_the_owner_of_its_series_in_order(partitions: int) -
         expected += [(interner.packed[slot], float(first + at)) for at, slot in enumerate(part)]
         first += len(part)
 
-    rows = told(list(cut(batches, partitions)))
+    rows = rows_of(list(cut(batches, partitions)))
 
     assert sorted(expected) == sorted((packed, value) for _, packed, value in rows)
     assert all(p == series.partition_of(series.series_id(packed), partitions) for p, packed, _ in rows)
@@ -71,7 +71,7 @@ def test_batches_of_two_catalogues_are_cut_apart_in_order() -> None:
     """When the memory of series starts anew, the older points go first."""
     old, new = catalogue(1, "old"), catalogue(1, "new")
 
-    rows = told(list(cut([request(old, [0, 0]), request(new, [0], 2)], 1)))
+    rows = rows_of(list(cut([request(old, [0, 0]), request(new, [0], 2)], 1)))
 
     assert [0.0, 1.0, 2.0] == [value for _, _, value in rows]
 
@@ -114,7 +114,7 @@ def test_no_batch_outgrows_its_limits() -> None:
 
     assert (21_000, True) == (sum(sizes), max(sizes) <= envelope.MAX_ROWS)
     assert all(sum(map(len, piece.series)) <= MAX_BYTES for piece in pieces)
-    assert list(map(float, range(21_000))) == [value for _, _, value in told(pieces)]
+    assert list(map(float, range(21_000))) == [value for _, _, value in rows_of(pieces)]
 
 
 def test_each_message_says_whose_rows_it_bears() -> None:

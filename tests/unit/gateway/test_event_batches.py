@@ -23,7 +23,7 @@ def request(sent: list[Event], refused: dict[str, int] | None = None) -> EventIn
     return EventIntakeBatch(sent, NOW, Admitted(7, len(sent), refused or {}))
 
 
-def told(messages: list[tuple[int, bytes]]) -> list[tuple[int, Event]]:
+def events_of(messages: list[tuple[int, bytes]]) -> list[tuple[int, Event]]:
     """Every event with the partition it went to."""
     return [(partition, each) for partition, value in messages for each in events.decode(value, NOW).events]
 
@@ -35,7 +35,7 @@ def test_requests_share_messages_and_keep_their_order() -> None:
 
     messages, ticks = EventBatches(4).messages(batches, 0.0, NOW)
 
-    found = told(messages)
+    found = events_of(messages)
     assert (0, len(messages)) == (ticks, len({partition for partition, _ in messages}))
     assert all(partition == partition_of(each, 4) for partition, each in found)
     for session in {each.session_id for each in sent}:
@@ -57,7 +57,7 @@ def test_messages_are_bounded_in_bytes_and_in_events() -> None:
     messages, _ = EventBatches(4).messages([request(large), request(many)], 0.0, NOW)
 
     assert all(len(value) <= MAX_BYTES for _, value in messages)
-    assert [each.event_id for each in (*large, *many)] == [each.event_id for _, each in told(messages)]
+    assert [each.event_id for each in (*large, *many)] == [each.event_id for _, each in events_of(messages)]
 
 
 def test_each_message_says_whose_events_it_bears_and_refusals_have_one_of_their_own() -> None:

@@ -15,16 +15,16 @@ def reach(*sessions: int) -> Reach:
 
 def test_each_step_tells_how_many_came_and_how_many_left() -> None:
     """Rates are of the entries, drop-off rates of the step before."""
-    told = report(FUNNEL, reach(8, 4, 1))
+    found = report(FUNNEL, reach(8, 4, 1))
 
     assert (8, 1, 0.125, 3, "try") == (
-        told.entries,
-        told.completed,
-        told.completion_rate,
-        told.out_of_order,
-        told.largest_drop,
+        found.entries,
+        found.completed,
+        found.completion_rate,
+        found.out_of_order,
+        found.largest_drop,
     )
-    assert told.steps == (
+    assert found.steps == (
         Step(0, "see", 8, 1.0, 0, None, None),
         Step(1, "try", 4, 0.5, 4, 0.5, 5.0),
         Step(2, "buy", 1, 0.125, 3, 0.75, 7.5),
@@ -33,17 +33,17 @@ def test_each_step_tells_how_many_came_and_how_many_left() -> None:
 
 def test_a_rate_of_nothing_is_none() -> None:
     """Nobody entered: no rate is 0, for 0 would be a statement about sessions."""
-    told = report(FUNNEL, reach(0, 0, 0))
+    found = report(FUNNEL, reach(0, 0, 0))
 
-    assert (0, 0, None, None) == (told.entries, told.completed, told.completion_rate, told.largest_drop)
-    assert {(None, 0, None)} == {(step.rate, step.drop_off, step.drop_off_rate) for step in told.steps}
+    assert (0, 0, None, None) == (found.entries, found.completed, found.completion_rate, found.largest_drop)
+    assert {(None, 0, None)} == {(step.rate, step.drop_off, step.drop_off_rate) for step in found.steps}
 
 
 def test_a_step_that_nobody_could_drop_off_from_has_no_rate() -> None:
     """Everybody left at the second step, so the third says nothing."""
-    told = report(FUNNEL, reach(4, 0, 0))
+    found = report(FUNNEL, reach(4, 0, 0))
 
-    assert [(0, None), (4, 1.0), (0, None)] == [(step.drop_off, step.drop_off_rate) for step in told.steps]
+    assert [(0, None), (4, 1.0), (0, None)] == [(step.drop_off, step.drop_off_rate) for step in found.steps]
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,6 @@ def test_the_largest_drop_is_named(sessions: tuple[int, ...], name: str | None) 
 
 def test_every_entry_is_completed_or_dropped_off_once() -> None:
     """The drop-offs and the completed add up to the entries."""
-    told = report(FUNNEL, reach(97, 31, 12))
+    found = report(FUNNEL, reach(97, 31, 12))
 
-    assert told.entries == told.completed + sum(step.drop_off for step in told.steps)
+    assert found.entries == found.completed + sum(step.drop_off for step in found.steps)

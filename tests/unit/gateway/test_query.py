@@ -85,3 +85,18 @@ def test_live_windows_are_looked_for_where_they_can_be(
     starts = list(replace(QUERY, from_ms=from_ms, to_ms=to_ms).live_starts(now_ms))
 
     assert (count, [first][:count]) == (len(starts), starts[:1])
+
+
+@pytest.mark.parametrize(
+    ("other", "asked"),
+    [
+        pytest.param(SERIES, True, id="more labels than asked for"),
+        pytest.param(replace(SERIES, labels=()), False, id="without the label"),
+        pytest.param(replace(SERIES, labels=(("a", "x"),)), False, id="another value"),
+        pytest.param(replace(SERIES, metric="n"), False, id="another metric"),
+        pytest.param(replace(SERIES, tenant_id=2), False, id="another tenant"),
+    ],
+)
+def test_a_query_matches_what_bears_its_labels(other: Series, asked: bool) -> None:
+    """A series may bear more labels; tenant and metric are the same."""
+    assert asked == QUERY.matches(other)

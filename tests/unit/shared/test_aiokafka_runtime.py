@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from shared.stream.aiokafka_runtime import Runtime
 from shared.stream.pump import Pump
-from tests.support.simulated_kafka import MemoryConsumer, MemoryLog
+from tests.support.simulated.kafka import MemoryConsumer, MemoryLog
 
 TURNS = 10
 

@@ -11,7 +11,7 @@ from shared.stream.breaker import Breaker
 from shared.stream.owned import DEAD_LETTER_BYTES, OwnedPartition
 from shared.stream.processor import Checkpoint, Key, Record
 from shared.stream.pump import MAX_WAITING_BYTES, Pump
-from tests.support.gateway import free_port
+from tests.support.http.gateway import free_port
 
 LETTERS = 64
 KEY = Key("topic", 0)

@@ -19,7 +19,7 @@ DRAWN = """
 import json, random
 from asyncio import get_running_loop
 from shared.runtime.retry import attempts, spread
-from tests.support.simulated_loop import SimulatedLoop
+from tests.support.simulated.loop import SimulatedLoop
 
 async def run():
     began = []

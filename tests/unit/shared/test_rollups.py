@@ -28,7 +28,7 @@ def fields(rows: int = 2) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def spoilt(name: str, values: object) -> Callable[[dict[str, Any]], None]:
+def malformed(name: str, values: object) -> Callable[[dict[str, Any]], None]:
     """Replaces a column."""
     return lambda wire: wire["columns"].update({name: np.array(values).tobytes()})
 
@@ -72,14 +72,14 @@ def test_weights_come_back_however_they_are_written(weights: list[float], longes
 @pytest.mark.parametrize(
     ("spoil", "field"),
     [
-        pytest.param(spoilt("slot", [0, 1]), "slot", id="slot past the series"),
-        pytest.param(spoilt("slot", [-1, 0]), "slot", id="negative slot"),
-        pytest.param(spoilt("start_ms", [0]), "start_ms", id="short column"),
-        pytest.param(spoilt("max", [1.0, 2.0, 3.0]), "max", id="long column"),
-        pytest.param(spoilt("sketch_at", [0, 1]), "sketch_at", id="short division"),
-        pytest.param(spoilt("sketch_at", [0, 2, 1]), "sketch_at", id="division that goes back"),
-        pytest.param(spoilt("sketch_at", [0, 1, 3]), "sketch_at", id="division past the sketches"),
-        pytest.param(spoilt("weight", [1.0]), "weight", id="weights missing"),
+        pytest.param(malformed("slot", [0, 1]), "slot", id="slot past the series"),
+        pytest.param(malformed("slot", [-1, 0]), "slot", id="negative slot"),
+        pytest.param(malformed("start_ms", [0]), "start_ms", id="short column"),
+        pytest.param(malformed("max", [1.0, 2.0, 3.0]), "max", id="long column"),
+        pytest.param(malformed("sketch_at", [0, 1]), "sketch_at", id="short division"),
+        pytest.param(malformed("sketch_at", [0, 2, 1]), "sketch_at", id="division that goes back"),
+        pytest.param(malformed("sketch_at", [0, 1, 3]), "sketch_at", id="division past the sketches"),
+        pytest.param(malformed("weight", [1.0]), "weight", id="weights missing"),
         pytest.param(lambda wire: wire["columns"].pop("sum"), "sum", id="column missing"),
         pytest.param(lambda wire: wire.update(v=1), "v", id="other version"),
         pytest.param(lambda wire: wire.update(series="x"), "series", id="wrong type"),

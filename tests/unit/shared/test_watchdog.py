@@ -12,7 +12,7 @@ def watched(symptom: str | None, limit_s: float) -> tuple[Watchdog, list[str]]:
 def test_loop_that_stands_still_ends_the_process() -> None:
     """Without a beat for longer than the limit, the process ends."""
     watchdog, ends = watched(None, 0)
-    watchdog.look(watchdog.beat_s + STALL_S + 0.1, 1.0)
+    watchdog.check(watchdog.beat_s + STALL_S + 0.1, 1.0)
 
     assert ["the event loop has stood still for 10 s"] == ends
 
@@ -21,9 +21,9 @@ def test_own_freeze_is_forgiven() -> None:
     """A look that comes much too late means that the whole process stood still, not its loop."""
     watchdog, ends = watched("stuck", 5.0)
     now_s = watchdog.beat_s
-    watchdog.look(now_s + 1, 1.0)
-    watchdog.look(now_s + 61, 60.0)
-    watchdog.look(now_s + 62, 1.0)
+    watchdog.check(now_s + 1, 1.0)
+    watchdog.check(now_s + 61, 60.0)
+    watchdog.check(now_s + 62, 1.0)
 
     assert [] == ends
 
@@ -32,6 +32,6 @@ def test_lasting_symptom_ends_the_process() -> None:
     """A symptom is borne for its limit, and then it ends the process under its own name."""
     watchdog, ends = watched("stuck", 2.0)
     for second in range(1, 4):
-        watchdog.look(watchdog.beat_s + second, 1.0)
+        watchdog.check(watchdog.beat_s + second, 1.0)
 
     assert ["stuck"] == ends

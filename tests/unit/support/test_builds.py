@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.builds import Build, NoSuchCommit, checked_out
+from tests.support.processes.builds import Build, NoSuchCommit, checked_out
 
 AUTHOR = ("-c", "user.name=a", "-c", "user.email=a@example.org")
 

@@ -1,0 +1,25 @@
+"""The command line, `tidegauge`: a module a command or group; the work is done elsewhere in `deploy`."""
+
+from logging import NullHandler, getLogger
+
+import typer
+
+from deploy.cli import audit, dead_letters, keys, migrate, sink, tenants, topics, up
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
+for commands in (up, migrate, topics, sink, audit):
+    app.add_typer(commands.app)
+app.add_typer(keys.app, name="key")
+app.add_typer(tenants.app, name="tenant")
+app.add_typer(dead_letters.app, name="dead-letters")
+
+
+@app.callback()
+def tidegauge() -> None:
+    """Tidegauge: telemetry in, windows out that say how complete they are.
+
+    Start with `tidegauge up`; it explains the rest.
+    """
+    # The Kafka client logs each attempt to reach a broker that is still starting.
+    getLogger("aiokafka").addHandler(NullHandler())
+    getLogger("aiokafka").propagate = False

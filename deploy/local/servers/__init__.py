@@ -1,0 +1,1 @@
+"""The local servers: Kafka, Postgres and Redis, and what they need from the machine."""

@@ -1,0 +1,1 @@
+"""`tidegauge up`: the whole system on one machine, until Ctrl-C."""

@@ -1,0 +1,210 @@
+"""`tidegauge up`: servers, tables, topics, a demo tenant, services and real traffic, until Ctrl-C.
+
+Times are milliseconds, spans seconds. Invariant: the end of the run leaves no process behind.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+
+from deploy import tenants
+from deploy.kafka import topics
+from deploy.local import sink
+from deploy.local.demo.keys import DEMO, demo_keys
+from deploy.local.interrupt import Stopping, interruptible
+from deploy.local.ports import LOOPBACK
+from deploy.local.run_sync import run_sync
+from deploy.local.running import MEMORY as RUNNING
+from deploy.local.stack import Stack
+from deploy.local.up.progress import Progress
+from deploy.local.up.services import SERVICES, ServiceEnvironment
+from deploy.local.up.supervisor import Supervisor
+from deploy.local.up.tail import Tail
+from deploy.postgres.migrate import migrate
+from shared.errors import Unavailable
+from shared.runtime.clock import monotonic_s
+from shared.wire.topics import DEFAULT_PARTITIONS
+
+GATEWAY_PORT = 8080
+"""Port of the gateway unless it is taken."""
+
+READY_S = 60.0
+"""How long the services may take until they are ready."""
+
+WINDOW_S = 60.0
+"""How long to wait for the first closed window before saying that there is none."""
+
+TEND_S = 0.1
+"""Pause between two checks of the children."""
+
+_FIRST_WINDOW = """
+SELECT count(*) > 0 FROM rollup_10s JOIN series USING (series_id) JOIN tenant USING (tenant_id)
+WHERE tenant.name = $1 AND window_start > $2"""
+
+HOW_TO_TRY = """
+  API        {url}   (its description: {url}/docs)
+  Postgres   {postgres}
+  Kafka      {kafka}
+  Redis      {redis}
+  write key  {write}
+  read key   {read}
+
+Post a point, and read its window back (live at once, closed some 12 s later):
+
+  curl -s {url}/v1/telemetry -H 'Authorization: Bearer {write}' -H 'Content-Type: application/json' -d '{point}'
+  curl -s '{url}/v1/windows?metric=demo.answer' -H 'Authorization: Bearer {read}'
+
+Cause a page: a response that took 6 s. It appears below within 2 s, and resolves by itself some 20 s later:
+
+  curl -s {url}/v1/telemetry -H 'Authorization: Bearer {write}' -H 'Content-Type: application/json' -d '{slow}'
+  curl -s {url}/v1/alerts -H 'Authorization: Bearer {read}'
+
+Post an event, as often as you like: it counts once. And see how far the demo's visitors come:
+
+  curl -s {url}/v1/events -H 'Authorization: Bearer {write}' -H 'Content-Type: application/json' -d '{event}'
+  curl -s {url}/v1/funnels/effect_creation -H 'Authorization: Bearer {read}'
+
+Ctrl-C stops everything; the data stay. `eval "$(tidegauge env)"` gives a shell these addresses and keys."""
+
+POINT = '{"points":[{"name":"demo.answer","value":42}]}'
+SLOW = (
+    '{"points":[{"name":"api.response_seconds","value":6,"kind":"delta","unit":"s",'
+    '"labels":{"endpoint":"/checkout"}}]}'
+)
+EVENT = '{"events":[{"event_id":"my-first","type":"click","name":"hello"}]}'
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What the user asked for."""
+
+    folder: Path
+    fresh: bool = False
+    servers_only: bool = False
+    demo: bool = True
+
+
+def run(options: UpOptions, progress: Progress) -> None:
+    """Run the system until Ctrl-C or SIGTERM."""
+    locked = Stack.locked(options.folder, durable=True, fresh=options.fresh, say=progress.say)
+    try:
+        with interruptible() as interrupt, locked as stack:
+            supervisor = Supervisor(stack.folder, progress.say)
+            interrupt.force += [supervisor.kill, stack.kill]
+            try:
+                _Run(options, progress, stack, supervisor).run()
+            except Stopping:
+                progress.say("stopping (Ctrl-C again ends at once)")
+            finally:
+                (stack.folder.path / RUNNING).unlink(missing_ok=True)
+                supervisor.stop()
+    except Stopping:
+        pass
+    progress.say("stopped")
+
+
+class _Run:
+    """One run, step by step."""
+
+    def __init__(self, options: UpOptions, progress: Progress, stack: Stack, supervisor: Supervisor) -> None:
+        self._options = options
+        self._progress = progress
+        self._stack = stack
+        self._supervisor = supervisor
+        self._keys = demo_keys(stack.folder)
+        self._port = stack.ports.pick("gateway", "GATEWAY_PORT", GATEWAY_PORT)
+        self._sink_port = stack.ports.pick("sink", "SINK_PORT", sink.PORT)
+        self._url = f"http://{LOOPBACK}:{self._port}"
+        self._pages = Tail(stack.folder.log / "sink.log", progress.page)
+
+    def run(self) -> None:
+        demo = self._options.demo and not self._options.servers_only
+        if demo:  # first, so that it measures while the rest starts
+            self._supervisor.start("demo", "deploy.local.demo.traffic", self._public())
+        self._stack.start()
+        run_sync(self._prepare())
+        if not self._options.servers_only:
+            self._start_services()
+        if demo:
+            self._await_window()
+        self._announce()
+        self._until(lambda: False)
+
+    def _public(self) -> dict[str, str]:
+        keys = {f"TIDEGAUGE_{scope.upper()}_KEY": key for scope, key in self._keys.items()}
+        return {"TIDEGAUGE_URL": self._url, **keys}
+
+    async def _prepare(self) -> None:
+        made, applied = await asyncio.gather(topics.create(self._stack.kafka), migrate(self._stack.postgres))
+        await tenants.store(self._stack.postgres, DEMO, {key: scope for scope, key in self._keys.items()})
+        self._progress.say(
+            f"topics and tables are there ({len(made)} topics made, {len(applied)} migrations applied)"
+        )
+
+    def _start_services(self) -> None:
+        environ = self._stack.environ
+        self._services = services = ServiceEnvironment(
+            environ, self._port, self._sink_port, run_sync(_now(self._stack.postgres)), DEFAULT_PARTITIONS
+        )
+        self._supervisor.start("sink", "deploy.local.sink", {"SINK_PORT": str(self._sink_port)}, last=True)
+        for service in SERVICES:
+            self._supervisor.start(service.name, service.module, environ | service.environ(services))
+        for service in SERVICES:
+            if not self._until(lambda ready=service.ready: ready(services), READY_S):  # type: ignore[misc]
+                end = self._supervisor.child(service.name).log_end()
+                raise Unavailable(service.name, f"not ready in {READY_S:.0f} s; the end of its log:\n{end}")
+            self._progress.say(f"{service.name} is ready")
+
+    def _await_window(self) -> None:
+        from shared.model.window import BASE_MS  # noqa: PLC0415  brings numpy, and the servers should start first
+
+        # The window in which this run began counts, although the run saw only a part of it.
+        since = datetime.fromtimestamp((self._progress.started_ms - BASE_MS) / 1000, UTC)
+        if self._until(lambda: run_sync(_has_window(self._stack.postgres, since)), WINDOW_S):
+            self._progress.say(f"first closed window, {self._progress.elapsed_s:.1f} s after the start")
+        else:
+            logs = self._stack.folder.log
+            self._progress.say(f"no window has closed in {WINDOW_S:.0f} s: see the logs in {logs}")
+
+    def _announce(self) -> None:
+        addresses = self._stack.environ
+        if self._options.servers_only:
+            self._stack.folder.remember(RUNNING, addresses)
+            self._progress.say('servers are up; `eval "$(tidegauge env)"` gives a shell their addresses')
+            return
+        self._stack.folder.remember(RUNNING, addresses | self._public() | self._services.alerting)
+        servers = {name: server.address for name, server in self._stack.servers.items()}
+        bodies = {"point": POINT, "slow": SLOW, "event": EVENT}
+        self._progress.show(HOW_TO_TRY.format(url=self._url, **bodies, **servers, **self._keys))
+
+    def _until(self, condition: Callable[[], bool], limit_s: float = float("inf")) -> bool:
+        """Look after the children until the condition holds; False when it does not by the limit."""
+        pause, deadline = threading.Event(), monotonic_s() + limit_s
+        while not condition():
+            if monotonic_s() > deadline:
+                return False
+            self._supervisor.tend()
+            self._pages.show()
+            pause.wait(TEND_S)
+        return True
+
+
+async def _now(dsn: str) -> object:
+    return await _asked(dsn, "SELECT now()")
+
+
+async def _has_window(dsn: str, since: datetime) -> bool:
+    return bool(await _asked(dsn, _FIRST_WINDOW, DEMO, since))
+
+
+async def _asked(dsn: str, sql: str, *values: object) -> object:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return await connection.fetchval(sql, *values)
+    finally:
+        await connection.close()

@@ -1,0 +1,1 @@
+"""Loads: points, events, clients and windows, with what must be in the tables after them."""

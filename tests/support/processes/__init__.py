@@ -1,0 +1,1 @@
+"""Real processes of the services: started, killed, frozen and waited for."""

@@ -1,0 +1,1 @@
+"""Kafka, Postgres, the network and the event loop in one process: what goes wrong follows from a seed."""
