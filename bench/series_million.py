@@ -75,12 +75,12 @@ async def _weighed(whose: str, series: int) -> dict[str, float]:
         raise Invalid(f"{whose} did not finish within {LIMIT_S:g} s") from None
     if process.returncode:
         raise Invalid(f"{whose} ended with {process.returncode}")
-    told: dict[str, float] = json.loads(out)
-    say(f"  {whose}: {told}")
+    printed: dict[str, float] = json.loads(out)
+    say(f"  {whose}: {printed}")
     points = series * POINTS_A_WINDOW * POINTS[whose]
-    if (told["windows"], told["points"]) != (series * len(TIERS_MS), points):
-        raise Invalid(f"{whose}: {told} of {series} series")
-    return told
+    if (printed["windows"], printed["points"]) != (series * len(TIERS_MS), points):
+        raise Invalid(f"{whose}: {printed} of {series} series")
+    return printed
 
 
 def _identity(number: int) -> bytes:
