@@ -14,7 +14,7 @@ from services.gateway.adapters.decoders.interner import Interner
 from services.gateway.adapters.event_batches import EventBatches, EventIntakeBatch
 from services.gateway.domain.ledger import Admitted
 from services.ingest.adapters import stream as ingest
-from services.ingest.service import booked, judge
+from services.ingest.service import judge, ledger_entries
 from shared.errors import Rejected
 from shared.ledger.accounts import Account
 from shared.ledger.entries import Entry
@@ -189,7 +189,7 @@ async def test_events_are_accounted_for(
 
 async def _judged(key: Key, records: list[Record], memory: FakeMemory) -> Counter[Entry]:
     """What one commit of ingest adds."""
-    stream, dead = ingest.PartitionStream(), []
+    stream, dead = ingest.EventFold(), []
     for record in records:
         try:
             stream.fold(record)
@@ -200,6 +200,6 @@ async def _judged(key: Key, records: list[Record], memory: FakeMemory) -> Counte
     cut = Cut(key, 1, records[0].offset, records[-1].offset + 1, checkpoint, dead)
     new = [one for _, found in checkpoint.work.judged() for one in found]
     memory.days.update({(one.tenant_id, one.event_id): NOW - NOW % 86_400_000 for one in new})
-    counts = booked(checkpoint.work, ())
+    counts = ledger_entries(checkpoint.work, ())
     counts.update(dead_lettered_in(cut))
     return counts

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from services.ingest.domain.dedup import DAY_MS, Id, day_of, ids_of, new_ones, oldest_day
-from services.ingest.service import Arrival, PartitionIntake, Work, judge
+from services.ingest.service import Arrival, EventWork, PartitionIntake, judge
 from shared.model.event import REMEMBERED_MS
 from tests.support.memory import FakeMemory
 
@@ -30,7 +30,7 @@ def arrival(offset: int, *ids: str) -> Arrival[Named]:
     return Arrival(offset, NOON_MS, NOON_MS - 5, named(*ids))
 
 
-def gathered(*arrivals: Arrival[Named]) -> Work[Named]:
+def gathered(*arrivals: Arrival[Named]) -> EventWork[Named]:
     """The checkpoint of a partition that took these records."""
     intake = PartitionIntake[Named]()
     for one in arrivals:
@@ -39,7 +39,7 @@ def gathered(*arrivals: Arrival[Named]) -> Work[Named]:
     return intake.checkpoint()
 
 
-def told(work: Work[Named]) -> list[tuple[int, list[str]]]:
+def told(work: EventWork[Named]) -> list[tuple[int, list[str]]]:
     """Offsets of the records that brought something new, with its ids."""
     return [(one.offset, [event.event_id for event in new]) for one, new in work.judged()]
 
