@@ -62,7 +62,7 @@ class Arrival:
     """Rows that came in batches with an id."""
 
 
-class Named(NamedTuple):
+class SeriesRollups(NamedTuple):
     """Rollups with the series that their slots mean."""
 
     series: list[bytes]
@@ -268,7 +268,12 @@ class PartitionFold:
         of_chain = kept.of_chain | {"slot": self._slots_of(series)[kept.of_chain["slot"]]}
         self.counters.totals.restore(whole, replace(kept, of_chain=of_chain))
 
-    def restore(self, opened: Named | None, whole: Mapping[int, Named], amended: Mapping[int, Named]) -> None:
+    def restore(
+        self,
+        opened: SeriesRollups | None,
+        whole: Mapping[int, SeriesRollups],
+        amended: Mapping[int, SeriesRollups],
+    ) -> None:
         """Start from the open windows of a checkpoint; coarse ones may have closed since they were kept."""
         base = self._known(opened) if opened else None
         kept, changed = (
@@ -281,7 +286,7 @@ class PartitionFold:
         )
         self._tiers.restore(base, kept, changed, len(self.series))
 
-    def _known(self, named: Named) -> Rollups:
+    def _known(self, named: SeriesRollups) -> Rollups:
         return replace(named.rollups, slot=self._slots_of(named.series)[named.rollups.slot])
 
     def _slots_of(self, series: Sequence[bytes]) -> Ints:
@@ -291,7 +296,7 @@ class PartitionFold:
         return slots
 
 
-def compact(series: Sequence[bytes], rollups: Rollups) -> Named:
+def with_used_series(series: Sequence[bytes], rollups: Rollups) -> SeriesRollups:
     """Only the series that the rollups use, and the rollups with slots that mean those."""
     used, slot = np.unique(rollups.slot, return_inverse=True)
-    return Named([series[i] for i in used.tolist()], replace(rollups, slot=slot))
+    return SeriesRollups([series[i] for i in used.tolist()], replace(rollups, slot=slot))

@@ -4,7 +4,7 @@ import numpy as np
 
 from services.aggregator.domain.history import NOTHING
 from services.aggregator.domain.lateness import bites, revise, rows_to_revise
-from services.aggregator.service import Named, Work
+from services.aggregator.service import SeriesRollups, Work
 from shared.model.rollup import Ints, Rollups, concatenate
 from shared.wire import rollups
 
@@ -14,7 +14,7 @@ class MemoryTables:
 
     def __init__(self, series: list[bytes], revised_rows: int = 3) -> None:
         self.rows: dict[int, Rollups] = {}
-        self.whole: dict[int, Named] = {}
+        self.whole: dict[int, SeriesRollups] = {}
         self.totals = NOTHING
         self._series = series
         self._places = {packed: place for place, packed in enumerate(series)}
@@ -28,7 +28,7 @@ class MemoryTables:
         for tier, late in work.late.items():
             for bite in bites(_moved(late, place), self._revised_rows):
                 self._put(tier, revise(self._stored(tier, bite), bite))
-        self.whole |= {tier: Named(list(work.series), rows) for tier, rows in work.whole.items()}
+        self.whole |= {tier: SeriesRollups(list(work.series), rows) for tier, rows in work.whole.items()}
         self.totals = self.totals if work.whole_totals is None else work.whole_totals
 
     def _stored(self, tier: int, late: Rollups) -> Rollups | None:

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from services.aggregator.ports import LiveWindow
-from services.aggregator.service import Work, compact
+from services.aggregator.service import Work, with_used_series
 from shared.model.rollup import Rollups
 from shared.model.window import TIERS_MS
 from shared.runtime.kafka import Message, Sender
@@ -53,7 +53,7 @@ class WindowTopic:
             closed = [work.closed[resolution_ms]] if resolution_ms in work.closed else []
             for rows in (*closed, *work.revised.get(resolution_ms, ())):
                 for part in _parts(work.series, rows):
-                    series, named = compact(work.series, part)
+                    series, named = with_used_series(work.series, part)
                     yield self._message(
                         rollups.WindowBatch(
                             cut.key.partition, True, cut.end, watermark_ms, series, named, resolution_ms
@@ -63,7 +63,7 @@ class WindowTopic:
 
     def _live(self, window: LiveWindow) -> Iterator[Message]:
         for part in _parts(window.series, window.rollups):
-            series, rows = compact(window.series, part)
+            series, rows = with_used_series(window.series, part)
             yield self._message(
                 rollups.WindowBatch(
                     window.partition, False, window.next_offset, window.watermark_ms, series, rows

@@ -17,7 +17,7 @@ from services.aggregator.adapters import totals
 from services.aggregator.adapters.totals import Recalled
 from services.aggregator.domain.history import NOTHING as NO_TOTALS
 from services.aggregator.domain.history import Totals
-from services.aggregator.service import Named, Work, compact
+from services.aggregator.service import SeriesRollups, Work, with_used_series
 from shared.errors import Misconfigured, Rejected
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS
@@ -43,8 +43,8 @@ class _Wire(msgspec.Struct):
 class Opened(NamedTuple):
     """What a snapshot holds."""
 
-    open: Named | None
-    amended: dict[int, Named]
+    open: SeriesRollups | None
+    amended: dict[int, SeriesRollups]
     totals: Recalled | None = None
 
 
@@ -79,7 +79,7 @@ def whole(key: Key, work: Work) -> Iterator[tuple[int, bytes]]:
 class Whole(NamedTuple):
     """What was kept whole."""
 
-    windows: dict[int, Named]
+    windows: dict[int, SeriesRollups]
     """Coarse windows by resolution."""
     totals: Totals
 
@@ -102,7 +102,7 @@ def _decompressed(packed: bytes) -> bytes:
 
 
 def _packed(key: Key, work: Work, resolution_ms: int, rows: Rollups) -> bytes:
-    series, compacted = compact(work.series, rows)
+    series, compacted = with_used_series(work.series, rows)
     return rollups.encode(rollups.WindowBatch(key.partition, False, 0, 0, series, compacted, resolution_ms))
 
 
@@ -134,6 +134,6 @@ def _opened(packed: bytes) -> Opened:
     )
 
 
-def _named(packed: bytes) -> tuple[int, Named]:
+def _named(packed: bytes) -> tuple[int, SeriesRollups]:
     windows = rollups.decode(packed)
-    return windows.resolution_ms, Named(windows.series, windows.rollups)
+    return windows.resolution_ms, SeriesRollups(windows.series, windows.rollups)
