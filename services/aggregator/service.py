@@ -70,7 +70,7 @@ class SeriesRollups(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class Work:
+class RollupWork:
     """What a fold has gathered for the tables since its previous checkpoint; slots mean `series`."""
 
     series: list[bytes]
@@ -223,12 +223,12 @@ class PartitionFold:
         """The open base windows that changed since the previous call, with their starts."""
         return [] if self.watermark_ms is None else self._tiers.open.changed(self.watermark_ms)
 
-    def checkpoint(self) -> Work:
+    def checkpoint(self) -> RollupWork:
         """Hand over what was gathered."""
         watermark_ms = self.watermark_ms or 0
         whole, amended = self._tiers.checkpoint(watermark_ms)
         whole_totals, totals = self.counters.totals.checkpoint()
-        work = Work(
+        work = RollupWork(
             series=self.series,
             new_series=self._new_series,
             closed={resolution_ms: concatenate(parts) for resolution_ms, parts in self._closed.items()},

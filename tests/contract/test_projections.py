@@ -116,9 +116,7 @@ def counted(sent: Sequence[Message]) -> dict[str, tuple[float, float]]:
     found: Counter[str] = Counter()
     sums: Counter[str] = Counter()
     for partition in range(PARTITIONS):
-        fold = aggregator.PartitionStream(
-            Key("points", partition), Stored(1, 0, None, b"", None), {}, Repeats()
-        )
+        fold = aggregator.PointFold(Key("points", partition), Stored(1, 0, None, b"", None), {}, Repeats())
         mine = [message.value for message in sent if message.partition == partition]
         late = now_ms() + 4 * BASE_MS
         for offset, value in enumerate([*mine, envelope.tick("clock", 1, late)]):

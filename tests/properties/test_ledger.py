@@ -124,12 +124,12 @@ def _folded(key: Key, records: list[Record], commits: set[int], crashes: set[int
     """What an owner and its successors commit of a partition."""
     counts: Counter[Entry] = Counter()
     stored, dead, at = Stored(1, 0, None, b"", None), list[DeadLetter](), 0
-    fold = aggregator.PartitionStream(key, stored, {}, Repeats())
+    fold = aggregator.PointFold(key, stored, {}, Repeats())
     crashes = set(crashes)
     while at < len(records) or dead or at > stored.next_offset:
         if at in crashes:
             crashes.remove(at)
-            fold, dead, at = aggregator.PartitionStream(key, stored, {}, Repeats()), [], stored.next_offset
+            fold, dead, at = aggregator.PointFold(key, stored, {}, Repeats()), [], stored.next_offset
         elif at in commits or at == len(records):
             cut = Cut(key, 1, stored.next_offset, at, fold.checkpoint(), dead)
             counts.update(cut.checkpoint.work.ledger)

@@ -4,7 +4,7 @@ import numpy as np
 
 from services.aggregator.domain.history import NOTHING
 from services.aggregator.domain.lateness import bites, revise, rows_to_revise
-from services.aggregator.service import SeriesRollups, Work
+from services.aggregator.service import RollupWork, SeriesRollups
 from shared.model.rollup import Ints, Rollups, concatenate
 from shared.wire import rollups
 
@@ -20,7 +20,7 @@ class MemoryTables:
         self._places = {packed: place for place, packed in enumerate(series)}
         self._revised_rows = revised_rows
 
-    def write(self, work: Work) -> None:
+    def write(self, work: RollupWork) -> None:
         """Closed windows first, then what late points change."""
         place = np.array([self._places[packed] for packed in work.series], np.int64)
         for tier, rows in work.closed.items():

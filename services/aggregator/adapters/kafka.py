@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from services.aggregator.ports import LiveWindow
-from services.aggregator.service import Work, with_used_series
+from services.aggregator.service import RollupWork, with_used_series
 from shared.model.rollup import Rollups
 from shared.model.window import TIERS_MS
 from shared.runtime.kafka import Message, Sender
@@ -36,7 +36,7 @@ class WindowTopic:
         self._prefix = prefix
         self._windows = prefix + WINDOWS.name
 
-    async def publish(self, cuts: Sequence[Cut[Work]]) -> None:
+    async def publish(self, cuts: Sequence[Cut[RollupWork]]) -> None:
         """Closed and revised rows, ticks and dead letters of these cuts. Raises `Unavailable`."""
         windows = [message for cut in cuts for message in self._final(cut)]
         await self._sender.send([*windows, *dead_letters.messages(cuts, self._prefix)])
@@ -45,7 +45,7 @@ class WindowTopic:
         """Open windows as they stand. Raises `Unavailable`."""
         await self._sender.send([message for window in windows for message in self._live(window)])
 
-    def _final(self, cut: Cut[Work]) -> Iterator[Message]:
+    def _final(self, cut: Cut[RollupWork]) -> Iterator[Message]:
         work, watermark_ms = cut.checkpoint.work, cut.checkpoint.watermark_ms
         if watermark_ms is None:
             return

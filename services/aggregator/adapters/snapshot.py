@@ -17,7 +17,7 @@ from services.aggregator.adapters import totals
 from services.aggregator.adapters.totals import Recalled
 from services.aggregator.domain.history import NOTHING as NO_TOTALS
 from services.aggregator.domain.history import Totals
-from services.aggregator.service import SeriesRollups, Work, with_used_series
+from services.aggregator.service import RollupWork, SeriesRollups, with_used_series
 from shared.errors import Misconfigured, Rejected
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS
@@ -55,7 +55,7 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Wire)
 
 
-def encode(key: Key, work: Work) -> bytes | None:
+def encode(key: Key, work: RollupWork) -> bytes | None:
     """The bytes of what a checkpoint leaves open; None: nothing."""
     if work.open is None and not work.amended and work.totals is None:
         return None
@@ -68,7 +68,7 @@ def encode(key: Key, work: Work) -> bytes | None:
     return _compressed(_encoder.encode(wire))
 
 
-def whole(key: Key, work: Work) -> Iterator[tuple[int, bytes]]:
+def whole(key: Key, work: RollupWork) -> Iterator[tuple[int, bytes]]:
     """The bytes of each coarse window that a checkpoint keeps whole, with its resolution; and of all running totals."""
     for resolution_ms, rows in work.whole.items():
         yield resolution_ms, _compressed(_packed(key, work, resolution_ms, rows))
@@ -101,7 +101,7 @@ def _decompressed(packed: bytes) -> bytes:
     return bytes(cramjam.zstd.decompress(packed))
 
 
-def _packed(key: Key, work: Work, resolution_ms: int, rows: Rollups) -> bytes:
+def _packed(key: Key, work: RollupWork, resolution_ms: int, rows: Rollups) -> bytes:
     series, compacted = with_used_series(work.series, rows)
     return rollups.encode(rollups.WindowBatch(key.partition, False, 0, 0, series, compacted, resolution_ms))
 
