@@ -20,8 +20,9 @@ from bench.figure import PAIRS, Invalid, Line, rounded, say
 from deploy.local.stack import Stack
 from services.aggregator.adapters.postgres import TABLES, RollupTables
 from services.aggregator.adapters.redis import LiveKeys
+from services.aggregator.domain.work import RollupWork
 from services.aggregator.ports import LiveWindow
-from services.aggregator.service import Arrival, PartitionFold, RollupWork
+from services.aggregator.service import Arrival, PartitionFold
 from shared.model.point import Points
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS, TIERS_MS, start_of

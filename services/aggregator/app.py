@@ -15,8 +15,8 @@ from services.aggregator.adapters.ledger import LedgerWatch
 from services.aggregator.adapters.postgres import MAINTENANCE, RollupTables
 from services.aggregator.adapters.redis import LiveKeys
 from services.aggregator.adapters.stream import Aggregation, PointFold
+from services.aggregator.domain.work import RollupWork
 from services.aggregator.ports import LiveWindow, LiveWindows
-from services.aggregator.service import RollupWork
 from services.aggregator.settings import Settings
 from shared.errors import Unavailable
 from shared.model.bound import Bound

@@ -4,7 +4,7 @@ import numpy as np
 
 from services.aggregator.domain.history import NOTHING
 from services.aggregator.domain.lateness import bites, revise, rows_to_revise
-from services.aggregator.service import RollupWork, SeriesRollups
+from services.aggregator.domain.work import RollupWork, SeriesRollups
 from shared.model.rollup import Ints, Rollups, concatenate
 from shared.wire import rollups
 

@@ -1,7 +1,8 @@
 """A process that goes on where another one's checkpoint stands: through the bytes of its snapshot, and stored rows."""
 
 from services.aggregator.adapters import snapshot
-from services.aggregator.service import PartitionFold, RollupWork
+from services.aggregator.domain.work import RollupWork
+from services.aggregator.service import PartitionFold
 from shared.stream.processor import Key
 from tests.support.memory_tables import MemoryTables
 

@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from services.aggregator.domain.work import RollupWork, with_used_series
 from services.aggregator.ports import LiveWindow
-from services.aggregator.service import RollupWork, with_used_series
 from shared.model.rollup import Rollups
 from shared.model.window import TIERS_MS
 from shared.runtime.kafka import Message, Sender

@@ -14,7 +14,7 @@ from asyncpg import UniqueViolationError
 from services.aggregator.adapters import copy, readback, snapshot
 from services.aggregator.domain.cells import NEVER_MS
 from services.aggregator.domain.lateness import bites, revise, rows_to_revise
-from services.aggregator.service import RollupWork
+from services.aggregator.domain.work import RollupWork
 from shared.ledger import table as ledger
 from shared.model.rollup import Ints, Rollups
 from shared.model.window import TIERS_MS

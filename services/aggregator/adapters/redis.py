@@ -6,8 +6,8 @@ undo what its successor shows.
 
 from collections.abc import Sequence
 
+from services.aggregator.domain.work import with_used_series
 from services.aggregator.ports import LiveWindow
-from services.aggregator.service import with_used_series
 from shared.runtime.redis import Client, guard
 from shared.wire import live, rollups
 

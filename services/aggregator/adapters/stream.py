@@ -13,7 +13,8 @@ from services.aggregator.adapters.kafka import WindowTopic
 from services.aggregator.adapters.postgres import RollupTables
 from services.aggregator.adapters.repeats import BatchIds
 from services.aggregator.domain.repeats import Repeats
-from services.aggregator.service import Arrival, PartitionFold, RollupWork
+from services.aggregator.domain.work import RollupWork
+from services.aggregator.service import Arrival, PartitionFold
 from shared.postgres.connections import Connection
 from shared.runtime import failpoint
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored

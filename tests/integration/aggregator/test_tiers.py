@@ -8,7 +8,8 @@ import pytest
 
 from services.aggregator.adapters import readback, snapshot
 from services.aggregator.adapters.postgres import REVISED_ROWS, TABLES, RollupTables
-from services.aggregator.service import Arrival, PartitionFold, RollupWork
+from services.aggregator.domain.work import RollupWork
+from services.aggregator.service import Arrival, PartitionFold
 from shared.model.point import Points
 from shared.model.rollup import Rollups
 from shared.model.series import Series

@@ -6,7 +6,8 @@ import numpy as np
 
 from services.aggregator.domain.cells import NEVER_MS
 from services.aggregator.domain.increments import FORGET_EVERY_MS, HORIZON_MS, SILENT_MS
-from services.aggregator.service import SPARE_SERIES, Arrival, PartitionFold, RollupWork
+from services.aggregator.domain.work import RollupWork
+from services.aggregator.service import SPARE_SERIES, Arrival, PartitionFold
 from shared.ledger.entries import Line, unsettled
 from shared.model.point import Points
 from shared.model.rollup import Rollups

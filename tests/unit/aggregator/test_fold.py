@@ -7,7 +7,8 @@ from services.aggregator.domain.cells import NEVER_MS, Cells
 from services.aggregator.domain.entries import INCREMENT, TOTAL, Entries
 from services.aggregator.domain.lateness import revise
 from services.aggregator.domain.windows import rollups_of
-from services.aggregator.service import SPARE_SERIES, Arrival, PartitionFold, RollupWork
+from services.aggregator.domain.work import RollupWork
+from services.aggregator.service import SPARE_SERIES, Arrival, PartitionFold
 from shared.errors import Rejected
 from shared.ledger.entries import Line
 from shared.model.point import Points

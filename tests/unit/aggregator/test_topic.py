@@ -7,8 +7,8 @@ from services.aggregator.adapters.kafka import WindowTopic
 from services.aggregator.domain.cells import Cells
 from services.aggregator.domain.entries import Entries
 from services.aggregator.domain.windows import rollups_of
+from services.aggregator.domain.work import RollupWork
 from services.aggregator.ports import LiveWindow
-from services.aggregator.service import RollupWork
 from shared.model.window import BASE_MS
 from shared.runtime.kafka import Message
 from shared.stream.processor import Checkpoint, Cut, Key
