@@ -17,7 +17,7 @@ from bench import stand
 from bench.figure import Invalid, Line, say
 from bench.naive.series import NaiveFold
 from deploy.local.stack import Stack
-from services.aggregator.domain.cells import Cells
+from services.aggregator.domain.windows.cells import Cells
 from services.aggregator.service import Arrival, PartitionFold
 from shared.model.point import Points
 from shared.model.series import Series

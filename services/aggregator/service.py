@@ -10,15 +10,15 @@ from dataclasses import InitVar, dataclass, field, replace
 
 import numpy as np
 
-from services.aggregator.domain.counters import Counters
-from services.aggregator.domain.entries import Entries
-from services.aggregator.domain.history import Totals
-from services.aggregator.domain.increments import Kept
 from services.aggregator.domain.ledger import RowCounts
 from services.aggregator.domain.repeats import Part, Repeats, Verdict
-from services.aggregator.domain.tiers import Tiers
-from services.aggregator.domain.watermark import advance
-from services.aggregator.domain.windows import closed_rows, is_closed
+from services.aggregator.domain.totals.counters import Counters
+from services.aggregator.domain.totals.history import Totals
+from services.aggregator.domain.totals.increments import Kept
+from services.aggregator.domain.windows.entries import Entries
+from services.aggregator.domain.windows.open_windows import closed_rows, is_closed
+from services.aggregator.domain.windows.tiers import Tiers
+from services.aggregator.domain.windows.watermark import advance
 from services.aggregator.domain.work import RollupWork, SeriesRollups
 from shared.errors import Rejected
 from shared.ledger.entries import CONFLICT, COUNTED, DUPLICATE, STALE_TOTAL, Line, minute_of

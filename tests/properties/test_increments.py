@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.aggregator.adapters import totals as wire
-from services.aggregator.domain.entries import INCREMENT, Entries
-from services.aggregator.domain.history import NOTHING, Totals
-from services.aggregator.domain.increments import HORIZON_MS, Kept, RunningTotals
+from services.aggregator.domain.totals.history import NOTHING, Totals
+from services.aggregator.domain.totals.increments import HORIZON_MS, Kept, RunningTotals
+from services.aggregator.domain.windows.entries import INCREMENT, Entries
 
 T0 = 1_732_252_800_000
 SECOND_MS = 1_000

@@ -5,7 +5,7 @@ from typing import Any
 
 from services.aggregator.adapters.snapshot import TOTALS
 from services.aggregator.adapters.stream import PointFold
-from services.aggregator.domain.increments import RunningTotals
+from services.aggregator.domain.totals.increments import RunningTotals
 from shared.stream.processor import Cut, Key, Record, Stored
 from shared.stream.pump import Pump
 from tests.simulation.sums import RollupWork, SumFold, Summing, Sums

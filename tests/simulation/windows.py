@@ -12,9 +12,9 @@ import numpy as np
 from services.aggregator.adapters import snapshot
 from services.aggregator.adapters.kafka import WindowTopic
 from services.aggregator.adapters.stream import Aggregation
-from services.aggregator.domain.lateness import bites, revise, rows_to_revise
 from services.aggregator.domain.remembered import words_of
 from services.aggregator.domain.repeats import Fresh, Repeats
+from services.aggregator.domain.windows.lateness import bites, revise, rows_to_revise
 from services.aggregator.domain.work import RollupWork
 from shared.model import point
 from shared.model.rollup import RAGGED, ROW_COLUMNS, SPARSE_COLUMNS, Rollups

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from services.aggregator.domain.history import NOTHING
-from services.aggregator.domain.lateness import bites, revise, rows_to_revise
+from services.aggregator.domain.totals.history import NOTHING
+from services.aggregator.domain.windows.lateness import bites, revise, rows_to_revise
 from services.aggregator.domain.work import RollupWork, SeriesRollups
 from shared.model.rollup import Ints, Rollups, concatenate
 from shared.wire import rollups

@@ -12,8 +12,8 @@ import orjson
 from asyncpg import UniqueViolationError
 
 from services.aggregator.adapters import copy, readback, snapshot
-from services.aggregator.domain.cells import NEVER_MS
-from services.aggregator.domain.lateness import bites, revise, rows_to_revise
+from services.aggregator.domain.windows.cells import NEVER_MS
+from services.aggregator.domain.windows.lateness import bites, revise, rows_to_revise
 from services.aggregator.domain.work import RollupWork
 from shared.ledger import table as ledger
 from shared.model.rollup import Ints, Rollups

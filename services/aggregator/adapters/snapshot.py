@@ -15,8 +15,8 @@ import msgspec
 
 from services.aggregator.adapters import totals
 from services.aggregator.adapters.totals import Recalled
-from services.aggregator.domain.history import NOTHING as NO_TOTALS
-from services.aggregator.domain.history import Totals
+from services.aggregator.domain.totals.history import NOTHING as NO_TOTALS
+from services.aggregator.domain.totals.history import Totals
 from services.aggregator.domain.work import RollupWork, SeriesRollups, with_used_series
 from shared.errors import Misconfigured, Rejected
 from shared.model.rollup import Rollups

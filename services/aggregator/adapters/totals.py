@@ -12,8 +12,8 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from services.aggregator.domain.history import Totals
-from services.aggregator.domain.increments import Kept
+from services.aggregator.domain.totals.history import Totals
+from services.aggregator.domain.totals.increments import Kept
 from shared.errors import Rejected
 
 _OF_CHAIN = {"slot": "<i8", "histogram": "?", "middle": "<f8", "begun_ms": "<i8"}

@@ -11,10 +11,10 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from services.aggregator.domain.history import Totals
-from services.aggregator.domain.increments import Kept
 from services.aggregator.domain.repeats import Fresh
-from services.aggregator.domain.tiers import Parts
+from services.aggregator.domain.totals.history import Totals
+from services.aggregator.domain.totals.increments import Kept
+from services.aggregator.domain.windows.tiers import Parts
 from shared.ledger.entries import Entry
 from shared.model.rollup import Rollups
 

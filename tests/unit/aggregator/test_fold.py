@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from services.aggregator.domain.cells import NEVER_MS, Cells
-from services.aggregator.domain.entries import INCREMENT, TOTAL, Entries
-from services.aggregator.domain.lateness import revise
-from services.aggregator.domain.windows import rollups_of
+from services.aggregator.domain.windows.cells import NEVER_MS, Cells
+from services.aggregator.domain.windows.entries import INCREMENT, TOTAL, Entries
+from services.aggregator.domain.windows.lateness import revise
+from services.aggregator.domain.windows.open_windows import rollups_of
 from services.aggregator.domain.work import RollupWork
 from services.aggregator.service import SPARE_SERIES, Arrival, PartitionFold
 from shared.errors import Rejected

@@ -4,9 +4,9 @@ import msgspec
 import numpy as np
 
 from services.aggregator.adapters.kafka import WindowTopic
-from services.aggregator.domain.cells import Cells
-from services.aggregator.domain.entries import Entries
-from services.aggregator.domain.windows import rollups_of
+from services.aggregator.domain.windows.cells import Cells
+from services.aggregator.domain.windows.entries import Entries
+from services.aggregator.domain.windows.open_windows import rollups_of
 from services.aggregator.domain.work import RollupWork
 from services.aggregator.ports import LiveWindow
 from shared.model.window import BASE_MS

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from services.aggregator.adapters import totals
-from services.aggregator.domain.entries import INCREMENT, SEEN, TOTAL, Entries
-from services.aggregator.domain.history import NOTHING
-from services.aggregator.domain.increments import (
+from services.aggregator.domain.totals.history import NOTHING
+from services.aggregator.domain.totals.increments import (
     CROWDED_SILENT_MS,
     HORIZON_MS,
     SILENT_MS,
     Judged,
     RunningTotals,
 )
+from services.aggregator.domain.windows.entries import INCREMENT, SEEN, TOTAL, Entries
 
 T0 = 1_732_252_800_000
 

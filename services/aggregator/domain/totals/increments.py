@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.aggregator.domain.entries import INCREMENT, SEEN, TOTAL, Entries, joined
-from services.aggregator.domain.history import NOTHING, Floats, History, Ints, Totals, keys_of, merged
-from services.aggregator.domain.runs import NEVER_MS, Columns, Mask, Owners, Runs
+from services.aggregator.domain.totals.history import NOTHING, Floats, History, Ints, Totals, keys_of, merged
+from services.aggregator.domain.totals.streams import NEVER_MS, Columns, Mask, Owners, Runs
+from services.aggregator.domain.windows.entries import INCREMENT, SEEN, TOTAL, Entries, joined
 
 HORIZON_MS = 15 * 60_000
 """How far behind the watermark a total may come."""

@@ -4,8 +4,8 @@ from collections import Counter
 
 import numpy as np
 
-from services.aggregator.domain.cells import NEVER_MS
-from services.aggregator.domain.increments import FORGET_EVERY_MS, HORIZON_MS, SILENT_MS
+from services.aggregator.domain.totals.increments import FORGET_EVERY_MS, HORIZON_MS, SILENT_MS
+from services.aggregator.domain.windows.cells import NEVER_MS
 from services.aggregator.domain.work import RollupWork
 from services.aggregator.service import SPARE_SERIES, Arrival, PartitionFold
 from shared.ledger.entries import Line, unsettled

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from services.aggregator.domain.history import TIME_BITS, Totals
-from services.aggregator.domain.numbering import Numbering
+from services.aggregator.domain.totals.history import TIME_BITS, Totals
+from services.aggregator.domain.totals.numbering import Numbering
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
