@@ -227,8 +227,8 @@ class PartitionFold:
 
     def recall(self, whole: Totals, series: Sequence[bytes], kept: Kept) -> None:
         """Start from the running totals of a checkpoint, whose slots mean `series`."""
-        of_chain = kept.of_chain | {"slot": self._slots_of(series)[kept.of_chain["slot"]]}
-        self.counters.totals.restore(whole, replace(kept, of_chain=of_chain))
+        of_stream = kept.of_stream | {"slot": self._slots_of(series)[kept.of_stream["slot"]]}
+        self.counters.totals.restore(whole, replace(kept, of_stream=of_stream))
 
     def restore(
         self,
