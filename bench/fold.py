@@ -16,8 +16,8 @@ import numpy as np
 from bench.figure import PAIRS, Invalid, Line, compared, say
 from bench.naive.series import Window
 from deploy.local.stack import Stack
-from services.aggregator.domain.cells import Cells
-from services.aggregator.domain.entries import Entries
+from services.aggregator.domain.windows.cells import Cells
+from services.aggregator.domain.windows.entries import Entries
 from shared.model import sketch
 
 SERIES, POINTS_A_MESSAGE, MESSAGES, NAIVE_MESSAGES = 10_000, 1_000, 500, 50

@@ -17,7 +17,7 @@ from bench import stand
 from bench.figure import Invalid, Line, say
 from bench.naive.series import NaiveFold
 from deploy.local.stack import Stack
-from services.aggregator.domain.cells import Cells
+from services.aggregator.domain.windows.cells import Cells
 from services.aggregator.service import Arrival, PartitionFold
 from shared.model.point import Points
 from shared.model.series import Series
@@ -75,12 +75,12 @@ async def _weighed(whose: str, series: int) -> dict[str, float]:
         raise Invalid(f"{whose} did not finish within {LIMIT_S:g} s") from None
     if process.returncode:
         raise Invalid(f"{whose} ended with {process.returncode}")
-    told: dict[str, float] = json.loads(out)
-    say(f"  {whose}: {told}")
+    printed: dict[str, float] = json.loads(out)
+    say(f"  {whose}: {printed}")
     points = series * POINTS_A_WINDOW * POINTS[whose]
-    if (told["windows"], told["points"]) != (series * len(TIERS_MS), points):
-        raise Invalid(f"{whose}: {told} of {series} series")
-    return told
+    if (printed["windows"], printed["points"]) != (series * len(TIERS_MS), points):
+        raise Invalid(f"{whose}: {printed} of {series} series")
+    return printed
 
 
 def _identity(number: int) -> bytes:

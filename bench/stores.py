@@ -20,8 +20,9 @@ from bench.figure import PAIRS, Invalid, Line, rounded, say
 from deploy.local.stack import Stack
 from services.aggregator.adapters.postgres import TABLES, RollupTables
 from services.aggregator.adapters.redis import LiveKeys
+from services.aggregator.domain.work import RollupWork
 from services.aggregator.ports import LiveWindow
-from services.aggregator.service import Arrival, PartitionFold, Work
+from services.aggregator.service import Arrival, PartitionFold
 from shared.model.point import Points
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS, TIERS_MS, start_of
@@ -57,7 +58,7 @@ class Traffic:
                 fold.fold(Arrival("bench", self._seq, int(spent.max()), series), points)
         self._start_ms += BASE_MS
 
-    def works(self) -> dict[Key, Work]:
+    def works(self) -> dict[Key, RollupWork]:
         """What a commit would write now."""
         return {Key("bench", at): fold.checkpoint() for at, fold in enumerate(self.folds)}
 
@@ -93,7 +94,7 @@ async def measure_postgres(stack: Stack, folder: Path) -> list[Line]:
     return [_line("postgres_copy", costs, peers, rows_a_commit=rows)]
 
 
-async def _saved(conn: Any, works: Mapping[Key, Work]) -> float:
+async def _saved(conn: Any, works: Mapping[Key, RollupWork]) -> float:
     """Microseconds of the session for what a commit writes: rows, new series, open windows, ledger."""
     before = await _session_us(conn)
     async with conn.transaction():
@@ -101,7 +102,7 @@ async def _saved(conn: Any, works: Mapping[Key, Work]) -> float:
     return await _session_us(conn) - before
 
 
-async def _copied(own: Any, peer: Any, works: Mapping[Key, Work]) -> float:
+async def _copied(own: Any, peer: Any, works: Mapping[Key, RollupWork]) -> float:
     """Microseconds of the peer's session for the same rows, finished, from memory."""
     parts = []
     for table, first, last in _spans(works):
@@ -117,7 +118,7 @@ async def _copied(own: Any, peer: Any, works: Mapping[Key, Work]) -> float:
     return await _session_us(peer) - before
 
 
-def _spans(works: Mapping[Key, Work]) -> Iterator[tuple[str, int, int]]:
+def _spans(works: Mapping[Key, RollupWork]) -> Iterator[tuple[str, int, int]]:
     for resolution_ms, table in TABLES.items():
         closed = [
             work.closed[resolution_ms].start_ms for work in works.values() if resolution_ms in work.closed

@@ -1,7 +1,7 @@
 """`tidegauge audit`: whether the ledger closes and the tiers agree, and what is still in flight.
 
-Times are milliseconds UTC. Messages in flight are on no side of the ledger and no fault. The law: it is sound exactly
-when every minute closes by itself and no compared window differs; then, and only then, the command ends with 0.
+Times are milliseconds UTC. Messages in flight are no fault: they are on no side of the ledger. Invariant: the command
+ends with 0 exactly when every minute closes by itself and no compared window differs.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

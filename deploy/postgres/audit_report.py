@@ -1,7 +1,7 @@
 """Makes the audit report: the ledger, the checkpoints, and whether each tier is the merge of the finer one.
 
-Times are milliseconds UTC. All of it is one snapshot, and workers are not disturbed. The law: of rollups only windows
-are compared that have closed everywhere and whose finer rows are all still there.
+Times are milliseconds UTC. The report reads one snapshot in a read-only transaction. It compares only
+windows that have closed in every partition and whose finer rows are all still there.
 """
 
 from collections.abc import Mapping, Sequence

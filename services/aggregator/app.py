@@ -14,9 +14,9 @@ from services.aggregator.adapters.kafka import WindowTopic
 from services.aggregator.adapters.ledger import LedgerWatch
 from services.aggregator.adapters.postgres import MAINTENANCE, RollupTables
 from services.aggregator.adapters.redis import LiveKeys
-from services.aggregator.adapters.stream import Aggregation, PartitionStream
+from services.aggregator.adapters.stream import Aggregation, PointFold
+from services.aggregator.domain.work import RollupWork
 from services.aggregator.ports import LiveWindow, LiveWindows
-from services.aggregator.service import Work
 from services.aggregator.settings import Settings
 from shared.errors import Unavailable
 from shared.model.bound import Bound
@@ -71,17 +71,17 @@ async def run(settings: Settings) -> None:
     pool.terminate()
 
 
-def _bounds(pump: Pump[Work]) -> tuple[Bound, ...]:
+def _bounds(pump: Pump[RollupWork]) -> tuple[Bound, ...]:
     """Everything here that may grow."""
     return *pump.bounds(), *bounds.bounds(lambda: [stream.state for stream in _streams(pump)])
 
 
-def _streams(pump: Pump[Work]) -> list[PartitionStream]:
+def _streams(pump: Pump[RollupWork]) -> list[PointFold]:
     folds = [owned.fold for owned in list(pump.owned.values())]
-    return [fold for fold in folds if isinstance(fold, PartitionStream)]
+    return [fold for fold in folds if isinstance(fold, PointFold)]
 
 
-async def _show(pump: Pump[Work], places: tuple[LiveWindows, ...], every_s: float) -> None:
+async def _show(pump: Pump[RollupWork], places: tuple[LiveWindows, ...], every_s: float) -> None:
     while True:
         await asyncio.sleep(every_s)
         windows = [window for stream in _streams(pump) for window in _live(stream)]
@@ -89,7 +89,7 @@ async def _show(pump: Pump[Work], places: tuple[LiveWindows, ...], every_s: floa
             await asyncio.gather(*(_shown(place, windows) for place in places))
 
 
-async def _watch(pump: Pump[Work], watch: LedgerWatch, first: Key) -> None:
+async def _watch(pump: Pump[RollupWork], watch: LedgerWatch, first: Key) -> None:
     """Watch while the first partition is owned, so that one worker does."""
     looked_s: float | None = None
     while True:
@@ -114,7 +114,7 @@ async def _shown(place: LiveWindows, windows: list[LiveWindow]) -> None:
         _log.warning("live windows not shown", problem=str(problem))
 
 
-def _live(stream: PartitionStream) -> list[LiveWindow]:
+def _live(stream: PointFold) -> list[LiveWindow]:
     state = stream.state
     return [
         LiveWindow(

@@ -5,24 +5,23 @@ watermark, close tier by tier. The law: everything here follows from the message
 checkpoint comes to the same rows, revisions and watermarks.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
-from typing import NamedTuple
 
 import numpy as np
 
-from services.aggregator.domain.counters import Counters
-from services.aggregator.domain.entries import Entries
-from services.aggregator.domain.history import Totals
-from services.aggregator.domain.increments import Kept
 from services.aggregator.domain.ledger import RowCounts
-from services.aggregator.domain.repeats import Fresh, Part, Repeats, Verdict
-from services.aggregator.domain.tiers import Parts, Tiers
-from services.aggregator.domain.watermark import advance
-from services.aggregator.domain.windows import closed_rows, is_closed
+from services.aggregator.domain.repeats import Part, Repeats, Verdict
+from services.aggregator.domain.totals.counters import Counters
+from services.aggregator.domain.totals.history import Totals
+from services.aggregator.domain.totals.increments import Kept
+from services.aggregator.domain.windows.entries import Entries
+from services.aggregator.domain.windows.open_windows import closed_rows, is_closed
+from services.aggregator.domain.windows.tiers import Tiers
+from services.aggregator.domain.windows.watermark import advance
+from services.aggregator.domain.work import RollupWork, SeriesRollups
 from shared.errors import Rejected
-from shared.ledger.entries import CONFLICT, COUNTED, DUPLICATE, STALE_TOTAL, Entry, Line, minute_of
+from shared.ledger.entries import CONFLICT, COUNTED, DUPLICATE, STALE_TOTAL, Line, minute_of
 from shared.model.point import Points
 from shared.model.rollup import Ints, Rollups, concatenate
 
@@ -60,43 +59,6 @@ class Arrival:
     """What its producer let in and refused; None: it does not say."""
     batches: Sequence[Part] = ()
     """Rows that came in batches with an id."""
-
-
-class Named(NamedTuple):
-    """Rollups with the series that their slots mean."""
-
-    series: list[bytes]
-    rollups: Rollups
-
-
-@dataclass(slots=True, eq=False)
-class Work:
-    """What a fold has gathered for the tables since its previous checkpoint; slots mean `series`."""
-
-    series: list[bytes]
-    """Identities by slot."""
-    new_series: list[bytes]
-    """Those not handed over before."""
-    closed: Parts
-    """Windows that closed, revision 0, by resolution."""
-    late: Parts
-    """Late rows by resolution, in the order of the log."""
-    open: Rollups | None
-    """The base windows that are still open: the state to go on from."""
-    whole: Parts
-    """With that, by resolution: open coarse windows that finer ones have closed into, to be kept whole."""
-    amended: Parts
-    """And rows of open coarse windows that late points have changed since they were kept."""
-    totals: Kept | None = None
-    """Running totals that the next ones are compared with: those since they were kept whole."""
-    whole_totals: Totals | None = None
-    """With that, all of them, to be kept whole since some were forgotten."""
-    revised: dict[int, list[Rollups]] = field(default_factory=dict)
-    """By resolution, the new state of the rows that late ones change, once the tables have made it."""
-    ledger: Counter[Entry] = field(default_factory=Counter)
-    """What became of what was received."""
-    batches: Fresh = field(default_factory=lambda: Fresh([], [], [], []))
-    """Ids of batches that have counted."""
 
 
 def _no_total(_: bytes) -> str:
@@ -223,12 +185,12 @@ class PartitionFold:
         """The open base windows that changed since the previous call, with their starts."""
         return [] if self.watermark_ms is None else self._tiers.open.changed(self.watermark_ms)
 
-    def checkpoint(self) -> Work:
+    def checkpoint(self) -> RollupWork:
         """Hand over what was gathered."""
         watermark_ms = self.watermark_ms or 0
         whole, amended = self._tiers.checkpoint(watermark_ms)
         whole_totals, totals = self.counters.totals.checkpoint()
-        work = Work(
+        work = RollupWork(
             series=self.series,
             new_series=self._new_series,
             closed={resolution_ms: concatenate(parts) for resolution_ms, parts in self._closed.items()},
@@ -265,10 +227,15 @@ class PartitionFold:
 
     def recall(self, whole: Totals, series: Sequence[bytes], kept: Kept) -> None:
         """Start from the running totals of a checkpoint, whose slots mean `series`."""
-        of_chain = kept.of_chain | {"slot": self._slots_of(series)[kept.of_chain["slot"]]}
-        self.counters.totals.restore(whole, replace(kept, of_chain=of_chain))
+        of_stream = kept.of_stream | {"slot": self._slots_of(series)[kept.of_stream["slot"]]}
+        self.counters.totals.restore(whole, replace(kept, of_stream=of_stream))
 
-    def restore(self, opened: Named | None, whole: Mapping[int, Named], amended: Mapping[int, Named]) -> None:
+    def restore(
+        self,
+        opened: SeriesRollups | None,
+        whole: Mapping[int, SeriesRollups],
+        amended: Mapping[int, SeriesRollups],
+    ) -> None:
         """Start from the open windows of a checkpoint; coarse ones may have closed since they were kept."""
         base = self._known(opened) if opened else None
         kept, changed = (
@@ -281,7 +248,7 @@ class PartitionFold:
         )
         self._tiers.restore(base, kept, changed, len(self.series))
 
-    def _known(self, named: Named) -> Rollups:
+    def _known(self, named: SeriesRollups) -> Rollups:
         return replace(named.rollups, slot=self._slots_of(named.series)[named.rollups.slot])
 
     def _slots_of(self, series: Sequence[bytes]) -> Ints:
@@ -289,9 +256,3 @@ class PartitionFold:
         slots = np.array([self._slot(packed) for packed in series], np.int64)
         self._new_series.clear()
         return slots
-
-
-def compact(series: Sequence[bytes], rollups: Rollups) -> Named:
-    """Only the series that the rollups use, and the rollups with slots that mean those."""
-    used, slot = np.unique(rollups.slot, return_inverse=True)
-    return Named([series[i] for i in used.tolist()], replace(rollups, slot=slot))

@@ -7,8 +7,9 @@ import os
 import socket
 
 from services.ingest.adapters.kafka import DerivedTopic
-from services.ingest.adapters.postgres import MAINTENANCE, EventTables
+from services.ingest.adapters.postgres import EventTables
 from services.ingest.adapters.stream import Ingestion
+from services.ingest.projections.registry import PROJECTIONS
 from services.ingest.settings import Settings
 from shared.postgres import connections, maintenance, planning, schema
 from shared.runtime import instruments
@@ -30,10 +31,10 @@ async def run(settings: Settings) -> None:
     owner = f"ingest-{socket.gethostname()}-{os.getpid()}"
     pool = await connections.pool(settings.postgres, settings.pool_size, **planning.BY_KEY)
     sender = Sender(settings.kafka, owner)
-    topic = DerivedTopic(sender, settings.topic_prefix)
-    pump = Pump(Ingestion(EventTables(), topic), Ownership(pool, owner))
+    tables, topic = EventTables(PROJECTIONS), DerivedTopic(sender, PROJECTIONS, settings.topic_prefix)
+    pump = Pump(Ingestion(tables, topic), Ownership(pool, owner))
     await schema.require(pool, stopping)
-    await maintenance.begin(pool, MAINTENANCE, stopping)
+    await maintenance.begin(pool, tables.maintenance, stopping)
     prefix = settings.topic_prefix
     group = Group(settings.kafka, prefix + GROUP, (prefix + EVENTS.name,), owner)
     instruments.serve("ingest", settings.metrics_host, settings.metrics_port, pump.bounds())

@@ -32,7 +32,7 @@ class Arrival(Generic[E]):
 
 
 @dataclass(slots=True, eq=False)
-class Work(Generic[E]):
+class EventWork(Generic[E]):
     """What a partition has gathered since its previous checkpoint."""
 
     arrivals: list[Arrival[E]]
@@ -64,14 +64,14 @@ class PartitionIntake(Generic[E]):
         self.arrivals.append(arrival)
         self.waiting_bytes += size_bytes
 
-    def checkpoint(self) -> Work[E]:
+    def checkpoint(self) -> EventWork[E]:
         """Hand over what was gathered."""
-        work = Work(self.arrivals)
+        work = EventWork(self.arrivals)
         self.arrivals, self.waiting_bytes = [], 0
         return work
 
 
-async def judge(works: Sequence[Work[E]], memory: Memory) -> None:
+async def judge(works: Sequence[EventWork[E]], memory: Memory) -> None:
     """Give a verdict on what has none yet. Raises `Unavailable`, and has judged nothing then."""
     waiting = [work for work in works if work.new is None]
     arrivals = [arrival for work in waiting for arrival in work.arrivals]
@@ -84,7 +84,7 @@ async def judge(works: Sequence[Work[E]], memory: Memory) -> None:
         work.new = [new_ones(a.events, known, a.appended_at_ms, earlier) for a in work.arrivals]
 
 
-def booked(work: Work[E], taken: Collection[Id]) -> Counter[Entry]:
+def ledger_entries(work: EventWork[E], taken: Collection[Id]) -> Counter[Entry]:
     """What the ledger gains with a judged checkpoint, when others have stored the `taken` ids meanwhile."""
     ledger = Ledger()
     for arrival, new in work.verdicts():

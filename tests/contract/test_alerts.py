@@ -97,9 +97,9 @@ def by_alert(keys: Iterable[str], alert_of: dict[str, tuple[str, int]]) -> dict[
     return found
 
 
-def without_repeats(told: dict[tuple[str, int], list[str]]) -> dict[tuple[str, int], list[str]]:
+def without_repeats(delivered: dict[tuple[str, int], list[str]]) -> dict[tuple[str, int], list[str]]:
     """A key that is told again before anything else is, counts once."""
-    return {alert: [key for key, _ in groupby(keys)] for alert, keys in told.items()}
+    return {alert: [key for key, _ in groupby(keys)] for alert, keys in delivered.items()}
 
 
 async def published(kafka: str, topic: str) -> list[alerts.AlertCloudEvent]:
@@ -278,12 +278,12 @@ async def test_a_receiver_that_hangs_delays_neither_others_nor_a_stop(watch: Run
         worker = await watch.harness.worker()
         await watch.windows(5)
         await watch.timeline.finish()
-        told = {change for change in watch.timeline.expected() if change[-1] in {"firing", "resolved"}}
+        delivered = {change for change in watch.timeline.expected() if change[-1] in {"firing", "resolved"}}
 
         async def heard() -> bool:
-            return len(set(watch.webhook.keys)) == len(told)
+            return len(set(watch.webhook.keys)) == len(delivered)
 
-        await until(heard, f"the pager has heard {len(told)} pages", 20)
+        await until(heard, f"the pager has heard {len(delivered)} pages", 20)
         worker.signal(signal.SIGTERM)
         code = await worker.ended(TERMINATE_S)
         never.set()

@@ -1,7 +1,7 @@
 """A replay does not matter: the same log gives the same rows, whoever reads it, however many, wherever they crash.
 
-One log holds late, repeated, weighted and retracted points and running totals. The law: the tables of all tiers are
-equal in every column, revisions included.
+One log holds late, repeated, weighted and retracted points and running totals. Invariant: the tables of all tiers
+are equal in every column, revisions included.
 """
 
 import asyncio

@@ -18,7 +18,6 @@ EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "base"
 
 CROWDED = {
     "clients/python/tidegauge_client",
-    "services/aggregator/domain",
     "shared/stream",
     "shared/wire",
 }

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.aggregator.adapters.stream import PartitionStream
+from services.aggregator.adapters.stream import PointFold
 from services.aggregator.domain.remembered import words_of
 from services.aggregator.domain.repeats import Fresh, Repeats
 from services.gateway.intake.columns.interner import Interner
@@ -66,14 +66,14 @@ class Owners:
     ids: list[Fresh] = field(default_factory=list)
     sums: Sums = field(default_factory=Counter)
 
-    def owner(self) -> PartitionStream:
+    def owner(self) -> PointFold:
         """The next one, who starts from the tables."""
         memory = Repeats(newest=3)
         ids = b"".join(one for fresh in self.ids for one in fresh.ids)
         body = [body for fresh in self.ids for body in fresh.body]
         received_s = [second for fresh in self.ids for second in fresh.received_s]
         memory.restore(words_of(ids), np.array(body, np.uint64), np.array(received_s, np.int64))
-        return PartitionStream(self.key, self.stored, {}, memory)
+        return PointFold(self.key, self.stored, {}, memory)
 
     def read(self, records: list[Record], commits: set[int], crashes: set[int]) -> None:
         """The log to its end, committed before some records, crashed before others."""
@@ -89,7 +89,7 @@ class Owners:
             at += 1
         self.commit(owner, at)
 
-    def commit(self, owner: PartitionStream, at: int) -> None:
+    def commit(self, owner: PointFold, at: int) -> None:
         """Write what the owner has; the windows never close, so that they hold everything."""
         found = owner.checkpoint()
         self.stored = Stored(1, at, found.watermark_ms, found.seen, found.snapshot)

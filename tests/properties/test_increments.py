@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.aggregator.adapters import totals as wire
-from services.aggregator.domain.entries import INCREMENT, Entries
-from services.aggregator.domain.history import NOTHING, Totals
-from services.aggregator.domain.increments import HORIZON_MS, Kept, RunningTotals
+from services.aggregator.domain.totals.history import NOTHING, Totals
+from services.aggregator.domain.totals.increments import HORIZON_MS, Kept, RunningTotals
+from services.aggregator.domain.windows.entries import INCREMENT, Entries
 
 T0 = 1_732_252_800_000
 SECOND_MS = 1_000
@@ -24,7 +24,7 @@ Added = dict[tuple[int, int, float], float]
 """Weight by slot, event time and value."""
 
 
-CHAINS = ((0, None), (1, None), (2, -1.5), (2, 0.5), (3, -1.5), (3, 0.5))
+STREAMS = ((0, None), (1, None), (2, -1.5), (2, 0.5), (3, -1.5), (3, 0.5))
 """Slots, and middles of buckets."""
 
 
@@ -32,27 +32,27 @@ def drawn(random: np.random.Generator, rows: int) -> list[Total]:
     """Totals of a few series whose processes begin anew each ten minutes or so, reset, and share instants."""
     found = []
     for _ in range(rows):
-        slot, middle = CHAINS[int(random.integers(0, len(CHAINS)))]
+        slot, middle = STREAMS[int(random.integers(0, len(STREAMS)))]
         age_ms = int(random.integers(0, SPAN_MS // 5_000)) * 5_000
         # Two processes at a time, the older of which goes on for a while.
         process = max(0, age_ms // 600_000 - int(random.integers(0, 2)))
         total = float(random.integers(0, 64)) / 4 + age_ms // SECOND_MS * int(random.integers(0, 2))
         found.append((slot, middle, T0 + process * 600_000, T0 + age_ms, total))
-    # The first process is seen at once, so that no chain begins with another.
-    return [(slot, middle, T0, T0, 1.0) for slot, middle in CHAINS] + found
+    # The first process is seen at once, so that no stream begins with another.
+    return [(slot, middle, T0, T0, 1.0) for slot, middle in STREAMS] + found
 
 
 def expected(totals: list[Total]) -> Added:
     """What these totals add, one by one."""
-    chains: defaultdict[tuple[int, float | None], dict[tuple[int, int], float]] = defaultdict(dict)
+    streams: defaultdict[tuple[int, float | None], dict[tuple[int, int], float]] = defaultdict(dict)
     for slot, middle, start_ms, ts_ms, total in totals:
-        chain = chains[slot, middle]
-        chain[start_ms, ts_ms] = max(total, chain.get((start_ms, ts_ms), 0.0))
+        stream = streams[slot, middle]
+        stream[start_ms, ts_ms] = max(total, stream.get((start_ms, ts_ms), 0.0))
     added: defaultdict[tuple[int, int, float], float] = defaultdict(float)
-    for (slot, middle), chain in chains.items():
-        for before, now in pairwise(sorted(chain)):
-            resets = before[0] != now[0] or chain[now] < chain[before]
-            grown = chain[now] - (0.0 if resets else chain[before])
+    for (slot, middle), stream in streams.items():
+        for before, now in pairwise(sorted(stream)):
+            resets = before[0] != now[0] or stream[now] < stream[before]
+            grown = stream[now] - (0.0 if resets else stream[before])
             value, weight = (grown, 1.0) if middle is None else (middle, grown)
             added[slot, now[1], value] += weight
     return {key: weight for key, weight in added.items() if weight}
@@ -78,7 +78,7 @@ def restarted(stored: Kept | None, whole: Totals) -> RunningTotals:
     successor = RunningTotals()
     successor.restore(
         wire.decode_whole(wire.encode_whole(whole)),
-        replace(found, of_chain=found.of_chain | {"slot": slots[found.of_chain["slot"]]}),
+        replace(found, of_stream=found.of_stream | {"slot": slots[found.of_stream["slot"]]}),
     )
     return successor
 
@@ -118,7 +118,7 @@ def test_what_totals_add_is_a_function_of_their_set(seed: int, rows: int, delay_
     """However late, batched, forgotten in part and restarted; all that counts is what was fresh."""
     random = np.random.default_rng(seed)
 
-    added, fresh = counted(random, drawn(random, rows), delay_s * SECOND_MS, first=len(CHAINS))
+    added, fresh = counted(random, drawn(random, rows), delay_s * SECOND_MS, first=len(STREAMS))
 
     assert expected(fresh) == added
 

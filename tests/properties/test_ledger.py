@@ -14,7 +14,7 @@ from services.gateway.intake.domain.ledger import Admitted
 from services.gateway.intake.publish.event_batches import EventBatches, EventIntakeBatch
 from services.gateway.intake.publish.point_batches import PointBatches, PointIntakeBatch
 from services.ingest.adapters import stream as ingest
-from services.ingest.service import booked, judge
+from services.ingest.service import judge, ledger_entries
 from shared.errors import Rejected
 from shared.ledger.accounts import Account
 from shared.ledger.entries import Entry
@@ -124,12 +124,12 @@ def _folded(key: Key, records: list[Record], commits: set[int], crashes: set[int
     """What an owner and its successors commit of a partition."""
     counts: Counter[Entry] = Counter()
     stored, dead, at = Stored(1, 0, None, b"", None), list[DeadLetter](), 0
-    fold = aggregator.PartitionStream(key, stored, {}, Repeats())
+    fold = aggregator.PointFold(key, stored, {}, Repeats())
     crashes = set(crashes)
     while at < len(records) or dead or at > stored.next_offset:
         if at in crashes:
             crashes.remove(at)
-            fold, dead, at = aggregator.PartitionStream(key, stored, {}, Repeats()), [], stored.next_offset
+            fold, dead, at = aggregator.PointFold(key, stored, {}, Repeats()), [], stored.next_offset
         elif at in commits or at == len(records):
             cut = Cut(key, 1, stored.next_offset, at, fold.checkpoint(), dead)
             counts.update(cut.checkpoint.work.ledger)
@@ -189,7 +189,7 @@ async def test_events_are_accounted_for(
 
 async def _judged(key: Key, records: list[Record], memory: FakeMemory) -> Counter[Entry]:
     """What one commit of ingest adds."""
-    stream, dead = ingest.PartitionStream(), []
+    stream, dead = ingest.EventFold(), []
     for record in records:
         try:
             stream.fold(record)
@@ -200,6 +200,6 @@ async def _judged(key: Key, records: list[Record], memory: FakeMemory) -> Counte
     cut = Cut(key, 1, records[0].offset, records[-1].offset + 1, checkpoint, dead)
     new = [one for _, found in checkpoint.work.judged() for one in found]
     memory.days.update({(one.tenant_id, one.event_id): NOW - NOW % 86_400_000 for one in new})
-    counts = booked(checkpoint.work, ())
+    counts = ledger_entries(checkpoint.work, ())
     counts.update(dead_lettered_in(cut))
     return counts

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.aggregator.domain.cells import NEVER_MS
-from services.aggregator.domain.increments import HORIZON_MS
-from services.aggregator.domain.watermark import DISORDER_MS
+from services.aggregator.domain.totals.increments import HORIZON_MS
+from services.aggregator.domain.windows.cells import NEVER_MS
+from services.aggregator.domain.windows.watermark import DISORDER_MS
 from services.aggregator.service import Arrival, PartitionFold
 from shared.model import distinct, sketch
 from shared.model.point import Points

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from services.aggregator.adapters.snapshot import TOTALS
-from services.aggregator.adapters.stream import PartitionStream
-from services.aggregator.domain.increments import RunningTotals
+from services.aggregator.adapters.stream import PointFold
+from services.aggregator.domain.totals.increments import RunningTotals
 from shared.stream.processor import Cut, Key, Record, Stored
 from shared.stream.pump import Pump
-from tests.simulation.sums import SumFold, Summing, Sums, Work
+from tests.simulation.sums import RollupWork, SumFold, Summing, Sums
 from tests.simulation.windows import Aggregating, MemoryTables, Windows
 from tests.simulation.world import Parts
 from tests.support.simulated.kafka import MemorySender
@@ -61,7 +61,7 @@ class SavesOnceMore(Sums):
     """A transaction that is made again does what is late twice."""
 
     class _Processor(Summing):
-        async def save(self, conn: Transaction, cuts: Sequence[Cut[Work]]) -> None:
+        async def save(self, conn: Transaction, cuts: Sequence[Cut[RollupWork]]) -> None:
             await super().save(conn, cuts)
             for cut in cuts:
                 cut.checkpoint.work.late.extend(cut.checkpoint.work.late)
@@ -83,7 +83,7 @@ class PublishesSome(Sums):
     """Of several partitions that are committed together it publishes one."""
 
     class _Processor(Summing):
-        async def publish(self, cuts: Sequence[Cut[Work]]) -> None:
+        async def publish(self, cuts: Sequence[Cut[RollupWork]]) -> None:
             await super().publish(cuts[:1])
 
     def processor(self, sender: MemorySender) -> Summing:
@@ -111,7 +111,7 @@ class ForgetsTotals(Windows):
     """An acquired partition knows nothing of its running totals."""
 
     class _Processor(Aggregating):
-        async def restore(self, connection: Any, stored: Mapping[Key, Stored]) -> dict[Key, PartitionStream]:
+        async def restore(self, connection: Any, stored: Mapping[Key, Stored]) -> dict[Key, PointFold]:
             streams = await super().restore(connection, stored)
             for stream in streams.values():
                 stream.state.counters.totals = RunningTotals()

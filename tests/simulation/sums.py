@@ -31,7 +31,7 @@ class State(msgspec.Struct):
     open: dict[At, float] = {}
 
 
-class Work(NamedTuple):
+class RollupWork(NamedTuple):
     """What is to be written."""
 
     closed: dict[At, float]
@@ -81,9 +81,9 @@ class SumFold:
         for at in [at for at in state.open if at[1] + WINDOW_MS <= state.watermark_ms]:
             self._closed[at] = state.open.pop(at)
 
-    def checkpoint(self) -> Checkpoint[Work]:
+    def checkpoint(self) -> Checkpoint[RollupWork]:
         """Hand over what was gathered."""
-        work = Work(self._closed, self._late, {})
+        work = RollupWork(self._closed, self._late, {})
         self._closed, self._late = {}, []
         return Checkpoint(work, self._state.watermark_ms, b"", msgspec.msgpack.encode(self._state))
 
@@ -98,7 +98,7 @@ class Summing:
         """The folds as their checkpoints left them."""
         return {key: SumFold(at) for key, at in stored.items()}
 
-    async def save(self, conn: Transaction, cuts: Sequence[Cut[Work]]) -> None:
+    async def save(self, conn: Transaction, cuts: Sequence[Cut[RollupWork]]) -> None:
         """Closed windows first, then what is late."""
         for cut in cuts:
             work = cut.checkpoint.work
@@ -113,15 +113,15 @@ class Summing:
                 found[at] = work.revised[at] = total + value, revision + 1
                 conn.put(at, work.revised[at])
 
-    async def publish(self, cuts: Sequence[Cut[Work]]) -> None:
+    async def publish(self, cuts: Sequence[Cut[RollupWork]]) -> None:
         """Closed and revised windows, then a tick."""
         await self._sender.send([message for cut in cuts for message in _messages(cut)])
 
-    async def settled(self, cuts: Sequence[Cut[Work]]) -> None:
+    async def settled(self, cuts: Sequence[Cut[RollupWork]]) -> None:
         """Nothing."""
 
 
-def _messages(cut: Cut[Work]) -> Iterator[Message]:
+def _messages(cut: Cut[RollupWork]) -> Iterator[Message]:
     work = cut.checkpoint.work
     closed = [(at, total, 0) for at, total in work.closed.items()]
     revised = [(at, total, revision) for at, (total, revision) in work.revised.items()]

@@ -12,10 +12,10 @@ import numpy as np
 from services.aggregator.adapters import snapshot
 from services.aggregator.adapters.kafka import WindowTopic
 from services.aggregator.adapters.stream import Aggregation
-from services.aggregator.domain.lateness import bites, revise, rows_to_revise
 from services.aggregator.domain.remembered import words_of
 from services.aggregator.domain.repeats import Fresh, Repeats
-from services.aggregator.service import Work
+from services.aggregator.domain.windows.lateness import bites, revise, rows_to_revise
+from services.aggregator.domain.work import RollupWork
 from shared.model import point
 from shared.model.rollup import RAGGED, ROW_COLUMNS, SPARSE_COLUMNS, Rollups
 from shared.model.series import Series
@@ -90,7 +90,7 @@ def _column(name: str, bits: list[int]) -> Any:
 class MemoryTables:
     """The tables of rollups, inside the store's transaction."""
 
-    async def save(self, conn: Transaction, works: Mapping[Key, Work]) -> None:
+    async def save(self, conn: Transaction, works: Mapping[Key, RollupWork]) -> None:
         """Closed windows first, then the rows that late ones revise."""
         for key, work in works.items():
             await conn.statement()

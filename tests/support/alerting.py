@@ -1,6 +1,6 @@
 """Windows as the alert service reads them, made by hand: one aggregate value a series and window.
 
-Times are counted in windows of ten seconds, from 1. The law: what is built here has the shape of what the aggregator
+Times are counted in windows of ten seconds, from 1. The messages have the shape that the aggregator
 publishes: rows of closed windows in their order, then a tick.
 """
 

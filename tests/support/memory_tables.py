@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from services.aggregator.domain.history import NOTHING
-from services.aggregator.domain.lateness import bites, revise, rows_to_revise
-from services.aggregator.service import Named, Work
+from services.aggregator.domain.totals.history import NOTHING
+from services.aggregator.domain.windows.lateness import bites, revise, rows_to_revise
+from services.aggregator.domain.work import RollupWork, SeriesRollups
 from shared.model.rollup import Ints, Rollups, concatenate
 from shared.wire import rollups
 
@@ -14,13 +14,13 @@ class MemoryTables:
 
     def __init__(self, series: list[bytes], revised_rows: int = 3) -> None:
         self.rows: dict[int, Rollups] = {}
-        self.whole: dict[int, Named] = {}
+        self.whole: dict[int, SeriesRollups] = {}
         self.totals = NOTHING
         self._series = series
         self._places = {packed: place for place, packed in enumerate(series)}
         self._revised_rows = revised_rows
 
-    def write(self, work: Work) -> None:
+    def write(self, work: RollupWork) -> None:
         """Closed windows first, then what late points change."""
         place = np.array([self._places[packed] for packed in work.series], np.int64)
         for tier, rows in work.closed.items():
@@ -28,7 +28,7 @@ class MemoryTables:
         for tier, late in work.late.items():
             for bite in bites(_moved(late, place), self._revised_rows):
                 self._put(tier, revise(self._stored(tier, bite), bite))
-        self.whole |= {tier: Named(list(work.series), rows) for tier, rows in work.whole.items()}
+        self.whole |= {tier: SeriesRollups(list(work.series), rows) for tier, rows in work.whole.items()}
         self.totals = self.totals if work.whole_totals is None else work.whole_totals
 
     def _stored(self, tier: int, late: Rollups) -> Rollups | None:

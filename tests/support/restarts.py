@@ -1,12 +1,13 @@
 """A process that goes on where another one's checkpoint stands: through the bytes of its snapshot, and stored rows."""
 
 from services.aggregator.adapters import snapshot
-from services.aggregator.service import PartitionFold, Work
+from services.aggregator.domain.work import RollupWork
+from services.aggregator.service import PartitionFold
 from shared.stream.processor import Key
 from tests.support.memory_tables import MemoryTables
 
 
-def restarted(fold: PartitionFold, work: Work, tables: MemoryTables) -> PartitionFold:
+def restarted(fold: PartitionFold, work: RollupWork, tables: MemoryTables) -> PartitionFold:
     """The successor of a fold whose last checkpoint was `work`, which is in the tables."""
     successor = PartitionFold(bytes, len, kind_of, watermark_ms=fold.watermark_ms, seen=dict(fold.seen))
     key = Key("points", 0)

@@ -5,8 +5,8 @@ The law: it only looks; a partition that is given away takes its counts with it.
 
 from collections.abc import Callable, Iterable
 
-from services.aggregator.domain.increments import MAX_RUNS, MAX_TOTALS
 from services.aggregator.domain.repeats import MAX_IDS
+from services.aggregator.domain.totals.increments import MAX_STARTS, MAX_TOTALS
 from services.aggregator.service import MAX_PRODUCERS, MAX_SERIES, PartitionFold
 from shared.model.bound import Bound
 
@@ -27,8 +27,8 @@ def bounds(folds: Folds) -> tuple[Bound, ...]:
         _fullest(
             folds,
             "runs",
-            MAX_RUNS,
-            lambda fold: fold.counters.totals.runs,
+            MAX_STARTS,
+            lambda fold: fold.counters.totals.starts,
             lambda fold: fold.counters.totals.evicted,
         ),
         _fullest(folds, "running_totals", MAX_TOTALS, lambda fold: fold.counters.totals.size),

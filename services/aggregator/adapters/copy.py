@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from services.aggregator.domain.cells import NEVER_MS
+from services.aggregator.domain.windows.cells import NEVER_MS
 from shared.model.rollup import Rollups
 from shared.postgres import copying
 from shared.wire import distinct

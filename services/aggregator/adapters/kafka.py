@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from services.aggregator.domain.work import RollupWork, with_used_series
 from services.aggregator.ports import LiveWindow
-from services.aggregator.service import Work, compact
 from shared.model.rollup import Rollups
 from shared.model.window import TIERS_MS
 from shared.runtime.kafka import Message, Sender
@@ -36,7 +36,7 @@ class WindowTopic:
         self._prefix = prefix
         self._windows = prefix + WINDOWS.name
 
-    async def publish(self, cuts: Sequence[Cut[Work]]) -> None:
+    async def publish(self, cuts: Sequence[Cut[RollupWork]]) -> None:
         """Closed and revised rows, ticks and dead letters of these cuts. Raises `Unavailable`."""
         windows = [message for cut in cuts for message in self._final(cut)]
         await self._sender.send([*windows, *dead_letters.messages(cuts, self._prefix)])
@@ -45,7 +45,7 @@ class WindowTopic:
         """Open windows as they stand. Raises `Unavailable`."""
         await self._sender.send([message for window in windows for message in self._live(window)])
 
-    def _final(self, cut: Cut[Work]) -> Iterator[Message]:
+    def _final(self, cut: Cut[RollupWork]) -> Iterator[Message]:
         work, watermark_ms = cut.checkpoint.work, cut.checkpoint.watermark_ms
         if watermark_ms is None:
             return
@@ -53,7 +53,7 @@ class WindowTopic:
             closed = [work.closed[resolution_ms]] if resolution_ms in work.closed else []
             for rows in (*closed, *work.revised.get(resolution_ms, ())):
                 for part in _parts(work.series, rows):
-                    series, named = compact(work.series, part)
+                    series, named = with_used_series(work.series, part)
                     yield self._message(
                         rollups.WindowBatch(
                             cut.key.partition, True, cut.end, watermark_ms, series, named, resolution_ms
@@ -63,7 +63,7 @@ class WindowTopic:
 
     def _live(self, window: LiveWindow) -> Iterator[Message]:
         for part in _parts(window.series, window.rollups):
-            series, rows = compact(window.series, part)
+            series, rows = with_used_series(window.series, part)
             yield self._message(
                 rollups.WindowBatch(
                     window.partition, False, window.next_offset, window.watermark_ms, series, rows

@@ -12,9 +12,9 @@ import orjson
 from asyncpg import UniqueViolationError
 
 from services.aggregator.adapters import copy, readback, snapshot
-from services.aggregator.domain.cells import NEVER_MS
-from services.aggregator.domain.lateness import bites, revise, rows_to_revise
-from services.aggregator.service import Work
+from services.aggregator.domain.windows.cells import NEVER_MS
+from services.aggregator.domain.windows.lateness import bites, revise, rows_to_revise
+from services.aggregator.domain.work import RollupWork
 from shared.ledger import table as ledger
 from shared.model.rollup import Ints, Rollups
 from shared.model.window import TIERS_MS
@@ -88,7 +88,7 @@ MAINTENANCE = ("SELECT keep_rollups()", *ledger.MAINTENANCE)
 class RollupTables:
     """The tables `series`, `rollup_*`, `open_window` and `ledger_1m`."""
 
-    async def save(self, conn: Connection, works: Mapping[Key, Work]) -> None:
+    async def save(self, conn: Connection, works: Mapping[Key, RollupWork]) -> None:
         """Write what the works hold: closed windows first, then the rows that late points revise."""
         await _save_series(conn, works)
         failpoint.hit("series_saved")
@@ -121,7 +121,7 @@ class RollupTables:
         return found
 
 
-async def _save_late(conn: Connection, work: Work) -> None:
+async def _save_late(conn: Connection, work: RollupWork) -> None:
     work.revised = {resolution_ms: [] for resolution_ms in work.late}
     for resolution_ms, late in work.late.items():
         for bite in bites(late, REVISED_ROWS):
@@ -129,7 +129,7 @@ async def _save_late(conn: Connection, work: Work) -> None:
             work.revised[resolution_ms].append(revised)
 
 
-async def _save_series(conn: Connection, works: Mapping[Key, Work]) -> None:
+async def _save_series(conn: Connection, works: Mapping[Key, RollupWork]) -> None:
     packed = [packed for work in works.values() for packed in work.new_series]
     if not packed:
         return

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from services.aggregator.domain.cells import NEVER_MS
+from services.aggregator.domain.windows.cells import NEVER_MS
 from shared.model.rollup import Ints, Rollups
 from shared.postgres.connections import Connection
 from shared.postgres.copying import END, HEADER, milliseconds

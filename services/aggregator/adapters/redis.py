@@ -6,8 +6,8 @@ undo what its successor shows.
 
 from collections.abc import Sequence
 
+from services.aggregator.domain.work import with_used_series
 from services.aggregator.ports import LiveWindow
-from services.aggregator.service import compact
 from shared.runtime.redis import Client, guard
 from shared.wire import live, rollups
 
@@ -40,7 +40,7 @@ class LiveKeys:
 
 
 def _value(window: LiveWindow) -> bytes:
-    series, rows = compact(window.series, window.rollups)
+    series, rows = with_used_series(window.series, window.rollups)
     windows = rollups.WindowBatch(
         window.partition, False, window.next_offset, window.watermark_ms, series, rows
     )

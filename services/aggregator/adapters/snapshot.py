@@ -15,9 +15,9 @@ import msgspec
 
 from services.aggregator.adapters import totals
 from services.aggregator.adapters.totals import Recalled
-from services.aggregator.domain.history import NOTHING as NO_TOTALS
-from services.aggregator.domain.history import Totals
-from services.aggregator.service import Named, Work, compact
+from services.aggregator.domain.totals.history import NOTHING as NO_TOTALS
+from services.aggregator.domain.totals.history import Totals
+from services.aggregator.domain.work import RollupWork, SeriesRollups, with_used_series
 from shared.errors import Misconfigured, Rejected
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS
@@ -43,8 +43,8 @@ class _Wire(msgspec.Struct):
 class Opened(NamedTuple):
     """What a snapshot holds."""
 
-    open: Named | None
-    amended: dict[int, Named]
+    open: SeriesRollups | None
+    amended: dict[int, SeriesRollups]
     totals: Recalled | None = None
 
 
@@ -55,7 +55,7 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Wire)
 
 
-def encode(key: Key, work: Work) -> bytes | None:
+def encode(key: Key, work: RollupWork) -> bytes | None:
     """The bytes of what a checkpoint leaves open; None: nothing."""
     if work.open is None and not work.amended and work.totals is None:
         return None
@@ -68,7 +68,7 @@ def encode(key: Key, work: Work) -> bytes | None:
     return _compressed(_encoder.encode(wire))
 
 
-def whole(key: Key, work: Work) -> Iterator[tuple[int, bytes]]:
+def whole(key: Key, work: RollupWork) -> Iterator[tuple[int, bytes]]:
     """The bytes of each coarse window that a checkpoint keeps whole, with its resolution; and of all running totals."""
     for resolution_ms, rows in work.whole.items():
         yield resolution_ms, _compressed(_packed(key, work, resolution_ms, rows))
@@ -79,7 +79,7 @@ def whole(key: Key, work: Work) -> Iterator[tuple[int, bytes]]:
 class Whole(NamedTuple):
     """What was kept whole."""
 
-    windows: dict[int, Named]
+    windows: dict[int, SeriesRollups]
     """Coarse windows by resolution."""
     totals: Totals
 
@@ -101,8 +101,8 @@ def _decompressed(packed: bytes) -> bytes:
     return bytes(cramjam.zstd.decompress(packed))
 
 
-def _packed(key: Key, work: Work, resolution_ms: int, rows: Rollups) -> bytes:
-    series, compacted = compact(work.series, rows)
+def _packed(key: Key, work: RollupWork, resolution_ms: int, rows: Rollups) -> bytes:
+    series, compacted = with_used_series(work.series, rows)
     return rollups.encode(rollups.WindowBatch(key.partition, False, 0, 0, series, compacted, resolution_ms))
 
 
@@ -134,6 +134,6 @@ def _opened(packed: bytes) -> Opened:
     )
 
 
-def _named(packed: bytes) -> tuple[int, Named]:
+def _named(packed: bytes) -> tuple[int, SeriesRollups]:
     windows = rollups.decode(packed)
-    return windows.resolution_ms, Named(windows.series, windows.rollups)
+    return windows.resolution_ms, SeriesRollups(windows.series, windows.rollups)

@@ -13,7 +13,8 @@ from services.aggregator.adapters.kafka import WindowTopic
 from services.aggregator.adapters.postgres import RollupTables
 from services.aggregator.adapters.repeats import BatchIds
 from services.aggregator.domain.repeats import Repeats
-from services.aggregator.service import Arrival, PartitionFold, Work
+from services.aggregator.domain.work import RollupWork
+from services.aggregator.service import Arrival, PartitionFold
 from shared.postgres.connections import Connection
 from shared.runtime import failpoint
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
@@ -23,7 +24,7 @@ from shared.wire.series import checked, kind_of, tenant_of
 _seen = msgspec.msgpack.Decoder(dict[str, tuple[int, int]])
 
 
-class PartitionStream:
+class PointFold:
     """One partition: records in, checkpoints out."""
 
     def __init__(self, key: Key, stored: Stored, whole: Mapping[int, bytes], repeats: Repeats) -> None:
@@ -59,7 +60,7 @@ class PartitionStream:
         self.state.fold(arrival, batch.points)
         self.next_offset = record.offset + 1
 
-    def checkpoint(self) -> Checkpoint[Work]:
+    def checkpoint(self) -> Checkpoint[RollupWork]:
         """What was gathered, with the open windows as snapshot."""
         seen = msgspec.msgpack.encode(self.state.seen)
         work = self.state.checkpoint()
@@ -74,24 +75,22 @@ class Aggregation:
         self._batch_ids = batch_ids
         self._topic = topic
 
-    async def restore(
-        self, connection: Connection, stored: Mapping[Key, Stored]
-    ) -> dict[Key, PartitionStream]:
+    async def restore(self, connection: Connection, stored: Mapping[Key, Stored]) -> dict[Key, PointFold]:
         """The partitions as their checkpoints left them."""
         whole = await self._tables.kept(connection, stored)
         repeats = await self._batch_ids.restore(connection, stored)
-        return {key: PartitionStream(key, at, whole[key], repeats[key]) for key, at in stored.items()}
+        return {key: PointFold(key, at, whole[key], repeats[key]) for key, at in stored.items()}
 
-    async def save(self, connection: Connection, cuts: Sequence[Cut[Work]]) -> None:
+    async def save(self, connection: Connection, cuts: Sequence[Cut[RollupWork]]) -> None:
         """Write series, rollups, the ledger and the ids of batches."""
         await self._tables.save(connection, {cut.key: cut.checkpoint.work for cut in cuts})
         await self._batch_ids.save(
             connection, {cut.key: (cut.end, cut.checkpoint.work.batches) for cut in cuts}
         )
 
-    async def publish(self, cuts: Sequence[Cut[Work]]) -> None:
+    async def publish(self, cuts: Sequence[Cut[RollupWork]]) -> None:
         """Publish closed and revised rows, ticks and dead letters."""
         await self._topic.publish(cuts)
 
-    async def settled(self, cuts: Sequence[Cut[Work]]) -> None:
+    async def settled(self, cuts: Sequence[Cut[RollupWork]]) -> None:
         """Nothing to refresh: a row in Postgres wins over the live window, which expires by itself."""

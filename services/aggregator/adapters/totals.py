@@ -1,6 +1,6 @@
 """Running totals as bytes: a MessagePack map of raw little-endian columns.
 
-What is known of runs, with the totals since all were last kept whole, is a part of each snapshot; all are kept whole
+What is known of starts, with the totals since all were last kept whole, is a part of each snapshot; all are kept whole
 beside it now and then. Keys are stored as differences, which are small and alike, so that compression leaves little of
 them. The law: decode after encode is the identity, to the bit.
 """
@@ -12,12 +12,14 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from services.aggregator.domain.history import Totals
-from services.aggregator.domain.increments import Kept
+from services.aggregator.domain.totals.history import Totals
+from services.aggregator.domain.totals.increments import Kept
 from shared.errors import Rejected
 
-_OF_CHAIN = {"slot": "<i8", "histogram": "?", "middle": "<f8", "begun_ms": "<i8"}
-_OF_RUN = {"chain": "<i8", "start_ms": "<i8", "whole": "?", "first_ms": "<i8"}
+_OF_STREAM = {"slot": "<i8", "histogram": "?", "middle": "<f8", "begun_ms": "<i8"}
+_OF_START = {"stream": "<i8", "start_ms": "<i8", "whole": "?", "first_ms": "<i8"}
+_STORED = {"stream": "chain"}
+"""Names of columns that are others in the bytes."""
 
 
 class _Wire(msgspec.Struct):
@@ -40,9 +42,12 @@ _decoder = msgspec.msgpack.Decoder(_Wire)
 
 def encode(series: Sequence[bytes], kept: Kept) -> bytes:
     """The bytes of running totals whose slots mean `series`; only those series are stored."""
-    used, slot = np.unique(kept.of_chain["slot"], return_inverse=True)
-    columns = kept.of_chain | kept.of_run | {"slot": slot}
-    packed = {name: columns[name].astype(form).tobytes() for name, form in (_OF_CHAIN | _OF_RUN).items()}
+    used, slot = np.unique(kept.of_stream["slot"], return_inverse=True)
+    columns = kept.of_stream | kept.of_start | {"slot": slot}
+    packed = {
+        _STORED.get(name, name): columns[name].astype(form).tobytes()
+        for name, form in (_OF_STREAM | _OF_START).items()
+    }
     packed |= _packed(kept.totals)
     names = [series[i] for i in used.tolist()]
     return _encoder.encode(_Wire(kept.floor_ms, names, packed, kept.continued))
@@ -52,11 +57,14 @@ def decode(packed: bytes) -> Recalled:
     """The running totals of these bytes; raise `Rejected` for other bytes."""
     with _sound():
         wire = _decoder.decode(packed)
-        of_chain, of_run = (
-            {name: np.frombuffer(wire.columns[name], form).copy() for name, form in forms.items()}
-            for forms in (_OF_CHAIN, _OF_RUN)
+        of_stream, of_start = (
+            {
+                name: np.frombuffer(wire.columns[_STORED.get(name, name)], form).copy()
+                for name, form in forms.items()
+            }
+            for forms in (_OF_STREAM, _OF_START)
         )
-        kept = Kept(wire.floor_ms, of_chain, of_run, _totals(wire.columns), wire.continued)
+        kept = Kept(wire.floor_ms, of_stream, of_start, _totals(wire.columns), wire.continued)
         return Recalled(wire.series, kept)
 
 

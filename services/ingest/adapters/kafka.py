@@ -1,7 +1,9 @@
 """Publishes derived points, and dead letters.
 
-One message for each record of the log and partition of points, in the order of offsets; its sequence is the offset.
-The law: what a message holds follows from its record and its verdicts, never from where a checkpoint was cut.
+One message for each record of the log, projection and partition of points, in the order of offsets; its sequence is the
+offset.
+
+Invariant: what a message holds follows from its record and its verdicts, never from where a checkpoint was cut.
 """
 
 from collections import Counter
@@ -9,105 +11,124 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
-import numpy as np
-
-from services.ingest.domain.derive import VALUE, series_of
-from services.ingest.service import Work
+from services.ingest.projections.derived_points import DerivedPoints
+from services.ingest.projections.projection import Projection
+from services.ingest.service import Arrival, EventWork
 from shared.ledger.entries import DERIVED, Line
-from shared.model.point import Points
 from shared.runtime.kafka import Message, Sender
 from shared.stream import dead_letters
 from shared.stream.processor import Cut
 from shared.wire import envelope
-from shared.wire.events import Event
-from shared.wire.series import pack, partition_of, series_id
+from shared.wire.events import MAX_EVENTS, Event
+from shared.wire.series import partition_of, series_id, tenant_of
 from shared.wire.topics import METRICS
 
-REMEMBERED_TYPES = 10_000
-"""Pairs of tenant and type whose series are kept packed."""
+REMEMBERED_SERIES = 10_000
+"""Series whose partition is kept."""
 
-Route: TypeAlias = tuple[int, bytes]
-"""Partition of points and packed series."""
+POINTS_OF_AN_EVENT = envelope.MAX_ROWS // MAX_EVENTS
+"""Most points of one projection and event: so the points of the largest record fit into one message."""
 
-Routes: TypeAlias = Callable[[int, str], tuple[Route, ...]]
-"""Where the points of an event of this tenant and type go."""
+PartitionOf: TypeAlias = Callable[[bytes], int]
+"""The partition of points that owns a packed series."""
 
 
 class DerivedTopic:
     """Sends to the topics of points and of dead letters."""
 
-    def __init__(self, sender: Sender, prefix: str = "") -> None:
+    def __init__(self, sender: Sender, projections: Sequence[Projection], prefix: str = "") -> None:
         self._sender = sender
+        self._projections = projections
         self._prefix = prefix
         self._points = prefix + METRICS.name
-        self._routes: Routes | None = None
+        self._partition_of: PartitionOf | None = None
 
-    async def publish(self, cuts: Sequence[Cut[Work[Event]]]) -> None:
+    async def publish(self, cuts: Sequence[Cut[EventWork[Event]]]) -> None:
         """Derived points and dead letters of these cuts, which are judged. Raises `Unavailable`."""
-        if self._routes is None:
-            self._routes = routes(await self._sender.partitions(self._points))
+        if self._partition_of is None:
+            self._partition_of = partitions_of(await self._sender.partitions(self._points))
         points = [
             Message(self._points, partition, envelope.encode(batch))
             for cut in cuts
-            for partition, batch in derived(cut.key.partition, cut.checkpoint.work, self._routes)
+            for partition, batch in derived(
+                cut.key.partition, cut.checkpoint.work, self._projections, self._partition_of
+            )
         ]
         await self._sender.send([*points, *dead_letters.messages(cuts, self._prefix)])
 
 
-def routes(partitions: int) -> Routes:
-    """The routes into a topic of so many partitions."""
+def partitions_of(partitions: int) -> PartitionOf:
+    """Where series go in a topic of so many partitions."""
 
-    @lru_cache(maxsize=REMEMBERED_TYPES)
-    def found(tenant_id: int, type_: str) -> tuple[Route, ...]:
-        packed = map(pack, series_of(tenant_id, type_))
-        return tuple((partition_of(series_id(series), partitions), series) for series in packed)
+    @lru_cache(maxsize=REMEMBERED_SERIES)
+    def found(packed: bytes) -> int:
+        return partition_of(series_id(packed), partitions)
 
     return found
 
 
-def derived(source: int, work: Work[Event], route: Routes) -> Iterator[tuple[int, envelope.PointBatch]]:
+def derived(
+    source: int, work: EventWork[Event], projections: Sequence[Projection], partition_of: PartitionOf
+) -> Iterator[tuple[int, envelope.PointBatch]]:
     """The batches derived from a partition of events, each with its partition of points, by offset."""
-    producer = f"ingest:{source}"
     for arrival, new in work.judged():
-        for partition, columns in _columns(new, route).items():
-            series, points, entries = list(columns.series), columns.points, columns.entries
-            yield (
-                partition,
-                envelope.PointBatch(
-                    producer, arrival.offset, arrival.received_at_ms, series, points, [], entries
-                ),
-            )
+        for projection in projections:
+            points = projection.derive(new)
+            if points is None:
+                continue
+            if len(points) > POINTS_OF_AN_EVENT * len(new):
+                raise ValueError(
+                    f"{projection.producer} derives more than {POINTS_OF_AN_EVENT} points an event"
+                )
+            yield from _batches(f"{projection.producer}:{source}", arrival, points, partition_of)
 
 
-class _Columns:
-    """The points of one message."""
+def _batches(
+    producer: str, arrival: Arrival[Event], points: DerivedPoints, partition_of: PartitionOf
+) -> Iterator[tuple[int, envelope.PointBatch]]:
+    for partition, part in _by_partition(points, partition_of).items():
+        series, columns = list(part.series), points.points(part.slot, part.rows)
+        yield (
+            partition,
+            envelope.PointBatch(
+                producer,
+                arrival.offset,
+                arrival.received_at_ms,
+                series,
+                columns,
+                [],
+                _entries(series, part.slot),
+            ),
+        )
 
-    __slots__ = ("rows", "series", "slot", "ts_ms")
+
+class _PartitionRows:
+    """Which rows go to one partition, and where their series stand."""
+
+    __slots__ = ("rows", "series", "slot")
 
     def __init__(self) -> None:
-        self.rows: Counter[int] = Counter()
         self.series: dict[bytes, int] = {}
         self.slot: list[int] = []
-        self.ts_ms: list[int] = []
-
-    @property
-    def entries(self) -> list[Line]:
-        return [Line(tenant_id, DERIVED, number) for tenant_id, number in self.rows.items()]
-
-    @property
-    def points(self) -> Points:
-        value = np.full(len(self.slot), VALUE)
-        return Points(np.array(self.slot, np.uint16), np.array(self.ts_ms, np.int64), value)
+        self.rows: list[int] = []
 
 
-def _columns(events: Sequence[Event], route: Routes) -> dict[int, _Columns]:
-    found: dict[int, _Columns] = {}
-    for event in events:
-        for partition, packed in route(event.tenant_id, event.type):
-            columns = found.get(partition)
-            if columns is None:
-                columns = found[partition] = _Columns()
-            columns.slot.append(columns.series.setdefault(packed, len(columns.series)))
-            columns.ts_ms.append(event.ts_ms)
-            columns.rows[event.tenant_id] += 1
+def _by_partition(points: DerivedPoints, partition_of: PartitionOf) -> dict[int, _PartitionRows]:
+    found: dict[int, _PartitionRows] = {}
+    for row, packed in enumerate(points.series):
+        part = found.get(partition := partition_of(packed))
+        if part is None:
+            part = found[partition] = _PartitionRows()
+        series = part.series
+        part.slot.append(series.setdefault(packed, len(series)))
+        part.rows.append(row)
     return found
+
+
+def _entries(series: Sequence[bytes], slot: Sequence[int]) -> list[Line]:
+    """What the ledger is told of a message: so many rows of each tenant were derived."""
+    tenants = [tenant_of(packed) for packed in series]
+    if tenants.count(tenants[0]) == len(tenants):
+        return [Line(tenants[0], DERIVED, len(slot))]
+    rows = Counter([tenants[at] for at in slot])
+    return [Line(tenant_id, DERIVED, number) for tenant_id, number in rows.items()]

@@ -1,17 +1,16 @@
-"""Remembers ids, writes events, and keeps the tables of ingest.
+"""Remembers ids, and lets each projection write what is new.
 
 Times are milliseconds UTC. An id that the owner of another partition has stored since it was looked up (a client used
-one id in two sessions) is not stored again. The law: no query an event, and no statement comes near its time limit.
+one id in two sessions) is not stored again. There is no query an event, and no statement comes near its time limit.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from io import BytesIO
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TypeAlias
 
-from services.ingest.adapters import copy, postgres_funnels
 from services.ingest.domain.dedup import Id, day_of, ids_of
-from services.ingest.service import Arrival, Work, booked
+from services.ingest.projections.projection import NewEvents, Projection
+from services.ingest.service import Arrival, EventWork, ledger_entries
 from shared.ledger import table as ledger
 from shared.postgres.connections import Connection
 from shared.postgres.instants import at
@@ -20,9 +19,6 @@ from shared.wire.events import Event
 
 IDS = 20_000
 """Ids of one statement."""
-
-FORGOTTEN = 10_000
-"""Entries of funnels that one statement of the maintenance deletes."""
 
 # asyncpg asks of each element of an array whether it is an array itself, which costs more than the query. Ids hold no
 # line ends.
@@ -45,19 +41,9 @@ WITH wanted AS (
 SELECT tenant_id, event_id FROM wanted EXCEPT SELECT tenant_id, event_id FROM stored
 """  # noqa: S608 # a constant of this module
 
-_FORGET = f"""
-DELETE FROM funnel_entry WHERE (tenant_id, funnel, session_id) IN (
-    SELECT tenant_id, funnel, session_id FROM funnel_entry WHERE updated_at < now() - interval '90 days'
-    ORDER BY updated_at LIMIT {FORGOTTEN} FOR UPDATE SKIP LOCKED)
-"""  # noqa: S608 # the number is a constant of this module
-
-MAINTENANCE = (
-    "SELECT ensure_partitions('event', interval '1 day', interval '1 day', interval '30 days')",
-    "SELECT ensure_partitions('event_id', interval '1 day', interval '1 day', interval '9 days')",
-    *ledger.MAINTENANCE,
-    *[_FORGET] * 20,
+_IDS_MAINTENANCE = (
+    "SELECT ensure_partitions('event_id', interval '1 day', interval '1 day', interval '9 days')"
 )
-"""Keeps partitions ahead of time, drops those past retention, and forgets sessions 90 days after their last step."""
 
 _Found: TypeAlias = list[tuple[Arrival[Event], list[Event]]]
 
@@ -81,20 +67,32 @@ class EventIds:
 
 
 class EventTables:
-    """The tables `event_id`, `event`, `funnel_entry` and `ledger_1m`."""
+    """The tables `event_id` and `ledger_1m`, and those of the projections."""
 
-    async def save(self, conn: Connection, works: Mapping[Key, Work[Event]]) -> None:
+    def __init__(self, projections: Sequence[Projection]) -> None:
+        self._projections = projections
+
+    @property
+    def maintenance(self) -> Sequence[str]:
+        """Keeps partitions ahead of time, and forgets what is past retention."""
+        own = (each.maintenance for each in self._projections)
+        return (_IDS_MAINTENANCE, *ledger.MAINTENANCE, *chain.from_iterable(own))
+
+    async def save(self, conn: Connection, works: Mapping[Key, EventWork[Event]]) -> None:
         """Write what is new in these checkpoints, inside the transaction that moves them."""
         found = [pair for work in works.values() for pair in work.judged()]
-        if taken := await _remember(conn, found):
-            found = [
-                (arrival, [event for event in new if (event.tenant_id, event.event_id) not in taken])
-                for arrival, new in found
-            ]
-        for stream in copy.streams((arrival.received_at_ms, new) for arrival, new in found):
-            await conn.copy_to_table("event", columns=copy.COLUMNS, source=BytesIO(stream), format="binary")
-        await postgres_funnels.save(conn, chain.from_iterable(new for _, new in found))
-        await ledger.add(conn, {key: booked(work, taken) for key, work in works.items()})
+        taken = await _remember(conn, found)
+        new = [NewEvents(arrival.received_at_ms, _left(events, taken)) for arrival, events in found]
+        for projection in self._projections:
+            await projection.save(conn, new)
+        await ledger.add(conn, {key: ledger_entries(work, taken) for key, work in works.items()})
+
+
+def _left(events: Sequence[Event], taken: Collection[Id]) -> Sequence[Event]:
+    """Those of the events that nobody else has stored meanwhile."""
+    if not taken:
+        return events
+    return [event for event in events if (event.tenant_id, event.event_id) not in taken]
 
 
 async def _remember(conn: Connection, found: _Found) -> set[Id]:

@@ -1,8 +1,8 @@
 """Drives the intake from the pump: decodes records, hands checkpoints to Kafka and Postgres.
 
-Why each event counts once, derived points included: ids, events and the offset after them are committed together, and
-points go out just before, under the offset of their record as sequence. The law: what is published for an offset is the
-same however often; the aggregator takes the first (docs/decisions/0011).
+Ids, events and the offset after them are committed together; points go out just before, by the offset of their record.
+
+Invariant: what is published for an offset is the same however often; the aggregator takes the first (decision 0011).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from services.ingest.adapters.kafka import DerivedTopic
 from services.ingest.adapters.postgres import EventIds, EventTables
-from services.ingest.service import Arrival, PartitionIntake, Work, judge
+from services.ingest.service import Arrival, EventWork, PartitionIntake, judge
 from shared.postgres.connections import Connection
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
 from shared.wire import events
@@ -21,10 +21,10 @@ EVENT_BYTES = 8192
 """What an event weighs in the pump's account besides its text: memory, and more than that Postgres' time. At the pump's
 limit a commit has some 8,000 events and takes about a second; larger ones save no CPU."""
 
-EventCut: TypeAlias = Cut[Work[Event]]
+EventCut: TypeAlias = Cut[EventWork[Event]]
 
 
-class PartitionStream:
+class EventFold:
     """One partition: records in, checkpoints out."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class PartitionStream:
         arrival = Arrival(record.offset, record.appended_at_ms, batch.received_at_ms, batch.events, entries)
         self._intake.take(arrival, len(record.value or b"") + EVENT_BYTES * len(batch.events))
 
-    def checkpoint(self) -> Checkpoint[Work[Event]]:
+    def checkpoint(self) -> Checkpoint[EventWork[Event]]:
         """What was gathered; nothing else is needed to go on from its end."""
         return Checkpoint(self._intake.checkpoint(), watermark_ms=None, seen=b"", snapshot=None)
 
@@ -59,14 +59,12 @@ class Ingestion:
         self._tables = tables
         self._topic = topic
 
-    async def restore(
-        self, connection: Connection, stored: Mapping[Key, Stored]
-    ) -> dict[Key, PartitionStream]:
+    async def restore(self, connection: Connection, stored: Mapping[Key, Stored]) -> dict[Key, EventFold]:
         """Partitions without state: all of it is in the tables."""
-        return {key: PartitionStream() for key in stored}
+        return {key: EventFold() for key in stored}
 
     async def save(self, connection: Connection, cuts: Sequence[EventCut]) -> None:
-        """Judge what is new, then write ids, events, funnels and the ledger."""
+        """Judge what is new, then write ids, the rows of the projections and the ledger."""
         works = [cut.checkpoint.work for cut in cuts]
         await judge(works, EventIds(connection))
         await self._tables.save(connection, {cut.key: cut.checkpoint.work for cut in cuts})

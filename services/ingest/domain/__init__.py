@@ -1,1 +1,1 @@
-"""What is new, what is derived, how far a session came. Pure."""
+"""What is new, how far a session came. Pure."""

@@ -8,7 +8,8 @@ import pytest
 
 from services.aggregator.adapters import readback, snapshot
 from services.aggregator.adapters.postgres import REVISED_ROWS, TABLES, RollupTables
-from services.aggregator.service import Arrival, PartitionFold, Work
+from services.aggregator.domain.work import RollupWork
+from services.aggregator.service import Arrival, PartitionFold
 from shared.model.point import Points
 from shared.model.rollup import Rollups
 from shared.model.series import Series
@@ -58,7 +59,7 @@ class Partition:
         for fold in (self.fold, self.twin):
             fold.fold(arrival, given)
 
-    async def commit(self) -> Work:
+    async def commit(self) -> RollupWork:
         """Write what was gathered, here and there."""
         work = self.fold.checkpoint()
         async with connections.connection(self._pool) as conn, conn.transaction():
@@ -66,7 +67,7 @@ class Partition:
         self.memory.write(self.twin.checkpoint())
         return work
 
-    async def restart(self, work: Work) -> None:
+    async def restart(self, work: RollupWork) -> None:
         """Another process acquires the partition after this commit."""
         fold, watermark_ms = self.fold, self.fold.watermark_ms or 0
         packed = snapshot.encode(self._key, work)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from deploy.local.run_sync import run_sync
 from deploy.local.stack import Stack
-from services.ingest.adapters.kafka import derived, routes
+from services.ingest.adapters.kafka import derived, partitions_of
 from services.ingest.adapters.postgres import EventIds, EventTables
-from services.ingest.adapters.stream import PartitionStream
+from services.ingest.adapters.stream import EventFold
+from services.ingest.projections.registry import PROJECTIONS
 from services.ingest.service import judge
 from shared.errors import Rejected
 from shared.postgres import connections
@@ -75,9 +76,9 @@ def run(stack: Stack) -> Any:
     return call
 
 
-def folded(tenant_id: int, logged: list[list[dict[str, Any]]]) -> PartitionStream:
+def folded(tenant_id: int, logged: list[list[dict[str, Any]]]) -> EventFold:
     """A partition that folded these batches, of this tenant; those that do not decode are left out."""
-    stream = PartitionStream()
+    stream = EventFold()
     for offset, events in enumerate(logged):
         mine = [event | {"tenant_id": tenant_id} for event in events]
         value = json.dumps({"v": 1, "received_at_ms": NOW_MS, "events": mine}).encode(
@@ -112,7 +113,7 @@ def test_what_decodes_is_stored_and_counted(run: Any, logged: list[list[dict[str
         async with connections.connection(pool) as conn:
             async with conn.transaction():
                 await judge([work], EventIds(conn))
-                await EventTables().save(conn, {Key("events", 0): work})
+                await EventTables(PROJECTIONS).save(conn, {Key("events", 0): work})
             rows = await conn.fetch(
                 "SELECT event_id, properties::text AS body FROM event WHERE tenant_id = $1", tenant_id
             )
@@ -124,7 +125,8 @@ def test_what_decodes_is_stored_and_counted(run: Any, logged: list[list[dict[str
         event.event_id: event for arrival in reversed(work.arrivals) for event in reversed(arrival.events)
     }
     batches_sent = [
-        envelope.decode(envelope.encode(batch), NOW_MS) for _, batch in derived(0, work, routes(5))
+        envelope.decode(envelope.encode(batch), NOW_MS)
+        for _, batch in derived(0, work, PROJECTIONS, partitions_of(5))
     ]
 
     assert bodies == {one: as_numbers(orjson.loads(bytes(event.properties))) for one, event in sent.items()}

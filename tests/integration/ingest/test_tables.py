@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from services.ingest.adapters.postgres import IDS, MAINTENANCE, EventIds, EventTables
-from services.ingest.adapters.stream import PartitionStream
-from services.ingest.service import Work, judge
+from services.ingest.adapters.postgres import IDS, EventIds, EventTables
+from services.ingest.adapters.stream import EventFold
+from services.ingest.projections.registry import PROJECTIONS
+from services.ingest.service import EventWork, judge
 from shared.postgres import connections, maintenance
 from shared.runtime.clock import now_ms
 from shared.stream.processor import Key, Record
@@ -24,7 +25,7 @@ class Table:
 
     def __init__(self, pool: connections.Pool) -> None:
         self._pool = pool
-        self._tables = EventTables()
+        self._tables = EventTables(PROJECTIONS)
         self._offset = 0
         self.tenant_id = SystemRandom().randrange(1 << 40)
         self.now_ms = now_ms()
@@ -39,9 +40,9 @@ class Table:
         event_id = f"{session}.{name}.{ago_ms}"
         return self.event(event_id, "funnel_step", ago_ms, name=name, session_id=session, properties=body)
 
-    async def judged(self, *batches: list[Event]) -> Work[Event]:
+    async def judged(self, *batches: list[Event]) -> EventWork[Event]:
         """The checkpoint of a partition that folded these batches."""
-        stream = PartitionStream()
+        stream = EventFold()
         for batch in batches:
             self._offset += 1
             value = events.encode(events.EventBatch(1, self.now_ms, batch))
@@ -51,7 +52,7 @@ class Table:
             await judge([work], EventIds(conn))
         return work
 
-    async def save(self, *works: Work[Event]) -> None:
+    async def save(self, *works: EventWork[Event]) -> None:
         """Write checkpoints in one transaction."""
         async with connections.connection(self._pool) as conn, conn.transaction():
             await self._tables.save(conn, {Key("events", at): work for at, work in enumerate(works)})
@@ -207,7 +208,7 @@ async def test_maintenance_forgets_old_sessions(table: Table, pool: connections.
             "WHERE tenant_id = $1 AND session_id = 'old'",
             table.tenant_id,
         )
-    await maintenance.keep(pool, MAINTENANCE)
+    await maintenance.keep(pool, table._tables.maintenance)
     rows = await table.rows("SELECT session_id FROM funnel_entry WHERE tenant_id = $1")
     tomorrow = f"{table.at(-86_400_000):%Y%m%dt0000}"
     made = await table.rows(

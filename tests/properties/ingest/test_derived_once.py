@@ -4,18 +4,23 @@ import asyncio
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 
-from services.ingest.adapters.kafka import derived, routes
-from services.ingest.adapters.stream import PartitionStream
+from services.ingest.adapters.kafka import derived, partitions_of
+from services.ingest.adapters.stream import EventFold
 from services.ingest.domain.dedup import Id, day_of
-from services.ingest.service import Work, judge
+from services.ingest.projections import registry
+from services.ingest.service import EventWork, judge
 from shared.stream.processor import Record
 from shared.wire import envelope, events
 from shared.wire.events import Event
 from tests.support.memory import FakeMemory
+from tests.support.uploads import Uploads
 
 NOW_MS = 1_760_000_000_000
-ROUTE = routes(3)
+PROJECTIONS = (*registry.PROJECTIONS, Uploads())
+PARTITION_OF = partitions_of(3)
+TYPES = ("error", "upload", "a", "b", "upload")
 
 logs = st.lists(st.lists(st.integers(0, 12), max_size=6), min_size=1, max_size=10)
 """Records with the numbers of their events."""
@@ -27,14 +32,21 @@ attempts = st.lists(st.tuples(st.integers(1, 10), st.booleans(), st.booleans()),
 def record(offset: int, numbers: list[int]) -> Record:
     """A record of these events."""
     batch = [
-        Event(1, f"e{number}", "error" if number % 4 == 0 else f"t{number % 5}", NOW_MS) for number in numbers
+        Event(
+            1,
+            f"e{number}",
+            TYPES[number % len(TYPES)],
+            NOW_MS,
+            properties=Raw(b'{"ms":%d,"files":2}' % number),
+        )
+        for number in numbers
     ]
     return Record(offset, NOW_MS, events.encode(events.EventBatch(events.VERSION, NOW_MS, batch)))
 
 
-def judged(records: list[Record], memory: dict[Id, int]) -> Work[Event]:
+def judged(records: list[Record], memory: dict[Id, int]) -> EventWork[Event]:
     """What an owner makes of records while these ids are in the table."""
-    stream = PartitionStream()
+    stream = EventFold()
     for one in records:
         stream.fold(one)
     work = stream.checkpoint().work
@@ -43,21 +55,21 @@ def judged(records: list[Record], memory: dict[Id, int]) -> Work[Event]:
 
 
 class Aggregator:
-    """Takes a message only when its sequence is above the highest of its partition."""
+    """Takes a message only when its sequence is above the highest of its producer and partition."""
 
     def __init__(self) -> None:
-        self._seen: dict[int, int] = {}
+        self._seen: dict[tuple[str, int], int] = {}
         self.counted: list[tuple[int, bytes]] = []
 
-    def take(self, work: Work[Event]) -> None:
+    def take(self, work: EventWork[Event]) -> None:
         """What an owner publishes of a checkpoint."""
-        for partition, batch in derived(0, work, ROUTE):
-            if batch.seq > self._seen.get(partition, -1):
-                self._seen[partition] = batch.seq
+        for partition, batch in derived(0, work, PROJECTIONS, PARTITION_OF):
+            if batch.seq > self._seen.get((batch.producer, partition), -1):
+                self._seen[batch.producer, partition] = batch.seq
                 self.counted.append((partition, envelope.encode(batch)))
 
 
-def commit(memory: dict[Id, int], work: Work[Event]) -> None:
+def commit(memory: dict[Id, int], work: EventWork[Event]) -> None:
     """What is new is in the table from now on."""
     for _, new in work.judged():
         memory.update({(one.tenant_id, one.event_id): day_of(NOW_MS) for one in new})

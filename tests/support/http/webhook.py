@@ -1,7 +1,7 @@
 """A receiver of alerts: a real HTTP server on loopback that keeps its requests and answers from a script.
 
-Spans are seconds. The law: what is not in the script is answered 200, and a request counts as received, in its order,
-as soon as its body is whole, whatever is answered then.
+Spans are seconds. When the script is empty, the answer is 200. A request counts as received, in its order, as soon
+as its body is whole, whatever the answer.
 """
 
 import contextlib

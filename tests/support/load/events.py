@@ -14,8 +14,8 @@ import aiokafka
 import asyncpg
 from msgspec import Raw
 
-from services.ingest.domain.derive import series_of
 from services.ingest.domain.funnel import Occurrence, progress
+from services.ingest.projections.events import series_of
 from shared.model.event import ERROR, FUNNEL_STEP
 from shared.model.funnel import EFFECT_CREATION
 from shared.model.window import BASE_MS, start_of

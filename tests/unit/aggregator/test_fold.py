@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from services.aggregator.domain.cells import NEVER_MS, Cells
-from services.aggregator.domain.entries import INCREMENT, TOTAL, Entries
-from services.aggregator.domain.lateness import revise
-from services.aggregator.domain.windows import rollups_of
-from services.aggregator.service import SPARE_SERIES, Arrival, PartitionFold, Work
+from services.aggregator.domain.windows.cells import NEVER_MS, Cells
+from services.aggregator.domain.windows.entries import INCREMENT, TOTAL, Entries
+from services.aggregator.domain.windows.lateness import revise
+from services.aggregator.domain.windows.open_windows import rollups_of
+from services.aggregator.domain.work import RollupWork
+from services.aggregator.service import SPARE_SERIES, Arrival, PartitionFold
 from shared.errors import Rejected
 from shared.ledger.entries import Line
 from shared.model.point import Points
@@ -43,7 +44,7 @@ def rows(rollups: Rollups | None) -> list[tuple[int, int, float, float, int]]:
     return list(zip(*(c.tolist() for c in columns), strict=True))
 
 
-def closed(work: Work) -> Rollups | None:
+def closed(work: RollupWork) -> Rollups | None:
     """The base windows that closed."""
     return work.closed.get(BASE_MS)
 

@@ -4,11 +4,11 @@ import msgspec
 import numpy as np
 
 from services.aggregator.adapters.kafka import WindowTopic
-from services.aggregator.domain.cells import Cells
-from services.aggregator.domain.entries import Entries
-from services.aggregator.domain.windows import rollups_of
+from services.aggregator.domain.windows.cells import Cells
+from services.aggregator.domain.windows.entries import Entries
+from services.aggregator.domain.windows.open_windows import rollups_of
+from services.aggregator.domain.work import RollupWork
 from services.aggregator.ports import LiveWindow
-from services.aggregator.service import Work
 from shared.model.window import BASE_MS
 from shared.runtime.kafka import Message
 from shared.stream.processor import Checkpoint, Cut, Key
@@ -51,8 +51,8 @@ async def test_a_tick_follows_the_windows_of_each_cut() -> None:
     """Its watermark says that all windows that end by then have been published, even when there are none."""
     cells, outbox = Cells(1), Outbox()
     cells.fold(np.zeros(1, np.intp), Entries(np.zeros(1, np.intp), np.zeros(1, np.int64), np.ones(1)))
-    closed = Work([b"\x01"], [], {BASE_MS: rollups_of(0, cells, 1)}, {}, None, {}, {})
-    silent = Work([], [], {}, {}, None, {}, {})
+    closed = RollupWork([b"\x01"], [], {BASE_MS: rollups_of(0, cells, 1)}, {}, None, {}, {})
+    silent = RollupWork([], [], {}, {}, None, {}, {})
     works = [(0, closed, 20_000), (1, silent, 30_000), (2, silent, None)]
     cuts = [Cut(Key("m", part), 1, 0, 7, Checkpoint(work, mark, b"", None)) for part, work, mark in works]
 

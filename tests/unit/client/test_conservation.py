@@ -1,4 +1,4 @@
-"""The law of the client: whatever the gateway answers, everything handed over is sent, rejected or dropped."""
+"""The client's conservation: whatever the gateway answers, every item is sent, rejected or dropped."""
 
 from collections import Counter
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from services.ingest.domain.dedup import DAY_MS, Id, day_of, ids_of, new_ones, oldest_day
-from services.ingest.service import Arrival, PartitionIntake, Work, judge
+from services.ingest.service import Arrival, EventWork, PartitionIntake, judge
 from shared.model.event import REMEMBERED_MS
 from tests.support.memory import FakeMemory
 
@@ -13,33 +13,33 @@ NOON_MS = 20_370 * DAY_MS + DAY_MS // 2
 
 
 @dataclass(frozen=True)
-class Named:
+class BareEvent:
     """As much of an event as it is known by."""
 
     tenant_id: int
     event_id: str
 
 
-def named(*ids: str, tenant_id: int = 1) -> list[Named]:
+def bare(*ids: str, tenant_id: int = 1) -> list[BareEvent]:
     """Events of one tenant."""
-    return [Named(tenant_id, event_id) for event_id in ids]
+    return [BareEvent(tenant_id, event_id) for event_id in ids]
 
 
-def arrival(offset: int, *ids: str) -> Arrival[Named]:
+def arrival(offset: int, *ids: str) -> Arrival[BareEvent]:
     """A record appended at noon."""
-    return Arrival(offset, NOON_MS, NOON_MS - 5, named(*ids))
+    return Arrival(offset, NOON_MS, NOON_MS - 5, bare(*ids))
 
 
-def gathered(*arrivals: Arrival[Named]) -> Work[Named]:
+def gathered(*arrivals: Arrival[BareEvent]) -> EventWork[BareEvent]:
     """The checkpoint of a partition that took these records."""
-    intake = PartitionIntake[Named]()
+    intake = PartitionIntake[BareEvent]()
     for one in arrivals:
         intake.take(one, 100)
     assert 100 * len(arrivals) == intake.waiting_bytes
     return intake.checkpoint()
 
 
-def told(work: Work[Named]) -> list[tuple[int, list[str]]]:
+def told(work: EventWork[BareEvent]) -> list[tuple[int, list[str]]]:
     """Offsets of the records that brought something new, with its ids."""
     return [(one.offset, [event.event_id for event in new]) for one, new in work.judged()]
 
@@ -47,7 +47,7 @@ def told(work: Work[Named]) -> list[tuple[int, list[str]]]:
 def test_the_first_of_each_id_is_new() -> None:
     """Repeats within a record and after it are not, and tenants do not share ids."""
     earlier: set[Id] = {(1, "x")}
-    events = [*named("a", "b", "a", "x"), *named("a", tenant_id=2)]
+    events = [*bare("a", "b", "a", "x"), *bare("a", tenant_id=2)]
 
     assert [(1, "a"), (1, "b"), (2, "a")] == ids_of(new_ones(events, {}, NOON_MS, earlier))
     assert {(1, "x"), (1, "a"), (1, "b"), (2, "a")} == earlier
@@ -67,7 +67,7 @@ def test_an_id_is_remembered_for_seven_days_of_the_log(age_ms: int, repeat: bool
     """By whole days, never for less."""
     known = {(1, "a"): day_of(NOON_MS - age_ms)}
 
-    assert repeat == (not new_ones(named("a"), known, NOON_MS, set()))
+    assert repeat == (not new_ones(bare("a"), known, NOON_MS, set()))
     assert repeat == (known[1, "a"] >= oldest_day(NOON_MS))
 
 

@@ -4,10 +4,11 @@ from collections import Counter
 
 import pytest
 
-from services.ingest.adapters.kafka import derived, routes
-from services.ingest.adapters.stream import PartitionStream
-from services.ingest.domain.derive import series_of
-from services.ingest.service import Work, judge
+from services.ingest.adapters.kafka import derived, partitions_of
+from services.ingest.adapters.stream import EventFold
+from services.ingest.projections.events import series_of
+from services.ingest.projections.registry import PROJECTIONS
+from services.ingest.service import EventWork, judge
 from shared.errors import Rejected
 from shared.model.series import Series
 from shared.stream.processor import Record
@@ -35,9 +36,9 @@ def record(offset: int, *batch: Event) -> Record:
     return Record(offset, NOW_MS + offset + 5, value)
 
 
-async def taken(*records: Record, memory: FakeMemory | None = None) -> Work[Event]:
+async def taken(*records: Record, memory: FakeMemory | None = None) -> EventWork[Event]:
     """The judged checkpoint of a partition that folded these records."""
-    stream = PartitionStream()
+    stream = EventFold()
     for one in records:
         stream.fold(one)
     work = stream.checkpoint().work
@@ -45,10 +46,12 @@ async def taken(*records: Record, memory: FakeMemory | None = None) -> Work[Even
     return work
 
 
-def sent(*works: Work[Event]) -> list[tuple[int, bytes]]:
+def sent(*works: EventWork[Event]) -> list[tuple[int, bytes]]:
     """Partition and bytes of every message."""
-    route = routes(PARTITIONS)
-    return [(p, envelope.encode(batch)) for work in works for p, batch in derived(3, work, route)]
+    owner = partitions_of(PARTITIONS)
+    return [
+        (p, envelope.encode(batch)) for work in works for p, batch in derived(3, work, PROJECTIONS, owner)
+    ]
 
 
 def rows(messages: list[tuple[int, bytes]]) -> Counter[Row]:
@@ -130,7 +133,7 @@ async def test_the_largest_batch_derives_messages_that_can_be_sent() -> None:
     assert max(rows_sent) <= MAX_ROWS
     assert max(len(value) for _, value in sent(types)) < MAX_MESSAGE_BYTES
     with pytest.raises(Rejected, match="bad_events"):
-        PartitionStream().fold(record(1, *(event(f"{i}") for i in range(full + 1))))
+        EventFold().fold(record(1, *(event(f"{i}") for i in range(full + 1))))
 
 
 async def test_tenants_have_series_of_their_own() -> None:
@@ -143,7 +146,7 @@ async def test_tenants_have_series_of_their_own() -> None:
 
 def test_a_record_that_cannot_be_decoded_leaves_no_trace() -> None:
     """It is refused with a code, and its neighbours wait on."""
-    stream = PartitionStream()
+    stream = EventFold()
     stream.fold(record(1, event("a")))
     before = stream.waiting_bytes
     with pytest.raises(Rejected):

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from services.aggregator.domain.cells import Cells
-from services.aggregator.domain.entries import Entries
-from services.aggregator.domain.windows import Standing, rows_of
+from services.aggregator.domain.windows.cells import Cells
+from services.aggregator.domain.windows.entries import Entries
+from services.aggregator.domain.windows.open_windows import Standing, rows_of
 from shared.model.rollup import Ints, Rollups
 from shared.model.window import BASE_MS, starts_of
 

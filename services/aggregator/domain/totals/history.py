@@ -1,7 +1,7 @@
-"""Running totals as they came, by run and event time: sorted columns, and beside them what was added since.
+"""Running totals as they came, by start and event time: sorted columns, and beside them what was added since.
 
-A key is the number of a run and an event time in milliseconds UTC. The law: of totals with one key the largest stands;
-to add some costs next to nothing, and to look some up costs a pass over what was added since.
+A key is the number of a start and an event time in milliseconds UTC. Of totals with one key the largest stands. To add
+some costs next to nothing; to look some up costs a pass over what was added since.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 TIME_BITS = 42
-"""Of a key: event times up to the year 2109, and runs below 2^21."""
+"""Of a key: event times up to the year 2109, and starts below 2^21."""
 
 PENDING = 1 << 16
 """Totals that are kept unsorted; sorting many at once is cheaper."""
@@ -28,8 +28,8 @@ class Totals(NamedTuple):
     total: Floats
 
     @property
-    def run(self) -> Ints:
-        """The run of each."""
+    def start(self) -> Ints:
+        """The start of each."""
         return self.key >> TIME_BITS
 
     @property
@@ -50,9 +50,9 @@ class Totals(NamedTuple):
         return Totals(key[last], self.total[order[last]])
 
 
-def keys_of(run: Ints, ts_ms: Ints) -> Ints:
+def keys_of(start: Ints, ts_ms: Ints) -> Ints:
     """The key of each total."""
-    return run << TIME_BITS | ts_ms
+    return start << TIME_BITS | ts_ms
 
 
 NOTHING = Totals(np.zeros(0, np.int64), np.zeros(0))
@@ -60,7 +60,7 @@ NOTHING = Totals(np.zeros(0, np.int64), np.zeros(0))
 
 
 class History:
-    """All totals of many runs: those it starts with, and those that came since."""
+    """All totals of many starts: those that were there at first, and those that came since."""
 
     def __init__(self, totals: Totals = NOTHING, since: Totals = NOTHING) -> None:
         self._sorted = merged(totals, since)
@@ -77,16 +77,16 @@ class History:
         if self._pending >= PENDING:
             self.all()
 
-    def of(self, runs: Ints) -> Totals:
-        """All totals of these runs, which are ascending."""
-        begin = self._sorted.key.searchsorted(runs << TIME_BITS)
-        size = self._sorted.key.searchsorted((runs + 1) << TIME_BITS) - begin
+    def of(self, starts: Ints) -> Totals:
+        """All totals of these starts, which are ascending."""
+        begin = self._sorted.key.searchsorted(starts << TIME_BITS)
+        size = self._sorted.key.searchsorted((starts + 1) << TIME_BITS) - begin
         first = np.cumsum(size) - size
         found = self._sorted.rows(np.repeat(begin - first, size) + np.arange(size.sum()))
         if not self._new:
             return found
         new = _together(self._new)
-        return merged(found, new.rows(_among(new.run, runs)).standing())
+        return merged(found, new.rows(_among(new.start, starts)).standing())
 
     def since(self) -> Totals:
         """Those that came since, ascending."""
@@ -103,9 +103,9 @@ class History:
         return self._sorted
 
 
-def _among(run: Ints, runs: Ints) -> NDArray[np.bool_]:
-    at = runs.searchsorted(run)
-    return np.asarray(runs.take(at, mode="clip") == run)
+def _among(start: Ints, starts: Ints) -> NDArray[np.bool_]:
+    at = starts.searchsorted(start)
+    return np.asarray(starts.take(at, mode="clip") == start)
 
 
 def merged(old: Totals, new: Totals) -> Totals:

@@ -9,8 +9,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from services.aggregator.domain.entries import PLAIN, Entries, joined
-from services.aggregator.domain.increments import FORGET_EVERY_MS, RunningTotals
+from services.aggregator.domain.totals.increments import FORGET_EVERY_MS, RunningTotals
+from services.aggregator.domain.windows.entries import PLAIN, Entries, joined
 from shared.model.rollup import Ints
 
 _OTHER, _CUMULATIVE, _HISTOGRAM = 0, 1, 2

@@ -11,10 +11,16 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from services.aggregator.domain.cells import Cells
-from services.aggregator.domain.entries import Entries
-from services.aggregator.domain.lateness import late_rows
-from services.aggregator.domain.windows import OpenWindows, closed_rows, is_closed, kept, rollups_of
+from services.aggregator.domain.windows.cells import Cells
+from services.aggregator.domain.windows.entries import Entries
+from services.aggregator.domain.windows.lateness import late_rows
+from services.aggregator.domain.windows.open_windows import (
+    OpenWindows,
+    closed_rows,
+    is_closed,
+    kept,
+    rollups_of,
+)
 from shared.model.rollup import Ints, Rollups
 from shared.model.window import BASE_MS, TIERS_MS, start_of
 

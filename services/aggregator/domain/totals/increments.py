@@ -1,7 +1,7 @@
 """Running totals become increments: a total adds what it has grown by since the one before it. Milliseconds UTC.
 
-The totals of a chain stand in the order of start and event time. One that is smaller than the one before it, or has
-another start, counts in full; the first of a chain counts nothing. One that comes between others takes back what its
+The totals of a stream stand in the order of start and event time. One that is smaller than the one before it, or has
+another start, counts in full; the first of a stream counts nothing. One that comes between others takes back what its
 successor had added. The law: within the horizon, what they add is a function of their set, in whatever order they come.
 """
 
@@ -11,26 +11,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.aggregator.domain.entries import INCREMENT, SEEN, TOTAL, Entries, joined
-from services.aggregator.domain.history import NOTHING, Floats, History, Ints, Totals, keys_of, merged
-from services.aggregator.domain.runs import NEVER_MS, Columns, Mask, Owners, Runs
+from services.aggregator.domain.totals.history import NOTHING, Floats, History, Ints, Totals, keys_of, merged
+from services.aggregator.domain.totals.streams import NEVER_MS, Columns, Mask, Owners, Streams
+from services.aggregator.domain.windows.entries import INCREMENT, SEEN, TOTAL, Entries, joined
 
 HORIZON_MS = 15 * 60_000
 """How far behind the watermark a total may come."""
 
 SILENT_MS = 24 * 3600 * 1000
-"""A run that had no total for so long is forgotten; while they are crowded, an hour is enough."""
+"""A start that had no total for so long is forgotten; while they are crowded, an hour is enough."""
 
 CROWDED_SILENT_MS = 3600 * 1000
 
 FORGET_EVERY_MS = 5 * 60_000
 """Log time between two times that old totals are forgotten."""
 
-MAX_RUNS = 1 << 19
-"""Runs of a partition that are remembered; beyond it new ones count nothing."""
+MAX_STARTS = 1 << 19
+"""Starts of a partition that are remembered; beyond it new ones count nothing."""
 
 MAX_TOTALS = 1 << 20
-"""Totals of a partition that are remembered; beyond it the horizon comes nearer. More than runs."""
+"""Totals of a partition that are remembered; beyond it the horizon comes nearer. More than starts."""
 
 
 class Judged(NamedTuple):
@@ -56,10 +56,10 @@ class Kept:
 
     floor_ms: int
     """Totals from before it come too late."""
-    of_chain: Columns
-    """Columns of chains."""
-    of_run: Columns
-    """Columns of runs."""
+    of_stream: Columns
+    """Columns of streams."""
+    of_start: Columns
+    """Columns of starts."""
     totals: Totals
     """Those since all were last kept whole, ascending."""
     continued: bool
@@ -69,21 +69,21 @@ class Kept:
 class RunningTotals:
     """The running totals of one partition."""
 
-    def __init__(self, max_runs: int = MAX_RUNS, max_totals: int = MAX_TOTALS) -> None:
-        self._max_runs, self._max_totals = max_runs, max_totals
-        self._runs, self._history = Runs(max_runs), History()
+    def __init__(self, max_starts: int = MAX_STARTS, max_totals: int = MAX_TOTALS) -> None:
+        self._max_starts, self._max_totals = max_starts, max_totals
+        self._streams, self._history = Streams(max_starts), History()
         self._floor_ms = NEVER_MS
         self._forgot = self._continued = False
         """Whether totals were forgotten since all were last kept whole, and whether they ever were."""
         self.size = 0
         """Totals that are remembered."""
         self.evicted = 0
-        """Totals that counted nothing, for no more runs were remembered."""
+        """Totals that counted nothing, for no more starts were remembered."""
 
     @property
-    def runs(self) -> int:
-        """Runs that are remembered."""
-        return len(self._runs)
+    def starts(self) -> int:
+        """Starts that are remembered."""
+        return len(self._streams)
 
     def judge(self, points: Entries, histogram: Mask, watermark_ms: int) -> Judged:
         """What these rows add, given which of them are buckets and the watermark before them."""
@@ -92,10 +92,10 @@ class RunningTotals:
         if stale.any():
             points, histogram = points.rows(~stale), histogram[~stale]
         owners, total = _read(points, histogram)
-        run, completed = self._runs.of(owners, horizon_ms)
-        known = run >= 0
+        start, completed = self._streams.of(owners, horizon_ms)
+        known = start >= 0
         self.evicted += len(known) - int(known.sum())
-        totals = Totals(keys_of(run, points.ts_ms), total).rows(known)
+        totals = Totals(keys_of(start, points.ts_ms), total).rows(known)
         written = [entries for changes in self._take(totals, completed) for entries in self._written(changes)]
         entries = _entries(points, histogram, written)
         if self.size > self._max_totals:
@@ -105,7 +105,7 @@ class RunningTotals:
     def _take(self, totals: Totals, completed: Ints) -> list[Changes]:
         """Take in totals; first those that come between others."""
         totals, changes = totals.standing(), []
-        between = totals.ts_ms <= self._runs.newest_ms[totals.run]
+        between = totals.ts_ms <= self._streams.newest_ms[totals.start]
         if len(completed) or between.any():
             changes.append(self._amend(totals.rows(between), completed))
             totals = totals.rows(~between)
@@ -114,31 +114,31 @@ class RunningTotals:
         return changes
 
     def _append(self, totals: Totals) -> Changes:
-        """Take in totals that come after all others of their runs."""
-        runs, run, ts_ms = self._runs, totals.run, totals.ts_ms
-        first = _firsts(run)
-        before = np.empty(len(run))
-        before[1:], before[first] = totals.total[:-1], runs.newest[run[first]]
+        """Take in totals that come after all others of their starts."""
+        streams, start, ts_ms = self._streams, totals.start, totals.ts_ms
+        first = _firsts(start)
+        before = np.empty(len(start))
+        before[1:], before[first] = totals.total[:-1], streams.newest[start[first]]
         unseen = np.flatnonzero(np.isnan(before))
         now = _grown(before, totals.total)
-        now[unseen[~runs.whole[run[unseen]]]] = np.nan
-        runs.first_ms[run[unseen]] = ts_ms[unseen]
-        # The last of each run is assigned last.
-        runs.newest_ms[run], runs.newest[run] = ts_ms, totals.total
+        now[unseen[~streams.whole[start[unseen]]]] = np.nan
+        streams.first_ms[start[unseen]] = ts_ms[unseen]
+        # The last of each start is assigned last.
+        streams.newest_ms[start], streams.newest[start] = ts_ms, totals.total
         self._history.add(totals)
-        self.size += len(run)
-        return Changes(totals, np.full(len(run), np.nan), now)
+        self.size += len(start)
+        return Changes(totals, np.full(len(start), np.nan), now)
 
     def _amend(self, totals: Totals, completed: Ints) -> Changes:
         """Take in totals that come between others, or where one stands; and count what has become whole."""
-        runs = self._runs
-        old = self._history.of(np.union1d(totals.run, completed))
+        streams = self._streams
+        old = self._history.of(np.union1d(totals.start, completed))
         new = merged(old, totals)
-        whole = runs.whole[old.run] & ~np.isin(old.run, completed)
-        before, now = np.full(len(new.key), np.nan), _added(new, runs.whole[new.run])
+        whole = streams.whole[old.start] & ~np.isin(old.start, completed)
+        before, now = np.full(len(new.key), np.nan), _added(new, streams.whole[new.start])
         before[new.key.searchsorted(old.key)] = _added(old, whole)
-        np.minimum.at(runs.first_ms, new.run, new.ts_ms)
-        runs.newest[new.run] = new.total
+        np.minimum.at(streams.first_ms, new.start, new.ts_ms)
+        streams.newest[new.start] = new.total
         self._history.add(totals)
         self.size += len(new.key) - len(old.key)
         changed = (before != now) & ~(np.isnan(before) & np.isnan(now))
@@ -154,7 +154,7 @@ class RunningTotals:
     def _increments(self, totals: Totals, added: Floats, sign: float) -> Entries:
         counts = np.flatnonzero(~np.isnan(added))
         totals, added = totals.rows(counts), added[counts]
-        owners = self._runs.owners(totals.run)
+        owners = self._streams.owners(totals.start)
         weight = np.where(owners.histogram, added, 1.0) * sign
         counted = np.flatnonzero(weight)
         entries = Entries(
@@ -173,34 +173,34 @@ class RunningTotals:
 
     def _crowd(self, horizon_ms: int) -> None:
         """Bring the horizon nearer, so that there is room again."""
-        room = (self._max_totals - self.runs) // 2
+        room = (self._max_totals - self.starts) // 2
         ts_ms = self._history.all().ts_ms
         at = len(ts_ms) - max(0, room) - 1
         self._floor_ms = max(horizon_ms, int(np.partition(ts_ms, at)[at]) + 1)
         self._forget(self._floor_ms, NEVER_MS)
 
     def _forget(self, horizon_ms: int, watermark_ms: int) -> None:
-        """Of each run, keep the totals since the horizon and the newest older one."""
-        totals, runs = self._history.all(), self._runs
-        silent_ms = SILENT_MS if 2 * self.runs <= self._max_runs else CROWDED_SILENT_MS
-        alive = runs.newest_ms[: self.runs] >= max(watermark_ms, NEVER_MS + silent_ms) - silent_ms
-        run, kept = totals.run, totals.ts_ms >= horizon_ms
+        """Of each start, keep the totals since the horizon and the newest older one."""
+        totals, streams = self._history.all(), self._streams
+        silent_ms = SILENT_MS if 2 * self.starts <= self._max_starts else CROWDED_SILENT_MS
+        alive = streams.newest_ms[: self.starts] >= max(watermark_ms, NEVER_MS + silent_ms) - silent_ms
+        start, kept = totals.start, totals.ts_ms >= horizon_ms
         # One before another that is too old itself is never looked at again.
-        kept[:-1] |= kept[1:] | (run[1:] != run[:-1])
+        kept[:-1] |= kept[1:] | (start[1:] != start[:-1])
         kept[-1:] = True
-        totals = totals.rows(kept & alive[run])
+        totals = totals.rows(kept & alive[start])
         if not alive.all():
-            moved = runs.keep(alive)
-            totals = Totals(keys_of(moved[totals.run], totals.ts_ms), totals.total)
+            moved = streams.keep(alive)
+            totals = Totals(keys_of(moved[totals.start], totals.ts_ms), totals.total)
         self._history, self.size, self._forgot = History(totals), len(totals.key), True
 
     def slots(self) -> Ints:
         """The slots of all series with running totals, ascending."""
-        return self._runs.slots()
+        return self._streams.slots()
 
     def keep(self, slots: Ints) -> None:
         """Renumber the series: slot `slots[i]`, ascending, becomes i."""
-        self._runs.renumber(slots)
+        self._streams.renumber(slots)
 
     def checkpoint(self) -> tuple[Totals | None, Kept | None]:
         """All totals, to be kept whole, if some were forgotten since the previous call; and what came since that."""
@@ -209,15 +209,15 @@ class RunningTotals:
             self._history, self._forgot, self._continued = History(whole), False, True
         if not self.size:
             return whole, None
-        return whole, Kept(self._floor_ms, *self._runs.columns(), self._history.since(), self._continued)
+        return whole, Kept(self._floor_ms, *self._streams.columns(), self._history.since(), self._continued)
 
     def restore(self, whole: Totals, kept: Kept) -> None:
         """Start from what was stored: totals that were kept whole, and what came since."""
         self._continued = kept.continued
         self._history = History(whole if kept.continued else NOTHING, kept.totals)
         totals = self._history.all()
-        newest = np.append(totals.run[1:] != totals.run[:-1], True)
-        self._runs.restore(kept.of_chain, kept.of_run, totals.rows(newest))
+        newest = np.append(totals.start[1:] != totals.start[:-1], True)
+        self._streams.restore(kept.of_stream, kept.of_start, totals.rows(newest))
         self._floor_ms, self.size = kept.floor_ms, len(totals.key)
 
 
@@ -244,8 +244,8 @@ def _grown(before: Floats, total: Floats) -> Floats:
 
 
 def _added(totals: Totals, whole: Mask) -> Floats:
-    """What each of these totals adds, which are all of their runs; NaN: nothing."""
-    first = _firsts(totals.run)
+    """What each of these totals adds, which are all of their starts; NaN: nothing."""
+    first = _firsts(totals.start)
     before = np.empty(len(first))
     before[1:] = totals.total[:-1]
     before[first] = np.nan
@@ -254,8 +254,8 @@ def _added(totals: Totals, whole: Mask) -> Floats:
     return added
 
 
-def _firsts(run: Ints) -> Mask:
-    """Which are the first of their runs, which are ascending."""
-    first = np.ones(len(run), np.bool_)
-    first[1:] = run[1:] != run[:-1]
+def _firsts(start: Ints) -> Mask:
+    """Which are the first of their starts, which are ascending."""
+    first = np.ones(len(start), np.bool_)
+    first[1:] = start[1:] != start[:-1]
     return first

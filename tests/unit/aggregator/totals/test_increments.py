@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from services.aggregator.adapters import totals
-from services.aggregator.domain.entries import INCREMENT, SEEN, TOTAL, Entries
-from services.aggregator.domain.history import NOTHING
-from services.aggregator.domain.increments import (
+from services.aggregator.domain.totals.history import NOTHING
+from services.aggregator.domain.totals.increments import (
     CROWDED_SILENT_MS,
     HORIZON_MS,
     SILENT_MS,
     Judged,
     RunningTotals,
 )
+from services.aggregator.domain.windows.entries import INCREMENT, SEEN, TOTAL, Entries
 
 T0 = 1_732_252_800_000
 
@@ -63,7 +63,7 @@ def restored(kept: RunningTotals) -> RunningTotals:
     successor = RunningTotals()
     successor.restore(
         NOTHING if whole is None else totals.decode_whole(totals.encode_whole(whole)),
-        replace(found, of_chain=found.of_chain | {"slot": slots[found.of_chain["slot"]]}),
+        replace(found, of_stream=found.of_stream | {"slot": slots[found.of_stream["slot"]]}),
     )
     return successor
 
@@ -131,7 +131,7 @@ def test_a_total_before_the_first_makes_that_one_count() -> None:
 
 
 def test_an_earlier_start_makes_the_later_one_count_in_full() -> None:
-    """The chain begins with it instead."""
+    """The stream begins with it instead."""
     kept = RunningTotals()
     judged(kept, (0, 100, 12.0, 50), (0, 110, 13.0, 50))
 
@@ -199,7 +199,7 @@ def test_a_run_that_was_silent_for_a_day_is_forgotten() -> None:
 
     found = judged(kept, (0, SILENT_MS + 20, 9.0, 10), (1, SILENT_MS + 20, 9.0), watermark=SILENT_MS)
 
-    assert ([], 3) == (added(found), kept.runs)
+    assert ([], 3) == (added(found), kept.starts)
     assert [(0, SILENT_MS + 30, 2.0, 1.0), (0, SILENT_MS + 30, 1.0, 1.0)] == added(
         judged(kept, (0, SILENT_MS + 30, 11.0, 0), (0, SILENT_MS + 30, 10.0, 10), watermark=SILENT_MS)
     )
@@ -225,33 +225,33 @@ def test_a_late_histogram_takes_back_weights() -> None:
     assert [(0, 20, 0.5, -6.0), (0, 10, 0.5, 2.0), (0, 20, 0.5, 4.0)] == added(buckets(kept, (10, 0.5, 5.0)))
 
 
-@pytest.mark.parametrize("runs", [2, 3, 4])
-def test_runs_beyond_the_bound_count_nothing(runs: int) -> None:
+@pytest.mark.parametrize("starts", [2, 3, 4])
+def test_starts_beyond_the_bound_count_nothing(starts: int) -> None:
     """Those that are remembered go on as before; what came of the others is a last value."""
-    kept = RunningTotals(max_runs=3, max_totals=100)
-    judged(kept, *((slot, 0, 5.0) for slot in range(runs)))
+    kept = RunningTotals(max_starts=3, max_totals=100)
+    judged(kept, *((slot, 0, 5.0) for slot in range(starts)))
 
-    found = judged(kept, *((slot, 10, 6.0) for slot in range(runs)))
+    found = judged(kept, *((slot, 10, 6.0) for slot in range(starts)))
 
-    assert [(slot, 10, 1.0, 1.0) for slot in range(min(3, runs))] == added(found)
-    assert (2 * max(0, runs - 3), min(3, runs)) == (kept.evicted, kept.runs)
-    assert [TOTAL] * runs == roles(found)[:runs]
+    assert [(slot, 10, 1.0, 1.0) for slot in range(min(3, starts))] == added(found)
+    assert (2 * max(0, starts - 3), min(3, starts)) == (kept.evicted, kept.starts)
+    assert [TOTAL] * starts == roles(found)[:starts]
 
 
 def test_while_runs_are_crowded_those_silent_for_an_hour_make_room() -> None:
     """More than half of the bound is crowded."""
-    kept = RunningTotals(max_runs=3, max_totals=100)
+    kept = RunningTotals(max_starts=3, max_totals=100)
     judged(kept, (0, 0, 5.0), (1, CROWDED_SILENT_MS, 5.0))
 
     kept.forget(T0 + CROWDED_SILENT_MS + 1)
 
-    assert 1 == kept.runs
+    assert 1 == kept.starts
 
 
 @pytest.mark.parametrize("count", [7, 8, 9])
 def test_beyond_the_bound_of_totals_the_horizon_comes_nearer(count: int) -> None:
     """What is in order counts as before; what comes late is stale sooner."""
-    kept = RunningTotals(max_runs=2, max_totals=8)
+    kept = RunningTotals(max_starts=2, max_totals=8)
     judged(kept, *((0, 10 * at, float(at)) for at in range(count)))
 
     found = judged(kept, (0, 10, 1.0), (0, 1_000, 1_000.0))

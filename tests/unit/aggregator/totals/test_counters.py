@@ -4,9 +4,10 @@ from collections import Counter
 
 import numpy as np
 
-from services.aggregator.domain.cells import NEVER_MS
-from services.aggregator.domain.increments import FORGET_EVERY_MS, HORIZON_MS, SILENT_MS
-from services.aggregator.service import SPARE_SERIES, Arrival, PartitionFold, Work
+from services.aggregator.domain.totals.increments import FORGET_EVERY_MS, HORIZON_MS, SILENT_MS
+from services.aggregator.domain.windows.cells import NEVER_MS
+from services.aggregator.domain.work import RollupWork
+from services.aggregator.service import SPARE_SERIES, Arrival, PartitionFold
 from shared.ledger.entries import Line, unsettled
 from shared.model.point import Points
 from shared.model.rollup import Rollups
@@ -49,7 +50,7 @@ def figures(rollups: Rollups | None) -> list[tuple[bytes, int, float, float, flo
     ]
 
 
-def outcomes(work: Work) -> dict[str, int]:
+def outcomes(work: RollupWork) -> dict[str, int]:
     """The ledger without its minutes."""
     found: Counter[str] = Counter()
     for entry, count in work.ledger.items():
@@ -158,7 +159,7 @@ def test_a_series_with_totals_is_not_forgotten() -> None:
     assert ([TOTAL], [(5.0, 15.0)], 0) == (kept, opened, len(fold.series))
 
 
-def figures_of_slots(work: Work) -> list[tuple[float, float]]:
+def figures_of_slots(work: RollupWork) -> list[tuple[float, float]]:
     """Sum and last of the open rows, whatever their slots."""
     assert work.open is not None
     return list(zip(work.open.sum.tolist(), work.open.last.tolist(), strict=True))

@@ -1,7 +1,7 @@
-"""Events as streams for `COPY event FROM STDIN (FORMAT binary)`.
+"""Rows of `event` as streams for `COPY event FROM STDIN (FORMAT binary)`.
 
 Source: PostgreSQL manual, the receive formats of its types; asyncpg's own encoder wants a
-tuple, two datetimes and a text of the body for each row. The law: field order is that of `COLUMNS`.
+tuple, two datetimes and a text of the body for each row. Field order is that of `COLUMNS`.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,20 +1,27 @@
-"""Writes how far sessions came: reads what they had sent, adds what is new, and stores what follows from all of it.
+"""The projection of funnels: reads what sessions had sent, adds what is new, and stores how far they came.
 
 Times are milliseconds UTC. A session belongs to one partition of the log, and that to one owner, so nothing changes
-between reading and writing. The law: a row is a function of the occurrences in it.
+between reading and writing.
+
+Invariant: a row is a function of the occurrences in it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import orjson
 
 from services.ingest.domain.funnel import Occurrence, kept, progress
+from services.ingest.projections.projection import NewEvents
 from shared.model.event import FUNNEL_STEP
 from shared.model.funnel import funnel_of
 from shared.postgres.connections import Connection
 from shared.postgres.instants import at, ms_of
 from shared.wire.events import Event
+
+FORGOTTEN = 10_000
+"""Entries that one statement of the maintenance deletes."""
 
 _STORED = """
 SELECT tenant_id, funnel, session_id, step, step_at
@@ -32,6 +39,12 @@ SET first_at = excluded.first_at, entered_at = excluded.entered_at, reached = ex
     step_at = excluded.step_at, updated_at = now()
 """
 
+_FORGET = f"""
+DELETE FROM funnel_entry WHERE (tenant_id, funnel, session_id) IN (
+    SELECT tenant_id, funnel, session_id FROM funnel_entry WHERE updated_at < now() - interval '90 days'
+    ORDER BY updated_at LIMIT {FORGOTTEN} FOR UPDATE SKIP LOCKED)
+"""  # noqa: S608 # the number is a constant of this module
+
 
 class _Entry(NamedTuple):
     """Whose progress a row holds."""
@@ -41,19 +54,34 @@ class _Entry(NamedTuple):
     session_id: str
 
 
-async def save(conn: Connection, events: Iterable[Event]) -> None:
-    """Add the steps among these events, which are new, to their sessions."""
+class Funnels:
+    """The table `funnel_entry`: how far each session came in each funnel."""
+
+    producer = "ingest.funnels"
+    maintenance = (_FORGET,) * 20
+    """Forgets sessions 90 days after their last step."""
+
+    def derive(self, _events: Sequence[Event]) -> None:
+        """No points: a funnel is read from its table."""
+
+    async def save(self, conn: Connection, new: Sequence[NewEvents]) -> None:
+        """Add the steps among the new events to their sessions."""
+        sent = _steps(chain.from_iterable(some.events for some in new))
+        if not sent:
+            return
+        for *entry, steps, times in await conn.fetch(_STORED, *map(list, zip(*sent, strict=True))):
+            stored = (Occurrence(ms_of(instant), step) for step, instant in zip(steps, times, strict=True))
+            sent[_Entry(*entry)].update(stored)
+        await conn.executemany(_STORE, [_row(entry, sent[entry]) for entry in sorted(sent)])
+
+
+def _steps(events: Iterable[Event]) -> dict[_Entry, set[Occurrence]]:
     sent: dict[_Entry, set[Occurrence]] = {}
     for event in events:
         if event.type == FUNNEL_STEP:
             entry, occurrence = _step(event)
             sent.setdefault(entry, set()).add(occurrence)
-    if not sent:
-        return
-    for *entry, steps, times in await conn.fetch(_STORED, *map(list, zip(*sent, strict=True))):
-        stored = (Occurrence(ms_of(instant), step) for step, instant in zip(steps, times, strict=True))
-        sent[_Entry(*entry)].update(stored)
-    await conn.executemany(_STORE, [_row(entry, sent[entry]) for entry in sorted(sent)])
+    return sent
 
 
 def _step(event: Event) -> tuple[_Entry, Occurrence]:

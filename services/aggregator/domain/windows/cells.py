@@ -8,8 +8,8 @@ of sums that order does not matter either.
 import numpy as np
 from numpy.typing import NDArray
 
-from services.aggregator.domain.entries import INCREMENT, PLAIN, TOTAL, Entries
-from services.aggregator.domain.sparse import DistinctRows, Distincts, Index, Sketches, SketchRows
+from services.aggregator.domain.windows.entries import INCREMENT, PLAIN, TOTAL, Entries
+from services.aggregator.domain.windows.sparse import DistinctRows, Distincts, Index, Sketches, SketchRows
 from shared.model import sketch
 from shared.model.rollup import Rollups
 

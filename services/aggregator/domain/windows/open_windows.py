@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from services.aggregator.domain.cells import Cells
-from services.aggregator.domain.entries import Entries
+from services.aggregator.domain.windows.cells import Cells
+from services.aggregator.domain.windows.entries import Entries
 from shared.model import sketch
 from shared.model.rollup import Ints, Rollups, concatenate
 from shared.model.window import BASE_MS, start_of, starts_of

@@ -1,0 +1,1 @@
+"""Running totals: how they become increments. Pure."""
