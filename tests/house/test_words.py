@@ -59,6 +59,13 @@ REPLACED: Mapping[str, str] = {
     "Misplaced": "ExpressionError",
     "bind": "claim_idempotency_key",
     "Bindings": "IdempotencyClaims",
+    "Work": "RollupWork, EventWork or AlertWork",
+    "PartitionStream": "PointFold, EventFold or AlertFold",
+    "Runs": "Streams",
+    "of_run": "of_start",
+    "of_chain": "of_stream",
+    "chain": "stream",
+    "chains": "streams",
 }
 """Name -> what the same thing is called now. No identifier and no module has the name."""
 

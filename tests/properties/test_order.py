@@ -177,7 +177,7 @@ def oracle(points: Points, series: list[bytes]) -> Rows:
             row.come(kind_of(series[slot]), tuple(point))
             if hashed:
                 row.hear(register, rank)
-    for (slot, middle), totals in chains_of(points, series).items():
+    for (slot, middle), totals in streams_of(points, series).items():
         for ts_ms, grown in increments(totals):
             value, weight = (grown, 1.0) if middle is None else (middle, grown)
             bucket = int(sketch.buckets_of(np.array([value]))[0])
@@ -186,31 +186,31 @@ def oracle(points: Points, series: list[bytes]) -> Rows:
     return found
 
 
-Chain = dict[tuple[int, int], float]
+Stream = dict[tuple[int, int], float]
 """The largest total of each start and event time."""
 
 
-def chains_of(points: Points, series: list[bytes]) -> dict[tuple[int, float | None], Chain]:
+def streams_of(points: Points, series: list[bytes]) -> dict[tuple[int, float | None], Stream]:
     """Running totals by slot, and by bucket for histograms."""
     assert points.weight is not None
     assert points.start_ms is not None
-    found: defaultdict[tuple[int, float | None], Chain] = defaultdict(dict)
+    found: defaultdict[tuple[int, float | None], Stream] = defaultdict(dict)
     columns = (points.slot, points.start_ms, points.ts_ms, points.value, points.weight)
     for slot, start_ms, ts_ms, value, weight in zip(*(column.tolist() for column in columns), strict=True):
         kind = kind_of(series[slot])
         if kind == "gauge":
             continue
-        chain = found[slot, value if kind == "histogram" else None]
+        stream = found[slot, value if kind == "histogram" else None]
         total = weight if kind == "histogram" else value
-        chain[start_ms, ts_ms] = max(total, chain.get((start_ms, ts_ms), total))
+        stream[start_ms, ts_ms] = max(total, stream.get((start_ms, ts_ms), total))
     return found
 
 
-def increments(chain: Chain) -> Iterator[tuple[int, float]]:
-    """When and by how much a chain has grown."""
-    for before, now in pairwise(sorted(chain)):
-        resets = before[0] != now[0] or chain[now] < chain[before]
-        yield now[1], chain[now] - (0 if resets else chain[before])
+def increments(stream: Stream) -> Iterator[tuple[int, float]]:
+    """When and by how much a stream has grown."""
+    for before, now in pairwise(sorted(stream)):
+        resets = before[0] != now[0] or stream[now] < stream[before]
+        yield now[1], stream[now] - (0 if resets else stream[before])
 
 
 def rows_of(tables: dict[int, Rollups]) -> dict[tuple[int, int, int], tuple[object, ...]]:
