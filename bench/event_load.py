@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import msgspec
 import orjson
 from msgspec import Raw
 
@@ -79,7 +80,9 @@ async def fill(kafka: str, topic: str, tenant_id: int, plan: Plan) -> Load:
 
 async def fill_naive(kafka: str, topic: str, tenant_id: int, plan: Plan, count: int) -> None:
     """One JSON message an event, in one partition."""
-    await log.append(kafka, topic, [(0, events.encode(event)) for event in _events(tenant_id, plan, count)])
+    await log.append(
+        kafka, topic, [(0, msgspec.json.encode(event)) for event in _events(tenant_id, plan, count)]
+    )
 
 
 def _events(tenant_id: int, plan: Plan, count: int) -> Iterator[Event]:
@@ -118,4 +121,4 @@ def _body(chance: random.Random) -> dict[str, object]:
 
 
 def _packed(batch: list[Event]) -> bytes:
-    return events.encode(events.EventBatch(events.VERSION, max(event.ts_ms for event in batch) + 5, batch))
+    return events.encode(events.EventBatch(max(event.ts_ms for event in batch) + 5, batch))

@@ -22,8 +22,8 @@ from shared.model.series import Series
 from shared.model.window import BASE_MS, start_of
 from shared.runtime import redis
 from shared.runtime.clock import monotonic_s, now_ms
-from shared.wire import live
 from shared.wire import series as wire
+from shared.wire.stored import live
 from shared.wire.topics import DEFAULT_PARTITIONS
 
 TRIES = 100

@@ -29,8 +29,8 @@ from shared.model.window import BASE_MS, TIERS_MS, start_of
 from shared.runtime import redis
 from shared.runtime.clock import now_ms
 from shared.stream.processor import Key
-from shared.wire import live
 from shared.wire import series as wire
+from shared.wire.stored import live
 
 SERIES, POINTS_A_WINDOW, POINTS_A_MESSAGE = 10_000, 50, 1_000
 LEAST = {"postgres_copy": 0.5, "redis_live": 10.0}

@@ -12,6 +12,7 @@ from deploy.postgres import dead_letters as store
 from deploy.postgres.dead_letters import Choice, Count, DeadLetter, Place, Stopped
 from shared.errors import Misconfigured
 from shared.runtime.kafka import Message, Sender
+from shared.stream.breaker import BY_ITSELF
 from shared.wire import dead_letter as wire
 from shared.wire.replay import replayed
 
@@ -100,7 +101,8 @@ def rendered(found: Listing) -> Iterator[str]:
         yield "there are no such dead letters"
     for stop in found.stopped:
         yield f"stopped since {_text(stop.since)}: {stop.topic} {stop.partition} at {stop.offset}: {stop.reason}"
-        yield f"  when the cause is mended: tidegauge dead-letters resume {stop.topic} {stop.partition}"
+        if not stop.reason.endswith(BY_ITSELF):
+            yield f"  when the cause is mended: tidegauge dead-letters resume {stop.topic} {stop.partition}"
 
 
 def described(dead_letter: DeadLetter, value: bytes) -> Iterator[str]:

@@ -1,9 +1,12 @@
-"""The errors a caller can act on. There are three kinds, and the third has no class.
+"""The errors a caller can act on. There are four kinds, and the last has no class.
 
 - `Rejected`: the input is wrong for ever; answer 4xx or write a dead letter, then go on.
 - `Unavailable`: a dependency is down; retry within bounds, answer 503 or stop consuming.
+- `UnknownVersion`: another build understands the input; stop there, skip nothing, go on when such a build comes.
 - anything else is a bug: the process ends, is restarted and replays.
 """
+
+from collections.abc import Sequence
 
 
 class TidegaugeError(Exception):
@@ -29,3 +32,14 @@ class Unavailable(TidegaugeError):
 
 class Misconfigured(TidegaugeError):
     """A setting, a topic or a stored format does not fit; says what to do about it."""
+
+
+class UnknownVersion(TidegaugeError):
+    """Bytes of a version that this build does not read: not wrong, so nothing of them may be skipped."""
+
+    def __init__(self, what: str, number: int, known: Sequence[int]) -> None:
+        versions = " and ".join(map(str, known))
+        remedy = (
+            "upgrade this service" if number > max(known) else "let the build that wrote them read them first"
+        )
+        super().__init__(f"{what} of version {number}; this build reads {versions}: {remedy}")

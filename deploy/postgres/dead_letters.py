@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 from shared.errors import Misconfigured
 from shared.postgres import connections
 from shared.postgres.connections import SingleConnection
+from shared.stream.breaker import BY_ITSELF
 
 PAGE = 50
 """Letters that are read at once; each has up to a mebibyte."""
@@ -55,11 +56,13 @@ SELECT topic, partition, stopped_at, reason, stopped_since FROM breaker
 WHERE stopped_at IS NOT NULL ORDER BY topic, partition
 """
 
-_RESUME = """
+_RESUME = f"""
 UPDATE breaker SET let_through = greatest(let_through, stopped_at, $3), stopped_at = NULL, reason = NULL,
                    stopped_since = NULL
-WHERE topic = $1 AND partition = $2 AND stopped_at IS NOT NULL RETURNING let_through
-"""
+WHERE topic = $1 AND partition = $2 AND stopped_at IS NOT NULL
+    AND coalesce(reason, '') NOT LIKE '%{BY_ITSELF}'
+RETURNING let_through
+"""  # noqa: S608 # the text is a constant
 
 Connection: TypeAlias = SingleConnection
 Place: TypeAlias = tuple[str, int, int]
@@ -152,8 +155,11 @@ async def resume(conn: Connection, topic: str, partition: int, through: int) -> 
     """Let a partition go on; up to where bad messages do not stop it. Raises `Misconfigured` unless it is stopped."""
     resume_offset: int | None = await conn.fetchval(_RESUME, topic, partition, through)
     if resume_offset is None:
+        waits = [each for each in await stopped(conn) if (each.topic, each.partition) == (topic, partition)]
         raise Misconfigured(
-            f"{topic} {partition} is not stopped: `tidegauge dead-letters list` names what is"
+            f"{topic} {partition} is stopped by {waits[0].reason}"
+            if waits
+            else f"{topic} {partition} is not stopped: `tidegauge dead-letters list` names what is"
         )
     return resume_offset
 

@@ -51,16 +51,19 @@ async def run(settings: Settings) -> None:
     pool = await connections.pool(settings.postgres, settings.pool_size)
     sender = Sender(settings.kafka, owner)
     client = redis.client(settings.redis)
-    topic = WindowTopic(sender, settings.topic_prefix)
-    pump = Pump(Aggregation(RollupTables(), repeats.BatchIds(), topic), Ownership(pool, owner))
+    version = settings.write_version
+    topic = WindowTopic(sender, settings.topic_prefix, version)
+    pump = Pump(
+        Aggregation(RollupTables(version), repeats.BatchIds(version), topic, version), Ownership(pool, owner)
+    )
     await schema.require(pool, stopping)
     await maintenance.begin(pool, (*MAINTENANCE, *repeats.MAINTENANCE), stopping)
-    keys = LiveKeys(client, settings.topic_prefix)
+    keys = LiveKeys(client, settings.topic_prefix, version)
     live_sender = Sender(settings.kafka, f"{owner}-live")
-    live_topic = WindowTopic(live_sender, settings.topic_prefix)
+    live_topic = WindowTopic(live_sender, settings.topic_prefix, version)
     background(_show(pump, (keys, live_topic), settings.live_every_ms / 1000), "live windows")
     ledger_sender = Sender(settings.kafka, f"{owner}-ledger")
-    watch = LedgerWatch(pool, ledger_sender, owner, settings.topic_prefix)
+    watch = LedgerWatch(pool, ledger_sender, owner, settings.topic_prefix, version)
     background(_watch(pump, watch, Key(settings.topic_prefix + METRICS.name, 0)), "watch of the ledger")
     group = Group(
         settings.kafka, settings.topic_prefix + GROUP, (settings.topic_prefix + METRICS.name,), owner

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 
 from shared.stream.runtimes import Runtime
+from shared.wire.versions import OLD, WriteVersion
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +24,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What drives the pump: both are exact, aiokafka needs a third of the CPU a message."""
     topic_prefix: str = ""
     """Put before every topic, consumer group and Redis key; lets two systems share servers."""
+    write_version: WriteVersion = OLD
+    """Version of what is stored and sent: 4, or 5 once every process of the fleet reads it. Both are read always."""
     live_every_ms: int = 1000
     """Time between two publications of the open windows, 100 to 60000."""
     pool_size: int = 3

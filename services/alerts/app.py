@@ -47,7 +47,7 @@ async def run(settings: Settings) -> None:
     topic = settings.topic_prefix + WINDOWS.name
     deliveries = [Delivery(Outbox(pool, topic), receiver) for receiver in receivers]
     sender = Sender(settings.kafka, owner)
-    dead = DeadLetters(sender, settings.topic_prefix)
+    dead = DeadLetters(sender, settings.topic_prefix, settings.write_version)
     alerting = Alerting(file.rule_set, AlertTables(receivers), dead, lambda: _wake(deliveries))
     await schema.require(pool, stopping)
     await maintenance.begin(pool, MAINTENANCE, stopping)
@@ -89,7 +89,9 @@ def _bounds(pump: Pump[AlertWork]) -> tuple[Bound, ...]:
 def _receivers(settings: Settings, owner: str) -> list[Receiver]:
     external_url = settings.external_url.rstrip("/")
     named = webhooks(settings.webhooks).items()
-    topic = AlertTopic(Sender(settings.kafka, f"{owner}-topic"), settings.topic_prefix)
+    topic = AlertTopic(
+        Sender(settings.kafka, f"{owner}-topic"), settings.topic_prefix, settings.write_version
+    )
     return [topic, *(Webhook(name, url, external_url) for name, url in named)]
 
 

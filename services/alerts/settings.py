@@ -11,6 +11,7 @@ import msgspec
 
 from shared.errors import Misconfigured
 from shared.stream.runtimes import Runtime
+from shared.wire.versions import OLD, WriteVersion
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -28,6 +29,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What drives the pump: both are exact, aiokafka needs a third of the CPU a message."""
     topic_prefix: str = ""
     """Put before every topic and the consumer group; lets two systems share servers."""
+    write_version: WriteVersion = OLD
+    """Version of what is stored and sent: 4, or 5 once every process of the fleet reads it. Both are read always."""
     webhooks: str = ""
     """Receivers over HTTP, `name=url,name2=url2`; a comma within an address is written %2C."""
     external_url: str = ""

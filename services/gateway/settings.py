@@ -8,6 +8,8 @@ from typing import Annotated
 
 import msgspec
 
+from shared.wire.versions import OLD, WriteVersion
+
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -26,6 +28,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Port to listen on."""
     topic_prefix: str = ""
     """Put before the names of topics, so that tests may share a broker; empty in production."""
+    write_version: WriteVersion = OLD
+    """Version of what is stored and sent: 4, or 5 once every process of the fleet reads it. Both are read always."""
     max_body_bytes: Positive = 1 << 20
     """Largest body on the wire: 1 MiB."""
     max_decoded_bytes: Positive = 5 << 20

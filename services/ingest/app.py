@@ -31,7 +31,8 @@ async def run(settings: Settings) -> None:
     owner = f"ingest-{socket.gethostname()}-{os.getpid()}"
     pool = await connections.pool(settings.postgres, settings.pool_size, **planning.BY_KEY)
     sender = Sender(settings.kafka, owner)
-    tables, topic = EventTables(PROJECTIONS), DerivedTopic(sender, PROJECTIONS, settings.topic_prefix)
+    tables = EventTables(PROJECTIONS)
+    topic = DerivedTopic(sender, PROJECTIONS, settings.topic_prefix, settings.write_version)
     pump = Pump(Ingestion(tables, topic), Ownership(pool, owner))
     await schema.require(pool, stopping)
     await maintenance.begin(pool, tables.maintenance, stopping)

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 
 from shared.stream.runtimes import Runtime
+from shared.wire.versions import OLD, WriteVersion
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +22,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What drives the pump: both are exact; a stream of events to a handler is what Faust's agents are made for."""
     topic_prefix: str = ""
     """Put before every topic and the consumer group; lets two systems share servers."""
+    write_version: WriteVersion = OLD
+    """Version of what is stored and sent: 4, or 5 once every process of the fleet reads it. Both are read always."""
     pool_size: int = 3
     """Connections to Postgres, 2 to 20: commits, look-ups, maintenance."""
     metrics_host: str = "127.0.0.1"

@@ -19,6 +19,10 @@ MAX_ROW = 100
 """Bad messages in a row that trip it, be they the first ones."""
 
 
+BY_ITSELF = "then the partition goes on by itself"
+"""How the reason ends where there is nothing that an operator could resume: the version is unknown."""
+
+
 class BreakerTrip(NamedTuple):
     """That a partition is stopped."""
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from shared.postgres.connections import Connection
-from shared.stream.breaker import WINDOW, BreakerTrip
+from shared.stream.breaker import BY_ITSELF, WINDOW, BreakerTrip
 from shared.stream.processor import RETENTION_GAP, Key, Stored
 
 _BEFORE = """
@@ -21,13 +21,21 @@ FROM unnest($1::text[], $2::integer[], $3::bigint[]) AS at (topic, partition, ne
     LEFT JOIN breaker b USING (topic, partition)
 """
 
-_RECORD_TRIPS = """
+_RECORD_TRIPS = f"""
 INSERT INTO breaker AS stored (topic, partition, stopped_at, reason, stopped_since)
 SELECT *, now() FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::text[])
 ON CONFLICT (topic, partition) DO UPDATE
 SET stopped_at = excluded.stopped_at, reason = excluded.reason, stopped_since = now()
-WHERE stored.let_through < excluded.stopped_at AND stored.stopped_at IS DISTINCT FROM excluded.stopped_at
-"""
+WHERE (stored.let_through < excluded.stopped_at OR excluded.reason LIKE '%{BY_ITSELF}')
+    AND (stored.stopped_at, stored.reason) IS DISTINCT FROM (excluded.stopped_at, excluded.reason)
+"""  # noqa: S608 # the text is a constant
+
+_FORGET = f"""
+UPDATE breaker AS stored SET stopped_at = NULL, reason = NULL, stopped_since = NULL
+FROM unnest($1::text[], $2::integer[]) AS acquired (topic, partition)
+WHERE (stored.topic, stored.partition) = (acquired.topic, acquired.partition) AND reason LIKE '%{BY_ITSELF}'
+"""  # noqa: S608 # the text is a constant
+"""A new owner may read what the one before could not; else it tells so again."""
 
 _RESUME_OFFSET = """
 SELECT topic, partition, let_through FROM breaker
@@ -36,9 +44,12 @@ JOIN unnest($1::text[], $2::integer[]) AS stopped (topic, partition) USING (topi
 
 
 async def recall(conn: Connection, stored: Mapping[Key, Stored]) -> dict[Key, Stored]:
-    """The checkpoints with what their breakers start from."""
-    columns = zip(*((*key, at.next_offset) for key, at in stored.items()), strict=True)
-    rows = await conn.fetch(_BEFORE, *map(list, columns), RETENTION_GAP, WINDOW) if stored else []
+    """The checkpoints with what their breakers start from; that a former owner could not read on is forgotten."""
+    if not stored:
+        return {}
+    columns = list(map(list, zip(*((*key, at.next_offset) for key, at in stored.items()), strict=True)))
+    await conn.execute(_FORGET, *columns[:2])
+    rows = await conn.fetch(_BEFORE, *columns, RETENTION_GAP, WINDOW)
     return {
         key: replace(stored[key], resume_offset=resume_offset, bad=tuple(bad))
         for topic, partition, resume_offset, bad in rows

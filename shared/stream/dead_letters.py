@@ -15,12 +15,12 @@ from shared.wire.ledger_entries import salvaged
 from shared.wire.topics import DEADLETTER
 
 
-def messages(cuts: Sequence[Cut[Any]], prefix: str) -> Iterator[Message]:
+def messages(cuts: Sequence[Cut[Any]], prefix: str, version: int) -> Iterator[Message]:
     """One message for each dead letter of these cuts; the table is written by the commit itself."""
     for cut in cuts:
         for dead in cut.dead:
             letter = dead_letter.DeadLetter(*cut.key, dead.offset, dead.code, dead.reason, dead.value)
-            yield Message(prefix + DEADLETTER.name, cut.key.partition, dead_letter.encode(letter))
+            yield Message(prefix + DEADLETTER.name, cut.key.partition, dead_letter.encode(letter, version))
 
 
 def dead_lettered_in(cut: Cut[Any]) -> Counter[Entry]:

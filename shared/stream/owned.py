@@ -1,16 +1,17 @@
 """A partition this process owns: where it stands, what it has folded and what it could not use.
 
-Offsets are Kafka's. The law: a record that is refused leaves nothing but a dead letter, and a partition whose breaker
-has tripped takes no record more.
+Offsets are Kafka's. Invariant: a record that is refused leaves nothing but a dead letter, one of an unknown version
+leaves nothing, and a partition that is stopped takes no record more.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Generic
+from typing import Any, Generic, TypeVar
 
 import structlog
 
-from shared.errors import Misconfigured, Rejected
-from shared.stream.breaker import Breaker
+from shared.errors import Misconfigured, Rejected, UnknownVersion
+from shared.stream.breaker import BY_ITSELF, Breaker, BreakerTrip
 from shared.stream.processor import RETENTION_GAP, Cut, DeadLetter, Fold, Key, Record, Stored, W
 
 _WHAT_TO_DO = (
@@ -18,10 +19,27 @@ _WHAT_TO_DO = (
     "`tidegauge dead-letters resume {topic} {partition}`"
 )
 
+_UPGRADE = (
+    "see docs/OPERATIONS.md, upgrade and roll back; nothing is skipped, and nothing needs to be resumed"
+)
+
 DEAD_LETTER_BYTES = 1_000
 """What a dead letter weighs besides its record."""
 
 _log = structlog.get_logger(__name__)
+
+F = TypeVar("F")
+
+
+def readable(keys: Iterable[Key], restored: Callable[[Key], F]) -> dict[Key, F | UnknownVersion]:
+    """What each partition restores to, or that only another build can read what is stored of it."""
+    found: dict[Key, F | UnknownVersion] = {}
+    for key in keys:
+        try:
+            found[key] = restored(key)
+        except UnknownVersion as unknown:
+            found[key] = unknown
+    return found
 
 
 @dataclass(slots=True, eq=False)
@@ -30,7 +48,8 @@ class OwnedPartition(Generic[W]):
 
     key: Key
     epoch: int
-    fold: Fold[W]
+    fold: Fold[W] | None
+    """None: only another build can read what is stored of it."""
     start: int
     """Where the checkpoint in Postgres stands."""
     next: int
@@ -40,22 +59,40 @@ class OwnedPartition(Generic[W]):
     dead: list[DeadLetter] = field(default_factory=list)
     dead_bytes: int = 0
     """Roughly what those weigh."""
+    unread: BreakerTrip | None = None
+    """Set when what comes next, or what is stored, is of a version that only another build reads."""
     cut: Cut[W] | None = None
     """Taken but not known to be committed; it is committed before anything newer."""
 
     @property
     def waiting_bytes(self) -> int:
         """Roughly the memory that only a commit frees."""
-        return self.fold.waiting_bytes + self.dead_bytes
+        return (self.fold.waiting_bytes if self.fold else 0) + self.dead_bytes
+
+    @property
+    def urgent(self) -> bool:
+        """Whether something waits that should be committed soon."""
+        return self.is_stopped() or (self.fold is not None and self.fold.urgent)
+
+    @property
+    def trip(self) -> BreakerTrip | None:
+        """Why no record may be taken; None: they may."""
+        return self.unread or self.breaker.trip
 
     def is_stopped(self) -> bool:
         """Whether no record may be taken."""
-        return self.breaker.trip is not None
+        return self.trip is not None
 
     def take(self, record: Record) -> None:
-        """Fold the record that comes next, or record a dead letter."""
+        """Fold the record that comes next, or record a dead letter; or stop before one that another build reads."""
+        if self.fold is None:
+            raise ValueError("a partition without a fold takes nothing")
         try:
             self.fold.fold(record)
+        except UnknownVersion as unknown:
+            self.unread = stop(record.offset, unknown)
+            self.say_stopped()
+            return
         except Rejected as refused:
             self.dead.append(
                 DeadLetter(record.offset, refused.code, refused.message, record.value, record.appended_at_ms)
@@ -69,11 +106,21 @@ class OwnedPartition(Generic[W]):
         if self.is_stopped():
             self.say_stopped()
 
+    def checkpoint(self) -> Cut[W]:
+        """What was folded since the previous one, until that is known to be committed."""
+        if self.cut is None:
+            if self.fold is None:
+                raise ValueError("a partition without a fold commits nothing")
+            self.cut = Cut(self.key, self.epoch, self.start, self.next, self.fold.checkpoint(), self.dead)
+            self.dead, self.dead_bytes = [], 0
+        return self.cut
+
     def say_stopped(self) -> None:
         """Say that it is stopped, if it is, and what to do."""
-        if trip := self.breaker.trip:
+        if trip := self.trip:
             where = self.key._asdict()
-            _log.error("partition stopped", **where, **trip._asdict(), do=_WHAT_TO_DO.format(**where))
+            do = _UPGRADE if self.unread else _WHAT_TO_DO.format(**where)
+            _log.error("partition stopped", **where, **trip._asdict(), do=do)
 
     def resume(self, offset: int) -> None:
         """Go on, and count bad records below this offset as nothing."""
@@ -81,10 +128,18 @@ class OwnedPartition(Generic[W]):
         _log.info("partition resumed", **self.key._asdict(), offset=self.next, resume_offset=offset)
 
 
-def owned_from(key: Key, at: Stored, fold: Fold[W]) -> OwnedPartition[W]:
-    """A partition as its checkpoint left it."""
+def owned_from(key: Key, at: Stored, fold: Fold[W] | UnknownVersion) -> OwnedPartition[W]:
+    """A partition as its checkpoint left it; it is stopped where only another build can read that."""
     breaker = Breaker(at.next_offset, at.resume_offset, at.bad)
+    if isinstance(fold, UnknownVersion):
+        unread = stop(at.next_offset, fold)
+        return OwnedPartition(key, at.epoch, None, at.next_offset, at.next_offset, breaker, unread=unread)
     return OwnedPartition(key, at.epoch, fold, at.next_offset, at.next_offset, breaker)
+
+
+def stop(offset: int, unknown: UnknownVersion) -> BreakerTrip:
+    """That a partition waits for another build."""
+    return BreakerTrip(offset, f"{unknown}, {BY_ITSELF}")
 
 
 def check_bounds(owned: OwnedPartition[Any], earliest: int, end: int) -> int:

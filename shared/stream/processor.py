@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from shared.errors import UnknownVersion
 from shared.postgres.connections import Connection
 
 RETENTION_GAP = "retention_gap"
@@ -109,10 +110,13 @@ class Fold(Protocol[W_co]):
 class Processor(Protocol[W]):
     """The service's side of the pump."""
 
-    async def restore(self, connection: Connection, stored: Mapping[Key, Stored]) -> Mapping[Key, Fold[W]]:
+    async def restore(
+        self, connection: Connection, stored: Mapping[Key, Stored]
+    ) -> Mapping[Key, Fold[W] | UnknownVersion]:
         """The folds that stand where these checkpoints were written, read in the transaction that acquires them.
 
-        Raises `Misconfigured` for a format it cannot read; nothing is acquired then.
+        A partition that only another build can read has the error in place of a fold, and stands still. Raises
+        `Misconfigured` for what nobody can read; nothing is acquired then.
         """
 
     async def save(self, connection: Connection, cuts: Sequence[Cut[W]]) -> None:

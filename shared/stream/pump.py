@@ -107,15 +107,13 @@ class Pump(Generic[W]):
             self._holes.discard(key)
             if owned.is_stopped():
                 break
-        if owned.fold.urgent or owned.is_stopped():
+        if owned.urgent:
             self._due.set()
         return True
 
     async def resume(self) -> None:
         """Tell which partitions are stopped, and go on with those that an operator resumes. Raises `Unavailable`."""
-        trips = {
-            key: owned.breaker.trip for key, owned in self.owned.items() if owned.breaker.trip is not None
-        }
+        trips = {key: trip for key, owned in self.owned.items() if (trip := owned.trip) is not None}
         if not trips:
             return
         for key, resume_offset in (await self._ownership.stopped(trips)).items():
@@ -162,7 +160,7 @@ class Pump(Generic[W]):
         """Commit what was folded; the committed partitions with their next offsets. Raises `Unavailable`."""
         async with self._lock:
             taken = [owned for owned in self.owned.values() if owned.cut or owned.next > owned.start]
-            cuts = [self._cut(owned) for owned in taken]
+            cuts = [owned.checkpoint() for owned in taken]
             if not cuts:
                 return {}
             failpoint.hit("cut")
@@ -191,14 +189,6 @@ class Pump(Generic[W]):
         finally:
             failpoint.hit("drained")
             self.forget()
-
-    def _cut(self, owned: OwnedPartition[W]) -> Cut[W]:
-        if owned.cut is None:
-            owned.cut = Cut(
-                owned.key, owned.epoch, owned.start, owned.next, owned.fold.checkpoint(), owned.dead
-            )
-            owned.dead, owned.dead_bytes = [], 0
-        return owned.cut
 
     def _settle(self, taken: Sequence[OwnedPartition[W]], done: frozenset[Key]) -> None:
         for owned in taken:

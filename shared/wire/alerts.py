@@ -10,7 +10,8 @@ import msgspec
 import xxhash
 
 from shared.errors import Rejected
-from shared.wire.instants import text_of
+from shared.model.instants import text_of
+from shared.wire.versions import MODULES, OLD, check
 
 
 class AlertTransition(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +51,8 @@ class AlertCloudEvent(msgspec.Struct, frozen=True, kw_only=True):
     time: str
     datacontenttype: str = "application/json"
     partitionkey: str
+    dataschema: str | msgspec.UnsetType = msgspec.UNSET
+    """Names the version of `data`; version 4 does not."""
     data: AlertTransition
 
 
@@ -57,12 +60,20 @@ class _Keyed(msgspec.Struct):
     partitionkey: str
 
 
+class _Named(msgspec.Struct):
+    dataschema: str | msgspec.UnsetType = msgspec.UNSET
+
+
+SCHEMA = "urn:tidegauge:alert:"
+"""What `dataschema` begins with; the version follows."""
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(AlertCloudEvent)
 _keyed = msgspec.json.Decoder(_Keyed)
+_named = msgspec.json.Decoder(_Named)
 
 
-def encode(key: str, fingerprint: str, transition: AlertTransition) -> bytes:
+def encode(key: str, fingerprint: str, transition: AlertTransition, version: int = OLD) -> bytes:
     """The bytes of a transition."""
     return _encoder.encode(
         AlertCloudEvent(
@@ -72,20 +83,31 @@ def encode(key: str, fingerprint: str, transition: AlertTransition) -> bytes:
             subject=fingerprint,
             time=text_of(transition.at_ms),
             partitionkey=fingerprint,
+            dataschema=f"{SCHEMA}{version}" if version != 4 else msgspec.UNSET,  # the one without
             data=transition,
         )
     )
 
 
 def decode(value: bytes | None) -> AlertCloudEvent:
-    """The transition of these bytes; raise `Rejected` for other bytes or another version of CloudEvents."""
+    """The transition of these bytes; raise `Rejected` for other bytes, `UnknownVersion` for another build's."""
     try:
+        named = _named.decode(value or b"").dataschema
+        if named is not msgspec.UNSET:
+            check("alert", _number(named), MODULES)
         event = _decoder.decode(value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Rejected("bad_alert", str(error)) from error
     if event.specversion != "1.0":
         raise Rejected("unsupported_version", f"specversion: {event.specversion} is not 1.0")
     return event
+
+
+def _number(schema: str) -> int:
+    name, number = schema[: len(SCHEMA)], schema[len(SCHEMA) :]
+    if name != SCHEMA or not number.isdecimal():
+        raise Rejected("bad_alert", f"dataschema: {schema} is none of ours")
+    return int(number)
 
 
 def partition_of(value: bytes, partitions: int) -> int:

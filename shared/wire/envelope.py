@@ -2,13 +2,13 @@
 
 A MessagePack map. `series` holds the bytes of each; columns are raw little-endian arrays: `slot` uint16, `ts_ms` and
 `start_ms` int64, `value` and `weight` float64, `distinct` uint64; the last three are empty when no row needs them.
-Times are milliseconds UTC. The law: what decodes is sound, so a fold needs no checks but of series that it has never
-seen; all else is `Rejected`.
+Times are milliseconds UTC. Invariant: what decodes, of whichever version, is sound, so a fold needs no checks but of
+series that it has never seen.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -18,15 +18,13 @@ from shared.errors import Rejected
 from shared.ledger.entries import Line
 from shared.model.point import MAX_MAGNITUDE, MAX_WEIGHT, Points
 from shared.model.window import MAX_AHEAD_MS, MAX_LATE_MS
-from shared.wire.batch_ids import BATCH_ID_BYTES
-from shared.wire.ledger_entries import LedgerEntries, read
+from shared.wire.ledger_entries import read
+from shared.wire.stored.batch_ids import BATCH_ID_BYTES
 from shared.wire.topics import RETENTION_MS
+from shared.wire.versions import OLD, Reader, frames
+from shared.wire.versions.records import MAX_ROWS, Part
 
-VERSION = 2
-"""Version this code writes and the only one it reads."""
-
-MAX_ROWS = 20_000
-"""Rows of one batch, and thus series: a uint16 slot reaches them all, and a record stays small."""
+__all__ = ["MAX_ROWS", "Part", "PointBatch", "check_clock", "decode", "encode", "tick"]
 
 WAITED_MS = RETENTION_MS + 24 * 3600 * 1000
 """How far a receive time may lie behind the broker's append time: a producer may have waited for the broker, and points
@@ -37,35 +35,6 @@ AHEAD_MS = 3600 * 1000
 
 ROUNDING_MS = 60_000
 """Slack on the age of a point, for a batch may wait in a producer after its points were admitted."""
-
-
-class Part(NamedTuple):
-    """The rows of one client's batch among those of a message."""
-
-    batch_id: bytes
-    """`BATCH_ID_BYTES` that name the batch."""
-    body: int
-    """Hash of what the client sent, to tell a repeat from another body under the same key."""
-    first: int
-    """First row."""
-    rows: int
-    """How many."""
-
-
-class _Wire(msgspec.Struct, gc=False, omit_defaults=True):
-    v: int
-    producer: str
-    seq: int
-    received_at_ms: int
-    series: list[bytes] = []
-    batches: list[Part] = []
-    slot: bytes = b""
-    ts_ms: bytes = b""
-    value: bytes = b""
-    weight: bytes = b""
-    start_ms: bytes = b""
-    distinct: bytes = b""
-    entries: LedgerEntries | None = msgspec.field(default=None, name="tally")
 
 
 @dataclass(slots=True, eq=False)
@@ -91,17 +60,17 @@ class PointBatch:
 _OPTIONAL = (("weight", "<f8"), ("start_ms", "<i8"), ("distinct", "<u8"))
 """Names and forms of the columns that may be missing, in the order of `Points.optional`."""
 
+_FRAMES = frames("Points")
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_Wire)
+_read = Reader("points", _FRAMES.values(), msgspec.msgpack.Decoder)
 
 
-def encode(batch: PointBatch) -> bytes:
+def encode(batch: PointBatch, version: int = OLD) -> bytes:
     """The bytes of a batch; the caller vouches for its columns."""
     points = batch.points
     optional = zip(_OPTIONAL, points.optional(), strict=True)
     return _encoder.encode(
-        _Wire(
-            v=VERSION,
+        _FRAMES[version](
             producer=batch.producer,
             seq=batch.seq,
             received_at_ms=batch.received_at_ms,
@@ -120,11 +89,16 @@ def encode(batch: PointBatch) -> bytes:
     )
 
 
-def tick(producer: str, seq: int, received_at_ms: int, entries: Sequence[Line] | None = None) -> bytes:
+def tick(
+    producer: str,
+    seq: int,
+    received_at_ms: int,
+    entries: Sequence[Line] | None = None,
+    version: int = OLD,
+) -> bytes:
     """The bytes of a batch without rows: it only carries time forward, and ledger entries if need be."""
     return _encoder.encode(
-        _Wire(
-            v=VERSION,
+        _FRAMES[version](
             producer=producer,
             seq=seq,
             received_at_ms=received_at_ms,
@@ -134,13 +108,14 @@ def tick(producer: str, seq: int, received_at_ms: int, entries: Sequence[Line] |
 
 
 def decode(value: bytes | None, appended_at_ms: int) -> PointBatch:
-    """The batch of a record appended at `appended_at_ms`; raise `Rejected` saying which field is wrong."""
+    """The batch of a record appended at `appended_at_ms`; raise `Rejected` saying which field is wrong.
+
+    Raises `UnknownVersion` for one that another build has to read.
+    """
     try:
-        wire = _decoder.decode(value or b"")
+        wire = _read(value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Rejected("bad_batch", str(error)) from error
-    if wire.v != VERSION:
-        raise Rejected("unsupported_version", f"v: {wire.v} is not {VERSION}; run a newer aggregator")
     check_clock(wire.received_at_ms, appended_at_ms)
     points = _points(wire)
     if len(points):
@@ -165,7 +140,7 @@ def check_clock(received_at_ms: int, appended_at_ms: int) -> None:
         )
 
 
-def _points(wire: _Wire) -> Points:
+def _points(wire: Any) -> Points:
     rows = len(wire.ts_ms) // 8
     given = [(name, form) for name, form in _OPTIONAL if getattr(wire, name)]
     for name, size in (("slot", 2), ("ts_ms", 8), ("value", 8), *((name, 8) for name, _ in given)):

@@ -1,86 +1,71 @@
 """The batch of events on `telemetry.events.v1`, written by gateways and read by ingest.
 
-A JSON object, so that anybody can read the topic. Times are milliseconds UTC. The law: what decodes is sound, so a fold
-and the tables need no checks; all else is `Rejected`.
+A JSON object, so that anybody can read the topic. Times are milliseconds UTC. Invariant: what decodes is sound, so a
+fold and the tables need no checks.
 """
 
-from typing import Annotated, Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import orjson
 import xxhash
 
 from shared.errors import Rejected
-from shared.model.event import FUNNEL_STEP, MAX_ID, MAX_NAME, MAX_PROPERTIES_BYTES, MAX_TYPE, check_depth
+from shared.model.event import FUNNEL_STEP, MAX_PROPERTIES_BYTES, check_depth
 from shared.model.funnel import funnel_of
 from shared.model.window import MAX_AHEAD_MS, MAX_LATE_MS
-from shared.wire.envelope import MAX_ROWS, ROUNDING_MS, check_clock
+from shared.wire.envelope import ROUNDING_MS, check_clock
 from shared.wire.ledger_entries import LedgerEntries
+from shared.wire.versions import OLD, Reader, frames
+from shared.wire.versions.records import MAX_EVENTS, NO_PROPERTIES, TEXT, TYPE, Event
 
-VERSION = 1
-"""Version this code writes and the only one it reads."""
-
-TEXT = r"\A[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]*\Z"
-"""What a text may be: no character of control, direction or half a pair."""
-
-TYPE = r"\A[A-Za-z_][A-Za-z0-9_.:/-]*\Z"
-"""What a type may be."""
-
-Id: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID, pattern=TEXT)]
-"""Id of an event, a session or a user."""
-
-Type: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TYPE, pattern=TYPE)]
-"""Type of an event."""
-
-Name: TypeAlias = Annotated[str, msgspec.Meta(max_length=MAX_NAME, pattern=TEXT)]
-"""Name of an event."""
-
-MAX_EVENTS = MAX_ROWS // 2
-"""Events of one batch: the points derived from them, at most two each, fit into one message."""
-
-NO_PROPERTIES = msgspec.Raw(b"{}")
-"""An empty body."""
+__all__ = [
+    "MAX_EVENTS",
+    "NO_PROPERTIES",
+    "TEXT",
+    "TYPE",
+    "Event",
+    "EventBatch",
+    "check_step",
+    "decode",
+    "encode",
+    "partition_of",
+    "properties_of",
+]
 
 
-class Event(msgspec.Struct, gc=False, omit_defaults=True):
-    """One event as it travels."""
-
-    tenant_id: Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
-    event_id: Id
-    type: Type
-    ts_ms: int
-    name: Name = ""
-    session_id: Id | None = None
-    user_id: Id | None = None
-    properties: msgspec.Raw = NO_PROPERTIES
-    """A JSON object."""
-
-
-class EventBatch(msgspec.Struct, gc=False, omit_defaults=True):
+@dataclass(slots=True)
+class EventBatch:
     """Events of many requests that a gateway sent to one partition."""
 
-    v: int
     received_at_ms: int
     """Latest receive time of its events."""
-    events: Annotated[list[Event], msgspec.Meta(max_length=MAX_EVENTS)]
-    entries: LedgerEntries | None = msgspec.field(default=None, name="tally")
+    events: list[Event]
+    entries: LedgerEntries | None = None
     """What its gateway let in and refused, for the ledger; None: it does not say."""
 
 
-encode = msgspec.json.Encoder().encode
-"""The bytes of a batch; the caller vouches for its events."""
+_FRAMES = frames("Events")
+_encoder = msgspec.json.Encoder()
+_read = Reader("events", _FRAMES.values(), msgspec.json.Decoder)
 
-_decoder = msgspec.json.Decoder(EventBatch)
+
+def encode(batch: EventBatch, version: int = OLD) -> bytes:
+    """The bytes of a batch; the caller vouches for its events."""
+    return _encoder.encode(_FRAMES[version](batch.received_at_ms, batch.events, batch.entries))
 
 
 def decode(value: bytes | None, appended_at_ms: int) -> EventBatch:
-    """The batch of a record appended at `appended_at_ms`; raise `Rejected` saying which field is wrong."""
+    """The batch of a record appended at `appended_at_ms`; raise `Rejected` saying which field is wrong.
+
+    Raises `UnknownVersion` for one that another build has to read.
+    """
     try:
-        batch = _decoder.decode(value or b"")
+        wire = _read(value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Rejected("bad_events", str(error)) from error
-    if batch.v != VERSION:
-        raise Rejected("unsupported_version", f"v: {batch.v} is not {VERSION}; run a newer ingest")
+    batch = EventBatch(wire.received_at_ms, wire.events, wire.entries)
     check_clock(batch.received_at_ms, appended_at_ms)
     for event in batch.events:
         _check(event, batch.received_at_ms)

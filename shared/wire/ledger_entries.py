@@ -1,7 +1,7 @@
 """The ledger entries of a message: what its producer let in and refused, as `[tenant_id, outcome, count]` lines.
 
-It travels with the data, so that both sides of the ledger are written in one transaction, or neither. The law: what
-decodes can be stored; a message without them, as older versions wrote them, is on neither side.
+It travels with the data, so that both sides of the ledger are written in one transaction, or neither. Invariant: what
+decodes can be stored; a message without them is on neither side.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,12 @@ from shared.ledger.entries import Line
 MAX_COUNT = 1 << 53
 """No line counts more than this; less than nothing takes back what another line says too much."""
 
+FIELD = "ledger"
+"""Name of the field that holds them."""
+
+VERSION_4 = "tally"
+"""What the field was called in version 4."""
+
 LedgerEntries: TypeAlias = list[
     tuple[
         Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)],
@@ -25,7 +31,8 @@ LedgerEntries: TypeAlias = list[
 
 
 class _Message(msgspec.Struct):
-    entries: LedgerEntries = msgspec.field(default_factory=list, name="tally")
+    ledger: LedgerEntries = msgspec.field(default_factory=list)
+    version_4: LedgerEntries = msgspec.field(default_factory=list, name=VERSION_4)
 
 
 _packed = msgspec.msgpack.Decoder(_Message)
@@ -42,6 +49,7 @@ def salvaged(value: bytes | None) -> Sequence[Line]:
     # A JSON object begins with a brace, a MessagePack map never does.
     decoder = _text if value and value.startswith(b"{") else _packed
     try:
-        return [Line(*line) for line in decoder.decode(value or b"").entries]
+        message = decoder.decode(value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
+    return [Line(*line) for line in message.ledger or message.version_4]

@@ -12,7 +12,7 @@ import msgspec
 
 from shared.ledger.entries import DEAD_LETTERED, coded, unsettled
 from shared.wire.dead_letter import DeadLetter
-from shared.wire.ledger_entries import salvaged
+from shared.wire.ledger_entries import FIELD, VERSION_4, salvaged
 from shared.wire.topics import METRICS
 
 PREFIX = "replay:"
@@ -32,19 +32,20 @@ def replayed(letter: DeadLetter, value: bytes) -> bytes:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return value
     encode: Any = msgspec.json.encode if json else msgspec.msgpack.encode
-    added = _settling(letter, value)
+    added = _settling(letter, value, fields)
     if not json and letter.topic.endswith(METRICS.name):
         added |= {"producer": _producer(letter, fields), "seq": 1}
     return encode(fields | added) if added else value
 
 
-def _settling(letter: DeadLetter, value: bytes) -> dict[str, Any]:
+def _settling(letter: DeadLetter, value: bytes, fields: _Fields) -> dict[str, Any]:
     """Ledger entries that take back what the letter's own said; nothing when that could not be read either."""
     lines = salvaged(value)
     if not lines:
         return {}
     outcome = coded(DEAD_LETTERED, letter.code)
-    return {"tally": [(tenant_id, outcome, -count) for tenant_id, count in unsettled(lines).items()]}
+    name = FIELD if FIELD in fields else VERSION_4
+    return {name: [(tenant_id, outcome, -count) for tenant_id, count in unsettled(lines).items()]}
 
 
 def _producer(letter: DeadLetter, fields: _Fields) -> str:

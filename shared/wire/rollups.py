@@ -2,7 +2,7 @@
 
 Columns are raw little-endian arrays under the names of `Rollups`; `series` holds the bytes of the series that `slot`
 points into; columns that say nothing are absent, and weights that all are whole and small have two bytes each. Times
-are milliseconds UTC. The law: decode after encode is the identity, to the bit, and what decodes is sound but for the
+are milliseconds UTC. Invariant: decode after encode is the identity, to the bit, and what decodes is sound but for the
 series, whose bytes are anybody's until `series.checked` has seen them.
 """
 
@@ -16,9 +16,7 @@ from shared.errors import Rejected
 from shared.model import sketch
 from shared.model.rollup import RAGGED, ROW_COLUMNS, SPARSE_COLUMNS, Rollups
 from shared.model.window import BASE_MS, TIERS_MS
-
-VERSION = 2
-"""Version this code writes and the only one it reads."""
+from shared.wire.versions import OLD, Reader, frames
 
 _DTYPES = dict.fromkeys(("count", "sum", "min", "max", "last", "weight"), "<f8") | {
     "bucket": "<i2", "estimated": "u1", "register": "<u2", "rank": "u1", "small_weight": "<u2",
@@ -26,17 +24,6 @@ _DTYPES = dict.fromkeys(("count", "sum", "min", "max", "last", "weight"), "<f8")
 _LATER = ("estimated", "distinct_at", "register", "rank")
 """Columns that are absent when they say nothing."""
 _COLUMNS = tuple(name for name in ROW_COLUMNS + SPARSE_COLUMNS if name not in {*_LATER, "weight"})
-
-
-class _Wire(msgspec.Struct, gc=False, omit_defaults=True):
-    v: int
-    partition: int
-    final: bool
-    next_offset: int
-    watermark_ms: int
-    series: list[bytes]
-    columns: dict[str, bytes]
-    resolution_ms: int = BASE_MS
 
 
 @dataclass(slots=True, eq=False)
@@ -59,8 +46,12 @@ class WindowBatch:
     """Length of the windows."""
 
 
+_FRAMES = frames("Windows")
+NUMBERS = {version: frame.__struct_config__.tag for version, frame in _FRAMES.items()}
+"""The number that batches of each version bear."""
+
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_Wire)
+_read = Reader("windows", _FRAMES.values(), msgspec.msgpack.Decoder)
 
 
 def tick(partition: int, next_offset: int, watermark_ms: int) -> WindowBatch:
@@ -70,7 +61,7 @@ def tick(partition: int, next_offset: int, watermark_ms: int) -> WindowBatch:
     )
 
 
-def encode(windows: WindowBatch) -> bytes:
+def encode(windows: WindowBatch, version: int = OLD) -> bytes:
     """The bytes of a batch of windows."""
     rows = windows.rollups
     later = ("estimated",) * bool(rows.estimated.any()) + _LATER[1:] * bool(len(rows.register))
@@ -81,8 +72,7 @@ def encode(windows: WindowBatch) -> bytes:
     name = "small_weight" if sketch.are_small(rows.weight, 1 << 16) else "weight"
     columns[name] = rows.weight.astype(_DTYPES[name], copy=False).tobytes()
     return _encoder.encode(
-        _Wire(
-            VERSION,
+        _FRAMES[version](
             windows.partition,
             windows.final,
             windows.next_offset,
@@ -95,11 +85,9 @@ def encode(windows: WindowBatch) -> bytes:
 
 
 def decode(value: bytes | None) -> WindowBatch:
-    """The windows of these bytes; raise `Rejected` for other bytes or another version."""
+    """The windows of these bytes; raise `Rejected` for other bytes, `UnknownVersion` for those of another build."""
     try:
-        wire = _decoder.decode(value or b"")
-        if wire.v != VERSION:
-            raise Rejected("unsupported_version", f"v: {wire.v} is not {VERSION}")
+        wire = _read(value or b"")
         if wire.resolution_ms not in TIERS_MS:
             raise Rejected("bad_windows", f"resolution_ms: {wire.resolution_ms} is not one of {TIERS_MS}")
         rows = _rows(wire.columns)

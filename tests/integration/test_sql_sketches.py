@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from deploy.local.stack import Stack
 from shared.model import distinct, sketch
-from shared.wire import distinct as wire
+from shared.wire.stored import distinct as wire
 
 pytestmark = pytest.mark.servers
 

@@ -73,11 +73,11 @@ def restarted(stored: Kept | None, whole: Totals) -> RunningTotals:
     """A process that starts from stored bytes."""
     if stored is None:
         return RunningTotals()
-    series, found = wire.decode(wire.encode([bytes([slot]) for slot in range(4)], stored))
+    series, found = wire.unpacked(wire.packed([bytes([slot]) for slot in range(4)], stored))
     slots = np.array([packed[0] for packed in series])
     successor = RunningTotals()
     successor.restore(
-        wire.decode_whole(wire.encode_whole(whole)),
+        wire.unpacked_whole(wire.packed_whole(whole)),
         replace(found, of_stream=found.of_stream | {"slot": slots[found.of_stream["slot"]]}),
     )
     return successor

@@ -19,8 +19,8 @@ from shared.model import distinct, sketch
 from shared.model.point import Points
 from shared.model.rollup import Ints, Rollups
 from shared.model.window import TIERS_MS, start_of, starts_of
-from shared.wire.batch_ids import BATCH_ID_BYTES
 from shared.wire.envelope import Part
+from shared.wire.stored.batch_ids import BATCH_ID_BYTES
 from tests.support.memory_tables import MemoryTables
 from tests.support.restarts import kind_of, restarted
 

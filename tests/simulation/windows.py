@@ -5,7 +5,7 @@ Milliseconds UTC. A row is kept as the bits of its columns, so that equal means 
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -105,6 +105,9 @@ class MemoryTables:
                     work.revised[resolution_ms].append(revised)
                     _put(conn, frozen(resolution_ms, work.series, revised))
 
+    async def rewrite(self, conn: Transaction, kept: Mapping[Key, Mapping[int, bytes]]) -> None:
+        """All is of one version here."""
+
     async def kept(self, conn: Transaction, keys: Iterable[Key]) -> dict[Key, dict[int, bytes]]:
         """What was last kept whole of these partitions, by resolution."""
         await conn.statement()
@@ -120,6 +123,19 @@ class MemoryTables:
         return found
 
 
+class MemoryIds(NamedTuple):
+    """The ids of a partition."""
+
+    fresh: Fresh
+
+    def repeats(self) -> Repeats:
+        """The memory that they hold."""
+        memory = Repeats()
+        ids, body, _, received_s = self.fresh
+        memory.restore(words_of(b"".join(ids)), np.array(body, np.uint64), np.array(received_s, np.int64))
+        return memory
+
+
 class MemoryBatchIds:
     """The table of batch ids, inside the store's transaction."""
 
@@ -129,13 +145,9 @@ class MemoryBatchIds:
             before = conn.get((key, "batches")) or NO_BATCHES
             conn.put((key, "batches"), Fresh(*(old + more for old, more in zip(before, new, strict=True))))
 
-    async def restore(self, conn: Transaction, keys: Iterable[Key]) -> dict[Key, Repeats]:
+    async def kept(self, conn: Transaction, keys: Iterable[Key]) -> dict[Key, MemoryIds]:
         """The memories as their checkpoints left them."""
-        found = {key: Repeats() for key in keys}
-        for key, memory in found.items():
-            ids, body, _, received_s = conn.get((key, "batches")) or NO_BATCHES
-            memory.restore(words_of(b"".join(ids)), np.array(body, np.uint64), np.array(received_s, np.int64))
-        return found
+        return {key: MemoryIds(conn.get((key, "batches")) or NO_BATCHES) for key in keys}
 
 
 def _put(conn: Transaction, rows: Mapping[Place, tuple[Any, ...]]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from shared.errors import Unavailable
+from shared.errors import Unavailable, UnknownVersion
 from shared.stream.processor import Fold, Key, Processor, Record, Stored
 from shared.stream.pump import Pump
 from tests.simulation.service import Point, Sent, Service
@@ -84,7 +84,11 @@ class Rushed:
     async def restore(self, connection: Any, stored: Mapping[Key, Stored]) -> dict[Key, Hasty]:
         """As they are, but hasty."""
         folds = await self.processor.restore(connection, stored)
-        return {key: Hasty(fold, self.chance, self.early, self.bloated) for key, fold in folds.items()}
+        return {
+            key: Hasty(fold, self.chance, self.early, self.bloated)
+            for key, fold in folds.items()
+            if not isinstance(fold, UnknownVersion)
+        }
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.processor, name)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from services.aggregator.domain.windows.cells import NEVER_MS
 from shared.model.rollup import Rollups
 from shared.postgres import copying
-from shared.wire import distinct
+from shared.wire.stored import distinct
 
 COLUMNS = {
     "window_start": "timestamptz", "series_id": "bigint", "revision": "integer", "late_count": "bigint",

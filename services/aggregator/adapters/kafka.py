@@ -19,6 +19,7 @@ from shared.stream import dead_letters
 from shared.stream.processor import Cut
 from shared.wire import rollups
 from shared.wire.topics import WINDOWS
+from shared.wire.versions import OLD
 
 PART_BYTES = 400_000
 """Size at which a message of windows is full; with the largest possible row on top it stays below the topic's limit."""
@@ -31,15 +32,16 @@ _DISTINCT_BYTES = 3
 class WindowTopic:
     """Sends to the topics of windows and of dead letters."""
 
-    def __init__(self, sender: Sender, prefix: str = "") -> None:
+    def __init__(self, sender: Sender, prefix: str = "", version: int = OLD) -> None:
         self._sender = sender
+        self._version = version
         self._prefix = prefix
         self._windows = prefix + WINDOWS.name
 
     async def publish(self, cuts: Sequence[Cut[RollupWork]]) -> None:
         """Closed and revised rows, ticks and dead letters of these cuts. Raises `Unavailable`."""
         windows = [message for cut in cuts for message in self._final(cut)]
-        await self._sender.send([*windows, *dead_letters.messages(cuts, self._prefix)])
+        await self._sender.send([*windows, *dead_letters.messages(cuts, self._prefix, self._version)])
 
     async def show(self, windows: Sequence[LiveWindow]) -> None:
         """Open windows as they stand. Raises `Unavailable`."""
@@ -71,7 +73,7 @@ class WindowTopic:
             )
 
     def _message(self, windows: rollups.WindowBatch) -> Message:
-        return Message(self._windows, windows.partition, rollups.encode(windows))
+        return Message(self._windows, windows.partition, rollups.encode(windows, self._version))
 
 
 def _parts(series: Sequence[bytes], rows: Rollups) -> Iterator[Rollups]:

@@ -18,6 +18,7 @@ from shared.runtime.kafka import Message, Sender
 from shared.wire import envelope
 from shared.wire.series import pack, partition_of, series_id
 from shared.wire.topics import METRICS
+from shared.wire.versions import OLD
 
 METRIC = "tidegauge.ledger.difference"
 """What the points are called, in the tenant whose ledger it is; label `signal`."""
@@ -26,9 +27,10 @@ METRIC = "tidegauge.ledger.difference"
 class LedgerWatch:
     """Checks the last hour of the ledger, and publishes what does not close as points."""
 
-    def __init__(self, pool: Pool, sender: Sender, owner: str, prefix: str = "") -> None:
+    def __init__(self, pool: Pool, sender: Sender, owner: str, prefix: str = "", version: int = OLD) -> None:
         self._pool = pool
         self._sender = sender
+        self._version = version
         self._producer = f"ledger:{owner}"
         self._points = prefix + METRICS.name
         self._signals = {topic: signal for signal, topic in topics(prefix).items()}
@@ -59,5 +61,5 @@ class LedgerWatch:
                 self._producer, now_ms * 1000 + len(messages), now_ms, [packed], points, [], entries
             )
             partition = partition_of(series_id(packed), partitions)
-            messages.append(Message(self._points, partition, envelope.encode(batch)))
+            messages.append(Message(self._points, partition, envelope.encode(batch, self._version)))
         await self._sender.send(messages)

@@ -23,6 +23,7 @@ from shared.postgres.connections import Connection
 from shared.runtime import failpoint
 from shared.stream.processor import Key
 from shared.wire.series import series_id, unpack
+from shared.wire.versions import OLD
 
 TABLES = dict(zip(TIERS_MS, ("rollup_10s", "rollup_1m", "rollup_15m"), strict=True))
 """The table of each resolution."""
@@ -88,6 +89,9 @@ MAINTENANCE = ("SELECT keep_rollups()", *ledger.MAINTENANCE)
 class RollupTables:
     """The tables `series`, `rollup_*`, `open_window` and `ledger_1m`."""
 
+    def __init__(self, version: int = OLD) -> None:
+        self._version = version
+
     async def save(self, conn: Connection, works: Mapping[Key, RollupWork]) -> None:
         """Write what the works hold: closed windows first, then the rows that late points revise."""
         await _save_series(conn, works)
@@ -107,7 +111,9 @@ class RollupTables:
         for work in works.values():
             await _save_late(conn, work)
         failpoint.hit("late_saved")
-        kept = [(*key, *part) for key, work in works.items() for part in snapshot.whole(key, work)]
+        kept = [
+            (*key, *part) for key, work in works.items() for part in snapshot.whole(key, work, self._version)
+        ]
         if kept:
             await conn.execute(_KEEP, *map(list, zip(*kept, strict=True)))
         await ledger.add(conn, {key: work.ledger for key, work in works.items()})
@@ -119,6 +125,14 @@ class RollupTables:
         for topic, partition, resolution_ms, packed in await conn.fetch(_KEPT, topics, partitions):
             found[Key(topic, partition)][resolution_ms] = packed
         return found
+
+    async def rewrite(self, conn: Connection, kept: Mapping[Key, Mapping[int, bytes]]) -> None:
+        """Let what is kept whole of these partitions be of the version that is written."""
+        rows = [
+            (*key, *part) for key, parts in kept.items() for part in snapshot.rewritten(parts, self._version)
+        ]
+        if rows:
+            await conn.execute(_KEEP, *map(list, zip(*rows, strict=True)))
 
 
 async def _save_late(conn: Connection, work: RollupWork) -> None:

@@ -14,7 +14,7 @@ from services.aggregator.domain.windows.cells import NEVER_MS
 from shared.model.rollup import Ints, Rollups
 from shared.postgres.connections import Connection
 from shared.postgres.copying import END, HEADER, milliseconds
-from shared.wire import distinct
+from shared.wire.stored import distinct
 
 _SELECTED = """
     cardinality(r.sketch_bucket), coalesce(octet_length(r.distinct_sketch), 0), {}::integer, r.series_id,

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from services.aggregator.domain.work import with_used_series
 from services.aggregator.ports import LiveWindow
 from shared.runtime.redis import Client, guard
-from shared.wire import live, rollups
+from shared.wire import rollups
+from shared.wire.stored import live
+from shared.wire.versions import OLD
 
 _REPLACE_OLDER = """
 local shown = redis.call('GETRANGE', KEYS[1], 0, 7)
@@ -22,9 +24,10 @@ end
 class LiveKeys:
     """Writes the keys that the gateway reads."""
 
-    def __init__(self, client: Client, prefix: str = "") -> None:
+    def __init__(self, client: Client, prefix: str = "", version: int = OLD) -> None:
         self._client = client
         self._prefix = prefix
+        self._version = version
         self._replace = client.register_script(_REPLACE_OLDER)
 
     async def show(self, windows: Sequence[LiveWindow]) -> None:
@@ -32,16 +35,18 @@ class LiveKeys:
         with guard():
             async with self._client.pipeline(transaction=False) as pipe:
                 for window in windows:
-                    await self._replace([self._key(window)], [_value(window), live.TTL_S], client=pipe)
+                    await self._replace(
+                        [self._key(window)], [_value(window, self._version), live.TTL_S], client=pipe
+                    )
                 await pipe.execute()
 
     def _key(self, window: LiveWindow) -> str:
         return live.key(self._prefix, window.partition, window.start_ms)
 
 
-def _value(window: LiveWindow) -> bytes:
+def _value(window: LiveWindow, version: int) -> bytes:
     series, rows = with_used_series(window.series, window.rollups)
     windows = rollups.WindowBatch(
         window.partition, False, window.next_offset, window.watermark_ms, series, rows
     )
-    return live.encode(rollups.encode(windows), window.next_offset)
+    return live.encode(windows, version)

@@ -4,7 +4,8 @@ Log time is in seconds. A row holds its ids as one value, for a row an id would 
 is read back on acquire is what the memory of the partition held, in its order, with its times.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,7 +14,9 @@ from services.aggregator.domain.repeats import REMEMBERED_S, Fresh, Repeats
 from shared.postgres.connections import Connection
 from shared.postgres.instants import at
 from shared.stream.processor import Key
-from shared.wire.batch_ids import BATCH_ID_BYTES, MARK_BYTES, NOTE
+from shared.wire.stored import batch_ids
+from shared.wire.stored.batch_ids import NOTE, Ids, Row
+from shared.wire.versions import OLD
 
 FORGOTTEN = 1_000
 """Rows of each partition that one statement of the maintenance deletes."""
@@ -24,7 +27,7 @@ SELECT * FROM unnest($1::text[], $2::integer[], $3::timestamptz[], $4::bigint[],
 """
 
 _KEPT = """
-SELECT ids, notes FROM batch_id
+SELECT marks, ids, notes FROM batch_id
 WHERE topic = $1 AND partition = $2 AND received_at >= (
     SELECT max(received_at) - $3::integer * interval '1 second' FROM batch_id WHERE topic = $1 AND partition = $2)
 ORDER BY received_at, next_offset
@@ -46,37 +49,50 @@ MAINTENANCE = (_FORGET,) * 10
 """Forgets what lies a day of log time behind the newest of its partition; never by the clock, for the log may rest."""
 
 
+class Kept(NamedTuple):
+    """The rows of a partition, oldest first."""
+
+    rows: Sequence[Row]
+
+    def repeats(self) -> Repeats:
+        """The memory that they hold. Raises `UnknownVersion`."""
+        found = Repeats()
+        kept = list(map(batch_ids.decode, self.rows))
+        notes = np.concatenate([np.zeros(0, NOTE), *(each.notes for each in kept)])
+        found.restore(
+            words_of(b"".join(each.ids for each in kept)),
+            notes["body"].astype(np.uint64),
+            notes["received_s"].astype(np.int64),
+        )
+        return found
+
+
 class BatchIds:
     """The table `batch_id`."""
+
+    def __init__(self, version: int = OLD) -> None:
+        self._version = version
 
     async def save(self, conn: Connection, fresh: Mapping[Key, tuple[int, Fresh]]) -> None:
         """Write the new ids of each partition, given with the offset behind them."""
         rows = [
-            (*key, at(1000 * new.received_s[-1]), next_offset, *_packed(new))
+            (*key, at(1000 * new.received_s[-1]), next_offset, *_packed(new, self._version))
             for key, (next_offset, new) in fresh.items()
             if new.ids
         ]
         if rows:
             await conn.execute(_SAVE, *map(list, zip(*rows, strict=True)))
 
-    async def restore(self, conn: Connection, keys: Iterable[Key]) -> dict[Key, Repeats]:
-        """The memories of these partitions as their checkpoints left them."""
+    async def kept(self, conn: Connection, keys: Iterable[Key]) -> dict[Key, Kept]:
+        """What is kept of these partitions as their checkpoints left it."""
         found = {}
         for key in keys:
             rows = await conn.fetch(_KEPT, *key, REMEMBERED_S)
-            notes = np.frombuffer(b"".join(row["notes"] for row in rows), NOTE)
-            found[key] = Repeats()
-            found[key].restore(
-                words_of(b"".join(row["ids"] for row in rows)),
-                notes["body"].astype(np.uint64),
-                notes["received_s"].astype(np.int64),
-            )
+            found[key] = Kept([Row(*row) for row in rows])
         return found
 
 
-def _packed(new: Fresh) -> tuple[bytes, bytes, bytes]:
-    ids = b"".join(new.ids)
-    marks = np.frombuffer(ids, np.uint8).reshape(-1, BATCH_ID_BYTES)[:, :MARK_BYTES].tobytes()
+def _packed(new: Fresh, version: int) -> Row:
     notes = np.empty(len(new.ids), NOTE)
     notes["body"], notes["received_s"], notes["rows"] = new.body, new.received_s, new.rows
-    return marks, ids, notes.tobytes()
+    return batch_ids.encode(Ids(b"".join(new.ids), notes), version)

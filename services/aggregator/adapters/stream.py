@@ -6,8 +6,6 @@ from its offset.
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from services.aggregator.adapters import snapshot
 from services.aggregator.adapters.kafka import WindowTopic
 from services.aggregator.adapters.postgres import RollupTables
@@ -15,25 +13,30 @@ from services.aggregator.adapters.repeats import BatchIds
 from services.aggregator.domain.repeats import Repeats
 from services.aggregator.domain.work import RollupWork
 from services.aggregator.service import Arrival, PartitionFold
+from shared.errors import UnknownVersion
 from shared.postgres.connections import Connection
 from shared.runtime import failpoint
+from shared.stream.owned import readable
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
 from shared.wire import envelope
 from shared.wire.series import checked, kind_of, tenant_of
-
-_seen = msgspec.msgpack.Decoder(dict[str, tuple[int, int]])
+from shared.wire.stored import producers
+from shared.wire.versions import OLD
 
 
 class PointFold:
     """One partition: records in, checkpoints out."""
 
-    def __init__(self, key: Key, stored: Stored, whole: Mapping[int, bytes], repeats: Repeats) -> None:
+    def __init__(
+        self, key: Key, stored: Stored, whole: Mapping[int, bytes], repeats: Repeats, version: int = OLD
+    ) -> None:
         self.key = key
+        self._version = version
         self.next_offset = stored.next_offset
         self.state = PartitionFold(
             checked, tenant_of, kind_of, watermark_ms=stored.watermark_ms, repeats=repeats
         )
-        self.state.seen = _seen.decode(stored.seen) if stored.seen else {}
+        self.state.seen = producers.decode(stored.seen)
         opened = snapshot.decode(key, stored.snapshot) if stored.snapshot else snapshot.NOTHING
         kept = snapshot.opened(key, whole)
         self.state.restore(opened.open, kept.windows, opened.amended)
@@ -62,24 +65,36 @@ class PointFold:
 
     def checkpoint(self) -> Checkpoint[RollupWork]:
         """What was gathered, with the open windows as snapshot."""
-        seen = msgspec.msgpack.encode(self.state.seen)
+        seen = producers.encode(self.state.seen, self._version)
         work = self.state.checkpoint()
-        return Checkpoint(work, self.state.watermark_ms, seen, snapshot.encode(self.key, work))
+        return Checkpoint(work, self.state.watermark_ms, seen, snapshot.encode(self.key, work, self._version))
 
 
 class Aggregation:
     """The aggregator's side of the pump."""
 
-    def __init__(self, tables: RollupTables, batch_ids: BatchIds, topic: WindowTopic) -> None:
+    def __init__(
+        self, tables: RollupTables, batch_ids: BatchIds, topic: WindowTopic, version: int = OLD
+    ) -> None:
+        self._version = version
         self._tables = tables
         self._batch_ids = batch_ids
         self._topic = topic
 
-    async def restore(self, connection: Connection, stored: Mapping[Key, Stored]) -> dict[Key, PointFold]:
-        """The partitions as their checkpoints left them."""
+    async def restore(
+        self, connection: Connection, stored: Mapping[Key, Stored]
+    ) -> Mapping[Key, PointFold | UnknownVersion]:
+        """The partitions as their checkpoints left them, but for those that another build has to read."""
         whole = await self._tables.kept(connection, stored)
-        repeats = await self._batch_ids.restore(connection, stored)
-        return {key: PointFold(key, at, whole[key], repeats[key]) for key, at in stored.items()}
+        ids = await self._batch_ids.kept(connection, stored)
+
+        def restored(key: Key) -> PointFold:
+            return PointFold(key, stored[key], whole[key], ids[key].repeats(), self._version)
+
+        found = readable(stored, restored)
+        read = {key: whole[key] for key, one in found.items() if not isinstance(one, UnknownVersion)}
+        await self._tables.rewrite(connection, read)
+        return found
 
     async def save(self, connection: Connection, cuts: Sequence[Cut[RollupWork]]) -> None:
         """Write series, rollups, the ledger and the ids of batches."""

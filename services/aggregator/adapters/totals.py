@@ -1,32 +1,25 @@
-"""Running totals as bytes: a MessagePack map of raw little-endian columns.
+"""Running totals as columns of bytes, raw and little-endian.
 
 What is known of starts, with the totals since all were last kept whole, is a part of each snapshot; all are kept whole
 beside it now and then. Keys are stored as differences, which are small and alike, so that compression leaves little of
-them. The law: decode after encode is the identity, to the bit.
+them. Invariant: `unpacked` after `packed` is the identity, to the bit.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
 from services.aggregator.domain.totals.history import Totals
 from services.aggregator.domain.totals.increments import Kept
 from shared.errors import Rejected
+from shared.wire.stored.totals import RunningTotals
 
 _OF_STREAM = {"slot": "<i8", "histogram": "?", "middle": "<f8", "begun_ms": "<i8"}
 _OF_START = {"stream": "<i8", "start_ms": "<i8", "whole": "?", "first_ms": "<i8"}
 _STORED = {"stream": "chain"}
 """Names of columns that are others in the bytes."""
-
-
-class _Wire(msgspec.Struct):
-    floor_ms: int = 0
-    series: list[bytes] = []
-    columns: dict[str, bytes] = {}
-    continued: bool = False
 
 
 class Recalled(NamedTuple):
@@ -36,27 +29,22 @@ class Recalled(NamedTuple):
     kept: Kept
 
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_Wire)
-
-
-def encode(series: Sequence[bytes], kept: Kept) -> bytes:
-    """The bytes of running totals whose slots mean `series`; only those series are stored."""
+def packed(series: Sequence[bytes], kept: Kept) -> RunningTotals:
+    """Running totals whose slots mean `series`; only those series are stored."""
     used, slot = np.unique(kept.of_stream["slot"], return_inverse=True)
     columns = kept.of_stream | kept.of_start | {"slot": slot}
-    packed = {
+    as_bytes = {
         _STORED.get(name, name): columns[name].astype(form).tobytes()
         for name, form in (_OF_STREAM | _OF_START).items()
     }
-    packed |= _packed(kept.totals)
+    as_bytes |= _packed(kept.totals)
     names = [series[i] for i in used.tolist()]
-    return _encoder.encode(_Wire(kept.floor_ms, names, packed, kept.continued))
+    return RunningTotals(as_bytes, kept.floor_ms, names, kept.continued)
 
 
-def decode(packed: bytes) -> Recalled:
-    """The running totals of these bytes; raise `Rejected` for other bytes."""
+def unpacked(wire: RunningTotals) -> Recalled:
+    """The running totals of these columns; raise `Rejected` for columns that do not fit."""
     with _sound():
-        wire = _decoder.decode(packed)
         of_stream, of_start = (
             {
                 name: np.frombuffer(wire.columns[_STORED.get(name, name)], form).copy()
@@ -68,15 +56,15 @@ def decode(packed: bytes) -> Recalled:
         return Recalled(wire.series, kept)
 
 
-def encode_whole(totals: Totals) -> bytes:
-    """The bytes of totals alone."""
-    return _encoder.encode(_Wire(columns=_packed(totals)))
+def packed_whole(totals: Totals) -> RunningTotals:
+    """Totals alone."""
+    return RunningTotals(_packed(totals))
 
 
-def decode_whole(packed: bytes) -> Totals:
-    """The totals of these bytes; raise `Rejected` for other bytes."""
+def unpacked_whole(wire: RunningTotals) -> Totals:
+    """The totals of these columns; raise `Rejected` for columns that do not fit."""
     with _sound():
-        return _totals(_decoder.decode(packed).columns)
+        return _totals(wire.columns)
 
 
 def _packed(totals: Totals) -> dict[str, bytes]:
@@ -95,5 +83,5 @@ def _totals(columns: dict[str, bytes]) -> Totals:
 def _sound() -> Iterator[None]:
     try:
         yield
-    except (msgspec.DecodeError, KeyError, ValueError) as error:
+    except (KeyError, ValueError) as error:
         raise Rejected("bad_totals", str(error)) from error

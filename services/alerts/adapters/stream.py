@@ -22,6 +22,7 @@ from shared.stream import dead_letters
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
 from shared.wire import rollups
 from shared.wire.series import checked, series_id
+from shared.wire.versions import OLD
 
 AHEAD_MS = 24 * 3600 * 1000
 """How far a watermark may lie ahead of the log: one from the far future would hold back every alert until then."""
@@ -35,13 +36,14 @@ _FOREIGN = re.compile(r"[^A-Za-z0-9_]")
 class DeadLetters:
     """The topic of dead letters."""
 
-    def __init__(self, sender: Sender, prefix: str) -> None:
+    def __init__(self, sender: Sender, prefix: str, version: int = OLD) -> None:
         self._sender = sender
         self._prefix = prefix
+        self._version = version
 
     async def publish(self, cuts: Sequence[Cut[AlertWork]]) -> None:
         """Tell it what these cuts could not use. Raises `Unavailable`."""
-        await self._sender.send(list(dead_letters.messages(cuts, self._prefix)))
+        await self._sender.send(list(dead_letters.messages(cuts, self._prefix, self._version)))
 
 
 class AlertFold:

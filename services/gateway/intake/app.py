@@ -114,11 +114,18 @@ def intake(
         "points",
         settings,
         METRICS,
-        lambda count: PointBatches(count, monotonic_s()),
+        lambda count: PointBatches(count, monotonic_s(), settings.write_version),
         limits=limits,
         claims=claims,
     )
-    events = _pipeline("events", settings, EVENTS, EventBatches, limits=limits, claims=claims)
+    events = _pipeline(
+        "events",
+        settings,
+        EVENTS,
+        lambda count: EventBatches(count, settings.write_version),
+        limits=limits,
+        claims=claims,
+    )
     concurrency = ConcurrencyLimits(settings.max_requests, settings.inflight_bytes)
     context = IntakeContext(key_cache, _limits(settings), concurrency, InFlight())
     decoder = native.Decoder(settings.max_points, settings.max_series, limits.series_limiter)

@@ -22,6 +22,7 @@ from shared.wire import envelope
 from shared.wire.events import MAX_EVENTS, Event
 from shared.wire.series import partition_of, series_id, tenant_of
 from shared.wire.topics import METRICS
+from shared.wire.versions import OLD
 
 REMEMBERED_SERIES = 10_000
 """Series whose partition is kept."""
@@ -36,9 +37,12 @@ PartitionOf: TypeAlias = Callable[[bytes], int]
 class DerivedTopic:
     """Sends to the topics of points and of dead letters."""
 
-    def __init__(self, sender: Sender, projections: Sequence[Projection], prefix: str = "") -> None:
+    def __init__(
+        self, sender: Sender, projections: Sequence[Projection], prefix: str = "", version: int = OLD
+    ) -> None:
         self._sender = sender
         self._projections = projections
+        self._version = version
         self._prefix = prefix
         self._points = prefix + METRICS.name
         self._partition_of: PartitionOf | None = None
@@ -48,13 +52,13 @@ class DerivedTopic:
         if self._partition_of is None:
             self._partition_of = partitions_of(await self._sender.partitions(self._points))
         points = [
-            Message(self._points, partition, envelope.encode(batch))
+            Message(self._points, partition, envelope.encode(batch, self._version))
             for cut in cuts
             for partition, batch in derived(
                 cut.key.partition, cut.checkpoint.work, self._projections, self._partition_of
             )
         ]
-        await self._sender.send([*points, *dead_letters.messages(cuts, self._prefix)])
+        await self._sender.send([*points, *dead_letters.messages(cuts, self._prefix, self._version)])
 
 
 def partitions_of(partitions: int) -> PartitionOf:

@@ -38,7 +38,7 @@ async def save(pool: connections.Pool, key: Key, next_offset: int, fresh: Fresh)
 async def restored(pool: connections.Pool, key: Key) -> Repeats:
     """The memory as the next owner finds it."""
     async with connections.connection(pool) as conn:
-        return (await BatchIds().restore(conn, [key]))[key]
+        return (await BatchIds().kept(conn, [key]))[key].repeats()
 
 
 async def test_a_memory_survives_its_owner(pool: connections.Pool, key: Key) -> None:

@@ -32,8 +32,8 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
 TIDEGAUGE = str(Path(sys.executable).with_name("tidegauge"))
 
-NEWER = 9
-"""A version of the envelope that this aggregator cannot read."""
+WRONG_MS = 0
+"""A receive time that no reader takes, until it is mended."""
 
 MESSAGES, POINTS, REFUSED = 5, 3, 2
 """So many messages of so many points, and what their gateway refused besides."""
@@ -81,12 +81,9 @@ async def test_letters_are_listed_and_shown(harness: Harness) -> None:
 
     code, text = await run(harness, "list", "--topic", harness.topic)
     assert (0, f"{harness.topic}: bad_batch 1, 0 of them replayed") == (code, text.splitlines()[-2])
-    assert f"{harness.topic}: unsupported_version 1, 0 of them replayed" == text.splitlines()[-1]
+    assert f"{harness.topic}: bad_clock 1, 0 of them replayed" == text.splitlines()[-1]
     assert name in text.split()
-    assert (
-        name
-        not in (await run(harness, "list", "--topic", harness.topic, "--code=unsupported_version"))[1].split()
-    )
+    assert name not in (await run(harness, "list", "--topic", harness.topic, "--code=bad_clock"))[1].split()
     later = await run(harness, "list", "--topic", harness.topic, "--since=2999-01-01")
     assert (0, "there are no such dead letters\n") == later
 
@@ -121,7 +118,7 @@ async def test_a_letter_counts_once_however_often_it_is_replayed(harness: Harnes
     assert {"counted": MESSAGES * POINTS, "received": MESSAGES * (POINTS + REFUSED)} == await ledger_counts(
         harness
     )
-    assert f"unsupported_version {MESSAGES}, {MESSAGES} of them replayed" in text
+    assert f"bad_clock {MESSAGES}, {MESSAGES} of them replayed" in text
     assert "(2x)" in text
 
 
@@ -170,10 +167,10 @@ async def test_what_still_cannot_be_used_is_a_letter_again(harness: Harness) -> 
 async def test_events_of_a_letter_are_stored_once_however_often_it_is_replayed(intake: Harness) -> None:
     """Their ids are known; a repeat is one in the ledger, which closes."""
     happened = [events.Event(intake.tenant_id, f"id-{number}", "click", now_ms()) for number in range(POINTS)]
-    batch = events.EventBatch(NEWER, now_ms(), happened, [(intake.tenant_id, "received", POINTS)])
+    batch = events.EventBatch(WRONG_MS, happened, [(intake.tenant_id, "received", POINTS)])
     await publish(intake, [(2, events.encode(batch))])
     await intake.caught_up()
-    batch.v = events.VERSION
+    batch.received_at_ms = now_ms()
     await intake.sql("UPDATE dead_letter SET value = $2 WHERE topic = $1", intake.topic, events.encode(batch))
 
     assert (0, "replayed 1\n") == await run(intake, "replay", "--topic", intake.topic)
@@ -187,7 +184,7 @@ async def test_events_of_a_letter_are_stored_once_however_often_it_is_replayed(i
     assert {"counted": POINTS, "received": POINTS} == await booked(intake)
 
 
-def message(harness: Harness, number: int, version: int = NEWER) -> tuple[int, bytes]:
+def message(harness: Harness, number: int) -> tuple[int, bytes]:
     """A message of points by its partition."""
     now = now_ms()
     packed = pack(Series(harness.tenant_id, "letters", "gauge", "", (("n", str(number)),)))
@@ -197,7 +194,7 @@ def message(harness: Harness, number: int, version: int = NEWER) -> tuple[int, b
         Line(harness.tenant_id, "rejected:ts_too_old", REFUSED),
     ]
     batch = envelope.PointBatch("gateway-1", number, now, [packed], points, [], entries)
-    fields = msgspec.msgpack.decode(envelope.encode(batch)) | {"v": version}
+    fields = msgspec.msgpack.decode(envelope.encode(batch)) | {"received_at_ms": WRONG_MS}
     return partition_of(series_id(packed), PARTITIONS), msgspec.msgpack.encode(fields)
 
 
@@ -222,7 +219,7 @@ async def dead_lettered_and_upgraded(harness: Harness, *, upgraded: bool = True)
 async def upgrade(harness: Harness) -> None:
     """Let the aggregator read the letters: instead of a newer service, they become what this one can read."""
     for row in await harness.sql("SELECT * FROM dead_letter WHERE topic = $1", harness.topic):
-        value = msgspec.msgpack.encode(msgspec.msgpack.decode(row["value"]) | {"v": envelope.VERSION})
+        value = msgspec.msgpack.encode(msgspec.msgpack.decode(row["value"]) | {"received_at_ms": now_ms()})
         await harness.sql(
             'UPDATE dead_letter SET value = $4 WHERE (topic, partition, "offset") = ($1, $2, $3)',
             *(row["topic"], row["partition"], row["offset"], value),
@@ -251,7 +248,7 @@ async def booked(harness: Harness) -> dict[str, int]:
     assert {0} == {Account(minute).difference for minute in minutes.values()}
     whole = total(map(Account, minutes.values()))
     repeated = whole.of("duplicate")
-    assert {"unsupported_version": -repeated} == whole.by_code("dead_lettered")
+    assert {"bad_clock": -repeated} == whole.by_code("dead_lettered")
     return {name: whole.of(name) for name in ("counted", "received")}
 
 

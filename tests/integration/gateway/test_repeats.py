@@ -18,7 +18,7 @@ from shared.model.batch_id import id_of_key
 from shared.postgres import connections
 from shared.runtime.clock import monotonic_s, now_ms
 from shared.stream.processor import Key
-from shared.wire.batch_ids import part_id
+from shared.wire.stored.batch_ids import part_id
 from tests.support.http.gateway import Gateway, gateway, points
 from tests.support.http.reader import Reader
 from tests.support.wait import until

@@ -15,7 +15,8 @@ from shared.model.rollup import Rollups
 from shared.model.series import Series
 from shared.model.window import start_of
 from shared.runtime.clock import now_ms
-from shared.wire import live, rollups, series
+from shared.wire import rollups, series
+from shared.wire.stored import live
 from shared.wire.topics import METRICS
 from tests.support.http.gateway import Gateway
 
@@ -49,11 +50,11 @@ async def show_live(stack: Stack, gateway: Gateway, owner: Series, start_ms: int
         estimated=one < 0, distinct_at=np.zeros(2, np.int64),
         register=np.zeros(0, np.uint16), rank=np.zeros(0, np.uint8),
     )  # fmt: skip
-    content = rollups.encode(rollups.WindowBatch(0, False, 1, start_ms, [series.pack(owner)], rolled))
+    content = rollups.WindowBatch(0, False, 1, start_ms, [series.pack(owner)], rolled)
     client = Redis.from_url(stack.redis)
     try:
         prefix = gateway.topic.removesuffix(METRICS.name)
-        await client.set(live.key(prefix, 0, start_ms), live.encode(content, 1), ex=live.TTL_S)
+        await client.set(live.key(prefix, 0, start_ms), live.encode(content), ex=live.TTL_S)
     finally:
         await client.aclose()
 

@@ -41,7 +41,7 @@ def record(offset: int, numbers: list[int]) -> Record:
         )
         for number in numbers
     ]
-    return Record(offset, NOW_MS, events.encode(events.EventBatch(events.VERSION, NOW_MS, batch)))
+    return Record(offset, NOW_MS, events.encode(events.EventBatch(NOW_MS, batch)))
 
 
 def judged(records: list[Record], memory: dict[Id, int]) -> EventWork[Event]:

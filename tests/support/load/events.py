@@ -134,7 +134,7 @@ class EventLoad:
                     await self._send(partition, batch)
 
     async def _send(self, partition: int, batch: list[Event]) -> None:
-        value = events.encode(events.EventBatch(events.VERSION, self._clock_ms, batch))
+        value = events.encode(events.EventBatch(self._clock_ms, batch))
         await self._producer.send_and_wait(self._prefix + EVENTS.name, value, partition=partition)
 
     def _event(self) -> Event:

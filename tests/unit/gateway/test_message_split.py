@@ -14,7 +14,7 @@ from services.gateway.intake.publish.message_split import MAX_BYTES
 from services.gateway.intake.publish.point_batches import PointBatches, PointIntakeBatch
 from shared.model.point import Points
 from shared.wire import envelope
-from shared.wire.batch_ids import STEM_BYTES, part_id
+from shared.wire.stored.batch_ids import STEM_BYTES, part_id
 
 NOW = 1_760_000_000_000
 MINE = Identity(b"mine" * 4, 7)

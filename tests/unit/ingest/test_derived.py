@@ -32,7 +32,7 @@ def event(event_id: str, type_: str = "click", *, ago_ms: int = 0, tenant_id: in
 
 def record(offset: int, *batch: Event) -> Record:
     """A record of the topic of events."""
-    value = events.encode(events.EventBatch(events.VERSION, NOW_MS + offset, list(batch)))
+    value = events.encode(events.EventBatch(NOW_MS + offset, list(batch)))
     return Record(offset, NOW_MS + offset + 5, value)
 
 

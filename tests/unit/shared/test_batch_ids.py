@@ -1,6 +1,6 @@
 """Ids of the parts of a batch."""
 
-from shared.wire.batch_ids import MAX_PARTS, STEM_BYTES, part_id
+from shared.wire.stored.batch_ids import MAX_PARTS, STEM_BYTES, part_id
 
 
 def test_parts_of_a_batch_have_ids_of_their_own_under_one_stem() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.model import distinct
-from shared.wire import distinct as wire
+from shared.wire.stored import distinct as wire
 
 hashes = st.lists(st.integers(1, 2**64 - 1), max_size=60).map(lambda drawn: np.array(drawn, np.uint64))
 

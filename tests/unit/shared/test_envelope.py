@@ -62,7 +62,6 @@ Spoil = Callable[[dict[str, Any]], object]
 @pytest.mark.parametrize(
     ("spoil", "code", "field"),
     [
-        (lambda m: m.update(v=1), "unsupported_version", "v"),
         (lambda m: m.pop("seq"), "bad_batch", "seq"),
         (lambda m: m.update(slot=b"\x00\x00\x02\x00"), "bad_batch", "slot"),
         (lambda m: m.update(slot=b"\x00"), "bad_batch", "slot"),
@@ -82,7 +81,6 @@ Spoil = Callable[[dict[str, Any]], object]
         (lambda m: m.update(received_at_ms=NOW + 3_600_001), "bad_clock", "received_at_ms"),
     ],
     ids=[
-        "version",
         "no seq",
         "slot out of range",
         "short column",

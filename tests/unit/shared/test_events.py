@@ -44,10 +44,10 @@ def test_decode_after_encode_is_the_identity() -> None:
     """Every field comes back, and what may be left out is left out."""
     body = msgspec.Raw(b'{"a":[1,2.5,null,"\xc3\xa9"]}')
     sent = [Event(7, "a", "click", NOW - 1, "n", "s", "u", body), Event(0, "b", "view", NOW)]
-    value = events.encode(events.EventBatch(1, NOW, sent))
+    value = events.encode(events.EventBatch(NOW, sent))
     came = events.decode(value, NOW)
 
-    assert (1, NOW, sent) == (came.v, came.received_at_ms, came.events)
+    assert (NOW, sent) == (came.received_at_ms, came.events)
     assert {"tenant_id", "event_id", "type", "ts_ms"} == set(orjson.loads(value)["events"][1])
 
 
@@ -176,7 +176,6 @@ def test_huge_integers_are_kept_or_refused() -> None:
         pytest.param(b"\xc1 foreign", "bad_events", id="foreign bytes"),
         pytest.param(b"[" * 100_000, "bad_events", id="nothing but depth"),
         pytest.param(b"[]", "bad_events", id="a list"),
-        pytest.param(batch(v=2), "unsupported_version", id="another version"),
         pytest.param(batch(events=None), "bad_events", id="no list of events"),
         pytest.param(batch(received_at_ms=NOW + AHEAD_MS + 1), "bad_clock", id="clock far ahead"),
         pytest.param(batch(received_at_ms=NOW - WAITED_MS - 1), "bad_clock", id="clock far behind"),

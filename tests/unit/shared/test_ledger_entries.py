@@ -19,12 +19,12 @@ LINES = [Line(1, "received", 5), Line(1, "rejected:ts_too_old", 2), Line(9, "der
 def test_a_tally_travels_with_points_and_with_events() -> None:
     """As it was; a message of an older version has none, and an empty one is not none."""
     tick = envelope.decode(envelope.tick("g", 1, NOW, LINES), NOW)
-    batch = events.decode(events.encode(events.EventBatch(1, NOW, [], list(LINES))), NOW)
+    batch = events.decode(events.encode(events.EventBatch(NOW, [], list(LINES))), NOW)
 
     assert LINES == tick.entries == read(batch.entries)
     assert envelope.decode(envelope.tick("g", 1, NOW), NOW).entries is None
     assert [] == envelope.decode(envelope.tick("g", 1, NOW, []), NOW).entries
-    assert b"tally" not in events.encode(events.EventBatch(1, NOW, []))
+    assert b"tally" not in events.encode(events.EventBatch(NOW, []))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_tally_travels_with_points_and_with_events() -> None:
 def test_what_could_not_be_stored_is_refused(line: tuple[object, ...]) -> None:
     """By both readers, and nothing is salvaged of it."""
     packed = msgspec.msgpack.encode(
-        {"v": 1, "producer": "g", "seq": 1, "received_at_ms": NOW, "tally": [line]}
+        {"v": 2, "producer": "g", "seq": 1, "received_at_ms": NOW, "tally": [line]}
     )
     text = msgspec.json.encode({"v": 1, "received_at_ms": NOW, "events": [], "tally": [line]})
 
@@ -54,7 +54,7 @@ def test_what_could_not_be_stored_is_refused(line: tuple[object, ...]) -> None:
 def test_the_tally_of_a_message_that_is_refused_is_salvaged() -> None:
     """Of either format; bytes without one have none."""
     points = envelope.tick("g", 1, 0, LINES)
-    text = events.encode(events.EventBatch(99, NOW, [], list(LINES)))
+    text = events.encode(events.EventBatch(NOW, [], list(LINES)))
 
     assert LINES == salvaged(points) == salvaged(text)
     assert [[]] * 4 == [salvaged(value) for value in (None, b"", b"\xc1", b"{" * 100_000)]

@@ -84,7 +84,7 @@ def test_events_keep_their_bodies_to_the_byte() -> None:
 def test_events_can_be_read_after_a_replay() -> None:
     """By what reads them in the log."""
     value = events.encode(
-        events.EventBatch(1, NOW_MS, [events.Event(5, "id", "click", NOW_MS)], [(5, "received", 1)])
+        events.EventBatch(NOW_MS, [events.Event(5, "id", "click", NOW_MS)], [(5, "received", 1)])
     )
 
     after = events.decode(replayed(letter(EVENTS.name), value), NOW_MS)

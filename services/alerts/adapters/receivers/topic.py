@@ -12,6 +12,7 @@ from shared.errors import Unavailable
 from shared.runtime.kafka import Message, Sender
 from shared.wire import alerts
 from shared.wire.topics import ALERTS
+from shared.wire.versions import OLD
 
 
 class AlertTopic:
@@ -21,8 +22,9 @@ class AlertTopic:
     at_once = 1
     batch = 256
 
-    def __init__(self, sender: Sender, prefix: str = "") -> None:
+    def __init__(self, sender: Sender, prefix: str = "", version: int = OLD) -> None:
         self._sender = sender
+        self._version = version
         self._topic = prefix + ALERTS.name
 
     def render(self, transition: Transition) -> bytes:
@@ -42,7 +44,7 @@ class AlertTopic:
             episode_ms=transition.episode_ms,
             **asdict(transition.evaluation),
         )
-        return alerts.encode(transition.key, transition.fingerprint, evaluation)
+        return alerts.encode(transition.key, transition.fingerprint, evaluation, self._version)
 
     async def deliver(self, notifications: Sequence[Notification]) -> DeliveryResult:
         """Append them."""

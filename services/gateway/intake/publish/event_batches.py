@@ -16,6 +16,7 @@ from services.gateway.intake.publish.message_split import MAX_BYTES
 from shared.ledger.entries import RECEIVED, Line
 from shared.wire import events
 from shared.wire.events import MAX_EVENTS, Event
+from shared.wire.versions import OLD
 
 
 @dataclass(slots=True)
@@ -44,7 +45,8 @@ class EventIntakeBatch:
 class EventBatches:
     """Messages of events; they need no numbers, for each event bears an id."""
 
-    def __init__(self, partitions: int) -> None:
+    def __init__(self, partitions: int, version: int = OLD) -> None:
+        self._version = version
         self._partitions = partitions
         self._pending = PendingEntries()
 
@@ -60,7 +62,7 @@ class EventBatches:
         self._pending.add(batch.admitted for batch in batches)
         messages = []
         for partition, mine in sorted(self._owned(batches).items()):
-            for entries, value in bounded(mine, received_at_ms):
+            for entries, value in bounded(mine, received_at_ms, self._version):
                 self._pending.carried(entries)
                 messages.append((partition, value))
         rest = self._pending.rest()
@@ -69,7 +71,7 @@ class EventBatches:
         # Refusals are rare, so that they may cost a message of their own.
         return [
             *messages,
-            (0, events.encode(events.EventBatch(events.VERSION, received_at_ms, [], list(rest)))),
+            (0, events.encode(events.EventBatch(received_at_ms, [], list(rest)), self._version)),
         ], 1
 
     def _owned(self, batches: list[EventIntakeBatch]) -> dict[int, list[Event]]:
@@ -86,14 +88,14 @@ class EventBatches:
         return owned
 
 
-def bounded(mine: list[Event], received_at_ms: int) -> Iterator[tuple[list[Line], bytes]]:
+def bounded(mine: list[Event], received_at_ms: int, version: int) -> Iterator[tuple[list[Line], bytes]]:
     """The events as one message with its ledger entries, halved until each part is small enough."""
     rows = Counter([event.tenant_id for event in mine])
     entries = [Line(tenant_id, RECEIVED, number) for tenant_id, number in rows.items()]
-    value = events.encode(events.EventBatch(events.VERSION, received_at_ms, mine, list(entries)))
+    value = events.encode(events.EventBatch(received_at_ms, mine, list(entries)), version)
     if len(mine) == 1 or (len(value) <= MAX_BYTES and len(mine) <= MAX_EVENTS):
         yield entries, value
         return
     middle = len(mine) // 2
-    yield from bounded(mine[:middle], received_at_ms)
-    yield from bounded(mine[middle:], received_at_ms)
+    yield from bounded(mine[:middle], received_at_ms, version)
+    yield from bounded(mine[middle:], received_at_ms, version)

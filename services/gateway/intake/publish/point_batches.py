@@ -19,7 +19,8 @@ from services.gateway.intake.publish.message_split import Piece, bounded, renumb
 from shared.ledger.entries import Line
 from shared.model.point import Points
 from shared.wire import envelope
-from shared.wire.batch_ids import part_id
+from shared.wire.stored.batch_ids import part_id
+from shared.wire.versions import OLD
 
 ABSENT = {"weight": np.float64(1), "start_ms": np.int64(0), "distinct": np.uint64(0)}
 """The columns that may be missing, and what rows that came without one hold in it."""
@@ -56,7 +57,8 @@ class PointIntakeBatch:
 class PointBatches:
     """The points of one life of a producer, under its boot id, numbered for each partition."""
 
-    def __init__(self, partitions: int, now_s: float) -> None:
+    def __init__(self, partitions: int, now_s: float, version: int = OLD) -> None:
+        self._version = version
         self._seq = [0] * partitions
         self._written_s = [now_s - TICK_S] * partitions
         self._boot_id = uuid.uuid4().hex
@@ -77,13 +79,14 @@ class PointBatches:
             batch = envelope.PointBatch(
                 self._boot_id, seq, received_at_ms, piece.series, piece.points, parts, entries
             )
-            messages.append((piece.partition, envelope.encode(batch)))
+            messages.append((piece.partition, envelope.encode(batch, self._version)))
         idle = [p for p, written_s in enumerate(self._written_s) if now_s - written_s >= TICK_S]
         if self._pending and not idle:
             idle = [0]
         for partition in idle:
             entries = self._pending.rest()
-            tick = envelope.tick(self._boot_id, self._next(partition, now_s), now_ms, entries or None)
+            seq = self._next(partition, now_s)
+            tick = envelope.tick(self._boot_id, seq, now_ms, entries or None, self._version)
             messages.append((partition, tick))
         return messages, len(idle)
 

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.gateway.query.batches.batch_status import BatchStatus
+from shared.errors import Unavailable, UnknownVersion
 from shared.postgres.connections import Pool, connection
-from shared.wire.batch_ids import BATCH_ID_BYTES, MARK_BYTES, NOTE, STEM_BYTES
+from shared.wire.stored import batch_ids
+from shared.wire.stored.batch_ids import BATCH_ID_BYTES, MARK_BYTES, STEM_BYTES, Row
 
 HOLDING = """
-SELECT partition, ids, notes FROM batch_id
+SELECT partition, marks, ids, notes FROM batch_id
 WHERE topic = $1 AND CASE WHEN position($2 in marks) > 0 THEN position($3 in ids) > 0 ELSE false END
 """
 
@@ -29,7 +31,10 @@ class PostgresBatchCounts:
         stem = batch_id[:STEM_BYTES]
         async with connection(self._pool) as conn:
             rows = await conn.fetch(HOLDING, self._topic, stem[:MARK_BYTES], stem)
-        found = [(partition, _notes_of(stem, ids, notes)) for partition, ids, notes in rows]
+        try:
+            found = [(partition, _notes_of(stem, Row(*row))) for partition, *row in rows]
+        except UnknownVersion as unknown:
+            raise Unavailable("postgres", str(unknown)) from unknown
         found = [(partition, notes) for partition, notes in found if len(notes)]
         if not found:
             return None
@@ -40,8 +45,9 @@ class PostgresBatchCounts:
         )
 
 
-def _notes_of(stem: bytes, ids: bytes, notes: bytes) -> NDArray[np.void]:
+def _notes_of(stem: bytes, row: Row) -> NDArray[np.void]:
     """What is stored beside the ids that begin so."""
-    stems = np.frombuffer(ids, np.uint8).reshape(-1, BATCH_ID_BYTES)[:, :STEM_BYTES]
-    found = (stems == np.frombuffer(stem, np.uint8)).all(axis=1)
-    return np.frombuffer(notes, NOTE)[np.flatnonzero(found)]
+    found = batch_ids.decode(row)
+    stems = np.frombuffer(found.ids, np.uint8).reshape(-1, BATCH_ID_BYTES)[:, :STEM_BYTES]
+    mine = (stems == np.frombuffer(stem, np.uint8)).all(axis=1)
+    return found.notes[np.flatnonzero(mine)]

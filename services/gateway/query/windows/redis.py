@@ -1,4 +1,4 @@
-"""Fills the port for live windows from Redis: one value for each partition and window, see `shared.wire.live`.
+"""Fills the port for live windows from Redis: one value for each partition and window, see `shared.wire.stored.live`.
 
 Times are milliseconds UTC, spans seconds. The law: what cannot be read is not guessed; an absent or frozen Redis is
 `Unavailable` within two seconds.
@@ -9,12 +9,13 @@ import math
 from collections.abc import Callable, Sequence
 
 from services.gateway.query.windows.windows import Query, WindowRow
-from shared.errors import Rejected, Unavailable
+from shared.errors import Rejected, Unavailable, UnknownVersion
 from shared.model import sketch
 from shared.model.rollup import Rollups
 from shared.model.series import Series
 from shared.runtime.redis import Client, guard
-from shared.wire import live, series
+from shared.wire import series
+from shared.wire.stored import live
 
 DEADLINE_S = 2.0
 """Outer bound on one question, connection included."""
@@ -48,7 +49,7 @@ class RedisLive:
             raise Unavailable("redis", "no answer in time") from error
         try:
             return [row for value in values if isinstance(value, bytes) for row in self._rows(value, query)]
-        except Rejected as error:
+        except (Rejected, UnknownVersion) as error:
             raise Unavailable("redis", f"a live window cannot be read: {error}") from error
 
     def _rows(self, value: bytes, query: Query) -> list[WindowRow]:

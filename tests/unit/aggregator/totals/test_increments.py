@@ -58,11 +58,11 @@ def restored(kept: RunningTotals) -> RunningTotals:
     """A successor that starts from the stored bytes."""
     whole, stored = kept.checkpoint()
     assert stored is not None
-    series, found = totals.decode(totals.encode([bytes([slot]) for slot in range(9)], stored))
+    series, found = totals.unpacked(totals.packed([bytes([slot]) for slot in range(9)], stored))
     slots = np.array([packed[0] for packed in series])
     successor = RunningTotals()
     successor.restore(
-        NOTHING if whole is None else totals.decode_whole(totals.encode_whole(whole)),
+        NOTHING if whole is None else totals.unpacked_whole(totals.packed_whole(whole)),
         replace(found, of_stream=found.of_stream | {"slot": slots[found.of_stream["slot"]]}),
     )
     return successor

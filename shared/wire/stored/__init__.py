@@ -1,0 +1,1 @@
+"""What is kept in Postgres and Redis, as bytes."""
