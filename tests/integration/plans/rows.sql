@@ -1,0 +1,70 @@
+-- Rows in every table, so many that reading one from end to end costs more than an index.
+-- Twenty tenants have a thousand series each; the first thousand series have rollups.
+
+INSERT INTO tenant (name) SELECT 'tenant ' || n FROM generate_series(1, 1000) AS n;
+
+INSERT INTO api_key (key_hash, tenant_id, scope, prefix) SELECT sha256(convert_to('key ' || n, 'UTF8')), n, 'read',
+    'tg' FROM generate_series(1, 1000) AS n;
+
+INSERT INTO series SELECT n, 1 + n % 20, 'metric ' || n / 20 % 50, 'delta', 's', '{}' FROM generate_series(1, 20000)
+    AS n;
+
+INSERT INTO rollup_10s (window_start, series_id, revision, late_count, count, sum, min, max, last, last_at,
+    watermark, sketch_bucket, sketch_weight)
+SELECT date_bin('10 seconds', now(), 'epoch') - n * interval '10 seconds', series_id, 0, 0, 2, 8, 3, 5, 3, now(), now(),
+    '{12000, 12050}', '{1, 1}'
+FROM generate_series(1, 40) AS n, generate_series(1, 1000) AS series_id;
+
+INSERT INTO rollup_1m (window_start, series_id, revision, late_count, count, sum, min, max, last, last_at,
+    watermark, sketch_bucket, sketch_weight)
+SELECT date_bin('1 minute', now(), 'epoch') - n * interval '1 minute', series_id, 0, 0, 2, 8, 3, 5, 3, now(), now(),
+    '{12000, 12050}', '{1, 1}'
+FROM generate_series(1, 40) AS n, generate_series(1, 1000) AS series_id;
+
+INSERT INTO rollup_15m (window_start, series_id, revision, late_count, count, sum, min, max, last, last_at,
+    watermark, sketch_bucket, sketch_weight)
+SELECT date_bin('15 minutes', now(), 'epoch') - n * interval '15 minutes', series_id, 0, 0, 2, 8, 3, 5, 3, now(), now(),
+    '{12000, 12050}', '{1, 1}'
+FROM generate_series(1, 40) AS n, generate_series(1, 1000) AS series_id;
+
+INSERT INTO event SELECT now() - n * interval '10 seconds', now(), 1 + n % 20, 'event ' || n, 'click', 'name',
+    'session ' || n % 1000, 'user ' || n % 1000, '{}' FROM generate_series(1, 40000) AS n;
+
+INSERT INTO event_id SELECT 1 + n % 20, 'event ' || n, date_trunc('day', now()) - n % 8 * interval '1 day' FROM
+    generate_series(1, 160000) AS n;
+
+INSERT INTO funnel_entry SELECT 1 + n % 20, 'effect_creation', 'session ' || n, at, at, 2, ARRAY[at, at], 0, '{0, 1}',
+    ARRAY[at, at], at FROM generate_series(1, 40000) AS n, LATERAL (SELECT now() - n * interval '196 seconds'
+    AS at) AS entered;
+
+INSERT INTO partition_state SELECT 'topic ' || n / 12, n % 12, 1, 'worker', 1000, 0, '', NULL, now() FROM
+    generate_series(0, 2399) AS n;
+
+INSERT INTO breaker (topic, partition, let_through) SELECT 'topic 7', n, 0 FROM generate_series(0, 11) AS n;
+
+INSERT INTO open_window SELECT topic, partition, 60000, convert_to(repeat('x', 1000), 'UTF8') FROM partition_state;
+
+INSERT INTO dead_letter SELECT topic, partition, 40 * n, 'bad', 'reason', '' FROM partition_state,
+    generate_series(1, 20) AS n;
+
+INSERT INTO batch_id SELECT topic, partition, now() - n * interval '3 hours', 1000 - n, '123', '1234567890123456',
+    '1234567890123456' FROM partition_state, generate_series(1, 10) AS n;
+
+INSERT INTO ledger_1m SELECT date_trunc('minute', now()) - n * interval '1 minute', tenant_id, 'topic 1', partition,
+    'counted', 5 FROM generate_series(1, 300) AS n, generate_series(1, 20) AS tenant_id, generate_series(0, 9) AS
+    partition;
+
+INSERT INTO alert_instance SELECT 'rule ' || n % 10, n, 'topic ' || n % 200, n % 12, 1 + n % 20, CASE WHEN n % 2 = 0
+    THEN 'firing' ELSE 'resolved' END, 0, 0, 0, 0, 900000, 0, 1, 'api:response_seconds:max_10s > 5', 'finger ' || n,
+    '{"alertname": "Slow", "tenant": "t"}', '{}', now() - n * interval '29 minutes' FROM generate_series(1, 20000)
+    AS n;
+
+INSERT INTO alert_event SELECT rule, series_id, 0, transition, tenant_id, 'closed', 'window', 0, 0, 1, 1, 'x > 1',
+    1, 0, 0, '{}', 'key', updated_at FROM alert_instance, unnest(ARRAY['pending', 'firing', 'resolved']) AS
+    transition;
+
+INSERT INTO notification (topic, receiver, key, rule, series_id, body, delivered_at, created_at) SELECT topic,
+    'pager', rule || series_id, rule, series_id, '', CASE WHEN state = 'resolved' THEN now() END, now() - series_id
+    * interval '31 seconds' FROM alert_instance;
+
+ANALYZE;

@@ -1,0 +1,201 @@
+"""What a commit asks of Postgres touches the rows that it writes, and none that others have stored."""
+
+import numpy as np
+import pytest
+from msgspec import Raw
+
+from services.aggregator.adapters.ledger import LedgerWatch
+from services.aggregator.adapters.postgres import RollupTables
+from services.aggregator.adapters.repeats import MAINTENANCE as BATCH_MAINTENANCE
+from services.aggregator.adapters.repeats import BatchIds
+from services.aggregator.domain.repeats import Fresh
+from services.aggregator.service import Arrival, PartitionFold
+from services.alerts.adapters.outbox import Outbox
+from services.alerts.adapters.postgres import MAINTENANCE as ALERT_MAINTENANCE
+from services.alerts.adapters.postgres import AlertTables
+from services.alerts.adapters.receivers.topic import AlertTopic
+from services.alerts.ports import DELIVERED
+from services.ingest.adapters.postgres import EventIds, EventTables
+from services.ingest.adapters.stream import EventFold
+from services.ingest.projections.registry import PROJECTIONS
+from services.ingest.service import judge
+from shared.model.point import Points
+from shared.model.series import Series
+from shared.postgres import maintenance, planning
+from shared.postgres.connections import Connection, Pool, connection
+from shared.runtime.clock import now_ms
+from shared.runtime.kafka import Sender
+from shared.stream.ownership import Ownership
+from shared.stream.processor import Checkpoint, Cut, DeadLetter, Key, Record, Stored
+from shared.wire import events
+from shared.wire.series import checked, pack, tenant_of
+from tests.support.alerting import closed, partition, rule
+from tests.support.plans import Plans, explaining
+
+pytestmark = pytest.mark.servers
+
+KEYS = [Key("topic 7", number) for number in range(12)]
+
+
+async def nothing(_: Connection, __: object) -> None:
+    """Restores and writes nothing beside the checkpoints."""
+
+
+async def test_partitions_are_acquired_by_their_keys(pool: Pool, plans: Plans) -> None:
+    """Their rows, their breakers and the dead letters shortly before them; nothing of other partitions."""
+    stored, _ = await Ownership(pool, "me").acquire(KEYS, nothing)
+
+    assert set(KEYS) == set(stored)
+    assert ({"partition_state_pkey", "dead_letter_pkey"}, set()) == (plans.indexes, plans.read_whole)
+    assert plans.rows_of("dead_letter") == 12 * 20
+
+
+async def test_checkpoints_move_by_their_keys(pool: Pool, plans: Plans) -> None:
+    """So does a refused one, which is then looked for once more, and dead letters are added."""
+    cuts = [
+        Cut(
+            key,
+            1,
+            1000 + (key.partition == 3),
+            2000,
+            Checkpoint(None, 0, b"", None),
+            [DeadLetter(1500, "bad", "", b"")],
+        )
+        for key in KEYS
+    ]
+
+    outcome = await Ownership(pool, "me").commit(cuts, nothing)
+
+    assert {KEYS[3]} == outcome.fenced
+    assert ({"partition_state_pkey"}, set()) == (plans.indexes, plans.read_whole)
+
+
+class Fold:
+    """A partition of points, fed with messages of one series."""
+
+    def __init__(self) -> None:
+        self._fold = PartitionFold(checked, tenant_of)
+        self._seq = 0
+        self.start_ms = now_ms() // 900_000 * 900_000 - 900_000
+
+    def feed(self, at_ms: int, *ts_ms: int) -> None:
+        """A message received so long after the start, with points of these times."""
+        self._seq += 1
+        series = [pack(Series(7, "plans", "gauge", "", ()))] if ts_ms else []
+        points = Points(
+            np.zeros(len(ts_ms), np.uint16), np.array(ts_ms, np.int64) + self.start_ms, np.ones(len(ts_ms))
+        )
+        self._fold.fold(Arrival("g", self._seq, self.start_ms + at_ms, series), points)
+
+    async def save(self, pool: Pool) -> None:
+        """Write what has been gathered."""
+        async with connection(pool) as conn, conn.transaction():
+            await RollupTables().save(conn, {KEYS[0]: self._fold.checkpoint()})
+
+
+async def test_late_points_find_their_rows_by_key(pool: Pool, plans: Plans) -> None:
+    """In every tier, each in the one partition of its time."""
+    fold = Fold()
+    fold.feed(5_000, 1_000)
+    fold.feed(903_000)
+    await fold.save(pool)
+    plans.found.clear()
+    fold.feed(904_000, 2_000)
+    await fold.save(pool)
+
+    tables = ["rollup_10s", "rollup_1m", "rollup_15m"]
+    assert {f"{table}_pkey" for table in tables} <= plans.indexes
+    assert set() == plans.read_whole
+    assert [1, 1, 1] == [plans.partitions(table) for table in tables]
+
+
+async def test_open_windows_are_found_by_key(pool: Pool, plans: Plans) -> None:
+    """Those of other partitions are not read."""
+    async with connection(pool) as conn:
+        kept = await RollupTables().kept(conn, KEYS)
+
+    assert [{60_000: b"x" * 1000}] * 12 == list(kept.values())
+    assert ({"open_window_pkey"}, set()) == (plans.indexes, plans.read_whole)
+
+
+async def test_batch_ids_are_remembered_by_partition(pool: Pool, plans: Plans) -> None:
+    """Those that count for 15 minutes, of this partition alone."""
+    now_s = now_ms() // 1000
+    async with connection(pool) as conn:
+        await BatchIds().save(conn, {KEYS[0]: (2000, Fresh([bytes(16)], [1], [1], [now_s]))})
+        await BatchIds().restore(conn, KEYS[:1])
+
+    assert ({"batch_id_pkey"}, set()) == (plans.indexes, plans.read_whole)
+    assert plans.rows_of("batch_id") <= 3
+
+
+async def test_the_watch_of_the_ledger_reads_its_last_hour(pool: Pool, plans: Plans) -> None:
+    """Of 30 days of minutes, those of one or two days are looked into."""
+    await LedgerWatch(pool, Sender("127.0.0.1:9", "test"), "me").check()
+
+    assert plans.partitions("ledger_1m") <= 2
+    assert plans.rows_of("ledger_1m") <= 61 * 200
+
+
+async def test_events_are_known_by_their_ids(filled: str) -> None:
+    """Ids and sessions of the batch are looked up; what else was stored is not read."""
+    step = Raw(b'{"funnel": "effect_creation"}')
+    batch = [
+        events.Event(7, f"new {n}", "funnel_step", now_ms(), "effect_viewing", f"session {n}", None, step)
+        for n in range(100)
+    ]
+    stream = EventFold()
+    stream.fold(Record(1, now_ms(), events.encode(events.EventBatch(1, now_ms(), batch))))
+    work = stream.checkpoint().work
+    async with explaining(filled, **planning.BY_KEY) as (pool, plans), connection(pool) as conn:
+        await judge([work], EventIds(conn))
+        await EventTables(PROJECTIONS).save(conn, {KEYS[0]: work})
+
+    assert {"event_id_pkey", "funnel_entry_pkey"} <= plans.indexes
+    assert set() == plans.read_whole
+
+
+async def test_alerts_are_restored_and_written_by_partition(pool: Pool, plans: Plans) -> None:
+    """What lasts there, and what ended lately there."""
+    state = partition(rule())
+    state.fold(closed([(1, 1, 9.0)]))
+    cut = Cut(KEYS[0], 1, 0, 1, Checkpoint(state.checkpoint(), 0, b"", None))
+    async with connection(pool) as conn:
+        await AlertTables([]).restore(conn, {key: Stored(2, 1, 0, b"", None) for key in KEYS})
+    restored = plans.indexes
+    async with connection(pool) as conn:
+        await AlertTables([AlertTopic(Sender("127.0.0.1:9", "test"))]).save(conn, [cut])
+
+    assert {"alert_instance_by_partition", "alert_instance_ended"} <= restored
+    assert set() == plans.read_whole
+
+
+async def test_the_outbox_claims_what_is_due(pool: Pool, plans: Plans) -> None:
+    """What was delivered, and what others are told, is not read."""
+    outbox = Outbox(pool, "topic 6")
+    (claimed, *_) = await outbox.claim("pager", 10)
+    await outbox.settle([(claimed, DELIVERED)])
+
+    assert {"notification_due", "notification_pkey"} <= plans.indexes
+    assert set() == plans.read_whole
+
+
+@pytest.mark.parametrize(
+    ("statements", "by_age"),
+    [
+        pytest.param(EventTables(PROJECTIONS).maintenance, {"funnel_entry_by_age"}, id="ingest"),
+        pytest.param(BATCH_MAINTENANCE, {"batch_id_pkey"}, id="aggregator"),
+        pytest.param(
+            ALERT_MAINTENANCE,
+            {"alert_event_by_age", "alert_instance_by_age", "notification_by_age"},
+            id="alerts",
+        ),
+    ],
+)
+async def test_what_is_past_retention_is_found_by_age(
+    pool: Pool, plans: Plans, statements: tuple[str, ...], by_age: set[str]
+) -> None:
+    """Each statement starts from the oldest rows."""
+    await maintenance.keep(pool, statements)
+
+    assert by_age <= plans.indexes
