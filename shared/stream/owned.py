@@ -19,9 +19,7 @@ _WHAT_TO_DO = (
     "`tidegauge dead-letters resume {topic} {partition}`"
 )
 
-_UPGRADE = (
-    "see docs/OPERATIONS.md, upgrade and roll back; nothing is skipped, and nothing needs to be resumed"
-)
+_UPGRADE = "see docs/OPERATIONS.md, versions of formats; nothing is skipped, and nothing needs to be resumed"
 
 DEAD_LETTER_BYTES = 1_000
 """What a dead letter weighs besides its record."""
