@@ -1,1 +1,1 @@
-"""The alert service: windows to alerts, alerts to receivers."""
+"""The alert service in two halves: evaluation, windows to transitions; dispatch, transitions to receivers."""

@@ -1,22 +1,21 @@
-"""Wires alerts: the pump drives the judgement, the outbox is delivered beside it, the rule file is followed.
+"""Wires alerts: the pump drives evaluation, dispatch runs beside it, the rule file is followed.
 
-Spans are seconds. The law: rules are sound before anything connects; no receiver and no rule file delays a commit.
+Spans are seconds. Rules are sound before anything connects; no receiver and no rule file delays a commit.
 """
 
-import asyncio
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from services.alerts.adapters.delivery import Delivery
-from services.alerts.adapters.outbox import Outbox
-from services.alerts.adapters.postgres import MAINTENANCE, AlertTables
-from services.alerts.adapters.receivers.topic import AlertTopic
-from services.alerts.adapters.receivers.webhook import Webhook
-from services.alerts.adapters.reload import RuleFile
-from services.alerts.adapters.stream import AlertFold, Alerting, DeadLetters
-from services.alerts.ports import Receiver
-from services.alerts.service import MAX_ALERTS, MAX_KNOWN, AlertWork, PartitionAlerts
+from services.alerts.dispatch.adapters import notifications
+from services.alerts.dispatch.adapters.receivers.topic import AlertTopic
+from services.alerts.dispatch.adapters.receivers.webhook import Webhook
+from services.alerts.dispatch.app import Dispatcher
+from services.alerts.dispatch.ports import Receiver
+from services.alerts.evaluation.adapters import postgres as tables
+from services.alerts.evaluation.adapters.reload import RuleFile
+from services.alerts.evaluation.adapters.stream import AlertFold, Alerting, DeadLetters
+from services.alerts.evaluation.service import MAX_ALERTS, MAX_KNOWN, AlertWork, PartitionAlerts
 from services.alerts.settings import Settings, webhooks
 from shared.model.bound import Bound
 from shared.postgres import connections, maintenance, schema
@@ -33,34 +32,35 @@ GROUP = "tidegauge-alerts"
 """Consumer group; its offsets are a mirror for lag tools."""
 
 LAST_S = 2.0
-"""How long a process that is told to stop goes on delivering; the rest waits in the outbox."""
+"""How long a process that is told to stop goes on delivering; the rest waits in the tables."""
 
 
 async def run(settings: Settings) -> None:
-    """Judge and tell until SIGTERM or SIGINT; raises what the process cannot go on from."""
-    owner = f"alerts-{socket.gethostname()}-{os.getpid()}"
+    """Evaluate and dispatch until SIGTERM or SIGINT; raises what the process cannot go on from."""
+    name = f"alerts-{socket.gethostname()}-{os.getpid()}"
     file = RuleFile(settings.rules)
-    receivers = _receivers(settings, owner)
+    receivers = _receivers(settings, name)
     stopping = stop_event()
     following = background(file.follow(), "rule file")
     pool = await connections.pool(settings.postgres, settings.pool_size)
     topic = settings.topic_prefix + WINDOWS.name
-    deliveries = [Delivery(Outbox(pool, topic), receiver) for receiver in receivers]
-    sender = Sender(settings.kafka, owner)
+    dispatch = Dispatcher(pool, topic, receivers)
+    sender = Sender(settings.kafka, name)
     dead = DeadLetters(sender, settings.topic_prefix, settings.write_version)
-    alerting = Alerting(file.rule_set, AlertTables(receivers), dead, lambda: _wake(deliveries))
+    handover = dispatch.handover(settings.write_version)
+    alerting = Alerting(file.rule_set, tables.AlertTables(), dead, handover)
     await schema.require(pool, stopping)
-    await maintenance.begin(pool, MAINTENANCE, stopping)
-    running = [background(delivery.run(), f"receiver {delivery.receiver.name}") for delivery in deliveries]
-    group = Group(settings.kafka, settings.topic_prefix + GROUP, (topic,), owner)
-    pump = Pump(alerting, Ownership(pool, owner))
+    await maintenance.begin(pool, (*notifications.MAINTENANCE, *tables.MAINTENANCE), stopping)
+    dispatch.start()
+    group = Group(settings.kafka, settings.topic_prefix + GROUP, (topic,), name)
+    pump = Pump(alerting, Ownership(pool, name))
     instruments.serve(
         "alerts", settings.metrics_host, settings.metrics_port, (*pump.bounds(), *_bounds(pump))
     )
     await runtimes.run(settings.runtime, pump, group, stopping)
     following.cancel()
-    await _finish(deliveries, running)
-    await asyncio.gather(sender.close(), *(delivery.close() for delivery in deliveries))
+    await dispatch.finish(LAST_S)
+    await sender.close()
     pool.terminate()
 
 
@@ -93,18 +93,3 @@ def _receivers(settings: Settings, owner: str) -> list[Receiver]:
         Sender(settings.kafka, f"{owner}-topic"), settings.topic_prefix, settings.write_version
     )
     return [topic, *(Webhook(name, url, external_url) for name, url in named)]
-
-
-def _wake(deliveries: Sequence[Delivery]) -> None:
-    for delivery in deliveries:
-        delivery.wake()
-
-
-async def _finish(deliveries: Sequence[Delivery], running: Sequence[asyncio.Task[None]]) -> None:
-    """Deliver what is due, for a moment."""
-    for delivery in deliveries:
-        delivery.stop()
-    if running:
-        _, late = await asyncio.wait(running, timeout=LAST_S)
-        for task in late:
-            task.cancel()

@@ -1,6 +1,6 @@
 """Settings of alerts, read once at start from `ALERTS_*`, else `TIDEGAUGE_*`.
 
-Units stand in the names. The law: a value out of range or a webhook that cannot be called is refused at start, by name.
+Units stand in the names. A value out of range or a webhook that cannot be called is refused at start, by name.
 """
 
 import re
@@ -34,7 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhooks: str = ""
     """Receivers over HTTP, `name=url,name2=url2`; a comma within an address is written %2C."""
     external_url: str = ""
-    """Address under which people reach the gateway; stands in what receivers are told."""
+    """Address under which people reach the gateway; stands in what receivers are sent."""
     pool_size: Annotated[int, msgspec.Meta(ge=3, le=20)] = 5
     """Connections to Postgres, 3 to 20: commits, acquisitions, maintenance and one or more for the outbox."""
     metrics_host: str = "127.0.0.1"

@@ -23,6 +23,16 @@ PLANTED = {
     "Inside the intake, imports point inward": {
         "services/gateway/intake/domain/quota.py": "import services.gateway.intake.service",
     },
+    "Alerts is two halves, and app alone knows both": {
+        "services/alerts/evaluation/service.py": "import services.alerts.dispatch.router",
+        "services/alerts/dispatch/router.py": "import services.alerts.evaluation.domain.rule",
+    },
+    "Inside evaluation, imports point inward": {
+        "services/alerts/evaluation/domain/lifecycle.py": "import services.alerts.evaluation.service",
+    },
+    "Inside dispatch, imports point inward": {
+        "services/alerts/dispatch/owner.py": "import services.alerts.dispatch.router",
+    },
     "Shared knows no service; errors are the floor": {
         "deploy/cli/up.py": "import services.gateway.app",
         "shared/model/labels.py": "import shared.wire.topics",

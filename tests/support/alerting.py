@@ -4,14 +4,14 @@ Times are counted in windows of ten seconds, from 1. The messages have the shape
 publishes: rows of closed windows in their order, then a tick.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from services.alerts.domain.expression import parse
-from services.alerts.domain.lifecycle import Alert, SeriesRef
-from services.alerts.domain.rule import Rule, RuleSet
-from services.alerts.service import AlertWork, PartitionAlerts, SeriesInfo, WindowRows
+from services.alerts.evaluation.domain.alert import Alert, SeriesRef
+from services.alerts.evaluation.domain.expression import parse
+from services.alerts.evaluation.domain.rule import Rule, RuleSet
+from services.alerts.evaluation.service import AlertWork, PartitionAlerts, SeriesInfo, WindowRows
 from shared.model.rollup import Rollups
 from shared.model.sketch import buckets_of
 from shared.model.window import BASE_MS
@@ -30,6 +30,17 @@ def rule(expr: str = "api:response_seconds:max_10s > 5", for_s: int = 0, alert: 
 def describe(packed: bytes) -> SeriesInfo:
     """Every series is one of `api.response_seconds`, told apart by its first byte."""
     return SeriesInfo("api_response_seconds", SeriesRef(packed[0], 7, {"endpoint": f"/{packed[0]}"}))
+
+
+def describe_in(topic: str) -> Callable[[bytes], SeriesInfo]:
+    """Describes series of ids that only this topic has; its name holds a number."""
+    offset = int("".join(filter(str.isdigit, topic))) * 256
+
+    def of(packed: bytes) -> SeriesInfo:
+        known = describe(packed)
+        return SeriesInfo(known.metric, SeriesRef(known.series.series_id + offset, 7, known.series.labels))
+
+    return of
 
 
 def rollups(rows: Sequence[Row]) -> Rollups:
@@ -75,7 +86,4 @@ def partition(*rules: Rule, time: int | None = None, alerts: Iterable[Alert] = (
 
 def changes(work: AlertWork) -> list[tuple[str, str, int]]:
     """What changed: transition, reason and the number of the window it was decided on."""
-    return [
-        (each.transition, each.reason, each.evaluation.window_start_ms // BASE_MS)
-        for each in work.transitions
-    ]
+    return [(each.transition, each.reason, each.window_start_ms // BASE_MS) for each in work.transitions]

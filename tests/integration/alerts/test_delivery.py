@@ -13,11 +13,12 @@ import pytest_asyncio
 
 from deploy.kafka import topics
 from deploy.local.stack import Stack
-from services.alerts.adapters.delivery import LOOK_EVERY_S, Delivery
-from services.alerts.adapters.outbox import Outbox
-from services.alerts.adapters.receivers.topic import AlertTopic
-from services.alerts.adapters.receivers.webhook import Webhook as WebhookReceiver
-from services.alerts.ports import DELIVERED, Notification, Receiver
+from services.alerts.dispatch.adapters.notifications import Notifications
+from services.alerts.dispatch.adapters.receivers.topic import AlertTopic
+from services.alerts.dispatch.adapters.receivers.webhook import Webhook as WebhookReceiver
+from services.alerts.dispatch.owner import ReceiverOwner
+from services.alerts.dispatch.ports import DELIVERED, Payload, Receiver
+from services.alerts.dispatch.wakeup import POLL_S
 from shared.postgres.connections import Pool
 from shared.runtime.clock import monotonic_s
 from shared.runtime.kafka import Sender
@@ -27,7 +28,7 @@ from tests.support.wait import until
 
 pytestmark = pytest.mark.servers
 
-_TELL = """
+_PUT = """
 INSERT INTO notification (topic, receiver, key, rule, series_id, body)
 VALUES ($1, $2, $1 || $3, $4, $5, convert_to($6, 'UTF8'))
 """
@@ -47,13 +48,13 @@ class Office:
             (self.topic, receiver, key, "rule", alert, f'{{"key": "{key}", "partitionkey": "{alert}"}}')
             for key in keys
         ]
-        await self.pool.executemany(_TELL, rows)
+        await self.pool.executemany(_PUT, rows)
 
-    def deliver(self, receiver: Receiver, look_every_s: float = LOOK_EVERY_S) -> Delivery:
+    def deliver(self, receiver: Receiver, poll_s: float = POLL_S) -> ReceiverOwner:
         """Deliver for ever."""
-        delivery = Delivery(Outbox(self.pool, self.topic), receiver, look_every_s)
-        self.running.append(asyncio.create_task(delivery.run()))
-        return delivery
+        owner = ReceiverOwner(Notifications(self.pool, self.topic), receiver, poll_s)
+        self.running.append(asyncio.create_task(owner.run()))
+        return owner
 
     async def state(self, key: str) -> str:
         """What became of a notification: its state, attempts and problem."""
@@ -120,11 +121,11 @@ async def test_what_is_due_is_told_once(office: Office, webhook: Webhook, call: 
 
 async def test_wakes_when_told(office: Office, webhook: Webhook, call: WebhookReceiver) -> None:
     """What a commit has written is told without waiting for the next look."""
-    delivery = office.deliver(call, look_every_s=3600)
+    owner = office.deliver(call, poll_s=3600)
     for number in range(10):
         webhook.arrived.clear()
         await office.put("pager", f"firing {number}")
-        delivery.wake()
+        owner.wake()
         assert await asyncio.to_thread(webhook.arrived.wait, 10)
     await office.becomes("firing 9", "delivered 1")
 
@@ -281,25 +282,25 @@ async def test_a_claim_that_nobody_settles_lapses(
 ) -> None:
     """Whoever crashes after the claim leaves it to the next one; the key stays, and nothing overtakes it."""
     await office.put("pager", "firing", "resolved")
-    (claimed,) = await Outbox(office.pool, office.topic, lease_s=2.0).claim("pager", 8)
+    (claimed,) = await Notifications(office.pool, office.topic, lease_s=2.0).claim("pager", 8)
     office.deliver(call)
-    conn = office.delivered(webhook)
+    before = office.delivered(webhook)
     await office.becomes("resolved", "delivered 1")
 
-    assert (office.topic + "firing", []) == (claimed.key, conn)
+    assert (office.topic + "firing", []) == (claimed.key, before)
     assert ["firing", "resolved"] == office.delivered(webhook)
     assert "delivered 2" == await office.state("firing")
 
 
 async def test_only_the_last_claim_counts(office: Office) -> None:
     """Whoever was frozen past its lease can neither put off nor settle what another has claimed since."""
-    outbox = Outbox(office.pool, office.topic, lease_s=0.0)
+    notifications = Notifications(office.pool, office.topic, lease_s=0.0)
     await office.put("pager", "firing")
-    (frozen,) = await outbox.claim("pager", 8)
-    (present,) = await outbox.claim("pager", 8)
-    ignored = await outbox.settle([(frozen, DELIVERED)])
+    (frozen,) = await notifications.claim("pager", 8)
+    (present,) = await notifications.claim("pager", 8)
+    ignored = await notifications.record([(frozen, DELIVERED)])
     before = await office.state("firing")
-    noted = await outbox.settle([(present, DELIVERED)])
+    noted = await notifications.record([(present, DELIVERED)])
 
     assert ([], "due 2", 1) == (ignored, before, len(noted))
     assert "delivered 2" == await office.state("firing")
@@ -309,10 +310,10 @@ async def test_two_claim_at_once(office: Office) -> None:
     """A notification is claimed by one of them."""
     for alert in range(40):
         await office.put("pager", f"{alert} a", f"{alert} b", alert=alert)
-    outbox = Outbox(office.pool, office.topic)
-    claims = await asyncio.gather(*(outbox.claim("pager", 8) for _ in range(12)))
+    notifications = Notifications(office.pool, office.topic)
+    claims = await asyncio.gather(*(notifications.claim("pager", 8) for _ in range(12)))
     keys = [claimed.key.removeprefix(office.topic) for claim in claims for claimed in claim]
-    rest = [claimed.key for claimed in await outbox.claim("pager", 100)]
+    rest = [claimed.key for claimed in await notifications.claim("pager", 100)]
 
     assert len(keys) == len(set(keys))
     assert {f"{alert} a" for alert in range(40)} == {*keys, *(key.removeprefix(office.topic) for key in rest)}
@@ -320,11 +321,11 @@ async def test_two_claim_at_once(office: Office) -> None:
 
 async def test_nothing_is_told_after_the_lease(webhook: Webhook, call: WebhookReceiver) -> None:
     """A process that was frozen on its way to a webhook does not speak when it wakes."""
-    late = Notification(1, 1, "firing", b"{}", monotonic_s())
+    late = Payload("firing", b"{}", monotonic_s())
 
     answer = await call.deliver([late])
 
-    assert ("again", "the lease ended before it was told") == (answer.outcome, answer.problem)
+    assert ("again", "the lease ended before it was delivered") == (answer.outcome, answer.problem)
     assert [] == webhook.keys
 
 
@@ -337,9 +338,9 @@ async def test_a_process_that_stops_delivers_what_is_due(
     await office.put("pager", "busy", alert=0)
     for alert in range(1, 21):
         await office.put("pager", f"{alert} a", f"{alert} b", alert=alert)
-    delivery = Delivery(Outbox(office.pool, office.topic), call)
-    delivery.stop()
-    await delivery.run()
+    owner = ReceiverOwner(Notifications(office.pool, office.topic), call)
+    owner.stop()
+    await owner.run()
 
     assert 41 == len(office.delivered(webhook))
     assert "due 1 429: {}" == await office.state("busy")
@@ -351,11 +352,11 @@ async def test_the_topic_is_a_receiver(office: Office, stack: Stack) -> None:
     sender = Sender(stack.kafka, "test")
     for alert in range(10):
         await office.put(ALERTS.name, f"{alert} a", f"{alert} b", alert=alert)
-    delivery = Delivery(Outbox(office.pool, office.topic), AlertTopic(sender, office.topic))
-    delivery.stop()
-    await delivery.run()
+    owner = ReceiverOwner(Notifications(office.pool, office.topic), AlertTopic(sender, office.topic))
+    owner.stop()
+    await owner.run()
     found = [value for partition in range(3) for value in await _values(stack.kafka, office.topic, partition)]
-    await delivery.close()
+    await owner.close()
     by_alert = [[value for value in found if b'"partitionkey": "%d"' % alert in value] for alert in range(10)]
 
     assert [

@@ -1,4 +1,4 @@
-"""Alerts in their tables: what is written comes back, the outbox holds what was told, and old rows go."""
+"""What evaluation writes: alerts that come back, transitions and their outbox, and old rows that go."""
 
 import random
 from collections.abc import Iterable
@@ -6,20 +6,16 @@ from typing import Any
 
 import pytest
 
-from services.alerts.adapters.postgres import MAINTENANCE, AlertTables
-from services.alerts.adapters.receivers.topic import AlertTopic
-from services.alerts.adapters.receivers.webhook import Webhook
-from services.alerts.domain.lifecycle import Alert
-from services.alerts.domain.rule import Rule
-from services.alerts.service import AlertWork, PartitionAlerts, SeriesInfo
+from services.alerts.evaluation.adapters.postgres import MAINTENANCE, AlertTables
+from services.alerts.evaluation.domain.alert import Alert
+from services.alerts.evaluation.domain.rule import Rule
+from services.alerts.evaluation.service import AlertWork, PartitionAlerts
 from shared.errors import Misconfigured
 from shared.model.window import BASE_MS
 from shared.postgres import maintenance
 from shared.postgres.connections import Pool
-from shared.runtime.kafka import Sender
 from shared.stream.processor import Checkpoint, Cut, Key, Stored
-from shared.wire.topics import ALERTS
-from tests.support.alerting import closed, describe, live, partition, rule, tick
+from tests.support.alerting import closed, describe_in, live, partition, rule, tick
 
 pytestmark = pytest.mark.servers
 
@@ -29,22 +25,10 @@ def partition_key() -> Key:
     return Key(f"t{random.SystemRandom().randrange(1 << 40)}.windows", 3)
 
 
-def describe_in(key: Key) -> Any:
-    """Describes series of ids of their own."""
-    offset = int(key.topic[1:].partition(".")[0]) * 256
-
-    def of(packed: bytes) -> SeriesInfo:
-        known = describe(packed)
-        series = type(known.series)(known.series.series_id + offset, 7, known.series.labels)
-        return SeriesInfo(known.metric, series)
-
-    return of
-
-
 def judged(key: Key, *rules: Rule) -> PartitionAlerts:
     """A partition whose series no other test has."""
     state = partition(*rules)
-    state.describe = describe_in(key)
+    state.describe = describe_in(key.topic)
     return state
 
 
@@ -55,17 +39,15 @@ def cut(key: Key, work: AlertWork, time: int) -> Cut[AlertWork]:
 
 async def save(pool: Pool, key: Key, state: PartitionAlerts, time: int) -> None:
     """Write what the fold has gathered, as the pump does."""
-    topic, pager = AlertTopic(Sender("127.0.0.1:9", "test")), Webhook("pager", "http://127.0.0.1:9")
     async with pool.acquire() as conn, conn.transaction():
-        await AlertTables((topic, pager)).save(conn, [cut(key, state.checkpoint(), time)])
-    await pager.close()
+        await AlertTables().save(conn, [cut(key, state.checkpoint(), time)])
 
 
 async def restored(pool: Pool, key: Key, time: int | None) -> list[Alert]:
     """What a new owner finds."""
     watermark_ms = None if time is None else time * BASE_MS
     async with pool.acquire() as conn:
-        found = await AlertTables([]).restore(conn, {key: Stored(2, 1, watermark_ms, b"", None)})
+        found = await AlertTables().restore(conn, {key: Stored(2, 1, watermark_ms, b"", None)})
     return list(found[key])
 
 
@@ -100,8 +82,8 @@ async def test_a_new_owner_finds_alerts_as_they_stood(pool: Pool) -> None:
     assert (3, 5) == (len(await restored(pool, key, 102)), len(await restored(pool, key, None)))
 
 
-async def test_the_outbox_holds_what_is_to_be_told(pool: Pool) -> None:
-    """FIRING and RESOLVED for each receiver in the order of the log, pending for nobody; twice is once."""
+async def test_the_outbox_names_each_transition_once(pool: Pool) -> None:
+    """In the order of the log, without a receiver or a text; what is written twice is there once."""
     key = partition_key()
     for _ in range(2):
         state = judged(key, rule(), rule("api:response_seconds:p95_10s > 3", 60, alert="Lasting"))
@@ -109,9 +91,7 @@ async def test_the_outbox_holds_what_is_to_be_told(pool: Pool) -> None:
             state.fold(message)
         await save(pool, key, state, 102)
     rows = await pool.fetch(
-        "SELECT receiver, e.transition FROM notification n JOIN alert_event e USING (key) WHERE topic = $1 "
-        "ORDER BY notification_id",
-        key.topic,
+        "SELECT rule, transition FROM alert_outbox WHERE topic = $1 ORDER BY outbox_id", key.topic
     )
     events = await pool.fetch(
         "SELECT transition, reason, e.value FROM alert_event e JOIN alert_instance USING (rule, series_id) "
@@ -119,9 +99,9 @@ async def test_the_outbox_holds_what_is_to_be_told(pool: Pool) -> None:
         key.topic,
     )
 
-    assert [(name, kind) for kind in ("firing", "resolved") for name in (ALERTS.name, "pager")] == [
-        tuple(row) for row in rows
-    ]
+    assert [
+        ("g/Slow", "firing"), ("g/Lasting", "pending"), ("g/Slow", "resolved"), ("g/Lasting", "cancelled"),
+    ] == [tuple(row) for row in rows]  # fmt: skip
     assert [("firing", "breach", 9.0), ("resolved", "clear", 1.0)] == [tuple(row) for row in events]
 
 
@@ -133,7 +113,7 @@ async def test_a_series_in_two_partitions_harms_nobody(pool: Pool) -> None:
     work = state.checkpoint()
     async with pool.acquire() as conn, conn.transaction():
         cuts = [cut(key, work, 101), cut(Key(key.topic, 4), work, 101)]
-        await AlertTables([]).save(conn, cuts)
+        await AlertTables().save(conn, cuts)
 
     assert 1 == await pool.fetchval("SELECT count(*) FROM alert_instance WHERE topic = $1", key.topic)
 
@@ -151,16 +131,12 @@ async def test_an_alert_that_cannot_be_read_stops_the_start(pool: Pool) -> None:
 
 
 async def test_what_is_past_retention_goes(pool: Pool) -> None:
-    """A week for what was told, 400 days for what happened; what lasts stays."""
+    """400 days for what happened; what lasts stays."""
     key = partition_key()
     state = judged(key, rule())
     for message in (closed([(1, 100, 9.0), (2, 100, 9.0)]), tick(101), closed([(1, 101, 9.0)]), tick(102)):
         state.fold(message)
     await save(pool, key, state, 102)
-    await pool.execute(
-        "UPDATE notification SET created_at = now() - interval '8 days' WHERE topic = $1 AND receiver = 'pager'",
-        key.topic,
-    )
     await pool.execute(
         "UPDATE alert_event SET recorded_at = now() - interval '401 days' WHERE (rule, series_id) IN "
         "(SELECT rule, series_id FROM alert_instance WHERE topic = $1 AND state = 'resolved')",
@@ -170,12 +146,10 @@ async def test_what_is_past_retention_goes(pool: Pool) -> None:
         "UPDATE alert_instance SET updated_at = now() - interval '401 days' WHERE topic = $1", key.topic
     )
     await maintenance.keep(pool, MAINTENANCE)
-    left = await pool.fetch("SELECT DISTINCT receiver FROM notification WHERE topic = $1", key.topic)
     alerts = await pool.fetch("SELECT rule, series_id, state FROM alert_instance WHERE topic = $1", key.topic)
     events = await pool.fetchval(
         "SELECT count(*) FROM alert_event WHERE series_id BETWEEN $1::bigint - 10 AND $1::bigint + 10",
         alerts[0]["series_id"],
     )
 
-    assert [ALERTS.name] == [row["receiver"] for row in left]
     assert (["firing"], 1) == ([row["state"] for row in alerts], events)

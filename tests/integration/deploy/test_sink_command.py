@@ -12,9 +12,9 @@ import pytest
 
 from deploy.local.folder import StateFolder
 from deploy.local.ports import Ports
-from services.alerts.adapters.receivers.webhook import Webhook
-from services.alerts.domain.lifecycle import Transition
-from services.alerts.ports import DELIVERED, Notification
+from services.alerts.dispatch.adapters.receivers.webhook import Webhook
+from services.alerts.dispatch.ports import DELIVERED, Payload
+from shared.model.alert import Transition
 from shared.runtime.clock import monotonic_s
 from tests.support.alerting import closed, partition, rule, tick
 
@@ -66,9 +66,9 @@ def episode() -> tuple[Transition, ...]:
     return tuple(state.checkpoint().transitions)
 
 
-def notification(body: bytes, key: str) -> Notification:
+def payload(body: bytes, key: str) -> Payload:
     """One that may be told for a minute."""
-    return Notification(1, 1, key, body, monotonic_s() + 60)
+    return Payload(key, body, monotonic_s() + 60)
 
 
 async def test_it_prints_what_alerts_tells(port: int) -> None:
@@ -78,7 +78,7 @@ async def test_it_prints_what_alerts_tells(port: int) -> None:
     with sink(port) as process:
         async with webhook(port) as receiver:
             answers = [
-                await receiver.deliver([notification(receiver.render(each), key)]) for each, key in delivered
+                await receiver.deliver([payload(receiver.render(each), key)]) for each, key in delivered
             ]
 
         said = "Slow (critical): 6.5 s  endpoint=/1"

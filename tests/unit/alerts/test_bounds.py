@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.alerts.domain.rule import RuleSet
-from services.alerts.service import PartitionAlerts
+from services.alerts.evaluation.domain.rule import RuleSet
+from services.alerts.evaluation.service import PartitionAlerts
 from tests.support import alerting
 
 

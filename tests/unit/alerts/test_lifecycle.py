@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from services.alerts.domain.rule import Rule
-from services.alerts.service import PartitionAlerts, WindowRows
+from services.alerts.evaluation.domain.rule import Rule
+from services.alerts.evaluation.service import PartitionAlerts, WindowRows
 from shared.errors import Rejected
 from shared.model.window import BASE_MS
 from tests.support.alerting import changes, closed, describe, live, partition, rule, tick
@@ -120,8 +120,8 @@ def test_a_transition_shows_its_grounds() -> None:
     fired = work.transitions[0]
 
     assert ("g/Slow", "api:response_seconds:max_10s > 5", 5.0, 6.5, "live", 30_000, 20_000, 30_000) == (
-        fired.rule, fired.expr, fired.threshold, fired.evaluation.value, fired.evaluation.decided_on,
-        fired.evaluation.window_start_ms, fired.evaluation.watermark_ms, fired.episode_ms,
+        fired.rule, fired.expr, fired.threshold, fired.value, fired.decided_on,
+        fired.window_start_ms, fired.watermark_ms, fired.episode_ms,
     )  # fmt: skip
     assert {"endpoint": "/1", "severity": "critical", "alertname": "Slow", "tenant": "7"} == fired.labels
     assert {"summary": "6.5 s"} == fired.annotations
@@ -190,7 +190,7 @@ def test_what_a_live_window_decides_is_not_in_the_future() -> None:
     fired = state.checkpoint().transitions[-1]
 
     assert ("firing", "live", 4 * BASE_MS, 4 * BASE_MS) == (
-        fired.transition, fired.evaluation.decided_on, fired.at_ms, fired.fired_at_ms,
+        fired.transition, fired.decided_on, fired.at_ms, fired.fired_at_ms,
     )  # fmt: skip
 
 

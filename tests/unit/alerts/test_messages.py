@@ -3,10 +3,10 @@
 import orjson
 import pytest
 
-from services.alerts.adapters.receivers import alertmanager
-from services.alerts.adapters.receivers.topic import AlertTopic
-from services.alerts.domain.lifecycle import Transition
+from services.alerts.dispatch.adapters.receivers import alertmanager
+from services.alerts.dispatch.adapters.receivers.topic import AlertTopic
 from shared.errors import Rejected
+from shared.model.alert import Transition
 from shared.runtime.kafka import Sender
 from shared.wire import alerts
 from tests.support.alerting import closed, partition, rule, tick

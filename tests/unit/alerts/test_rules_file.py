@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.folder import ROOT
-from services.alerts.adapters.rules_file import load
+from services.alerts.evaluation.adapters.rules_file import load
 from shared.errors import Misconfigured
 
 HEAD = "groups:\n- name: g\n  rules:\n  - alert: A\n"

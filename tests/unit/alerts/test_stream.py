@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from services.alerts.adapters.stream import AlertFold, check, series_info
-from services.alerts.domain.rule import RuleSet
-from services.alerts.service import PartitionAlerts
+from services.alerts.evaluation.adapters.stream import AlertFold, check, series_info
+from services.alerts.evaluation.domain.rule import RuleSet
+from services.alerts.evaluation.service import PartitionAlerts
 from shared.errors import Rejected
 from shared.model.series import Series
 from shared.model.window import BASE_MS

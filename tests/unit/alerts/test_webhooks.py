@@ -5,9 +5,9 @@ from email.utils import format_datetime
 
 import pytest
 
-from services.alerts.adapters.outbox import pause_s
-from services.alerts.adapters.receivers.webhook import judged
-from services.alerts.ports import DeliveryResult
+from services.alerts.dispatch.adapters.receivers.webhook import judged
+from services.alerts.dispatch.domain.pause import pause_s
+from services.alerts.dispatch.ports import DeliveryResult
 from services.alerts.settings import webhooks
 from shared.errors import Misconfigured
 from shared.runtime.clock import now_ms

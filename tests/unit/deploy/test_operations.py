@@ -7,7 +7,7 @@ import pytest
 
 from deploy.local.folder import ROOT
 from deploy.local.up.services import RULES
-from services.alerts.adapters import rules_file
+from services.alerts.evaluation.adapters import rules_file
 
 
 def names(rules: Path) -> list[str]:

@@ -1,6 +1,6 @@
-"""Tells a webhook: one POST an alert, in the format of Alertmanager's webhooks, version 4.
+"""Calls a webhook: one POST an alert, in the format of Alertmanager's webhooks, version 4.
 
-Spans are seconds. The law: an exchange ends within its limit whatever the other side does, only 2xx means delivered,
+Spans are seconds. Invariant: an exchange ends within its limit whatever the other side does, only 2xx means delivered,
 nobody is sent anywhere else by a redirect, and no address stands in a log, for it may hold a secret.
 """
 
@@ -10,9 +10,9 @@ from email.utils import parsedate_to_datetime
 
 import httpx2
 
-from services.alerts.adapters.receivers import alertmanager
-from services.alerts.domain.lifecycle import Transition
-from services.alerts.ports import DELIVERED, DeliveryResult, Notification
+from services.alerts.dispatch.adapters.receivers import alertmanager
+from services.alerts.dispatch.ports import DELIVERED, DeliveryResult, Payload
+from shared.model.alert import Transition
 from shared.runtime.clock import monotonic_s, now_ms
 
 LIMIT_S = 10.0
@@ -32,7 +32,7 @@ _TRY_AGAIN = frozenset({408, 429})
 class Webhook:
     """One address as a receiver."""
 
-    at_once = 8
+    concurrency = 8
     batch = 1
 
     def __init__(self, name: str, url: str, external_url: str = "", limit_s: float = LIMIT_S) -> None:
@@ -41,8 +41,8 @@ class Webhook:
         self._url = url
         self._limit_s = limit_s
         limits = httpx2.Limits(
-            max_connections=self.at_once,
-            max_keepalive_connections=self.at_once,
+            max_connections=self.concurrency,
+            max_keepalive_connections=self.concurrency,
             keepalive_expiry=_KEPT_OPEN_S,
         )
         # The address is given in full: no proxy and no password comes from the environment.
@@ -54,15 +54,15 @@ class Webhook:
         """A message of one alert."""
         return alertmanager.render(transition, self.name, self._external_url)
 
-    async def deliver(self, notifications: Sequence[Notification]) -> DeliveryResult:
+    async def deliver(self, payloads: Sequence[Payload]) -> DeliveryResult:
         """Post it and judge the answer."""
-        (notification,) = notifications
+        (payload,) = payloads
         status, retry_after = 0, ""
         try:
             async with (
                 asyncio.timeout(self._limit_s),
                 self._client.stream(
-                    "POST", self._url, content=_body(notification), headers=_headers(notification)
+                    "POST", self._url, content=_body(payload), headers=_headers(payload)
                 ) as response,
             ):
                 status, retry_after = response.status_code, response.headers.get("retry-after", "")
@@ -78,20 +78,20 @@ class Webhook:
         await self._client.aclose()
 
 
-def _headers(notification: Notification) -> dict[str, str]:
+def _headers(payload: Payload) -> dict[str, str]:
     return {
         "Content-Type": "application/json",
-        "Content-Length": str(len(notification.body)),
-        "Idempotency-Key": notification.key,
+        "Content-Length": str(len(payload.body)),
+        "Idempotency-Key": payload.key,
         "User-Agent": "tidegauge-alerts",
     }
 
 
-async def _body(notification: Notification) -> AsyncIterator[bytes]:
+async def _body(payload: Payload) -> AsyncIterator[bytes]:
     """The body, unless the claim has lapsed: a process that was frozen until now must not speak out of turn."""
-    if monotonic_s() >= notification.until_s:
-        raise TimeoutError("the lease ended before it was told")
-    yield notification.body
+    if monotonic_s() >= payload.lease_end_s:
+        raise TimeoutError("the lease ended before it was delivered")
+    yield payload.body
 
 
 async def _beginning(response: httpx2.Response) -> str:

@@ -1,7 +1,7 @@
-"""Alerts, their transitions and the outbox in Postgres, all within the pump's transaction.
+"""Alerts and their transitions in Postgres, within the pump's transaction.
 
-Times are milliseconds UTC. The law: a transition, the state it led to and what receivers are to be told of it become
-visible with the offset of the message that caused it, or not at all.
+Times are milliseconds UTC. A transition, the state it led to and its row in the outbox become visible with the offset
+of the message that caused it, or not at all. The outbox row only says which transition: receivers are dispatch's.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,13 +9,13 @@ from typing import Any
 
 import orjson
 
-from services.alerts.domain.expression import ExpressionError, parse
-from services.alerts.domain.fingerprint import fingerprint
-from services.alerts.domain.lifecycle import FIRING, RESOLVED, Alert, SeriesRef, Transition
-from services.alerts.domain.rule import Rule
-from services.alerts.ports import Receiver
-from services.alerts.service import AlertWork
+from services.alerts.evaluation.domain.alert import Alert, SeriesRef
+from services.alerts.evaluation.domain.expression import ExpressionError, parse
+from services.alerts.evaluation.domain.fingerprint import fingerprint
+from services.alerts.evaluation.domain.rule import Rule
+from services.alerts.evaluation.service import AlertWork
 from shared.errors import Misconfigured
+from shared.model.alert import Transition
 from shared.model.window import BASE_MS
 from shared.postgres.connections import Connection
 from shared.stream.processor import Cut, Key, Stored
@@ -23,9 +23,6 @@ from shared.stream.processor import Cut, Key, Stored
 _AS_STORED = (
     "state", "episode_ms", "active_at_ms", "last_closed_ms", "last_breach_ms", "value", "fired_at_ms", "resolved_at_ms",
 )  # fmt: skip
-
-NOTIFIED = (FIRING, RESOLVED)
-"""The transitions that receivers are told."""
 
 _RESTORE = """
 WITH place AS (
@@ -36,7 +33,7 @@ UNION ALL
 SELECT a.* FROM alert_instance a JOIN place USING (topic, partition)
 WHERE a.state = 'resolved' AND a.last_closed_ms > place.passed_ms
 """
-"""The alerts that last, and those that ended in a window which no tick has passed: it may be told of again."""
+"""The alerts that last, and those that ended in a window which no tick has passed: its windows may come again."""
 
 _ALERTS = """
 INSERT INTO alert_instance AS stored (topic, partition, rule, series_id, tenant_id, state, episode_ms, active_at_ms,
@@ -54,32 +51,33 @@ SET topic = excluded.topic, partition = excluded.partition, tenant_id = excluded
 """
 
 _EVENTS = """
-INSERT INTO alert_event (rule, series_id, episode_ms, transition, tenant_id, reason, decided_on, at_ms, window_start_ms,
-    value, threshold, expr, count, revision, watermark_ms, labels, key)
-SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[],
-    $8::bigint[], $9::bigint[], $10::double precision[], $11::double precision[], $12::text[], $13::double precision[],
-    $14::bigint[], $15::bigint[], $16::jsonb[], $17::text[])
-ON CONFLICT DO NOTHING
-"""
-"""A transition is a function of the log: what is there already says the same."""
-
-_NOTIFICATIONS = """
-INSERT INTO notification (topic, receiver, key, rule, series_id, body)
-SELECT topic, receiver, key, rule, series_id, body
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bytea[])
-    WITH ORDINALITY AS told (topic, receiver, key, rule, series_id, body, place)
+WITH change AS (
+    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::text[],
+        $8::text[], $9::bigint[], $10::bigint[], $11::double precision[], $12::double precision[], $13::text[],
+        $14::double precision[], $15::bigint[], $16::bigint[], $17::jsonb[], $18::jsonb[], $19::text[], $20::bigint[],
+        $21::bigint[], $22::bigint[], $23::text[])
+    WITH ORDINALITY AS columns (topic, rule, series_id, episode_ms, transition, tenant_id, reason, decided_on, at_ms,
+        window_start_ms, value, threshold, expr, count, revision, watermark_ms, labels, annotations, fingerprint,
+        active_at_ms, fired_at_ms, resolved_at_ms, key, place)
+), recorded AS (
+    INSERT INTO alert_event (rule, series_id, episode_ms, transition, tenant_id, reason, decided_on, at_ms,
+        window_start_ms, value, threshold, expr, count, revision, watermark_ms, labels, annotations, fingerprint,
+        active_at_ms, fired_at_ms, resolved_at_ms, key)
+    SELECT rule, series_id, episode_ms, transition, tenant_id, reason, decided_on, at_ms, window_start_ms, value,
+        threshold, expr, count, revision, watermark_ms, labels, annotations, fingerprint, active_at_ms, fired_at_ms,
+        resolved_at_ms, key
+    FROM change
+    ON CONFLICT DO NOTHING
+    RETURNING rule, series_id, episode_ms, transition
+)
+INSERT INTO alert_outbox (topic, rule, series_id, episode_ms, transition)
+SELECT topic, rule, series_id, episode_ms, transition
+FROM change JOIN recorded USING (rule, series_id, episode_ms, transition)
 ORDER BY place
-ON CONFLICT DO NOTHING
 """
-"""In the order of the log: the ids are the order of delivery."""
+"""A transition is a function of the log: what is there already says the same, and dispatch has had it."""
 
 _BITES = 10
-_OLD_NOTIFICATIONS = """
-DELETE FROM notification WHERE notification_id IN (
-    SELECT notification_id FROM notification WHERE created_at < now() - interval '7 days'
-    ORDER BY created_at LIMIT 5000 FOR UPDATE SKIP LOCKED
-)
-"""
 _OLD_EVENTS = """
 DELETE FROM alert_event WHERE (rule, series_id, episode_ms, transition) IN (
     SELECT rule, series_id, episode_ms, transition FROM alert_event WHERE recorded_at < now() - interval '400 days'
@@ -93,15 +91,12 @@ DELETE FROM alert_instance WHERE (rule, series_id) IN (
 )
 """
 
-MAINTENANCE = (_OLD_NOTIFICATIONS,) * _BITES + (_OLD_EVENTS, _OLD_ALERTS) * _BITES
-"""Removes what is past retention, in bites that no commit has to wait for. What is a week old was given up long ago."""
+MAINTENANCE = (_OLD_EVENTS, _OLD_ALERTS) * _BITES
+"""Removes what is past retention, in bites that no commit has to wait for."""
 
 
 class AlertTables:
-    """The tables `alert_instance`, `alert_event` and `notification`."""
-
-    def __init__(self, receivers: Sequence[Receiver]) -> None:
-        self._receivers = receivers
+    """The tables `alert_instance` and `alert_event`, and the outbox of transitions."""
 
     async def restore(self, conn: Connection, stored: Mapping[Key, Stored]) -> dict[Key, list[Alert]]:
         """The alerts of these partitions; their rules are as they were, until the fold adopts the present ones."""
@@ -112,29 +107,18 @@ class AlertTables:
         return alerts
 
     async def save(self, conn: Connection, cuts: Sequence[Cut[AlertWork]]) -> None:
-        """Write alerts as they stand, transitions, and what is to be told of them."""
+        """Write alerts as they stand, transitions, and that dispatch is to have them."""
         # By their key: a foreign record may have brought one series into two partitions.
         alerts = {
             _key(alert): (*cut.key, *_alert(alert)) for cut in cuts for alert in cut.checkpoint.work.alerts
         }
-        changes = [(cut.key.topic, change) for cut in cuts for change in cut.checkpoint.work.transitions]
-        notifications = [
-            row
-            for topic, change in changes
-            if change.transition in NOTIFIED
-            for row in self._notifications(topic, change)
+        events = [
+            (cut.key.topic, *_event(change)) for cut in cuts for change in cut.checkpoint.work.transitions
         ]
         if alerts:
             await conn.execute(_ALERTS, *_columns([alerts[key] for key in sorted(alerts)]))
-        if changes:
-            await conn.execute(_EVENTS, *_columns([_event(change) for _, change in changes]))
-        if notifications:
-            await conn.execute(_NOTIFICATIONS, *_columns(notifications))
-
-    def _notifications(self, topic: str, change: Transition) -> Iterator[tuple[Any, ...]]:
-        for receiver in self._receivers:
-            body = receiver.render(change)
-            yield topic, receiver.name, change.key, change.rule, change.series.series_id, body
+        if events:
+            await conn.execute(_EVENTS, *_columns(events))
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> Iterator[list[Any]]:
@@ -155,11 +139,11 @@ def _alert(alert: Alert) -> tuple[Any, ...]:
 
 
 def _event(change: Transition) -> tuple[Any, ...]:
-    decided = change.evaluation
     return (
-        change.rule, change.series.series_id, change.episode_ms, change.transition, change.series.tenant_id,
-        change.reason, decided.decided_on, change.at_ms, decided.window_start_ms, decided.value, change.threshold,
-        change.expr, decided.count, decided.revision, decided.watermark_ms, _json(change.labels), change.key,
+        change.rule, change.series_id, change.episode_ms, change.transition, change.tenant_id, change.reason,
+        change.decided_on, change.at_ms, change.window_start_ms, change.value, change.threshold, change.expr,
+        change.count, change.revision, change.watermark_ms, _json(change.labels), _json(change.annotations),
+        change.fingerprint, change.active_at_ms, change.fired_at_ms, change.resolved_at_ms, change.key,
     )  # fmt: skip
 
 

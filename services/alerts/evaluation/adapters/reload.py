@@ -10,8 +10,8 @@ import signal
 
 import structlog
 
-from services.alerts.adapters import rules_file
-from services.alerts.domain.rule import RuleSet
+from services.alerts.evaluation.adapters import rules_file
+from services.alerts.evaluation.domain.rule import RuleSet
 from shared.errors import Misconfigured
 
 LOOK_EVERY_S = 1.0

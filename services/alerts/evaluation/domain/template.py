@@ -6,7 +6,7 @@ Columns count from 0. The law: what is accepted can be filled in for every alert
 import re
 from collections.abc import Mapping
 
-from services.alerts.domain.expression import ExpressionError
+from services.alerts.evaluation.domain.expression import ExpressionError
 
 _KNOWN = re.compile(r"\{\{\s*(?:\$(?P<value>value)|\$labels\.(?P<label>[A-Za-z_][A-Za-z0-9_.]*))\s*\}\}")
 

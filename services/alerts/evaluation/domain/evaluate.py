@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.alerts.domain.expression import Comparison
+from services.alerts.evaluation.domain.expression import Comparison
 from shared.model.rollup import Rollups
 from shared.model.sketch import quantile
 

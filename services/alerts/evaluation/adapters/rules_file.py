@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import yaml
 
-from services.alerts.adapters import yaml_positions
-from services.alerts.domain import expression, template
-from services.alerts.domain.expression import ExpressionError
-from services.alerts.domain.rule import Rule, duration_ms
+from services.alerts.evaluation.adapters import yaml_positions
+from services.alerts.evaluation.domain import expression, template
+from services.alerts.evaluation.domain.expression import ExpressionError
+from services.alerts.evaluation.domain.rule import Rule, duration_ms
 from shared.errors import Misconfigured, Rejected
 from shared.model.labels import labels_of
 

@@ -1,18 +1,19 @@
-"""Drives the fold from the pump: decodes windows, hands what came of them to Postgres, wakes who delivers.
+"""Drives the fold from the pump: decodes windows, hands what came of them to Postgres, wakes dispatch.
 
 Times are milliseconds UTC. The law: a record that is not sound leaves the fold untouched, and the rows of its alerts
 hold all that is needed to go on from its offset.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from services.alerts.adapters.postgres import AlertTables
-from services.alerts.domain.lifecycle import SeriesRef
-from services.alerts.domain.rule import RuleSet
-from services.alerts.service import AlertWork, PartitionAlerts, SeriesInfo, WindowRows
+from services.alerts.evaluation.adapters.postgres import AlertTables
+from services.alerts.evaluation.domain.alert import SeriesRef
+from services.alerts.evaluation.domain.rule import RuleSet
+from services.alerts.evaluation.ports import Dispatch
+from services.alerts.evaluation.service import AlertWork, PartitionAlerts, SeriesInfo, WindowRows
 from shared.errors import Rejected
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS
@@ -55,7 +56,7 @@ class AlertFold:
 
     @property
     def urgent(self) -> bool:
-        """Whether somebody is to be told."""
+        """Whether transitions wait for a commit."""
         return self.state.urgent
 
     @property
@@ -111,31 +112,37 @@ class Alerting:
     """The alert service's side of the pump."""
 
     def __init__(
-        self, rule_set: RuleSet, tables: AlertTables, dead: DeadLetters, wake: Callable[[], None]
+        self, rule_set: RuleSet, tables: AlertTables, dead: DeadLetters, dispatch: Dispatch[Connection]
     ) -> None:
         self._rule_set = rule_set
         self._tables = tables
         self._dead = dead
-        self._wake = wake
+        self._dispatch = dispatch
 
     async def restore(self, connection: Connection, stored: Mapping[Key, Stored]) -> dict[Key, AlertFold]:
         """The partitions with their alerts as the tables hold them."""
-        streams = {}
+        folds = {}
         for key, alerts in (await self._tables.restore(connection, stored)).items():
             state = PartitionAlerts(self._rule_set, series_info, time_ms=stored[key].watermark_ms)
             state.restore(alerts)
-            streams[key] = AlertFold(key, state)
-        return streams
+            folds[key] = AlertFold(key, state)
+        return folds
 
     async def save(self, connection: Connection, cuts: Sequence[Cut[AlertWork]]) -> None:
-        """Write alerts, transitions and notifications."""
+        """Write alerts and transitions, and hand these over to dispatch."""
         await self._tables.save(connection, cuts)
+        if _has_transitions(cuts):
+            await self._dispatch.within(connection)
 
     async def publish(self, cuts: Sequence[Cut[AlertWork]]) -> None:
-        """Dead letters; alerts are told after the commit. Raises `Unavailable`."""
+        """Dead letters; transitions are dispatched after the commit. Raises `Unavailable`."""
         await self._dead.publish(cuts)
 
     async def settled(self, cuts: Sequence[Cut[AlertWork]]) -> None:
-        """Let what was written be delivered."""
-        if any(cut.checkpoint.work.transitions for cut in cuts):
-            self._wake()
+        """Let what was written be dispatched."""
+        if _has_transitions(cuts):
+            self._dispatch.wake()
+
+
+def _has_transitions(cuts: Sequence[Cut[AlertWork]]) -> bool:
+    return any(cut.checkpoint.work.transitions for cut in cuts)

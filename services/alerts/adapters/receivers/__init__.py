@@ -1,1 +1,0 @@
-"""Who is told of alerts: webhooks and the topic, each in a module of its own, all behind one port."""

@@ -1,0 +1,1 @@
+"""Dispatch: transitions to receivers, after the transaction that wrote them."""

@@ -1,0 +1,1 @@
+"""The technologies of dispatch: its two tables in Postgres, and the receivers."""

@@ -1,0 +1,1 @@
+"""The rules of dispatch: values in, values out."""

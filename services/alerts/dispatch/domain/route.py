@@ -1,0 +1,16 @@
+"""Which receivers hear of which transition.
+
+A rule of its own, so that evaluation need not know that there are receivers.
+"""
+
+from collections.abc import Sequence
+
+from shared.model.alert import FIRING, RESOLVED
+
+NOTIFIED = frozenset({FIRING, RESOLVED})
+"""Transitions that receivers hear of; the others are history."""
+
+
+def receivers_of(transition: str, receivers: Sequence[str]) -> Sequence[str]:
+    """The receivers, of all those there are, that hear of a transition of this kind."""
+    return receivers if transition in NOTIFIED else ()

@@ -1,0 +1,80 @@
+"""Replaces each transition of the outbox by a notification for each receiver that is to hear of it.
+
+Invariant: an alert's notifications are in the order of its transitions, however many processes route at once.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import structlog
+
+from services.alerts.dispatch.domain.route import receivers_of
+from services.alerts.dispatch.ports import NewNotification, OutboxEntry, Receiver, TransitionOutbox
+from services.alerts.dispatch.wakeup import POLL_S, Wakeup
+from shared.errors import Unavailable
+
+BATCH = 256
+"""Transitions that are routed at once."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Router:
+    """Routes what evaluation has committed, and what others have left."""
+
+    def __init__(
+        self,
+        outbox: TransitionOutbox,
+        receivers: Sequence[Receiver],
+        wake_owners: Callable[[], None],
+        poll_s: float = POLL_S,
+    ) -> None:
+        self._outbox = outbox
+        self._receivers = receivers
+        self._wake_owners = wake_owners
+        self._wakeup = Wakeup(poll_s)
+
+    def wake(self) -> None:
+        """Look at once: transitions have been committed."""
+        self._wakeup.wake()
+
+    def stop(self) -> None:
+        """Let `run` return once the outbox is empty."""
+        self._wakeup.stop()
+
+    async def run(self) -> None:
+        """Route until stopped and nothing is left."""
+        while await self._turn() or not self._wakeup.stopping:
+            await self._wakeup.rest()
+
+    async def _turn(self) -> bool:
+        """Route one batch; whether there may be more."""
+        self._wakeup.clear()
+        try:
+            routed = await route(self._outbox, self._receivers)
+        except Unavailable as problem:
+            _log.warning("outbox out of reach", problem=str(problem))
+            return False
+        if routed:
+            self._wake_owners()
+            self._wakeup.wake()
+        return routed > 0
+
+
+async def route(outbox: TransitionOutbox, receivers: Sequence[Receiver], *, rendered: bool = False) -> int:
+    """Replace up to `BATCH` transitions by notifications; how many. `rendered`: with their bodies."""
+    entries = await outbox.pending(BATCH)
+    if entries:
+        await outbox.replace(entries, list(_notifications(entries, receivers, rendered=rendered)))
+    return len(entries)
+
+
+def _notifications(
+    entries: Iterable[OutboxEntry], receivers: Sequence[Receiver], *, rendered: bool
+) -> Iterator[NewNotification]:
+    by_name = {receiver.name: receiver for receiver in receivers}
+    for outbox_id, transition in entries:
+        for name in receivers_of(transition.transition, list(by_name)):
+            body = by_name[name].render(transition) if rendered else None
+            yield NewNotification(
+                outbox_id, name, transition.key, transition.rule, transition.series_id, body
+            )

@@ -1,1 +1,0 @@
-"""The rules of alerting: values in, values out, the time is in them."""

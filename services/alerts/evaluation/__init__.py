@@ -1,0 +1,1 @@
+"""Evaluation: windows to transitions, within the transaction of the checkpoint."""

@@ -1,0 +1,1 @@
+"""The technologies around evaluation: the pump, rule files and Postgres."""

@@ -1,0 +1,88 @@
+"""An alert as it stands, and the evaluation that moves it.
+
+Times are milliseconds UTC of the log.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.alerts.evaluation.domain import template
+from services.alerts.evaluation.domain.rule import Rule
+from shared.model.alert import LIVE, RESOLVED
+from shared.model.window import BASE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRef:
+    """The series that an alert is about."""
+
+    series_id: int
+    tenant_id: int
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One judgement of a rule on one window of a series."""
+
+    rule: Rule
+    series: SeriesRef
+    outcome: str
+    """`breach`, `clear`, `no_data`, or `rule_removed` when nothing is judged any more."""
+    decided_on: str
+    """`live`, `closed`, `tick` or `rules`."""
+    window_start_ms: int
+    """For a tick the latest window that has ended by then."""
+    watermark_ms: int
+    value: float = float("nan")
+    """The aggregate; NaN when the window has none."""
+    count: float = 0.0
+    """Points of the window; 0 when there were none."""
+    revision: int = 0
+
+    @property
+    def window_end_ms(self) -> int:
+        """End of the window."""
+        return self.window_start_ms + BASE_MS
+
+    @property
+    def at_ms(self) -> int:
+        """When it was so: at the end of the window, and for one that is open, whose end is to come, at its start."""
+        return self.window_start_ms if self.decided_on == LIVE else self.window_end_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """The alert of a rule and a series as it stands."""
+
+    rule: Rule
+    series: SeriesRef
+    state: str
+    episode_ms: int
+    active_at_ms: int
+    last_closed_ms: int
+    """Start of the latest closed window that was judged."""
+    last_breach_ms: int
+    """Start of the latest window known to breach."""
+    value: float
+    fired_at_ms: int | None = None
+    resolved_at_ms: int | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether its episode lasts."""
+        return self.state != RESOLVED
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What names it to people: the labels of its series, then the rule's, then its name and tenant."""
+        tenant = str(self.series.tenant_id)
+        return {**self.series.labels, **self.rule.labels, "alertname": self.rule.alert, "tenant": tenant}
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """What is said of it."""
+        labels = self.labels
+        return {
+            name: template.filled(text, self.value, labels) for name, text in self.rule.annotations.items()
+        }

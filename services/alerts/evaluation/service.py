@@ -1,0 +1,217 @@
+"""One partition of windows, from a message to transitions: the order of the steps. Milliseconds UTC.
+
+A message names its series; each matching rule is evaluated on its rows, and each evaluation moves an alert. A tick
+evaluates the windows that had no points. Invariant: transitions follow from the messages in their order and the rules,
+and a message that comes twice changes nothing.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.alerts.evaluation.domain import evaluate, lifecycle
+from services.alerts.evaluation.domain.alert import Alert, Evaluation, SeriesRef
+from services.alerts.evaluation.domain.rule import Rule, RuleSet
+from shared.model.alert import BREACH, CLEAR, CLOSED, LIVE, NO_DATA, TICK, Transition
+from shared.model.rollup import Rollups
+from shared.model.window import BASE_MS
+
+MAX_KNOWN = 200_000
+"""Series remembered at once; beyond it the memory starts anew."""
+
+MAX_ALERTS = 100_000
+"""Alerts of a partition at once; beyond it no new one begins until others have ended."""
+
+_CHANGE_BYTES = 2_000
+
+Key = tuple[str, int]
+"""A rule's key and a series id: what an alert is the alert of."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesInfo:
+    """What a series is, as far as rules go."""
+
+    metric: str
+    """Every sign but letters, digits and `_` replaced by `_`."""
+    series: SeriesRef
+
+
+class KnownSeries(NamedTuple):
+    """A series that has been matched with the rules."""
+
+    series: SeriesRef
+    rules: tuple[int, ...]
+    """Positions of the rules that read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRows:
+    """One message."""
+
+    final: bool
+    """The windows have closed."""
+    watermark_ms: int
+    series: Sequence[bytes]
+    """Identities that the rows' slots mean."""
+    rows: Rollups
+
+
+@dataclass(slots=True, eq=False)
+class AlertWork:
+    """What is to be written."""
+
+    transitions: list[Transition]
+    """In the order of the log."""
+    alerts: list[Alert]
+    """Those that changed, as they stand."""
+
+
+@dataclass(slots=True, eq=False)
+class PartitionAlerts:
+    """The alerts of one partition."""
+
+    rule_set: RuleSet
+    describe: Callable[[bytes], SeriesInfo]
+    """What a series is; raises `Rejected` for one that is not sound."""
+    time_ms: int | None = None
+    """Watermark of the latest tick: all windows that end by then have been seen."""
+    alerts: dict[Key, Alert] = field(default_factory=dict)
+    max_alerts: int = MAX_ALERTS
+    max_known: int = MAX_KNOWN
+    evicted: int = 0
+    """Windows whose breach found no room for an alert."""
+    _version: int = -1
+    _rules: list[Rule] = field(default_factory=list)
+    _known: dict[bytes, KnownSeries] = field(default_factory=dict)
+    _transitions: list[Transition] = field(default_factory=list)
+    _changed: dict[Key, Alert] = field(default_factory=dict)
+
+    @property
+    def known(self) -> int:
+        """Series that are remembered."""
+        return len(self._known)
+
+    def restore(self, alerts: Iterable[Alert]) -> None:
+        """Go on from these."""
+        self.alerts = {(alert.rule.key, alert.series.series_id): alert for alert in alerts}
+
+    def fold(self, windows: WindowRows) -> None:
+        """Take in one message; raise `Rejected`, with nothing changed, when a series of it is not sound."""
+        self._adopt()
+        known = [self._known.get(packed) or self._learn(packed) for packed in windows.series]
+        if len(windows.rows):
+            self._evaluate(windows, known)
+        elif windows.final:
+            self._tick(windows.watermark_ms)
+
+    def _learn(self, packed: bytes) -> KnownSeries:
+        info = self.describe(packed)
+        matching = (n for n, rule in enumerate(self._rules) if rule.comparison.metric == info.metric)
+        if len(self._known) >= self.max_known:
+            self._known.clear()
+        self._known[packed] = known = KnownSeries(info.series, tuple(matching))
+        return known
+
+    def _evaluate(self, windows: WindowRows, known: Sequence[KnownSeries]) -> None:
+        matched = {number for series in known for number in series.rules}
+        for number in sorted(matched):
+            rule = self._rules[number]
+            if windows.final or rule.live:
+                slots = np.array([number in series.rules for series in known])
+                chosen = np.flatnonzero(slots[windows.rows.slot] & self._open(windows.rows))
+                for evaluation in self._evaluations(rule, windows, known, chosen):
+                    self._apply(evaluation)
+
+    def _open(self, rows: Rollups) -> NDArray[np.bool_]:
+        """Rows whose windows no tick has passed."""
+        return np.asarray(rows.start_ms + BASE_MS > (self.time_ms or 0))
+
+    def _evaluations(
+        self, rule: Rule, windows: WindowRows, known: Sequence[KnownSeries], chosen: NDArray[np.intp]
+    ) -> Iterator[Evaluation]:
+        rows = windows.rows
+        found = evaluate.values(rule.comparison, rows, chosen)
+        over = evaluate.breaches(rule.comparison, found)
+        if not windows.final:
+            # What was taken back, or may be as increments are, can undo a maximum or a count.
+            over &= ~rows.estimated[chosen]
+        decided_on = CLOSED if windows.final else LIVE
+        if not windows.final or not (self.alerts or over.any()):
+            # A window without a breach ends alerts when it has closed, and nothing else.
+            chosen, found, over = chosen[over], found[over], over[over]
+        for row, value, breach in zip(chosen.tolist(), found.tolist(), over.tolist(), strict=True):
+            series = known[rows.slot[row]].series
+            # Asked when the evaluation before it has been applied: one message may hold two windows of a series.
+            if (rule.key, series.series_id) in self.alerts or self._may_begin(breach=breach):
+                yield Evaluation(
+                    rule, series, BREACH if breach else CLEAR, decided_on,
+                    window_start_ms=int(rows.start_ms[row]),
+                    watermark_ms=windows.watermark_ms,
+                    value=value,
+                    count=float(rows.count[row]),
+                    revision=int(rows.revision[row]),
+                )  # fmt: skip
+
+    def _may_begin(self, *, breach: bool) -> bool:
+        room = len(self.alerts) < self.max_alerts
+        self.evicted += breach and not room
+        return breach and room
+
+    def _apply(self, evaluation: Evaluation) -> None:
+        key = evaluation.rule.key, evaluation.series.series_id
+        before = self.alerts.get(key)
+        after, transitions = lifecycle.step(before, evaluation)
+        if after is not None and after is not before:
+            self.alerts[key] = self._changed[key] = after
+        self._transitions += transitions
+
+    def _tick(self, watermark_ms: int) -> None:
+        """Time moves on: windows that ended by then without points of an alert's series were silent."""
+        self.time_ms = time_ms = max(self.time_ms or watermark_ms, watermark_ms)
+        latest_ms = time_ms - BASE_MS
+        # In the order of their keys, so that a replay comes to the same order of transitions.
+        for key in sorted(self.alerts):
+            alert = self.alerts[key]
+            if alert.active and alert.last_closed_ms + BASE_MS <= latest_ms:
+                self._apply(Evaluation(alert.rule, alert.series, NO_DATA, TICK, latest_ms, time_ms))
+                alert = self.alerts[key]
+            if not alert.active and alert.last_closed_ms <= latest_ms:
+                del self.alerts[key]
+
+    def _adopt(self) -> None:
+        """Evaluate the present rules from now on; an alert whose rule is gone or says something else ends."""
+        if self._version == self.rule_set.version:
+            return
+        self._version, self._rules = self.rule_set.version, list(self.rule_set.rules)
+        self._known.clear()
+        rules = {rule.key: rule for rule in self._rules}
+        for key, alert in sorted(self.alerts.items(), key=itemgetter(0)):
+            rule = rules.get(alert.rule.key)
+            if rule is not None and rule.comparison == alert.rule.comparison:
+                # Its labels name the alert to receivers, so they stay until the episode ends.
+                self.alerts[key] = adopted = replace(alert, rule=replace(rule, labels=alert.rule.labels))
+                if key in self._changed:
+                    self._changed[key] = adopted
+            else:
+                self._apply(lifecycle.removal(alert, self.time_ms))
+
+    @property
+    def urgent(self) -> bool:
+        """Whether transitions wait for a commit."""
+        return bool(self._transitions)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Roughly what the next checkpoint will free."""
+        return _CHANGE_BYTES * (len(self._transitions) + len(self._changed))
+
+    def checkpoint(self) -> AlertWork:
+        """Hand over what was gathered."""
+        work = AlertWork(self._transitions, list(self._changed.values()))
+        self._transitions, self._changed = [], {}
+        return work

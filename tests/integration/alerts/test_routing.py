@@ -1,0 +1,166 @@
+"""From transitions to what receivers hear: routed after the commit or within it, rendered at delivery or before."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+
+import orjson
+import pytest
+import pytest_asyncio
+
+from services.alerts.dispatch.adapters.handover import WithinTransaction
+from services.alerts.dispatch.adapters.notifications import MAINTENANCE, Notifications
+from services.alerts.dispatch.adapters.outbox import AlertOutbox
+from services.alerts.dispatch.adapters.receivers.webhook import Webhook as WebhookReceiver
+from services.alerts.dispatch.owner import ReceiverOwner
+from services.alerts.dispatch.router import Router, route
+from services.alerts.evaluation.adapters.postgres import AlertTables
+from shared.model.alert import FIRING, RESOLVED, Transition
+from shared.model.window import BASE_MS
+from shared.postgres import maintenance
+from shared.postgres.connections import Pool, connection
+from shared.stream.processor import Checkpoint, Cut, Key
+from tests.support.alerting import closed, describe_in, partition, rule, tick
+from tests.support.http.webhook import Webhook
+
+pytestmark = pytest.mark.servers
+
+EPISODE = (closed([(1, 100, 9.0)]), tick(101), closed([(1, 101, 1.0)]), tick(102))
+"""Series 1 breaches in window 100 and is calm in window 101."""
+
+
+@dataclass
+class System:
+    """The tables of one system, and one receiver."""
+
+    pool: Pool
+    topic: str
+    pager: WebhookReceiver
+    webhook: Webhook
+
+    @property
+    def outbox(self) -> AlertOutbox:
+        """Its transitions."""
+        return AlertOutbox(self.topic, partial(connection, self.pool))
+
+    async def commit(self, within: WithinTransaction | None = None) -> list[Transition]:
+        """Evaluate one episode and write it as the pump does."""
+        state = partition(rule(), rule("api:response_seconds:p95_10s > 3", 60, alert="Lasting"))
+        state.describe = describe_in(self.topic)
+        for message in EPISODE:
+            state.fold(message)
+        work = state.checkpoint()
+        cut = Cut(Key(self.topic, 3), 1, 0, 1, Checkpoint(work, 102 * BASE_MS, b"", None))
+        async with self.pool.acquire() as conn, conn.transaction():
+            await AlertTables().save(conn, [cut])
+            if within is not None:
+                await within.within(conn)
+        return [each for each in work.transitions if each.transition in {FIRING, RESOLVED}]
+
+    async def notifications(self) -> list[tuple[str, bytes | None]]:
+        """Keys and bodies in the order of delivery."""
+        query = "SELECT key, body FROM notification WHERE topic = $1 ORDER BY notification_id"
+        return [(row["key"], row["body"]) for row in await self.pool.fetch(query, self.topic)]
+
+    async def waiting(self) -> int:
+        """Transitions that nobody has routed."""
+        count = await self.pool.fetchval("SELECT count(*) FROM alert_outbox WHERE topic = $1", self.topic)
+        return int(count)
+
+    async def deliver(self) -> None:
+        """All that is due."""
+        owner = ReceiverOwner(Notifications(self.pool, self.topic), self.pager)
+        owner.stop()
+        await owner.run()
+
+
+@pytest_asyncio.fixture
+async def system(pool: Pool) -> AsyncIterator[System]:
+    """Tables that no other test sees, and a receiver that answers 200."""
+    topic = f"r{random.SystemRandom().randrange(1 << 40)}.windows"
+    with Webhook() as webhook:
+        pager = WebhookReceiver("pager", webhook.url)
+        yield System(pool, topic, pager, webhook)
+        await pager.close()
+
+
+async def test_a_transition_is_rendered_when_it_is_delivered(system: System) -> None:
+    """FIRING and RESOLVED in the order of the log, pending for nobody; nothing but the key is written before."""
+    transitions = await system.commit()
+    routed = await route(system.outbox, [system.pager])
+    rows = await system.notifications()
+    await system.deliver()
+
+    assert (4, [(each.key, None) for each in transitions]) == (routed, rows)
+    assert [(each.key, orjson.loads(system.pager.render(each))) for each in transitions] == [
+        (request.key, request.body) for request in system.webhook.received
+    ]
+
+
+async def test_the_build_before_can_deliver_what_is_routed_within_the_transaction(system: System) -> None:
+    """Nothing is left in the outbox that it does not know, and every row has its body."""
+    within = WithinTransaction(system.topic, [system.pager], lambda: None)
+    transitions = await system.commit(within)
+
+    assert [(each.key, system.pager.render(each)) for each in transitions] == await system.notifications()
+    assert 0 == await system.waiting()
+
+
+async def test_what_the_build_before_rendered_is_delivered_as_it_stands(system: System) -> None:
+    """Its bytes are those that its receivers were promised."""
+    await system.pool.execute(
+        "INSERT INTO notification (topic, receiver, key, rule, series_id, body) VALUES ($1, 'pager', $1, 'g/A', 1, $2)",
+        system.topic, b'{"rendered": "before"}',
+    )  # fmt: skip
+    await system.deliver()
+
+    assert [{"rendered": "before"}] == [request.body for request in system.webhook.received]
+
+
+async def test_many_routers_keep_the_order_and_route_once(system: System) -> None:
+    """Each process has a router; whatever they do at once, each transition has one row a receiver."""
+    transitions = await system.commit()
+    await asyncio.gather(*(route(system.outbox, [system.pager]) for _ in range(8)))
+
+    assert ([each.key for each in transitions], 0) == (
+        [key for key, _ in await system.notifications()], await system.waiting()
+    )  # fmt: skip
+
+
+async def test_a_router_that_stops_leaves_nothing(system: System) -> None:
+    """What is committed by then is routed, and owners are woken."""
+    woken: list[bool] = []
+    router = Router(system.outbox, [system.pager], lambda: woken.append(True))
+    transitions = await system.commit()
+    router.stop()
+    await router.run()
+
+    assert (len(transitions), [True]) == (len(await system.notifications()), woken)
+
+
+async def test_a_notification_without_its_transition_is_given_up(system: System) -> None:
+    """Somebody deleted the transition: the row says so, and those behind it go on."""
+    transitions = await system.commit()
+    await route(system.outbox, [system.pager])
+    await system.pool.execute("DELETE FROM alert_event WHERE key = $1", transitions[0].key)
+    await system.deliver()
+    problem = await system.pool.fetchval(
+        "SELECT problem FROM notification WHERE key = $1 AND given_up_at IS NOT NULL", transitions[0].key
+    )
+
+    assert "its transition is no longer in alert_event" == problem
+    assert [transitions[1].key] == system.webhook.keys
+
+
+async def test_notifications_are_kept_for_a_week(system: System) -> None:
+    """Older ones were given up long ago."""
+    await system.commit()
+    await route(system.outbox, [system.pager])
+    await system.pool.execute(
+        "UPDATE notification SET created_at = now() - interval '8 days' WHERE topic = $1", system.topic
+    )
+    await maintenance.keep(system.pool, MAINTENANCE)
+
+    assert [] == await system.notifications()
