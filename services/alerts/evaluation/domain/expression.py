@@ -1,11 +1,15 @@
-"""The expression of a rule: one comparison of a window's aggregate with a number, as Prometheus would write it.
+"""The expression of a rule: one comparison of a window's aggregate with a number, in PromQL.
 
-`level:metric:operation_window OP number`. Columns count from 0. The law: what is not exactly this is refused with the
-place of the first word that does not belong.
+`level:metric:operation_window OP number`. promql-parser reads it; since it gives no places, a table of the three words
+that an expression has says where a mistake stands. Columns count from 0. Invariant: what is not exactly this is refused
+at the first word that does not belong, and what is accepted means what PromQL says.
 """
 
 import re
 from dataclasses import dataclass
+
+from promql_parser import BinaryExpr, NumberLiteral, VectorSelector
+from promql_parser import parse as parse_promql
 
 OPERATIONS = ("max", "min", "sum", "count", "avg", "last")
 """Aggregates of a window beside quantiles, `p50` to `p99.9`."""
@@ -16,13 +20,19 @@ COMPARISONS = (">=", "<=", "==", "!=", ">", "<")
 WINDOW = "10s"
 """The only resolution."""
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_:.]*")
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_TOKEN = re.compile(
+    r"(?P<name>[A-Za-z_][A-Za-z0-9_:.]*)"
+    r"|(?P<number>[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+    r"|(?P<comparison>[<>]=?|[=!]=)"
+    r"|[^ \t\r\n]"
+)
 _PARTS = re.compile(
     r"(?P<level>[A-Za-z][A-Za-z0-9]*):(?P<metric>[A-Za-z_][A-Za-z0-9_]*):(?P<operation>[A-Za-z0-9.]+)_(?P<window>[A-Za-z0-9]+)"
 )
+_WORDS = 3
+"""Name, comparison and number."""
+
 _QUANTILE = re.compile(r"p(\d{1,2}(\.\d)?)", re.ASCII)
-_BLANK = re.compile(r"[ \t\r\n]*")
 
 
 class ExpressionError(Exception):
@@ -62,27 +72,42 @@ class Comparison:
 
 def parse(text: str) -> Comparison:
     """The comparison of a text; raise `ExpressionError` for anything else."""
-    at = _skip(text, 0)
-    name = _NAME.match(text, at)
-    if name is None:
-        raise ExpressionError(at, "expr must begin with level:metric:operation_window")
-    parts = _aggregate(name[0], at)
-    at = _skip(text, name.end())
-    operator = next((sign for sign in COMPARISONS if text.startswith(sign, at)), None)
-    if operator is None:
-        raise ExpressionError(at, _unexpected(text, at, f"one of {' '.join(COMPARISONS)}"))
-    at = _skip(text, at + len(operator))
-    number = _NUMBER.match(text, at)
-    if number is None:
-        raise ExpressionError(at, _unexpected(text, at, "a number"))
-    end = _skip(text, number.end())
-    if end < len(text):
-        raise ExpressionError(end, _unexpected(text, end, "the end: a rule is one comparison"))
-    threshold = float(number[0])
-    if abs(threshold) == float("inf"):
-        raise ExpressionError(at, "the number is too large")
+    tokens = list(_TOKEN.finditer(text))
+    name = _expected(text, tokens, 0, "name", "expr must begin with level:metric:operation_window")
+    parts = _aggregate(name[0], name.start())
+    operator = _expected(text, tokens, 1, "comparison", f"expected one of {' '.join(COMPARISONS)}")
+    number = _expected(text, tokens, 2, "number", "expected a number")
+    if len(tokens) > _WORDS:
+        end = tokens[_WORDS].start()
+        raise ExpressionError(end, _found(text, end, "expected the end: a rule is one comparison"))
+    if abs(float(number[0])) == float("inf"):
+        raise ExpressionError(number.start(), "the number is too large")
+    sign, threshold = _read(name[0], operator[0], float(number[0]))
     metric = f"{parts['level']}_{parts['metric']}"
-    return Comparison(f"{name[0]} {operator} {number[0]}", metric, parts["operation"], operator, threshold)
+    return Comparison(f"{name[0]} {sign} {number[0]}", metric, parts["operation"], sign, threshold)
+
+
+def _expected(text: str, tokens: list[re.Match[str]], place: int, kind: str, message: str) -> re.Match[str]:
+    """The token at a place, of a kind."""
+    if place >= len(tokens):
+        raise ExpressionError(len(text), message)
+    token = tokens[place]
+    if token.lastgroup != kind:
+        raise ExpressionError(token.start(), message if place == 0 else _found(text, token.start(), message))
+    return token
+
+
+def _read(name: str, operator: str, number: float) -> tuple[str, float]:
+    """The comparison and the threshold as PromQL has them.
+
+    The name is quoted, because a bare one has no dots (`p99.9`); the number is written without leading zeros, which
+    PromQL takes for octal.
+    """
+    match parse_promql(f'{{"{name}"}} {operator} {number!r}'):
+        case BinaryExpr(op=op, lhs=VectorSelector(), rhs=NumberLiteral(val=threshold), modifier=None):
+            return str(op), threshold
+        case other:
+            raise AssertionError(f"{name} {operator} {number!r} became {other!r}")
 
 
 def _aggregate(name: str, at: int) -> dict[str, str]:
@@ -100,11 +125,6 @@ def _aggregate(name: str, at: int) -> dict[str, str]:
     return found.groupdict()
 
 
-def _skip(text: str, at: int) -> int:
-    found = _BLANK.match(text, at)
-    return found.end() if found else at
-
-
-def _unexpected(text: str, at: int, wanted: str) -> str:
+def _found(text: str, at: int, message: str) -> str:
     found = re.match(r"\w+|.", text[at:])
-    return f"expected {wanted}, found {found[0]!r}" if found else f"expected {wanted}"
+    return f"{message}, found {found[0]!r}" if found else message
