@@ -104,7 +104,9 @@ async def test_the_build_before_can_deliver_what_is_routed_within_the_transactio
     within = WithinTransaction(system.topic, [system.pager], lambda: None)
     transitions = await system.commit(within)
 
-    assert [(each.key, system.pager.render(each)) for each in transitions] == await system.notifications()
+    assert [(each.key, orjson.loads(system.pager.render(each))) for each in transitions] == [
+        (key, orjson.loads(body or b"null")) for key, body in await system.notifications()
+    ]
     assert 0 == await system.waiting()
 
 
