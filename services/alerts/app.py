@@ -32,7 +32,7 @@ GROUP = "tidegauge-alerts"
 """Consumer group; its offsets are a mirror for lag tools."""
 
 LAST_S = 2.0
-"""How long a process that is told to stop goes on delivering; the rest waits in the tables."""
+"""How long a process that was asked to stop goes on delivering; the rest waits in the tables."""
 
 
 async def run(settings: Settings) -> None:

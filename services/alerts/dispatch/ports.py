@@ -1,7 +1,7 @@
 """What dispatch needs from outside: the outbox of transitions, the notifications, and receivers.
 
 Spans are seconds. A notification is delivered again under the same key until its outcome is noted, so a receiver may
-hear of a transition twice, but never of two transitions as one.
+get a transition twice, but never two transitions as one.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ class OutboxEntry(NamedTuple):
 
 
 class NewNotification(NamedTuple):
-    """A transition that a receiver is to hear of."""
+    """A transition for one receiver."""
 
     outbox_id: int
     receiver: str
@@ -35,7 +35,7 @@ class Notification(NamedTuple):
 
     notification_id: int
     attempts: int
-    """Including this one; tells this claim from others."""
+    """Including this one; distinguishes this claim from others."""
     key: str
     """Idempotency key: the same in every attempt."""
     content: Transition | bytes | None
@@ -103,7 +103,7 @@ class NotificationQueue(Protocol):
 
 
 class Receiver(Protocol):
-    """Somebody who hears of alerts."""
+    """Who is notified of alerts."""
 
     name: str
     """Its name in the table of notifications."""

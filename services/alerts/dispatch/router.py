@@ -1,4 +1,4 @@
-"""Replaces each transition of the outbox by a notification for each receiver that is to hear of it.
+"""Replaces each transition of the outbox by a notification for each of its receivers.
 
 Invariant: an alert's notifications are in the order of its transitions, however many processes route at once.
 """

@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from services.alerts.dispatch.adapters.receivers.webhook import judged
+from services.alerts.dispatch.adapters.receivers.webhook import result_of
 from services.alerts.dispatch.domain.pause import pause_s
 from services.alerts.dispatch.ports import DeliveryResult
 from services.alerts.settings import webhooks
@@ -37,19 +37,19 @@ from shared.runtime.clock import now_ms
 )
 def test_answer_of_a_webhook(status: int, retry_after: str, expected: DeliveryResult) -> None:
     """2xx is delivered; refusals for ever are given up; everything else is tried again, not before it is asked for."""
-    assert expected == judged(status, retry_after, "said")
+    assert expected == result_of(status, retry_after, "said")
 
 
 def test_a_date_is_waited_for() -> None:
     """Retry-After may be a date."""
     date = format_datetime(datetime.fromtimestamp(now_ms() // 1000 + 100, UTC), usegmt=True)
 
-    assert 90 < judged(503, date, "").least_s <= 100
+    assert 90 < result_of(503, date, "").least_s <= 100
 
 
 def test_a_problem_is_short_and_printable() -> None:
     """What stands in the table is text that Postgres takes, whatever was answered."""
-    assert DeliveryResult("again", "500: a " + "b" * 197) == judged(500, "", "\x00a\n" + "b" * 4000)
+    assert DeliveryResult("again", "500: a " + "b" * 197) == result_of(500, "", "\x00a\n" + "b" * 4000)
 
 
 def test_pauses_double() -> None:

@@ -1,4 +1,4 @@
-"""Which receivers hear of which transition.
+"""Which receivers are notified of which transition.
 
 A rule of its own, so that evaluation need not know that there are receivers.
 """
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from shared.model.alert import FIRING, RESOLVED
 
 NOTIFIED = frozenset({FIRING, RESOLVED})
-"""Transitions that receivers hear of; the others are history."""
+"""Transitions that receivers are notified of; the others are history."""
 
 
 def receivers_of(transition: str, receivers: Sequence[str]) -> Sequence[str]:
-    """The receivers, of all those there are, that hear of a transition of this kind."""
+    """The receivers, of all those there are, that are notified of a transition of this kind."""
     return receivers if transition in NOTIFIED else ()

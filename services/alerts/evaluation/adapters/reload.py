@@ -1,6 +1,6 @@
 """Keeps the rule set as the rule file says, without a restart.
 
-Spans are seconds. The law: the file counts whole or not at all; while it is wrong, the rules before it go on.
+Spans are seconds. Invariant: the file counts whole or not at all; while it is wrong, the rules before it go on.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Rule files: YAML in the shape of Prometheus, read with the place of every word.
 
-Lines and columns count from 1. The law: a file is taken whole or not at all, and all that is wrong with it is said at
+Lines and columns count from 1. Invariant: a file is taken whole or not at all, and all that is wrong with it is said at
 once.
 """
 

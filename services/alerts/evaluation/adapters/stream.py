@@ -1,6 +1,6 @@
 """Drives the fold from the pump: decodes windows, hands what came of them to Postgres, wakes dispatch.
 
-Times are milliseconds UTC. The law: a record that is not sound leaves the fold untouched, and the rows of its alerts
+Times are milliseconds UTC. Invariant: a record that is not sound leaves the fold untouched, and the rows of its alerts
 hold all that is needed to go on from its offset.
 """
 
@@ -65,10 +65,10 @@ class AlertFold:
         return self.state.waiting_bytes
 
     def fold(self, record: Record) -> None:
-        """Decode and judge one record."""
+        """Decode and evaluate one record."""
         found = rollups.decode(record.value)
         check(found, self.key.partition, record.appended_at_ms)
-        rows = judged(found)
+        rows = evaluated_rows(found)
         if len(rows) == 0 < len(found.rollups):
             return
         self.state.fold(WindowRows(found.final, found.watermark_ms, found.series, rows))
@@ -78,7 +78,7 @@ class AlertFold:
         return Checkpoint(self.state.checkpoint(), self.state.time_ms, b"", None)
 
 
-def judged(windows: rollups.WindowBatch) -> Rollups:
+def evaluated_rows(windows: rollups.WindowBatch) -> Rollups:
     """The rows that may page: windows of the finest tier as they stood when they closed, or still open."""
     paging = windows.rollups.revision == 0
     if windows.resolution_ms != BASE_MS:

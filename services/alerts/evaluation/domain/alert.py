@@ -28,7 +28,7 @@ class Evaluation:
     rule: Rule
     series: SeriesRef
     outcome: str
-    """`breach`, `clear`, `no_data`, or `rule_removed` when nothing is judged any more."""
+    """`breach`, `clear`, `no_data`, or `rule_removed` when the rule is evaluated no more."""
     decided_on: str
     """`live`, `closed`, `tick` or `rules`."""
     window_start_ms: int
@@ -61,7 +61,7 @@ class Alert:
     episode_ms: int
     active_at_ms: int
     last_closed_ms: int
-    """Start of the latest closed window that was judged."""
+    """Start of the latest closed window that was evaluated."""
     last_breach_ms: int
     """Start of the latest window known to breach."""
     value: float

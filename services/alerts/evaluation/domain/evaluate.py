@@ -1,6 +1,6 @@
 """Values of windows and their comparison with a threshold, a rule at a time over all rows.
 
-Shapes are (n,) for n rows. The law: a NaN never breaches, and a comparison is strict exactly when it is written so.
+Shapes are (n,) for n rows. Invariant: a NaN never breaches, and a comparison is strict exactly when it is written so.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,6 +1,6 @@
 """Names of alerts and of their transitions.
 
-Source of the fingerprint: Alertmanager, FNV-1a of 64 bits over the sorted labels. The law: equal labels have equal
+Source of the fingerprint: Alertmanager, FNV-1a of 64 bits over the sorted labels. Invariant: equal labels have equal
 fingerprints here and there, and a transition has one key for ever.
 """
 

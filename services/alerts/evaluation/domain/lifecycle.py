@@ -59,7 +59,7 @@ def _live(alert: Alert, evaluation: Evaluation) -> Step:
 
 
 def _closed(alert: Alert, evaluation: Evaluation) -> Step:
-    """A closed window is judged once, after the windows before it that had no points."""
+    """A closed window is evaluated once, after the windows before it that had no points."""
     if evaluation.window_start_ms <= alert.last_closed_ms:
         return alert, ()
     alert, silent = _silent(alert, evaluation, evaluation.window_start_ms)
@@ -75,7 +75,7 @@ def _closed(alert: Alert, evaluation: Evaluation) -> Step:
 
 
 def _silent(alert: Alert, evaluation: Evaluation, end_ms: int) -> Step:
-    """Judge the windows between the latest that was judged and `end_ms`: they had no points."""
+    """Evaluate the windows between the latest that was evaluated and `end_ms`: they had no points."""
     moved: tuple[Transition, ...] = ()
     while alert.active and alert.last_closed_ms + BASE_MS < end_ms:
         silent = Evaluation(
@@ -128,7 +128,7 @@ def _removed(alert: Alert, evaluation: Evaluation) -> Step:
     """The rule is gone or says something else, which ends an episode.
 
     The windows up to its last breach are its own: a new episode of the same name would have the keys of this one, and
-    no receiver would hear of it.
+    no receiver would be notified.
     """
     if not alert.active:
         return alert, ()

@@ -44,14 +44,14 @@ class Rule:
 
 @dataclass(slots=True)
 class RuleSet:
-    """The present rules; shared by all that judge."""
+    """The present rules; shared by all partitions."""
 
     rules: Sequence[Rule] = ()
     version: int = 0
     """Rises with each replacement."""
 
     def replace(self, rules: Sequence[Rule]) -> None:
-        """From now on judge by these."""
+        """Evaluate these from now on."""
         self.rules = list(rules)
         self.version += 1
 

@@ -1,6 +1,6 @@
 """Annotations: text with `{{ $value }}` and `{{ $labels.name }}`.
 
-Columns count from 0. The law: what is accepted can be filled in for every alert; a label that is not there is empty.
+Columns count from 0. Invariant: what is accepted can be filled in for every alert; a label that is not there is empty.
 """
 
 import re

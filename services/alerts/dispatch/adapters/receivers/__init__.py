@@ -1,1 +1,1 @@
-"""Who hears of alerts: webhooks and the topic, each in a module of its own, all behind one port."""
+"""The receivers: webhooks and the topic, each in a module of its own, all behind one port."""

@@ -1,6 +1,6 @@
 """The format of Alertmanager's webhooks, version 4: what most that take alerts can read.
 
-Source: Alertmanager, "Configuration", `webhook_config`. The law: one alert a message, so the group is the alert, its
+Source: Alertmanager, "Configuration", `webhook_config`. Invariant: one alert a message, so the group is the alert, its
 status is that of the message, and equal transitions have equal bytes.
 """
 

@@ -55,7 +55,7 @@ class Webhook:
         return alertmanager.render(transition, self.name, self._external_url)
 
     async def deliver(self, payloads: Sequence[Payload]) -> DeliveryResult:
-        """Post it and judge the answer."""
+        """Post it and classify the response."""
         (payload,) = payloads
         status, retry_after = 0, ""
         try:
@@ -71,7 +71,7 @@ class Webhook:
             text = str(problem) or f"no whole answer within {self._limit_s:g} s"
         except (httpx2.HTTPError, OSError) as problem:
             text = repr(problem)
-        return judged(status, retry_after, text)
+        return result_of(status, retry_after, text)
 
     async def close(self) -> None:
         """Let the connections go."""
@@ -104,7 +104,7 @@ async def _beginning(response: httpx2.Response) -> str:
     return read[:MAX_ANSWER_BYTES].decode(errors="replace")
 
 
-def judged(status: int, retry_after: str, text: str) -> DeliveryResult:
+def result_of(status: int, retry_after: str, text: str) -> DeliveryResult:
     """What an answer means; status 0 is none at all."""
     if 200 <= status < 300:
         return DELIVERED
