@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-from shared.model.alert import Transition
+from services.alerts.domain.transition import Transition
 
 
 class OutboxEntry(NamedTuple):

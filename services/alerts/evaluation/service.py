@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from services.alerts.domain.transition import BREACH, CLEAR, CLOSED, LIVE, NO_DATA, TICK, Transition
 from services.alerts.evaluation.domain import evaluate, lifecycle
 from services.alerts.evaluation.domain.alert import Alert, Evaluation, SeriesRef
 from services.alerts.evaluation.domain.rule import Rule, RuleSet
-from shared.model.alert import BREACH, CLEAR, CLOSED, LIVE, NO_DATA, TICK, Transition
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from deploy.local.folder import ROOT
+from services.alerts.domain.transition import FIRING
 from services.alerts.evaluation.domain.expression import COMPARISONS
-from shared.model.alert import FIRING
 from shared.model.window import BASE_MS
 from tests.support import promtool
 from tests.support.alerting import Row, closed, partition, rule, tick

@@ -16,8 +16,8 @@ from services.alerts.dispatch.adapters.outbox import AlertOutbox
 from services.alerts.dispatch.adapters.receivers.webhook import Webhook as WebhookReceiver
 from services.alerts.dispatch.owner import ReceiverOwner
 from services.alerts.dispatch.router import Router, route
+from services.alerts.domain.transition import FIRING, RESOLVED, Transition
 from services.alerts.evaluation.adapters.postgres import AlertTables
-from shared.model.alert import FIRING, RESOLVED, Transition
 from shared.model.window import BASE_MS
 from shared.postgres import maintenance
 from shared.postgres.connections import Pool, connection

@@ -14,7 +14,7 @@ from deploy.local.folder import StateFolder
 from deploy.local.ports import Ports
 from services.alerts.dispatch.adapters.receivers.webhook import Webhook
 from services.alerts.dispatch.ports import DELIVERED, Payload
-from shared.model.alert import Transition
+from services.alerts.domain.transition import Transition
 from shared.runtime.clock import monotonic_s
 from tests.support.alerting import closed, partition, rule, tick
 

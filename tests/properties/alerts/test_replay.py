@@ -6,9 +6,9 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.alerts.domain.transition import Transition
 from services.alerts.evaluation.domain.alert import Alert
 from services.alerts.evaluation.service import PartitionAlerts, WindowRows
-from shared.model.alert import Transition
 from shared.model.window import BASE_MS
 from tests.support.alerting import Row, closed, live, partition, rule, tick
 

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.alerts.domain.transition import BREACH, CLEAR, CLOSED, LIVE, NO_DATA, TICK, Transition
 from services.alerts.evaluation.domain.alert import Alert, Evaluation, SeriesRef
 from services.alerts.evaluation.domain.lifecycle import step
-from shared.model.alert import BREACH, CLEAR, CLOSED, LIVE, NO_DATA, TICK, Transition
 from shared.model.window import BASE_MS
 from tests.support.alerting import rule
 

@@ -5,8 +5,8 @@ import pytest
 
 from services.alerts.dispatch.adapters.receivers import alertmanager
 from services.alerts.dispatch.adapters.receivers.topic import AlertTopic
+from services.alerts.domain.transition import Transition
 from shared.errors import Rejected
-from shared.model.alert import Transition
 from shared.runtime.kafka import Sender
 from shared.wire import alerts
 from tests.support.alerting import closed, partition, rule, tick

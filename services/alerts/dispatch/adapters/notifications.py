@@ -10,7 +10,7 @@ from typing import Any
 from services.alerts.dispatch.adapters.rows import COLUMNS, transition_of
 from services.alerts.dispatch.domain.pause import GIVE_UP_S, pause_s
 from services.alerts.dispatch.ports import DeliveryResult, Notification, RecordedResult
-from shared.model.alert import Transition
+from services.alerts.domain.transition import Transition
 from shared.postgres.connections import Pool, connection
 from shared.runtime.clock import monotonic_s
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from shared.model.alert import Transition
+from services.alerts.domain.transition import Transition
 
 FIELDS = (
     "rule", "series_id", "tenant_id", "episode_ms", "transition", "reason", "at_ms", "decided_on", "window_start_ms",

@@ -5,7 +5,7 @@ A rule of its own, so that evaluation need not know that there are receivers.
 
 from collections.abc import Sequence
 
-from shared.model.alert import FIRING, RESOLVED
+from services.alerts.domain.transition import FIRING, RESOLVED
 
 NOTIFIED = frozenset({FIRING, RESOLVED})
 """Transitions that receivers are notified of; the others are history."""

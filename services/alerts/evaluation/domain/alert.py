@@ -6,9 +6,9 @@ Times are milliseconds UTC of the log.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from services.alerts.domain.transition import LIVE, RESOLVED
 from services.alerts.evaluation.domain import template
 from services.alerts.evaluation.domain.rule import Rule
-from shared.model.alert import LIVE, RESOLVED
 from shared.model.window import BASE_MS
 
 

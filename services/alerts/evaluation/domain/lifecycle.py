@@ -7,9 +7,7 @@ once and ends once; its name is the start of the window of its first breach.
 import math
 from dataclasses import replace
 
-from services.alerts.evaluation.domain import fingerprint
-from services.alerts.evaluation.domain.alert import Alert, Evaluation
-from shared.model.alert import (
+from services.alerts.domain.transition import (
     BREACH,
     CANCELLED,
     CLOSED,
@@ -23,6 +21,8 @@ from shared.model.alert import (
     TICK,
     Transition,
 )
+from services.alerts.evaluation.domain import fingerprint
+from services.alerts.evaluation.domain.alert import Alert, Evaluation
 from shared.model.window import BASE_MS
 
 Step = tuple[Alert, tuple[Transition, ...]]

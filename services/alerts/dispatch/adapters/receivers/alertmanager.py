@@ -6,7 +6,7 @@ status is that of the message, and equal transitions have equal bytes.
 
 import orjson
 
-from shared.model.alert import FIRING, Transition
+from services.alerts.domain.transition import FIRING, Transition
 from shared.model.instants import text_of
 
 NEVER = "0001-01-01T00:00:00Z"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from services.alerts.dispatch.ports import DELIVERED, DeliveryResult, Payload
+from services.alerts.domain.transition import Transition
 from shared.errors import Unavailable
-from shared.model.alert import Transition
 from shared.runtime.kafka import Message, Sender
 from shared.wire import alerts
 from shared.wire.topics import ALERTS

@@ -12,7 +12,7 @@ import httpx2
 
 from services.alerts.dispatch.adapters.receivers import alertmanager
 from services.alerts.dispatch.ports import DELIVERED, DeliveryResult, Payload
-from shared.model.alert import Transition
+from services.alerts.domain.transition import Transition
 from shared.runtime.clock import monotonic_s, now_ms
 
 LIMIT_S = 10.0

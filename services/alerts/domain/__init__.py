@@ -1,0 +1,1 @@
+"""What the two halves of alerts share: states and transitions."""
