@@ -60,8 +60,11 @@ INSERT INTO alert_instance SELECT 'rule ' || n % 10, n, 'topic ' || n % 200, n %
     AS n;
 
 INSERT INTO alert_event SELECT rule, series_id, 0, transition, tenant_id, 'closed', 'window', 0, 0, 1, 1, 'x > 1',
-    1, 0, 0, '{}', 'key', updated_at FROM alert_instance, unnest(ARRAY['pending', 'firing', 'resolved']) AS
+    1, 0, 0, '{}', 'key', updated_at, '{}', fingerprint, 0, 0, 0 FROM alert_instance, unnest(ARRAY['pending', 'firing', 'resolved']) AS
     transition;
+
+INSERT INTO alert_outbox (topic, rule, series_id, episode_ms, transition) SELECT topic, rule, series_id, 0, 'firing'
+    FROM alert_instance;
 
 INSERT INTO notification (topic, receiver, key, rule, series_id, body, delivered_at, created_at) SELECT topic,
     'pager', rule || series_id, rule, series_id, '', CASE WHEN state = 'resolved' THEN now() END, now() - series_id

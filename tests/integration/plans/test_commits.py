@@ -1,5 +1,7 @@
 """What a commit asks of Postgres touches the rows that it writes, and none that others have stored."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from msgspec import Raw
@@ -10,11 +12,12 @@ from services.aggregator.adapters.repeats import MAINTENANCE as BATCH_MAINTENANC
 from services.aggregator.adapters.repeats import BatchIds
 from services.aggregator.domain.repeats import Fresh
 from services.aggregator.service import Arrival, PartitionFold
-from services.alerts.adapters.outbox import Outbox
-from services.alerts.adapters.postgres import MAINTENANCE as ALERT_MAINTENANCE
-from services.alerts.adapters.postgres import AlertTables
-from services.alerts.adapters.receivers.topic import AlertTopic
-from services.alerts.ports import DELIVERED
+from services.alerts.dispatch.adapters.notifications import MAINTENANCE as NOTIFICATION_MAINTENANCE
+from services.alerts.dispatch.adapters.notifications import Notifications
+from services.alerts.dispatch.adapters.outbox import AlertOutbox
+from services.alerts.dispatch.ports import DELIVERED
+from services.alerts.evaluation.adapters.postgres import MAINTENANCE as ALERT_MAINTENANCE
+from services.alerts.evaluation.adapters.postgres import AlertTables
 from services.ingest.adapters.postgres import EventIds, EventTables
 from services.ingest.adapters.stream import EventFold
 from services.ingest.projections.registry import PROJECTIONS
@@ -123,7 +126,7 @@ async def test_batch_ids_are_remembered_by_partition(pool: Pool, plans: Plans) -
     now_s = now_ms() // 1000
     async with connection(pool) as conn:
         await BatchIds().save(conn, {KEYS[0]: (2000, Fresh([bytes(16)], [1], [1], [now_s]))})
-        await BatchIds().restore(conn, KEYS[:1])
+        await BatchIds().kept(conn, KEYS[:1])
 
     assert ({"batch_id_pkey"}, set()) == (plans.indexes, plans.read_whole)
     assert plans.rows_of("batch_id") <= 3
@@ -145,7 +148,7 @@ async def test_events_are_known_by_their_ids(filled: str) -> None:
         for n in range(100)
     ]
     stream = EventFold()
-    stream.fold(Record(1, now_ms(), events.encode(events.EventBatch(1, now_ms(), batch))))
+    stream.fold(Record(1, now_ms(), events.encode(events.EventBatch(now_ms(), batch))))
     work = stream.checkpoint().work
     async with explaining(filled, **planning.BY_KEY) as (pool, plans), connection(pool) as conn:
         await judge([work], EventIds(conn))
@@ -161,22 +164,23 @@ async def test_alerts_are_restored_and_written_by_partition(pool: Pool, plans: P
     state.fold(closed([(1, 1, 9.0)]))
     cut = Cut(KEYS[0], 1, 0, 1, Checkpoint(state.checkpoint(), 0, b"", None))
     async with connection(pool) as conn:
-        await AlertTables([]).restore(conn, {key: Stored(2, 1, 0, b"", None) for key in KEYS})
+        await AlertTables().restore(conn, {key: Stored(2, 1, 0, b"", None) for key in KEYS})
     restored = plans.indexes
     async with connection(pool) as conn:
-        await AlertTables([AlertTopic(Sender("127.0.0.1:9", "test"))]).save(conn, [cut])
+        await AlertTables().save(conn, [cut])
 
     assert {"alert_instance_by_partition", "alert_instance_ended"} <= restored
     assert set() == plans.read_whole
 
 
-async def test_the_outbox_claims_what_is_due(pool: Pool, plans: Plans) -> None:
-    """What was delivered, and what others are told, is not read."""
-    outbox = Outbox(pool, "topic 6")
-    (claimed, *_) = await outbox.claim("pager", 10)
-    await outbox.settle([(claimed, DELIVERED)])
+async def test_dispatch_routes_and_claims_what_is_due(pool: Pool, plans: Plans) -> None:
+    """What was delivered, and what belongs to others, is not read."""
+    outbox, notifications = AlertOutbox("topic 6", partial(connection, pool)), Notifications(pool, "topic 6")
+    await outbox.replace(await outbox.pending(10), [])
+    (claimed, *_) = await notifications.claim("pager", 10)
+    await notifications.record([(claimed, DELIVERED)])
 
-    assert {"notification_due", "notification_pkey"} <= plans.indexes
+    assert {"alert_outbox_by_topic", "notification_due", "notification_pkey"} <= plans.indexes
     assert set() == plans.read_whole
 
 
@@ -186,7 +190,7 @@ async def test_the_outbox_claims_what_is_due(pool: Pool, plans: Plans) -> None:
         pytest.param(EventTables(PROJECTIONS).maintenance, {"funnel_entry_by_age"}, id="ingest"),
         pytest.param(BATCH_MAINTENANCE, {"batch_id_pkey"}, id="aggregator"),
         pytest.param(
-            ALERT_MAINTENANCE,
+            (*NOTIFICATION_MAINTENANCE, *ALERT_MAINTENANCE),
             {"alert_event_by_age", "alert_instance_by_age", "notification_by_age"},
             id="alerts",
         ),
