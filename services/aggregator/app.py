@@ -25,11 +25,11 @@ from shared.runtime import instruments, redis
 from shared.runtime.clock import monotonic_s, now_ms
 from shared.runtime.kafka import Sender
 from shared.runtime.lifecycle import background, stop_event
-from shared.stream import runtimes
 from shared.stream.group import Group
 from shared.stream.ownership import Ownership
 from shared.stream.processor import Key
 from shared.stream.pump import Pump
+from shared.stream.runtimes import choice
 from shared.wire.topics import METRICS
 
 GROUP = "tidegauge-aggregator"
@@ -69,7 +69,7 @@ async def run(settings: Settings) -> None:
         settings.kafka, settings.topic_prefix + GROUP, (settings.topic_prefix + METRICS.name,), owner
     )
     instruments.serve("aggregator", settings.metrics_host, settings.metrics_port, _bounds(pump))
-    await runtimes.run(settings.runtime, pump, group, stopping)
+    await choice.run(settings.runtime, pump, group, stopping)
     await asyncio.gather(sender.close(), live_sender.close(), ledger_sender.close(), client.aclose())
     pool.terminate()
 

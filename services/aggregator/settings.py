@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from shared.stream.runtimes import Runtime
+from shared.stream.runtimes.choice import Runtime
 from shared.wire.versions import OLD, WriteVersion
 
 

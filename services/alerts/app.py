@@ -22,10 +22,10 @@ from shared.postgres import connections, maintenance, schema
 from shared.runtime import instruments
 from shared.runtime.kafka import Sender
 from shared.runtime.lifecycle import background, stop_event
-from shared.stream import runtimes
 from shared.stream.group import Group
 from shared.stream.ownership import Ownership
 from shared.stream.pump import Pump
+from shared.stream.runtimes import choice
 from shared.wire.topics import WINDOWS
 
 GROUP = "tidegauge-alerts"
@@ -57,7 +57,7 @@ async def run(settings: Settings) -> None:
     instruments.serve(
         "alerts", settings.metrics_host, settings.metrics_port, (*pump.bounds(), *_bounds(pump))
     )
-    await runtimes.run(settings.runtime, pump, group, stopping)
+    await choice.run(settings.runtime, pump, group, stopping)
     following.cancel()
     await dispatch.finish(LAST_S)
     await sender.close()

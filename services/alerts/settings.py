@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from shared.errors import Misconfigured
-from shared.stream.runtimes import Runtime
+from shared.stream.runtimes.choice import Runtime
 from shared.wire.versions import OLD, WriteVersion
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")

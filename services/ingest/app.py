@@ -15,10 +15,10 @@ from shared.postgres import connections, maintenance, planning, schema
 from shared.runtime import instruments
 from shared.runtime.kafka import Sender
 from shared.runtime.lifecycle import stop_event
-from shared.stream import runtimes
 from shared.stream.group import Group
 from shared.stream.ownership import Ownership
 from shared.stream.pump import Pump
+from shared.stream.runtimes import choice
 from shared.wire.topics import EVENTS
 
 GROUP = "tidegauge-ingest"
@@ -39,6 +39,6 @@ async def run(settings: Settings) -> None:
     prefix = settings.topic_prefix
     group = Group(settings.kafka, prefix + GROUP, (prefix + EVENTS.name,), owner)
     instruments.serve("ingest", settings.metrics_host, settings.metrics_port, pump.bounds())
-    await runtimes.run(settings.runtime, pump, group, stopping)
+    await choice.run(settings.runtime, pump, group, stopping)
     await sender.close()
     pool.terminate()

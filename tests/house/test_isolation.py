@@ -26,7 +26,7 @@ import importlib, importlib.util, sys
 service, *foreign = sys.argv[1:]
 importlib.import_module(f"services.{service}.app")
 if service != "gateway":
-    importlib.import_module("shared.stream.faust_runtime")
+    importlib.import_module("shared.stream.runtimes.faust_runtime")
 print([name for name in foreign if importlib.util.find_spec(name)])
 """
 

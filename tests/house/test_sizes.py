@@ -18,7 +18,6 @@ EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "base"
 
 CROWDED = {
     "clients/python/tidegauge_client",
-    "shared/stream",
 }
 """Folders that hold more than `MAX_MODULES` until they are split: this set only shrinks."""
 

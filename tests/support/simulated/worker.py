@@ -16,9 +16,9 @@ from aiokafka.errors import KafkaError
 
 from shared.errors import Unavailable
 from shared.stream import group as timing
-from shared.stream.aiokafka_runtime import Runtime
 from shared.stream.pump import Pump
-from shared.stream.watchdog import CHECK_EVERY_S, Watchdog
+from shared.stream.runtimes.aiokafka_runtime import Runtime
+from shared.stream.runtimes.watchdog import CHECK_EVERY_S, Watchdog
 from tests.support.simulated.kafka import MemoryConsumer
 from tests.support.simulated.loop import Process, SimulatedLoop
 from tests.support.simulated.network import Network

@@ -4,8 +4,8 @@ import asyncio
 import random
 from typing import Any, cast
 
-from shared.stream.aiokafka_runtime import Runtime
 from shared.stream.pump import Pump
+from shared.stream.runtimes.aiokafka_runtime import Runtime
 from tests.support.simulated.kafka import MemoryConsumer, MemoryLog
 
 TURNS = 10

@@ -1,6 +1,6 @@
 """The watchdog: what it ends, and what it forgives."""
 
-from shared.stream.watchdog import STALL_S, Watchdog
+from shared.stream.runtimes.watchdog import STALL_S, Watchdog
 
 
 def watched(symptom: str | None, limit_s: float) -> tuple[Watchdog, list[str]]:

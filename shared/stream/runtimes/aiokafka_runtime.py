@@ -22,7 +22,7 @@ from shared.stream.group import Group
 from shared.stream.owned import check_bounds
 from shared.stream.processor import Key, Record
 from shared.stream.pump import Pump
-from shared.stream.watchdog import Watchdog
+from shared.stream.runtimes.watchdog import Watchdog
 
 POLL_MS = 200
 """Longest wait for records, and so for a stop."""

@@ -16,10 +16,10 @@ Runtime: TypeAlias = Literal["aiokafka", "faust"]
 async def run(runtime: Runtime, pump: Pump[Any], group: Group, stopping: asyncio.Event) -> None:
     """Consume until `stopping` is set; then commit, leave the group and return."""
     if runtime == "faust":
-        from shared.stream import faust_runtime  # noqa: PLC0415
+        from shared.stream.runtimes import faust_runtime  # noqa: PLC0415
 
         await faust_runtime.run(pump, group, stopping)
     else:
-        from shared.stream import aiokafka_runtime  # noqa: PLC0415
+        from shared.stream.runtimes import aiokafka_runtime  # noqa: PLC0415
 
         await aiokafka_runtime.run(pump, group, stopping)

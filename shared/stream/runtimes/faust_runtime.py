@@ -25,7 +25,7 @@ from shared.stream.group import Group
 from shared.stream.owned import OwnedPartition, check_bounds
 from shared.stream.processor import Key, Record
 from shared.stream.pump import Pump
-from shared.stream.watchdog import Watchdog
+from shared.stream.runtimes.watchdog import Watchdog
 
 BUFFERED = 64
 """Records between Faust's fetcher and the agent; each is at most 1 MiB."""
