@@ -4,7 +4,7 @@ Make one `Telemetry` for a process and call `point`, `event` and `funnel_step`: 
 never fail because of the network. The law: whatever is handed over is sent, rejected or dropped, and counted as such.
 """
 
-from tidegauge_client.answer import Rejection
+from tidegauge_client.delivery.answer import Rejection
 from tidegauge_client.stats import Stats
 from tidegauge_client.telemetry import Telemetry
 

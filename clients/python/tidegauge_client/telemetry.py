@@ -15,11 +15,11 @@ from uuid import uuid4
 
 from tidegauge_client import checks
 from tidegauge_client.clock import now_ms
+from tidegauge_client.delivery.signal_sender import OnRejected, SignalSender
+from tidegauge_client.delivery.transport import Address, Transport
 from tidegauge_client.settings import Settings
 from tidegauge_client.signal import EVENTS, POINTS, Histogram, Item, Point, Signal
-from tidegauge_client.signal_sender import OnRejected, SignalSender
 from tidegauge_client.stats import Stats, total
-from tidegauge_client.transport import Address, Transport
 
 GRACE_S = 0.2
 """What a thread is given to count what it drops, when the time to close is over."""

@@ -10,8 +10,8 @@ import pytest
 from tests.support.http.receiver import Receiver, Reply
 from tests.support.wait import until
 from tidegauge_client import Stats, Telemetry
-from tidegauge_client.answer import Again, Answer, Refused, Settled, TooLarge, Verdict, verdict
-from tidegauge_client.backoff import Backoff
+from tidegauge_client.delivery.answer import Again, Answer, Refused, Settled, TooLarge, Verdict, verdict
+from tidegauge_client.delivery.backoff import Backoff
 
 Make = Callable[..., Telemetry]
 TELEMETRY, EVENTS = "/v1/telemetry", "/v1/events"

@@ -11,7 +11,7 @@ from threading import TIMEOUT_MAX, Condition
 from typing import Generic
 
 from tidegauge_client import stats
-from tidegauge_client.batch import Batch
+from tidegauge_client.delivery.batch import Batch
 from tidegauge_client.settings import Settings
 from tidegauge_client.signal import Item, Signal
 from tidegauge_client.stats import RunningStats, Stats

@@ -12,8 +12,8 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from tidegauge_client import checks
-from tidegauge_client.answer import Answer
-from tidegauge_client.batch import Batch
+from tidegauge_client.delivery.answer import Answer
+from tidegauge_client.delivery.batch import Batch
 from tidegauge_client.signal import Item
 
 MAX_ANSWER_BYTES = 4 << 20

@@ -11,14 +11,14 @@ from threading import Thread, current_thread
 from typing import Generic
 
 from tidegauge_client import stats
-from tidegauge_client.answer import Again, Refused, Rejection, Settled, TooLarge, Verdict, verdict
-from tidegauge_client.backoff import Backoff
-from tidegauge_client.batch import Batch
-from tidegauge_client.reports import Reports, log
+from tidegauge_client.delivery.answer import Again, Refused, Rejection, Settled, TooLarge, Verdict, verdict
+from tidegauge_client.delivery.backoff import Backoff
+from tidegauge_client.delivery.batch import Batch
+from tidegauge_client.delivery.reports import Reports, log
+from tidegauge_client.delivery.transport import Transport, Unreachable
+from tidegauge_client.delivery.waiting import Waiting
 from tidegauge_client.settings import Settings
 from tidegauge_client.signal import Item, Signal
-from tidegauge_client.transport import Transport, Unreachable
-from tidegauge_client.waiting import Waiting
 
 OnRejected = Callable[[Rejection], object]
 """Called on the sender's thread for each rejected item."""

@@ -1,0 +1,1 @@
+"""The way of items to the gateway: queue, batch, connection, answer."""
