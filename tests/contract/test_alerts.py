@@ -10,25 +10,28 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 from threading import Event
 
-import aiokafka
 import pytest
 import pytest_asyncio
 
 from deploy.local.stack import Stack
-from shared.wire import alerts, rollups
+from shared.wire import rollups
 from shared.wire.topics import ALERTS, WINDOWS
 from tests.support.http.webhook import ReceivedRequest, Reply, Webhook
 from tests.support.load.timeline import RULES, Timeline
+from tests.support.processes.alert_topic import published, without_repeats
+from tests.support.processes.builds import THIS, Build, checked_out
 from tests.support.processes.harness import PARTITIONS, Harness, Worker
 from tests.support.wait import until
 
 pytestmark = pytest.mark.servers
 
 SEED = int(os.environ.get("TIDEGAUGE_SEED", "1"))
+
+BEFORE = "73920a5"
+"""The build that wrote version 4 alone."""
 
 SYSTEMS = 4
 MOMENTS = {"kill": 4, "kill telling": 3, "freeze": 3, "freeze telling": 2, "freeze for long": 1}
@@ -52,6 +55,14 @@ class Run:
     timeline: Timeline
     webhook: Webhook
     chance: random.Random = field(default_factory=lambda: random.Random(SEED))
+    fleet: tuple[tuple[Build, str], ...] = ((THIS, "4"), (THIS, "5"))
+    """The builds of its workers, and the version that each writes."""
+
+    async def worker(self) -> Worker:
+        """One more, drawn from the fleet."""
+        build, version = self.chance.choice(self.fleet)
+        self.harness.settings = {**self.harness.settings, "ALERTS_WRITE_VERSION": version}
+        return await self.harness.worker(build=build)
 
     async def windows(self, count: int) -> None:
         """So many windows."""
@@ -81,7 +92,10 @@ class Run:
         assert by_alert(spoken, alert_of) == without_repeats(by_alert(topic, alert_of))
 
     async def _all_delivered(self) -> bool:
-        query = "SELECT count(*) AS left FROM notification WHERE topic = $1 AND delivered_at IS NULL"
+        query = (
+            "SELECT (SELECT count(*) FROM alert_outbox WHERE topic = $1) + count(*) AS left "
+            "FROM notification WHERE topic = $1 AND delivered_at IS NULL"
+        )
         return bool((await self.harness.sql(query, self.harness.topic))[0]["left"] == 0)
 
     async def pause(self, longest_s: float) -> None:
@@ -95,28 +109,6 @@ def by_alert(keys: Iterable[str], alert_of: dict[str, tuple[str, int]]) -> dict[
     for key in keys:
         found[alert_of[key]].append(key)
     return found
-
-
-def without_repeats(delivered: dict[tuple[str, int], list[str]]) -> dict[tuple[str, int], list[str]]:
-    """A key that is told again before anything else is, counts once."""
-    return {alert: [key for key, _ in groupby(keys)] for alert, keys in delivered.items()}
-
-
-async def published(kafka: str, topic: str) -> list[alerts.AlertCloudEvent]:
-    """Every message of a topic, each partition in its order."""
-    consumer = aiokafka.AIOKafkaConsumer(bootstrap_servers=kafka)
-    await consumer.start()
-    try:
-        parts = [aiokafka.TopicPartition(topic, partition) for partition in range(PARTITIONS)]
-        consumer.assign(parts)
-        await consumer.seek_to_beginning(*parts)
-        ends, found = await consumer.end_offsets(parts), list[alerts.AlertCloudEvent]()
-        while any([await consumer.position(part) < ends[part] for part in parts]):
-            for records in (await consumer.getmany(timeout_ms=200)).values():
-                found += [alerts.decode(record.value) for record in records]
-        return found
-    finally:
-        await consumer.stop()
 
 
 def write(file: Path, text: str) -> None:
@@ -155,17 +147,24 @@ async def watch(stack: Stack, tmp_path: Path) -> AsyncIterator[Run]:
 
 @pytest.mark.timeout(400)
 async def test_every_transition_is_told_whatever_happens(stack: Stack, tmp_path: Path) -> None:
-    """Workers are killed and frozen at 52 moments around firing and resolving."""
-    async with asyncio.TaskGroup() as group:
-        for number in range(SYSTEMS):
-            group.create_task(_disturbed(stack, tmp_path / str(number), SEED * SYSTEMS + number))
+    """Workers are killed and frozen at 52 moments around firing and resolving, in fleets of two versions.
+
+    Half of the systems have workers of both versions of what is written, half have workers of the build before.
+    """
+    with checked_out(BEFORE) as before:
+        fleets = ((THIS, "4"), (THIS, "5")), ((THIS, "4"), (before, "4"))
+        async with asyncio.TaskGroup() as group:
+            for number in range(SYSTEMS):
+                seed, fleet = SEED * SYSTEMS + number, fleets[number % 2]
+                group.create_task(_disturbed(stack, tmp_path / str(number), seed, fleet))
 
 
-async def _disturbed(stack: Stack, folder: Path, seed: int) -> None:
+async def _disturbed(stack: Stack, folder: Path, seed: int, fleet: tuple[tuple[Build, str], ...]) -> None:
     async with watching(stack, folder, seed) as watch:
+        watch.fleet = fleet
         moments = [kind for kind, times in MOMENTS.items() for _ in range(times)]
         watch.chance.shuffle(moments)
-        worker = await watch.harness.worker()
+        worker = await watch.worker()
         await watch.harness.owned_by(worker)
         for moment in moments:
             worker = await HAPPENS[moment](watch, worker)
@@ -181,13 +180,13 @@ async def _killed(watch: Run, worker: Worker) -> Worker:
     await watch.pause(MOMENT_S)
     worker.signal(signal.SIGKILL)
     await closing
-    return await watch.harness.worker()
+    return await watch.worker()
 
 
 async def _killed_while_telling(watch: Run, worker: Worker) -> Worker:
     """It is killed while the webhook has its request and it has no answer."""
     await _strike(watch, lambda: worker.signal(signal.SIGKILL))
-    return await watch.harness.worker()
+    return await watch.worker()
 
 
 async def _frozen(watch: Run, worker: Worker) -> Worker:
@@ -212,7 +211,7 @@ async def _frozen_while_telling(watch: Run, worker: Worker) -> Worker:
 
 async def _frozen_for_long(watch: Run, worker: Worker) -> Worker:
     """It stands still until another one has taken over, and finds all partitions lost when it wakes."""
-    other = await watch.harness.worker()
+    other = await watch.worker()
     await watch.harness.owned_by(worker, other)
     await _strike(watch, lambda: worker.signal(signal.SIGSTOP))
     await watch.harness.owned_by(other)
@@ -256,13 +255,13 @@ async def test_a_story_is_told(stack: Stack, tmp_path: Path, runtime: str) -> No
     """On both runtimes; a worker that is told to stop leaves nothing undone that its successor does not do."""
     async with watching(stack, tmp_path, SEED, runtime) as watch:
         await watch.windows(5)
-        first = await watch.harness.worker()
+        first = await watch.worker()
         await watch.harness.caught_up()
         await watch.windows(5)
         first.signal(signal.SIGTERM)
         await watch.windows(5)
         code = await first.ended(TERMINATE_S)
-        await watch.harness.worker()
+        await watch.worker()
         await watch.told_all()
 
     assert code == 0
@@ -275,7 +274,7 @@ async def test_a_receiver_that_hangs_delays_neither_others_nor_a_stop(watch: Run
         stuck.otherwise = lambda _: Reply(release=never)
         named = f"stuck={stuck.url},{watch.harness.settings['ALERTS_WEBHOOKS']}"
         watch.harness.settings = {**watch.harness.settings, "ALERTS_WEBHOOKS": named}
-        worker = await watch.harness.worker()
+        worker = await watch.worker()
         await watch.windows(5)
         await watch.timeline.finish()
         delivered = {change for change in watch.timeline.expected() if change[-1] in {"firing", "resolved"}}
@@ -293,7 +292,7 @@ async def test_a_receiver_that_hangs_delays_neither_others_nor_a_stop(watch: Run
 
 async def test_postgres_is_killed_and_comes_back(watch: Run, stack: Stack) -> None:
     """Workers outlive it, and nothing that was or is to be told is lost."""
-    worker = await watch.harness.worker()
+    worker = await watch.worker()
     await watch.windows(5)
     await watch.harness.caught_up()
     stack.servers["postgres"].kill()
@@ -316,11 +315,11 @@ async def test_foreign_records_become_one_dead_letter_each(watch: Run) -> None:
     far = rollups.encode(rollups.tick(0, 0, 1 << 62))
     values = (b"\xc1", b"", b"{}", stranger, rollups.encode(malformed), far)
     placed = [await watch.timeline.send(0, value) for value in values]
-    worker = await watch.harness.worker()
+    worker = await watch.worker()
     await watch.harness.caught_up()
     worker.signal(signal.SIGKILL)
     await watch.timeline.close()
-    await watch.harness.worker()
+    await watch.worker()
     await watch.told_all()
     codes = await watch.harness.sql(
         'SELECT "offset", code FROM dead_letter WHERE topic = $1 ORDER BY 1', watch.harness.topic
@@ -334,7 +333,7 @@ async def test_foreign_records_become_one_dead_letter_each(watch: Run) -> None:
 async def test_rules_change_while_it_runs(watch: Run) -> None:
     """A sound file counts from now on; a wrong one is reported with its problems, and the old rules go on."""
     file = Path(watch.harness.settings["ALERTS_RULES"])
-    worker = await watch.harness.worker()
+    worker = await watch.worker()
     await watch.harness.owned_by(worker)
     write(file, RULES.replace("> 5", ">> 5").replace("for: 20s", "for: long"))
     await _logged(worker, "rules not taken over")
