@@ -30,6 +30,7 @@ __all__ = [
     "check_step",
     "decode",
     "encode",
+    "packed_properties",
     "partition_of",
     "properties_of",
 ]
@@ -107,6 +108,22 @@ def properties_of(raw: msgspec.Raw) -> dict[str, Any]:
     if b"\\u0000" in packed and b"\\u0000" in orjson.dumps(properties).replace(b"\\\\", b""):
         raise Rejected("invalid_properties", "properties: a text holds the character U+0000")
     return properties
+
+
+def packed_properties(properties: object) -> msgspec.Raw:
+    """The body of an event that was no text; raise `Rejected` with code `invalid_properties` if it cannot be stored."""
+    if not isinstance(properties, dict):
+        raise Rejected("invalid_properties", "properties: must be an object")
+    check_depth(properties)
+    try:
+        packed = orjson.dumps(properties)
+    except orjson.JSONEncodeError as error:
+        raise Rejected("invalid_properties", f"properties: {error}") from error
+    if len(packed) > MAX_PROPERTIES_BYTES:
+        raise Rejected("invalid_properties", f"properties: larger than {MAX_PROPERTIES_BYTES} bytes")
+    if b"\\u0000" in packed.replace(b"\\\\", b""):
+        raise Rejected("invalid_properties", "properties: a text holds the character U+0000")
+    return msgspec.Raw(packed)
 
 
 def partition_of(event: Event, partitions: int) -> int:

@@ -153,7 +153,7 @@ def _points(numbers: list[int], rows: list[int]) -> Points:
 
 def _number(interner: Interner, tenant_id: int, at: int) -> int:
     known = interner.spellings(tenant_id, NOW)
-    return interner.add(known, ("gauge", ""), f"m{at}", b"{}")  # type: ignore[arg-type]
+    return interner.add(known, ("gauge", ""), (f"m{at}", b"{}"), dict)
 
 
 @given(flushes, logs, st.integers(1, 5))

@@ -12,17 +12,14 @@ from opentelemetry.sdk.metrics import MeterProvider
 
 from services.gateway.auth.key_cache import KeyCache
 from services.gateway.http.body import Limits
-from services.gateway.intake.adapters import http as http_intake
 from services.gateway.intake.adapters import intake_batches, metrics
-from services.gateway.intake.adapters.http import ConcurrencyLimits, Decode, IntakeContext, IntakeRoute
-from services.gateway.intake.adapters.intake_batches import DecodeEvents
+from services.gateway.intake.adapters.http import ConcurrencyLimits, IntakeContext, IntakeRoute
 from services.gateway.intake.adapters.redis import RedisIdempotencyClaims
+from services.gateway.intake.columns.admit_points import PointAdmission
 from services.gateway.intake.domain.series_limit import SeriesLimiter
 from services.gateway.intake.domain.tenant_limits import TenantLimits
 from services.gateway.intake.ports import IdempotencyClaims, IntakeBatch
-from services.gateway.intake.protocols.analytics.decode import Analytics
-from services.gateway.intake.protocols.native import events as events_json
-from services.gateway.intake.protocols.native import points as native
+from services.gateway.intake.protocols.registry import protocol_routes
 from services.gateway.intake.publish.event_batches import EventBatches, EventIntakeBatch
 from services.gateway.intake.publish.point_batches import PointBatches, PointIntakeBatch
 from services.gateway.intake.publish.producer import Batches
@@ -128,9 +125,9 @@ def intake(
     )
     concurrency = ConcurrencyLimits(settings.max_requests, settings.inflight_bytes)
     context = IntakeContext(key_cache, _limits(settings), concurrency, InFlight())
-    decoder = native.Decoder(settings.max_points, settings.max_series, limits.series_limiter)
-    routes = _routes(context, decoder, events_json.Decoder(settings.max_events), points, events)
-    remembered = (key_cache.bound, *limits.bounds(), decoder.bound(), claims.bound())
+    admission = PointAdmission(settings.max_series, limits.series_limiter)
+    routes = _routes(settings, context, admission, points, events)
+    remembered = (key_cache.bound, *limits.bounds(), admission.bound(), claims.bound())
     provider = _instruments((points, events), context, limits.series_limiter, stopped, remembered)
     return IntakeHalf(points, events, routes, provider)
 
@@ -177,29 +174,19 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _routes(
+    settings: Settings,
     context: IntakeContext,
-    point_decoder: native.Decoder,
-    event_decoder: events_json.Decoder,
+    admission: PointAdmission,
     points: Pipeline[PointIntakeBatch],
     events: Pipeline[EventIntakeBatch],
 ) -> dict[str, IntakeRoute[Any]]:
     """The routes that take something in, by their paths."""
-    legacy = Analytics(point_decoder, event_decoder)
-
-    def of_points(decode: Decode[PointIntakeBatch], *, beacon: bool) -> IntakeRoute[PointIntakeBatch]:
-        return IntakeRoute(context, points.intake, decode, points.counters, beacon=beacon)
-
-    def of_events(decode: DecodeEvents, *, beacon: bool) -> IntakeRoute[EventIntakeBatch]:
-        return IntakeRoute(
-            context, events.intake, intake_batches.of_events(decode), events.counters, beacon=beacon
-        )
-
-    return {
-        http_intake.POINTS: of_points(
-            intake_batches.of_points(point_decoder.decode, named=True), beacon=False
-        ),
-        http_intake.EVENTS: of_events(event_decoder.decode, beacon=False),
-        http_intake.METRICS: of_points(intake_batches.of_points(legacy.metrics), beacon=True),
-        http_intake.USER_EVENTS: of_events(legacy.legacy_events, beacon=True),
-        http_intake.STEPS: of_events(legacy.steps, beacon=True),
-    }
+    routes: dict[str, IntakeRoute[Any]] = {}
+    for path, (signal, decoder, beacon) in protocol_routes(settings.max_points, settings.max_events).items():
+        if signal == "points":
+            decode = intake_batches.of_points(decoder, admission)
+            routes[path] = IntakeRoute(context, points.intake, decode, points.counters, beacon=beacon)
+        else:
+            decode_events = intake_batches.of_events(decoder)
+            routes[path] = IntakeRoute(context, events.intake, decode_events, events.counters, beacon=beacon)
+    return routes
