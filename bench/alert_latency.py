@@ -1,8 +1,7 @@
-"""latency_alert: how long after a POST of a breaching point a webhook is told, 100 tries spread over a minute.
+"""latency_alert: the time from a POST of a breaching point to the call of a webhook, 100 tries spread over a minute.
 
 Seconds. Each try posts one response of six seconds to an endpoint of its own, beside a light load, through a real
-gateway, aggregator and alert service with the rules shipped. The law: a try that is never told makes the figure
-invalid.
+gateway, aggregator and alert service with the rules shipped. One try without a webhook call makes the figure invalid.
 """
 
 import asyncio

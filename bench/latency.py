@@ -1,7 +1,7 @@
-"""latency_live and latency_closed: how long after a POST a point is seen, 100 tries spread over a minute.
+"""latency_live and latency_closed: the time from a POST until a reader sees the point, 100 tries spread over a minute.
 
-Seconds. Each try posts one point of a series of its own beside a light load, and watches the key in Redis and the row
-in Postgres. The law: a try that is never seen makes both figures invalid; a wait is measured to when a reader had it.
+Seconds. Each try posts one point of a series of its own beside a light load, and polls the key in Redis and the row in
+Postgres. One try whose point is never seen makes both figures invalid.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""two_workers, telemetry_cost: what a second worker brings, and what it costs to be looked at.
+"""two_workers, telemetry_cost: the gain of a second worker, and the cost of being scraped by Prometheus.
 
-Two workers: points per second of the clock, one worker and two in turn on a load of ten thousand series; beside it,
-how busy the machine was. Telemetry: points per CPU-second with the port for Prometheus, asked each five seconds, and
-without. The law: both sides of a pair end with the same rows.
+Two workers: points per second of the clock, one worker and two in turn on a load of ten thousand series, with the load
+of the machine beside it. Telemetry: points per CPU-second with the metrics port, scraped every five seconds, and
+without. Both sides of a pair must end with the same rows.
 """
 
 import asyncio
