@@ -1,4 +1,4 @@
-"""What the gateway accepts, its readers accept: the law between admission and the log."""
+"""What the gateway accepts, its readers accept: bodies of every kind, through the decoder of the aggregator."""
 
 import json
 from typing import Any
