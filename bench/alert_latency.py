@@ -23,7 +23,7 @@ from shared.runtime.clock import monotonic_s, now_ms
 TRIES = 100
 SPREAD_S = 60.0
 TOLD_S = 30.0
-"""A page that has not come by then is lost."""
+"""A page that has not come within this time is lost."""
 POINTS_PER_S = 2_000
 POINTS_A_REQUEST = 50
 GOAL_S = 1.5
@@ -37,7 +37,7 @@ Page = tuple[str, str]
 
 
 class Pages:
-    """What the webhook was told, and when."""
+    """The pages that the webhook received, and when."""
 
     def __init__(self) -> None:
         self._at_s: dict[Page, asyncio.Future[float]] = {}

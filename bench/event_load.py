@@ -31,7 +31,7 @@ _TYPES = ("page_view", "click", "effect_applied", "search", "share", "session_st
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much of what."""
+    """The size of a load."""
 
     events: int
     sessions: int

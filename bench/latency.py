@@ -30,7 +30,7 @@ TRIES = 100
 SPREAD_S = 60.0
 POLL_S = 0.01
 SEEN_S = 30.0
-"""A point that is not seen by then is lost."""
+"""A point that is not seen within this time is lost."""
 POINTS_PER_S = 2_000
 POINTS_A_REQUEST = 50
 GOAL_LIVE_S = 1.5
@@ -38,7 +38,7 @@ GOAL_LIVE_S = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """What one point took."""
+    """The times of one point."""
 
     acked_s: float
     live_s: float
@@ -51,7 +51,7 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Through what the tries look."""
+    """The connections through which the tries read."""
 
     room: stand.Room
     session: aiohttp.ClientSession

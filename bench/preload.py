@@ -43,7 +43,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much of what."""
+    """The size of a load."""
 
     series: int
     windows: int

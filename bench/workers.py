@@ -27,7 +27,7 @@ LONG = replace(PLANS["aggregator_10k"], windows=24)
 """Long enough that the rebalance for the second worker hardly counts."""
 
 ROUNDS = 6
-"""Pairs for telemetry, every other one the other way round: what is looked for is smaller than a machine's moods."""
+"""Pairs for telemetry, every other one in reverse order, because the cost is smaller than the noise of a machine."""
 
 ASK_EVERY_S = 5.0
 

@@ -80,7 +80,7 @@ def _check(event: Event, received_at_ms: int) -> None:
     properties = properties_of(event.properties)
     if event.type == FUNNEL_STEP:
         check_step(event, properties)
-    # Written anew, for what a database takes as a number is less than what JSON calls one.
+    # Encoded again, because Postgres accepts fewer numbers than JSON does.
     event.properties = msgspec.Raw(orjson.dumps(properties))
 
 
@@ -127,6 +127,6 @@ def packed_properties(properties: object) -> msgspec.Raw:
 
 
 def partition_of(event: Event, partitions: int) -> int:
-    """The partition that owns an event: that of its session, else its user, else its own."""
+    """The partition of an event: by its session, else by its user, else by its id."""
     owner = event.session_id or event.user_id or event.event_id
     return xxhash.xxh3_64_intdigest(f"{event.tenant_id}\0{owner}".encode()) % partitions
