@@ -100,7 +100,7 @@ def _storable(properties: Sequence[Any]) -> Sequence[msgspec.Raw] | None:
     if type(properties[0]) is not msgspec.Raw:
         return _packed(properties)
     joined = b",".join(properties)
-    if b"\\u0000" in joined or max(map(len, properties)) > MAX_PROPERTIES_BYTES:
+    if b"\\u0000" in joined or _any_is_large(joined, properties):
         return None
     try:
         read = orjson.loads(b"[%b]" % joined)
@@ -123,11 +123,16 @@ def _packed(properties: Sequence[object]) -> list[msgspec.Raw] | None:
     except orjson.JSONEncodeError:
         return None
     joined = b",".join(texts)
-    if b"\\u0000" in joined or max(map(len, texts)) > MAX_PROPERTIES_BYTES:
+    if b"\\u0000" in joined or _any_is_large(joined, texts):
         return None
     if joined.count(b"{") + joined.count(b"[") > len(texts):
         return None
     return list(map(msgspec.Raw, texts))
+
+
+def _any_is_large(joined: bytes, texts: Sequence[bytes]) -> bool:
+    """Whether one of these texts is; most requests are smaller than the properties of one event may be."""
+    return len(joined) > MAX_PROPERTIES_BYTES and max(map(len, texts)) > MAX_PROPERTIES_BYTES
 
 
 def _refusal(index: int, event: Event, received_at_ms: int) -> Rejection | None:

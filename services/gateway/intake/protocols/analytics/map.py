@@ -105,7 +105,11 @@ def step_of(item: Item, raw: bytes, tenant_id: int) -> MappedEvent:
 
 def first_of(item: Item, names: Sequence[str]) -> Any:
     """The first of these fields that is there."""
-    return next((item[name] for name in names if item.get(name) is not None), None)
+    for name in names:
+        value = item.get(name)
+        if value is not None:
+            return value
+    return None
 
 
 def _fields(item: Item, raw: bytes, tenant_id: int) -> dict[str, Any]:
