@@ -1,7 +1,7 @@
-"""The bodies as OpenAPI shows them; the only module that knows pydantic.
+"""The bodies as OpenAPI shows them.
 
-Times are milliseconds UTC or, where marked, RFC 3339. The law: these describe, they do not check: the hot route
-decodes with msgspec.
+Times are milliseconds UTC or, where marked, RFC 3339. The models describe bodies; requests are decoded with msgspec,
+not validated with them.
 """
 
 from typing import Literal
