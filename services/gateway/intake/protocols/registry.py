@@ -29,6 +29,9 @@ USER_EVENTS = "/api/analytics/events"
 STEPS = "/api/analytics/funnel"
 """Where they post steps of a funnel."""
 
+PATHS = (POINTS, EVENTS, METRICS, USER_EVENTS, STEPS)
+"""All of them, each with POST."""
+
 
 class ProtocolRoute(NamedTuple):
     """What answers a path."""

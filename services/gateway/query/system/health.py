@@ -68,7 +68,7 @@ class HealthReport:
     dependencies: Mapping[str, str]
     """`up` or `down` by name."""
     gateway: str
-    """How the gateway itself is."""
+    """How those are that take points and events in."""
     services: Mapping[str, ServiceHealth]
     """How those are that it knows by their partitions."""
 
