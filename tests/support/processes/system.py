@@ -67,7 +67,7 @@ class System:
         rows = await self.sql("SELECT tenant_id FROM tenant WHERE name = $1", self.prefix)
         self.tenant_id = rows[0]["tenant_id"]
         await asyncio.gather(*map(self.start, (*SERVICES, QUERY)))
-        await until(self._is_ready, "both roles of the gateway are ready", 30)
+        await self.answers()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -85,6 +85,10 @@ class System:
         }
         worker = Worker(service.partition("-")[0], environ, self.folder / f"{service}.log")
         self.workers[service] = await worker.start()
+
+    async def answers(self) -> None:
+        """Wait until both roles of the gateway are ready."""
+        await until(self._is_ready, "both roles of the gateway are ready", 30)
 
     async def kill(self, service: str) -> None:
         """End a service without warning, and start it again."""
