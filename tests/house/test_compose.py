@@ -17,7 +17,7 @@ import yaml
 
 from deploy.local.up.services import RULES, SERVICES, Service
 from services.gateway.http.server import KEEP_ALIVE_S
-from services.gateway.intake.adapters.http import PATHS
+from services.gateway.intake.protocols.registry import PATHS
 
 SERVERS = {"kafka", "postgres", "redis"}
 PROXY = {"proxy"}

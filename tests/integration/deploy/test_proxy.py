@@ -10,7 +10,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from services.gateway.intake.adapters.http import PATHS as INTAKE_PATHS
+from services.gateway.intake.protocols.registry import PATHS as INTAKE_PATHS
 from services.gateway.query.app import PATHS as QUERY_PATHS
 from tests.support.http.gateway import Gateway, gateway, status
 from tests.support.http.proxy import origin
