@@ -75,11 +75,11 @@ class PointTopic:
         async with self._client() as client:
             while True:
                 async with asyncio.timeout(LOOK_S):
-                    await self._look(client)
+                    await self._ask(client)
                 self._problem, self.asked = None, True
                 await asyncio.sleep(spread(LOOK_EVERY_S))
 
-    async def _look(self, client: AIOKafkaConsumer) -> None:
+    async def _ask(self, client: AIOKafkaConsumer) -> None:
         numbers = client.partitions_for_topic(self._topic)
         if numbers is None:
             # All topics are listed: a request by name would let some brokers create the topic.
