@@ -1,8 +1,8 @@
 """aggregator_10k, aggregator_100k: points per CPU-second of the aggregator process, from Kafka to committed windows.
 
-A topic is filled first; each round starts the aggregator on it with an empty database and ends when every partition
-is committed to its end. The CPU of start-up (until the partitions are acquired) is left out, all else is in. The law:
-counts, sums and sketches in each tier must add up to the points sent, else the figure is invalid.
+A topic is filled first; each round starts the aggregator on it with an empty database and ends when every partition is
+committed to its end. Only the CPU of the start-up (until the partitions are acquired) is excluded. The figure is
+invalid unless counts, sums and sketches in each tier add up to the points sent.
 """
 
 import math

@@ -1,8 +1,7 @@
-"""latency_alert: how long after a POST of a breaching point a webhook is told, 100 tries spread over a minute.
+"""latency_alert: the time from a POST of a breaching point to the call of a webhook, 100 tries spread over a minute.
 
 Seconds. Each try posts one response of six seconds to an endpoint of its own, beside a light load, through a real
-gateway, aggregator and alert service with the rules shipped. The law: a try that is never told makes the figure
-invalid.
+gateway, aggregator and alert service with the rules shipped. One try without a webhook call makes the figure invalid.
 """
 
 import asyncio
@@ -24,7 +23,7 @@ from shared.runtime.clock import monotonic_s, now_ms
 TRIES = 100
 SPREAD_S = 60.0
 TOLD_S = 30.0
-"""A page that has not come by then is lost."""
+"""A page that has not come within this time is lost."""
 POINTS_PER_S = 2_000
 POINTS_A_REQUEST = 50
 GOAL_S = 1.5
@@ -38,7 +37,7 @@ Page = tuple[str, str]
 
 
 class Pages:
-    """What the webhook was told, and when."""
+    """The pages that the webhook received, and when."""
 
     def __init__(self) -> None:
         self._at_s: dict[Page, asyncio.Future[float]] = {}

@@ -1,7 +1,7 @@
 """Fills topics with events before a run: batches as the gateway would have sent them, and plain JSON messages.
 
-Milliseconds UTC. A twentieth are repeats, as of clients that did not hear an answer; a twentieth are steps of funnels.
-The law: what was sent is counted here, so that the tables can be held against it.
+Milliseconds UTC. A twentieth are repeats, as from clients that did not receive an answer; a twentieth are funnel steps.
+The events sent are counted here, and the tables are compared with that count.
 """
 
 import random
@@ -31,7 +31,7 @@ _TYPES = ("page_view", "click", "effect_applied", "search", "share", "session_st
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much of what."""
+    """The size of a load."""
 
     events: int
     sessions: int

@@ -1,6 +1,6 @@
 """A steady stream of points or events to a gateway, paced by the clock, with fresh times and ids in every body.
 
-Milliseconds UTC. The law: what the gateway refuses or answers too late is counted, never dropped in silence.
+Milliseconds UTC. Requests that the gateway refuses or answers too late are counted.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""What a figure is: one JSON line with its value, its naive peer, their ratio and the conditions.
+"""A figure: one JSON line with its value, its naive peer, their ratio and the conditions.
 
-Rates are per CPU-second of the process under test. The law: a figure whose run went wrong anywhere is `Invalid` and
-is printed as an error; nothing is left out or estimated to make a line.
+Rates are per CPU-second of the process under test. A figure whose run went wrong anywhere is `Invalid` and is printed
+as an error; no value is estimated.
 """
 
 import statistics
@@ -70,5 +70,5 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def say(text: str) -> None:
-    """A line of progress."""
+    """Print a line of progress."""
     print(text, file=sys.stderr, flush=True)

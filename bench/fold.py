@@ -1,7 +1,7 @@
 """fold: points per CPU-second of the fold alone, between a loop of Python and a loop of C over the same points.
 
-Ten thousand series of one partition, 1,000 points a message, sketches included; no Kafka, no names, no closing. The
-law: all three come to the same counts, sums, extremes and last values.
+Ten thousand series of one partition, 1,000 points a message, sketches included; no Kafka, no names, no closing. All
+three must come to the same counts, sums, extremes and last values.
 """
 
 import ctypes

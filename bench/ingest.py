@@ -1,8 +1,8 @@
 """ingest_events: events per CPU-second of the ingest process, from Kafka to committed rows and published points.
 
 A topic is filled first; each round starts ingest on it with an empty database and ends when every partition is
-committed to its end. The CPU of start-up (until the partitions are acquired) is left out, all else is in. The law:
-every distinct event must be in the table, and every derived point in the log, once, else the figure is invalid.
+committed to its end. Only the CPU of the start-up (until the partitions are acquired) is excluded. The figure is
+invalid unless every distinct event is in the table once, and every derived point in the log once.
 """
 
 import secrets

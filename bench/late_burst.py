@@ -1,7 +1,7 @@
-"""late_burst: what a million points that come two hours late cost the aggregator in memory and CPU.
+"""late_burst: the memory and CPU that the aggregator uses for a million points that come two hours late.
 
 MiB and seconds. Points lie at random in ten minutes of a thousand series; a first burst makes the rows, a second, ten
-times as large, revises them. The law: memory is bounded however large the burst, and each point counts in all tiers.
+times as large, revises them. Each point must count in all tiers.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""latency_live and latency_closed: how long after a POST a point is seen, 100 tries spread over a minute.
+"""latency_live and latency_closed: the time from a POST until a reader sees the point, 100 tries spread over a minute.
 
-Seconds. Each try posts one point of a series of its own beside a light load, and watches the key in Redis and the row
-in Postgres. The law: a try that is never seen makes both figures invalid; a wait is measured to when a reader had it.
+Seconds. Each try posts one point of a series of its own beside a light load, and polls the key in Redis and the row in
+Postgres. One try whose point is never seen makes both figures invalid.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ TRIES = 100
 SPREAD_S = 60.0
 POLL_S = 0.01
 SEEN_S = 30.0
-"""A point that is not seen by then is lost."""
+"""A point that is not seen within this time is lost."""
 POINTS_PER_S = 2_000
 POINTS_A_REQUEST = 50
 GOAL_LIVE_S = 1.5
@@ -38,7 +38,7 @@ GOAL_LIVE_S = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """What one point took."""
+    """The times of one point."""
 
     acked_s: float
     live_s: float
@@ -51,7 +51,7 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Through what the tries look."""
+    """The connections through which the tries read."""
 
     room: stand.Room
     session: aiohttp.ClientSession

@@ -1,7 +1,6 @@
-"""What lies in the log: where topics end, and how many points two places of a topic have between them.
+"""Reads the log: the end offsets of topics, and the number of points between two places of a topic.
 
-Offsets are Kafka's. The law: a rate counts the points that the log holds, not those that a load generator meant to
-send.
+Offsets are Kafka's. Rates count the points that the log holds, not those that a load generator meant to send.
 """
 
 from collections.abc import Callable, Mapping, Sequence

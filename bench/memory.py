@@ -1,8 +1,8 @@
 """memory: resident size of the four services under 10,000 points and 1,000 events a second, and whether it grows.
 
-MiB, sampled each 10 s, for 40 minutes when the figure is asked for by name, three within the whole, or
-`BENCH_MEMORY_S`. Open windows of 15 minutes fill and empty, so growth is told from the peaks of two such spans where
-the run is long enough. The law: the value is the largest sum after the warm-up; and what went in has come out.
+MiB, sampled every 10 s, for 40 minutes when the figure is asked for by name, for three minutes within the whole, or for
+`BENCH_MEMORY_S`. Open windows of 15 minutes fill and empty, so a long enough run compares the peaks of two such spans.
+The value is the largest sum after the warm-up. The figure is invalid unless everything sent has come out.
 """
 
 import asyncio

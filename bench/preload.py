@@ -1,7 +1,7 @@
 """Fills topics before a run: batches of points as the gateway would have sent them, and plain JSON messages.
 
-Milliseconds UTC. Points come in order of time with small disorder; windows end near now. The law: what was sent is
-counted here, by window, so that the tables can be held against it.
+Milliseconds UTC. Points come in order of time with small disorder; windows end near now. The points sent are counted by
+window, and the tables are compared with that count.
 """
 
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much of what."""
+    """The size of a load."""
 
     series: int
     windows: int

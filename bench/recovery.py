@@ -1,8 +1,8 @@
-"""recovery: how long a worker that starts after a crash needs to be as current as the one that crashed.
+"""recovery: the time until a worker that starts after a crash is as current as the one that crashed.
 
 Seconds, under 50,000 points a second in messages of 1,000. Lag is the age of the oldest message that is in no
-checkpoint yet. The law: recovered is who lags no more than the other did in its last ten seconds; the clock runs from
-the start of the process, so that the wait for the dead one's session is in.
+checkpoint yet. A worker has recovered when it lags no more than the other did in its last ten seconds. The time begins
+at the start of the process, so it includes the wait for the session of the dead one.
 """
 
 import asyncio

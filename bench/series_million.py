@@ -1,7 +1,7 @@
-"""series_million: what a live series-window costs one worker that holds a million series in all tiers at once.
+"""series_million: the memory of a live series-window in one worker that holds a million series in all tiers at once.
 
-Bytes of resident memory, by difference, in a fresh process: identities, their lookup, cells and sketches are all in.
-The law: every series is in an open window of each tier when it is weighed, and the three hold every point.
+Bytes of resident memory, by difference, in a fresh process, with identities, their look-up, cells and sketches. When
+memory is measured, every series is in an open window of each tier, and the three windows hold every point.
 """
 
 import asyncio

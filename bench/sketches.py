@@ -1,7 +1,7 @@
-"""sketch_error: how far quantiles and distinct counts are from the truth.
+"""sketch_error: the largest relative error of quantiles and distinct counts.
 
-The largest relative error of p50 to p99.9 over six distributions of a million values in a hundred sketches each.
-The law: truth is the exact quantile by rank and the exact number; nothing is left out.
+The error of p50 to p99.9 is taken over six distributions of a million values in a hundred sketches each, against the
+exact quantile by rank and the exact number of strings.
 """
 
 import math

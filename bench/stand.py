@@ -34,7 +34,7 @@ STOP_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What one figure has for itself."""
+    """The database, tenant and topics of one figure."""
 
     stack: Stack
     folder: Path

@@ -1,7 +1,7 @@
-"""postgres_copy, redis_live: what a closed and a shown series-window cost, against the plainest way to write them.
+"""postgres_copy, redis_live: the cost of a closed and of a shown series-window, against the plainest way to write them.
 
 Microseconds of CPU a series-window: of the session in Postgres, and of the client of Redis. Ten thousand series,
-windows of 50 points each. The law: both sides write the same rows, and what we have written is read back.
+windows of 50 points each. Both sides write the same rows, and our rows are read back and compared.
 """
 
 import resource

@@ -1,6 +1,6 @@
 """The points that are sent: a pool of series with five labels, about 183 bytes a point as JSON, values lognormal.
 
-Milliseconds. The law: the same bodies go to ours and to the naive peer, with times near now.
+Milliseconds. Ours and the naive peer get the same bodies, with times near now.
 """
 
 import json

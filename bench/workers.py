@@ -1,8 +1,8 @@
-"""two_workers, telemetry_cost: what a second worker brings, and what it costs to be looked at.
+"""two_workers, telemetry_cost: the gain of a second worker, and the cost of being scraped by Prometheus.
 
-Two workers: points per second of the clock, one worker and two in turn on a load of ten thousand series; beside it,
-how busy the machine was. Telemetry: points per CPU-second with the port for Prometheus, asked each five seconds, and
-without. The law: both sides of a pair end with the same rows.
+Two workers: points per second of the clock, one worker and two in turn on a load of ten thousand series, with the load
+of the machine beside it. Telemetry: points per CPU-second with the metrics port, scraped every five seconds, and
+without. Both sides of a pair must end with the same rows.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ LONG = replace(PLANS["aggregator_10k"], windows=24)
 """Long enough that the rebalance for the second worker hardly counts."""
 
 ROUNDS = 6
-"""Pairs for telemetry, every other one the other way round: what is looked for is smaller than a machine's moods."""
+"""Pairs for telemetry, every other one in reverse order, because the cost is smaller than the noise of a machine."""
 
 ASK_EVERY_S = 5.0
 

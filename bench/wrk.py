@@ -1,6 +1,6 @@
-"""The load generator wrk: found or installed, run on a folder of bodies, its verdict read.
+"""The load generator wrk: finds or installs it, runs it on a folder of bodies, and reads its report.
 
-Milliseconds and seconds as the names say. The law: an answer but 202, or none, makes the run `Invalid`.
+Milliseconds and seconds as the names say. A run with an answer other than 202, or without an answer, is `Invalid`.
 """
 
 import asyncio

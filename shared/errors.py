@@ -35,7 +35,7 @@ class Misconfigured(TidegaugeError):
 
 
 class UnknownVersion(TidegaugeError):
-    """Bytes of a version that this build does not read: not wrong, so nothing of them may be skipped."""
+    """Bytes of a version that this build does not read. They are valid, so they must not be skipped."""
 
     def __init__(self, what: str, number: int, known: Sequence[int]) -> None:
         versions = " and ".join(map(str, known))

@@ -28,8 +28,8 @@ def up(
 
     Kafka, Postgres and Redis are started on loopback unless TIDEGAUGE_KAFKA (host:port), TIDEGAUGE_POSTGRES
     (postgresql://…) or TIDEGAUGE_REDIS (redis://…) gives the address of one that runs already. Ports are chosen and
-    remembered; TIDEGAUGE_KAFKA_PORT, TIDEGAUGE_POSTGRES_PORT, TIDEGAUGE_REDIS_PORT, GATEWAY_PORT and SINK_PORT set
-    them.
+    remembered; TIDEGAUGE_KAFKA_PORT, TIDEGAUGE_POSTGRES_PORT, TIDEGAUGE_REDIS_PORT, GATEWAY_PORT (post here),
+    GATEWAY_QUERY_PORT (look here), GATEWAY_METRICS_PORT, GATEWAY_QUERY_METRICS_PORT and SINK_PORT set them.
     """
     with cli_errors():
         # An installation for production lacks the packages that these import.
@@ -48,7 +48,8 @@ def down(folder: Folder = HERE) -> None:
 
 
 @app.command(
-    epilog='Example: `eval "$(tidegauge env)"` gives a shell TIDEGAUGE_URL, the keys and the servers.'
+    epilog='Example: `eval "$(tidegauge env)"` gives a shell TIDEGAUGE_URL (post here), TIDEGAUGE_QUERY_URL '
+    "(look here), the keys and the servers."
 )
 def env(folder: Folder = HERE) -> None:
     """Print addresses and keys of the running system as shell exports."""

@@ -1,6 +1,7 @@
-"""Wires the aggregator: the pump drives the fold, a task shows open windows, another watches the ledger. Seconds.
+"""Assembles the aggregator: the pump drives the fold, one task shows open windows, another checks the ledger.
 
-The law: showing live windows and watching may fail without harm; nothing else may.
+Spans are seconds. A failure to show live windows or to check the ledger is logged and does no harm. Any other failure
+ends the process.
 """
 
 import asyncio
@@ -36,10 +37,10 @@ GROUP = "tidegauge-aggregator"
 """Consumer group; its offsets are a mirror for lag tools."""
 
 LOOK_S = 60.0
-"""Time between two looks at the ledger."""
+"""Time between two checks of the ledger."""
 
 TELL_S = 4.0
-"""Time between two points of a difference: no window of 10 s is without one."""
+"""Time between two points of a difference: every window of 10 s has one."""
 
 _log = structlog.get_logger(__name__)
 
@@ -75,7 +76,7 @@ async def run(settings: Settings) -> None:
 
 
 def _bounds(pump: Pump[RollupWork]) -> tuple[Bound, ...]:
-    """Everything here that may grow."""
+    """The bounds of everything in this process that may grow."""
     return *pump.bounds(), *bounds.bounds(lambda: [stream.state for stream in _streams(pump)])
 
 

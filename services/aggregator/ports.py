@@ -1,6 +1,6 @@
-"""What the aggregator needs from outside. `rollups` carry slots that mean the series they come with.
+"""What the aggregator needs from outside. `rollups` have slots that mean the series they come with.
 
-The law: absolute values everywhere, so that saying a thing twice is saying it once.
+All values are absolute, so showing a window twice is the same as showing it once.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from shared.model.rollup import Rollups
 
 @dataclass(frozen=True, slots=True)
 class LiveWindow:
-    """One open window of one partition as it stands now."""
+    """One open window of one partition in its present state."""
 
     partition: int
     start_ms: int

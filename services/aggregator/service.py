@@ -1,8 +1,8 @@
 """One partition of points, from a message to windows: the order of the steps. Milliseconds UTC.
 
-Drop what producers and clients repeat, turn running totals into increments, split off late points, fold, move the
-watermark, close tier by tier. The law: everything here follows from the messages in their order, so a replay from any
-checkpoint comes to the same rows, revisions and watermarks.
+The fold drops repeats of producers and clients, turns running totals into increments, separates late points, folds the
+rest, moves the watermark and closes windows tier by tier. Invariant: a replay from any checkpoint comes to the same
+rows, revisions and watermarks.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -45,14 +45,14 @@ _ID_BYTES = 200
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What a message says, besides its points."""
+    """The contents of a message, except its points."""
 
     producer: str
     """Who sent it."""
     seq: int
     """Strictly increasing for each producer and partition."""
     received_at_ms: int
-    """When the gateway had the latest of its points."""
+    """When the gateway received the latest of its points."""
     series: Sequence[bytes]
     """Identities of the series that the points' slots mean."""
     entries: Sequence[Line] | None = None
@@ -72,9 +72,9 @@ class PartitionFold:
     check_series: Callable[[bytes], object]
     """Raises `Rejected` for the identity of a series that could not be stored; asked once a series."""
     tenant_of: InitVar[Callable[[bytes], int]]
-    """Whose a series is."""
+    """The tenant of a series."""
     kind_of: InitVar[Callable[[bytes], str]] = _no_total
-    """Of what kind a series is."""
+    """The kind of a series."""
     watermark_ms: int | None = None
     seen: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Producer -> its highest sequence number and when that was received."""
@@ -85,12 +85,12 @@ class PartitionFold:
     max_series: int = MAX_SERIES
     max_producers: int = MAX_PRODUCERS
     evicted: int = 0
-    """Producers that made room."""
+    """Producers that were evicted."""
     duplicates: int = 0
     """Messages dropped as repeats."""
     series: list[bytes] = field(default_factory=list)
     waiting_bytes: int = 0
-    """Roughly what the next checkpoint will free."""
+    """Approximate memory that the next checkpoint frees."""
     _slots: dict[bytes, int] = field(default_factory=dict)
     _tiers: Tiers = field(default_factory=Tiers)
     _new_series: list[bytes] = field(default_factory=list)
@@ -208,7 +208,7 @@ class PartitionFold:
         return work
 
     def _forget(self) -> None:
-        """Drop series and producers that nothing refers to any more, lest they grow for ever."""
+        """Drop series and producers that nothing refers to any more, so that they do not grow without bound."""
         if self.watermark_ms is not None:
             oldest_ms = self.watermark_ms - FORGET_PRODUCER_MS
             self.seen = {who: at for who, at in self.seen.items() if at[1] >= oldest_ms}

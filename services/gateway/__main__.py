@@ -1,6 +1,6 @@
 """Starts the gateway: `python -m services.gateway`. Settings come from the environment, logs go to standard error.
 
-The law: a wrong setting ends the process with one sentence that names every variable.
+Wrong settings end the process with one message that names every variable.
 """
 
 import os

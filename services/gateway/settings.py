@@ -1,10 +1,9 @@
 """The gateway's knobs, read once in `__main__`; each is `GATEWAY_<FIELD>` or `TIDEGAUGE_<FIELD>`.
 
-Milliseconds and bytes, as the names say. The law: every limit that a client can meet stands here or in
-`shared/model`, and nowhere else.
+Milliseconds and bytes, as the names say. Every limit that a client can meet stands here or in `shared/model`.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -22,10 +21,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Address of the database, `postgresql://user@host:port/name`."""
     redis: str
     """Address of the cache, `redis://host:port/0`."""
+    role: Literal["intake", "query"] = "intake"
+    """What the process does: `intake` takes points and events in, `query` answers questions."""
     host: str = "127.0.0.1"
     """Address to listen on; behind a proxy or in a container `0.0.0.0`."""
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 8080
     """Port to listen on."""
+    metrics_host: str = "127.0.0.1"
+    """Address at which /metrics and /health answer; in a container `0.0.0.0`."""
+    metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    """Port there; 0: nobody may ask."""
+    query_url: str = ""
+    """Public address of the queries: an intake names it to whoever asks it a question; empty: it names none."""
+    intake_url: str = ""
+    """Public address of the intake: a query process names it to whoever posts to it; empty: it names none."""
     topic_prefix: str = ""
     """Put before the names of topics, so that tests may share a broker; empty in production."""
     write_version: WriteVersion = OLD

@@ -1,4 +1,4 @@
-"""Wires ingest: the pump drives the intake, maintenance keeps its tables.
+"""Assembles ingest: the pump, the intake, and the maintenance of its tables.
 
 Every statement of ingest finds its rows by key, so the planner is told to use the keys.
 """

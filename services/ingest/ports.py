@@ -1,6 +1,6 @@
 """What the inside of ingest needs from outside. Milliseconds UTC.
 
-The law: an id that was stored with an event is known from then on, for as long as it can make another a repeat.
+An id that was stored with an event is known from then on, for as long as it can make another event a repeat.
 """
 
 from collections.abc import Mapping, Sequence

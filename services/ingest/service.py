@@ -1,7 +1,7 @@
 """One partition of events, from a record to what is new in it: the order of the steps. Milliseconds UTC.
 
-Gather, look the ids up, judge; then, in the adapters, store what is new and publish what is derived. The law: a verdict
-is given once a checkpoint and kept with it, so publishing the same checkpoint again says the same.
+The service gathers records, looks their ids up and judges them; then the adapters store what is new and publish what is
+derived. Invariant: a verdict is kept with its checkpoint, so publishing a checkpoint again publishes the same.
 """
 
 from collections import Counter
@@ -22,11 +22,11 @@ class Arrival(Generic[E]):
     offset: int
     """Its place in the partition."""
     appended_at_ms: int
-    """When the broker took it: the time by which ids are remembered."""
+    """When the broker appended it: the time by which ids are remembered."""
     received_at_ms: int
-    """When the gateway had the latest of its events."""
+    """When the gateway received the latest of its events."""
     events: Sequence[E]
-    """What it brings, repeats included."""
+    """Its events, repeats included."""
     entries: Sequence[Line] | None = None
     """What its gateway let in and refused; None: it does not say."""
 
@@ -38,25 +38,25 @@ class EventWork(Generic[E]):
     arrivals: list[Arrival[E]]
     """In the order of the log."""
     new: list[list[E]] | None = None
-    """The events of each arrival that are no repeats; None: not judged yet."""
+    """The events of each arrival that are not repeats; None: not judged yet."""
 
     def verdicts(self) -> Iterator[tuple[Arrival[E], list[E]]]:
-        """Each arrival with what is new in it."""
+        """Each arrival with its new events."""
         if self.new is None:
             raise RuntimeError("a checkpoint is judged before anything is made of it")
         return zip(self.arrivals, self.new, strict=True)
 
     def judged(self) -> Iterator[tuple[Arrival[E], list[E]]]:
-        """Each arrival that brought something new, with it."""
+        """Each arrival that has new events, with these."""
         return (pair for pair in self.verdicts() if pair[1])
 
 
 @dataclass(slots=True, eq=False)
 class PartitionIntake(Generic[E]):
-    """What waits in one partition; there is no other state."""
+    """The records of one partition that wait for a commit; there is no other state."""
 
     waiting_bytes: int = 0
-    """Roughly what the next checkpoint will free."""
+    """Approximate memory that the next checkpoint frees."""
     arrivals: list[Arrival[E]] = field(default_factory=list)
 
     def take(self, arrival: Arrival[E], size_bytes: int) -> None:
@@ -72,7 +72,7 @@ class PartitionIntake(Generic[E]):
 
 
 async def judge(works: Sequence[EventWork[E]], memory: Memory) -> None:
-    """Give a verdict on what has none yet. Raises `Unavailable`, and has judged nothing then."""
+    """Judge what is not judged yet. Raises `Unavailable`; then nothing was judged."""
     waiting = [work for work in works if work.new is None]
     arrivals = [arrival for work in waiting for arrival in work.arrivals]
     ids = [one for arrival in arrivals for one in ids_of(arrival.events)]
@@ -85,7 +85,7 @@ async def judge(works: Sequence[EventWork[E]], memory: Memory) -> None:
 
 
 def ledger_entries(work: EventWork[E], taken: Collection[Id]) -> Counter[Entry]:
-    """What the ledger gains with a judged checkpoint, when others have stored the `taken` ids meanwhile."""
+    """The ledger entries of a judged checkpoint, given the `taken` ids that others have stored meanwhile."""
     ledger = Ledger()
     for arrival, new in work.verdicts():
         if arrival.entries is not None:

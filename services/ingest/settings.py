@@ -1,6 +1,6 @@
 """Settings of ingest, read once at start from `INGEST_*`, else `TIDEGAUGE_*`.
 
-Units stand in the names. The law: a value out of range is refused at start, by name.
+The names contain the units. A value out of range stops the start, with an error that names the setting.
 """
 
 from typing import Annotated
@@ -27,9 +27,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     pool_size: int = 3
     """Connections to Postgres, 2 to 20: commits, look-ups, maintenance."""
     metrics_host: str = "127.0.0.1"
-    """Address at which Prometheus may ask; in a container 0.0.0.0."""
+    """Address at which Prometheus may read metrics; in a container 0.0.0.0."""
     metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
-    """Port there; 0: nobody may ask."""
+    """Port for Prometheus; 0: no port is opened."""
 
     def __post_init__(self) -> None:
         """Refuse what is out of range."""

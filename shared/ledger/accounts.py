@@ -1,4 +1,4 @@
-"""Accounts: what became of what a tenant sent in some span of time, and whether that closes.
+"""Accounts: what became of everything that a tenant sent in a span of time, and whether the counts close.
 
 Counts are rows for points and events for events, by outcome.
 """
@@ -26,33 +26,33 @@ CODED = (REJECTED, DEAD_LETTERED)
 """Outcomes with a code."""
 
 SIGNALS = ("points", "events")
-"""What accounts are kept of."""
+"""The signals that have accounts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What became of what a tenant sent in some span of time."""
+    """The outcomes of what a tenant sent in a span of time."""
 
     counts: Mapping[str, int]
     """By outcome, with its code where it has one."""
 
     def of(self, outcome: str) -> int:
-        """How many had this outcome, which has no code."""
+        """The count of an outcome without a code."""
         return self.counts.get(outcome, 0)
 
     def by_code(self, outcome: str) -> dict[str, int]:
-        """How many had this outcome, by code."""
+        """The counts of an outcome, by code."""
         parts = ((name.partition(":"), count) for name, count in self.counts.items())
         return {code: count for (found, _, code), count in parts if found == outcome and code}
 
     @property
     def difference(self) -> int:
-        """What came in less what became of it: 0, or something is wrong."""
+        """What came in less what became of it: anything but 0 is an error."""
         return sum(count if name in CAME_IN else -count for name, count in self.counts.items())
 
 
 def total(accounts: Iterable[Account]) -> Account:
-    """All of them together."""
+    """The sum of the accounts."""
     counts: Counter[str] = Counter()
     for account in accounts:
         counts.update(account.counts)
@@ -60,7 +60,7 @@ def total(accounts: Iterable[Account]) -> Account:
 
 
 def shown(account: Account) -> dict[str, object]:
-    """The account as people and programs read it: every outcome, those with codes by code, and the difference."""
+    """The account as JSON: every outcome, those with codes by code, and the difference."""
     plain = {outcome: account.of(outcome) for outcome in PLAIN}
     coded = {outcome: account.by_code(outcome) for outcome in CODED}
     return {**plain, **coded, "difference": account.difference}

@@ -15,7 +15,7 @@ MINUTE_MS = 60_000
 """Length of a minute of the ledger."""
 
 RECEIVED, DERIVED = "received", "derived"
-"""How something came in: from a client, counted where it was let in or refused; or made by Tidegauge itself."""
+"""How something came in: from a client, counted where it was admitted or refused; or made by Tidegauge itself."""
 
 COUNTED, DUPLICATE, CONFLICT, STALE_TOTAL = "counted", "duplicate", "conflict", "stale_total"
 """What became of it: in the tables; a repeat; a repeat with another body; a running total that came too late."""
@@ -28,7 +28,7 @@ CAME_IN = frozenset({RECEIVED, DERIVED})
 
 
 class Line(NamedTuple):
-    """So many of a tenant's points or events had this outcome."""
+    """A count of a tenant's points or events with one outcome."""
 
     tenant_id: int
     outcome: str
@@ -36,7 +36,7 @@ class Line(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What a count of the ledger is about."""
+    """The key of a count in the ledger."""
 
     minute_ms: int
     tenant_id: int
@@ -54,7 +54,7 @@ def minute_of(ms: int) -> int:
 
 
 def unsettled(lines: Iterable[Line]) -> dict[int, int]:
-    """How many have come in of each tenant without an outcome; tenants that are settled are left out."""
+    """The count that came in without an outcome, by tenant; tenants without such a count are left out."""
     found: Counter[int] = Counter()
     for line in lines:
         found[line.tenant_id] += line.number if line.outcome in CAME_IN else -line.number
@@ -62,7 +62,7 @@ def unsettled(lines: Iterable[Line]) -> dict[int, int]:
 
 
 def dead_lettered(lines: Iterable[Line], code: str) -> list[Line]:
-    """The lines of a message that became a dead letter, and what that made of those without an outcome."""
+    """The lines of a message that became a dead letter; those without an outcome are counted as dead-lettered."""
     said = list(lines)
     outcome = coded(DEAD_LETTERED, code)
     return [*said, *(Line(tenant_id, outcome, count) for tenant_id, count in unsettled(said).items())]
@@ -75,11 +75,11 @@ class Ledger:
     counts: Counter[Entry] = field(default_factory=Counter)
 
     def add(self, minute_ms: int, lines: Iterable[Line]) -> None:
-        """Count these in a minute."""
+        """Add these lines to a minute."""
         for tenant_id, outcome, number in lines:
             self.counts[Entry(minute_ms, tenant_id, outcome)] += number
 
     def take(self) -> Counter[Entry]:
-        """Hand over what was gathered."""
+        """Return the counts and start from zero."""
         taken, self.counts = self.counts, Counter()
         return taken

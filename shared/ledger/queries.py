@@ -27,7 +27,7 @@ CROSS JOIN LATERAL (
 ) AS found
 GROUP BY found.minute, found.outcome ORDER BY found.minute, found.outcome
 """
-"""Minute by minute, for the rows of all other tenants lie in between."""
+"""Minute by minute, because the rows of all other tenants lie in between."""
 
 MINUTE = timedelta(milliseconds=MINUTE_MS)
 """Step of `TENANT_MINUTES`."""
@@ -49,7 +49,7 @@ WHERE difference <> 0 GROUP BY tenant_id, topic
 
 
 class TenantMinute(NamedTuple):
-    """What became of what a tenant sent to a topic in a minute."""
+    """The outcomes of what a tenant sent to a topic in a minute."""
 
     topic: str
     tenant: str
@@ -59,12 +59,12 @@ class TenantMinute(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """The minutes of the last hour that do not close, of one tenant and topic."""
+    """The minutes of the last hour that do not close, for one tenant and topic."""
 
     tenant_id: int
     topic: str
     rows: int
-    """Sum over the minutes, none of which makes up for another."""
+    """Sum of the absolute differences of the minutes."""
 
 
 def topics(prefix: str) -> dict[str, str]:
@@ -73,7 +73,7 @@ def topics(prefix: str) -> dict[str, str]:
 
 
 async def complete_until_ms(conn: AnyConnection, topic: str) -> int | None:
-    """Up to when the log of a topic is in the tables; None: not known."""
+    """The instant up to which the log of a topic is in the tables; None: not known."""
     found: int | None = await conn.fetchval(COMPLETE, topic)
     return found
 
@@ -81,7 +81,7 @@ async def complete_until_ms(conn: AnyConnection, topic: str) -> int | None:
 async def tenant_minutes(
     conn: Connection, tenant_id: int, topic: str, span_ms: tuple[int, int]
 ) -> Mapping[int, Account]:
-    """Accounts of a tenant by minute, of whole minutes from the first instant to before the second."""
+    """Accounts of a tenant by minute, for whole minutes from the first instant to before the second."""
     first, last = at(span_ms[0]), at(span_ms[1] - MINUTE_MS)
     found: dict[int, dict[str, int]] = {}
     for minute_ms, outcome, count in await conn.fetch(TENANT_MINUTES, tenant_id, topic, first, last, MINUTE):
@@ -92,7 +92,7 @@ async def tenant_minutes(
 async def minutes(
     conn: AnyConnection, span_ms: tuple[int, int], topics: Sequence[str], tenant: str | None
 ) -> list[TenantMinute]:
-    """Accounts by topic, tenant and minute; of the tenant of this name alone, or of all."""
+    """Accounts by topic, tenant and minute, of all tenants or only of the one with this name."""
     found: dict[tuple[str, str, int], dict[str, int]] = {}
     rows = await conn.fetch(_MINUTES, at(span_ms[0]), at(span_ms[1]), topics, tenant)
     for topic, name, minute_ms, outcome, count in rows:
@@ -101,5 +101,5 @@ async def minutes(
 
 
 async def differences(conn: AnyConnection, topics: Sequence[str]) -> list[Difference]:
-    """What of the last hour does not close."""
+    """The differences of the last hour."""
     return [Difference(*row) for row in await conn.fetch(_DIFFERENCES, topics)]

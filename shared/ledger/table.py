@@ -1,8 +1,8 @@
 """Writes the table `ledger_1m`: one upsert a commit, inside the transaction that moves the checkpoints.
 
-Minutes are milliseconds UTC. A row bears its partition, so that two workers never wait for each other.
+Minutes are milliseconds UTC. A row belongs to a partition, so that two workers never wait for each other.
 
-Invariant: what a transaction adds is both sides of the equation, or none, so the ledger closes at every commit.
+Invariant: a transaction adds both sides of the equation or neither, so the ledger closes at every commit.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from shared.postgres.instants import at
 MAINTENANCE = (
     "SELECT ensure_partitions('ledger_1m', interval '1 day', interval '1 day', interval '30 days')",
 )
-"""Keeps partitions ahead of time and drops those past retention."""
+"""Creates partitions ahead of time and drops those past retention."""
 
 _ADD = """
 INSERT INTO ledger_1m AS stored (minute, tenant_id, topic, partition, outcome, count)
@@ -24,7 +24,7 @@ ON CONFLICT (minute, tenant_id, topic, partition, outcome) DO UPDATE SET count =
 
 
 async def add(conn: Connection, counts: Mapping[tuple[str, int], Mapping[Entry, int]]) -> None:
-    """Add what each partition, named by topic and number, has counted since its previous checkpoint."""
+    """Add the counts since the previous checkpoint of each partition, given by topic and number."""
     rows = [
         (at(minute_ms), tenant_id, *partition, outcome, number)
         for partition, entries in counts.items()

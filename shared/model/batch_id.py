@@ -31,5 +31,5 @@ def checked_key(field: str, code: str, key: bytes) -> bytes:
 
 
 def hashed(kind: bytes, tenant_id: int, named: bytes) -> bytes:
-    """An id; it cannot be aimed, else a tenant might make its batch pass for one of another's."""
+    """An id: a cryptographic hash, so that no tenant can make its batch pass for one of another tenant."""
     return blake2b(kind + tenant_id.to_bytes(8, "little") + named, digest_size=ID_BYTES).digest()

@@ -1,7 +1,7 @@
 """A bound: how much something that grows with traffic, tenants, time or failures may hold, and how much it holds.
 
-Entries or bytes, as `unit` says. The law: what is asked costs nothing until somebody looks, and `used` never exceeds
-`limit` by more than what comes at once.
+The unit is entries or bytes, as `unit` says. `used` and `evicted` are functions, so a bound costs nothing until
+somebody reads it.
 """
 
 from collections.abc import Callable
@@ -22,6 +22,6 @@ class Bound:
     """`entries` or `bytes`."""
     limit: int
     used: Callable[[], int]
-    """How much it holds now; where there are several of a kind, the fullest."""
+    """How much it holds now; where several of a kind exist, the fullest one."""
     evicted: Callable[[], int] = _none
-    """How much has made room, or was turned away, at the limit."""
+    """How many entries or bytes were evicted or refused at the limit."""

@@ -1,9 +1,9 @@
-"""A distinct count: HyperLogLog with 2^12 registers, held sparse as (register, rank) pairs. It merges by maxima.
+"""A distinct count: HyperLogLog with 2^12 registers, stored sparse as (register, rank) pairs. It merges by maxima.
 
 Sources: Flajolet et al., "HyperLogLog", AofA 2007; for the estimate, Ertl, "New cardinality estimation algorithms for
 HyperLogLog sketches", 2017, algorithm 6. A hash is xxh3_64 of the string's UTF-8, 0 replaced by 1; its top 12 bits are
-the register, and the rank is 1 + the leading zeros of the other 52 (1 to 53). The law: how often and in which order
-strings come changes nothing, and weights play no part.
+the register, and the rank is 1 + the leading zeros of the other 52 (1 to 53). Invariant: neither the order nor the
+repetition of strings changes a count.
 """
 
 import math

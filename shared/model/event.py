@@ -1,7 +1,6 @@
-"""Events: discrete occurrences with a body, and what a client may say in one.
+"""Events: discrete occurrences with a body, and the limits on what a client may send in one.
 
-Lengths are characters, sizes bytes, times milliseconds UTC. The law: what passes here can be stored in Postgres as
-text and as jsonb, and an event is known for ever by its tenant and its id.
+Lengths are characters, sizes bytes, times milliseconds UTC. An event is identified by its tenant and its id.
 """
 
 from collections.abc import Mapping
@@ -45,6 +44,6 @@ def check_depth(properties: Mapping[str, Any]) -> None:
 
 
 def _children(node: Any) -> list[Any]:
-    """What of a node's parts is nested itself."""
+    """The parts of a node that are lists or maps themselves."""
     parts = node.values() if isinstance(node, dict) else node
     return [part for part in parts if isinstance(part, (dict, list))]

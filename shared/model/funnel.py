@@ -1,6 +1,6 @@
 """Funnels: named steps that a session takes in order.
 
-The law: a funnel is a constant of the release, so that every service numbers its steps alike; step 0 is the entry.
+Funnels are constants of the release, so every service numbers the steps alike. Step 0 is the entry.
 """
 
 import re

@@ -1,6 +1,6 @@
-"""Instants as text, for formats that want them so.
+"""Instants as text, for formats that require it.
 
-Milliseconds UTC inside, RFC 3339 outside. The law: equal instants have equal text, and no instant is rounded.
+An instant is integer milliseconds UTC in Python and RFC 3339 with three decimals as text.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,8 @@
 """Labels: the names and values that tell the series of one metric apart.
 
-The law: the same labels in any order are the same labels, so they are kept sorted by name. Lengths are
-counted in UTF-8 bytes. What passes here can be stored in Postgres as text and as jsonb.
+Lengths are counted in UTF-8 bytes. Labels that pass here can be stored in Postgres as text and as jsonb.
+
+Invariant: the same labels in any order are equal, because they are sorted by name.
 """
 
 import re

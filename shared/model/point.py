@@ -1,6 +1,6 @@
 """Points as columns: row i of every array is one value of one series at one instant.
 
-Times are milliseconds UTC. The law: columns have one length, values are finite, and order is the order of arrival.
+Times are milliseconds UTC. All columns have one length, all values are finite, and rows are in order of arrival.
 """
 
 from dataclasses import dataclass

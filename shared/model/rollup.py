@@ -1,8 +1,8 @@
 """Rollups as columns: row i sums up one series in one window, and says how complete it is.
 
-Times are milliseconds UTC. The law: rollups of disjoint sets of points merge by plain arithmetic, in log order. The
-sketch of row i is `bucket[sketch_at[i]:sketch_at[i + 1]]` with the same span of `weight`, buckets ascending; likewise
-its distinct count is the span `distinct_at` of `register` and `rank`, registers ascending.
+Times are milliseconds UTC. Rollups of disjoint sets of points merge in the order of the log. The sketch of row i is
+`bucket[sketch_at[i]:sketch_at[i + 1]]` with the same span of `weight`, buckets ascending. Its distinct count is the
+span `distinct_at` of `register` and `rank`, registers ascending.
 """
 
 from dataclasses import dataclass, fields

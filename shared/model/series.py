@@ -1,6 +1,6 @@
 """A series: one metric of one tenant, with one kind, one unit and one set of labels.
 
-The law: two points belong to one series exactly when all five are equal.
+Two points belong to the same series when all five are equal.
 """
 
 import re
@@ -25,7 +25,7 @@ _UNIT = re.compile(r"[!-~]*")
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Who measures what."""
+    """The identity of a series."""
 
     tenant_id: int
     """Owner of the data."""

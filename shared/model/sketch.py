@@ -1,8 +1,8 @@
 """A quantile sketch: bucket -> weight, buckets of equal relative width. It merges by adding weights.
 
-Source: Masson, Rim, Lee, "DDSketch", VLDB 2019, with the logarithmic mapping. The law: every quantile is within
-`ACCURACY` of an exact one, relatively; values nearer to zero than `SMALLEST` count as zero. A bucket is an int16:
-0 for zero, its sign the sign of the value, so that the order of buckets is the order of values.
+Source: Masson, Rim, Lee, "DDSketch", VLDB 2019, with the logarithmic mapping. A bucket is an int16: 0 for values nearer
+to zero than `SMALLEST`, else with the sign of the value, so buckets sort as values do. Invariant: the relative error of
+a quantile is at most `ACCURACY`.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Windows: half-open spans of event time, [start, end), in integer milliseconds UTC.
 
-The law: every instant lies in exactly one window of a resolution, and the start of a window is a multiple of it.
+A window of a resolution starts at a multiple of it, so every instant lies in exactly one window of each resolution.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Instants at the border: milliseconds UTC inside, `datetime` for Postgres and for what clients write.
 
-The law: no instant is rounded on its way in or out, and none is without a zone.
+An instant always has a time zone. Whole milliseconds are converted without rounding.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,7 @@
-"""Maintenance of tables: partitions ahead of time, and an end to rows past retention.
+"""Maintenance of tables: it creates partitions ahead of time and deletes rows past retention.
 
-Each service names the statements that keep its own tables; any number of workers may run them at once. Spans are
-seconds. The law: a worker takes no work before its tables were kept once, and a missed look does no harm.
+Spans are seconds. Each service names the statements for its own tables; any number of workers may run them at once. A
+worker takes no records before its first maintenance has succeeded. A later run that fails is repeated.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from shared.runtime.lifecycle import background
 from shared.runtime.retry import attempts, spread
 
 EVERY_S = 3600.0
-"""Longest time between two looks."""
+"""Longest time between two runs."""
 
 
 async def keep(pool: Pool, statements: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
-"""The only place that reads a clock.
+"""Reads the clocks: wall time for instants, monotonic time for spans.
 
-Wall time is integer milliseconds UTC and names instants; monotonic time is seconds and measures spans. The law:
-rules take the time as an argument, so nothing inside a `domain/` needs this module.
+Wall time is integer milliseconds UTC; monotonic time is seconds. The rules in `domain/` take the time as an argument,
+so none of them imports this module.
 """
 
 import time

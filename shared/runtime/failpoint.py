@@ -1,7 +1,9 @@
-"""Named places at which a test ends or freezes this process: the tables come out right wherever that happens.
+"""Failpoints: named places at which a test ends or freezes this process.
 
-`TIDEGAUGE_FAILPOINT=committed:2:exit` ends it, without cleaning up, at its second passage of `committed`; with `freeze`
-it stands still there until somebody sends SIGCONT. The law: unarmed, a point is one look at an attribute.
+`TIDEGAUGE_FAILPOINT=committed:2:exit` ends the process, without clean-up, at its second passage of `committed`; with
+`freeze` the process stops there until it gets SIGCONT. An unarmed failpoint costs one attribute lookup.
+
+Invariant: the tables come out right at whichever failpoint the process ends.
 """
 
 import os

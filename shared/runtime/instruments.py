@@ -1,6 +1,6 @@
-"""Shows bounds to Prometheus: how much each holds, how much it may, and what made room or was turned away.
+"""Shows bounds to Prometheus: how much each holds, its limit, and how much was evicted or refused.
 
-The law: looking costs the work nothing but reading plain numbers, and a process that is not asked to listen does not.
+A reading only looks at plain numbers. A process whose metrics port is 0 does not listen.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -1,7 +1,7 @@
-"""A producer that never waits without end and never stays broken.
+"""A Kafka producer with a limit on every wait, which is replaced after a failure.
 
-Spans are seconds. An idempotent producer that meets one refusal is dead for that partition for ever, and it
-retries for ever while the broker is away. The law: every wait has a limit, and what failed is replaced.
+Spans are seconds. An idempotent producer that one refusal has broken stays broken for that partition, and it retries
+for ever while the broker is away; so each wait has a limit, and a producer that failed is replaced.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ CLOSE_S = 1.0
 """How long its connections may take to close."""
 
 FAILURES = (KafkaError, OSError, TimeoutError)
-"""What a producer may fail with."""
+"""The errors of a producer."""
 
 REQUEST_S = 8.0
 """Bound on one request to the broker."""

@@ -1,7 +1,7 @@
-"""How a process ends: tidily on SIGTERM and SIGINT, at once on a bug.
+"""How a process ends: in order on SIGTERM and SIGINT, at once on a bug.
 
-The law: a process that cannot go on ends with code 70 and says why; whoever started it starts it again, and the
-log is replayed from the checkpoint.
+A process that cannot go on logs the reason and exits with code 70. Its supervisor starts it again, and it replays the
+log from the checkpoint.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """Logs: one JSON object a line on standard error, with a time, a level, the service and an event.
 
-Every library's log goes the same way. The law: a secret never reaches a log, for only named fields are written.
+The logs of libraries take the same form. Our own lines contain only fields that the code names, so that no secret is
+logged by accident.
 """
 
 import logging

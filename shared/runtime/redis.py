@@ -1,7 +1,7 @@
-"""The client of Redis, and its errors at our border.
+"""The Redis client, and the mapping of its errors to ours.
 
-Redis holds nothing that cannot be rebuilt, so its limits are short. The law: a Redis that is down, full or frozen
-is `Unavailable` within two seconds, and no caller may need it to be right.
+Everything in Redis can be rebuilt, so the limits are short, in seconds. A Redis that is down, full or frozen raises
+`Unavailable`.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def client(url: str) -> Client:
 
 @contextmanager
 def guard() -> Iterator[None]:
-    """Turn the errors of an absent Redis into `Unavailable`."""
+    """Raise `Unavailable` for the errors of an absent Redis."""
     try:
         yield
     except (RedisError, OSError, TimeoutError) as error:

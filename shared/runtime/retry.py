@@ -1,9 +1,9 @@
-"""Pauses between attempts and between rounds of periodic work, spread so that processes that began together part.
+"""Pauses between attempts and between rounds of periodic work, spread at random.
 
-Spans are seconds. stamina draws the pause before each attempt; `spread` shortens a period. Pauses do not grow: a
-process makes one attempt at a time, and the longest pause bounds how late it sees that the server is back.
-
-Invariant: a pause lies between `SHORTEST_S` and `LONGEST_S`, and a period between three quarters of itself and itself.
+Processes that began together so do not return together. Spans are seconds. stamina draws the pause before each attempt;
+`spread` shortens a period. Pauses do not grow: a process makes one attempt at a time, and the longest pause bounds how
+late it sees that the server is back. Invariant: a pause lies between `SHORTEST_S` and `LONGEST_S`, and a period between
+three quarters of itself and itself.
 """
 
 import random

@@ -1,7 +1,7 @@
-"""Settings: a frozen struct a service, filled once from the environment.
+"""Settings: one frozen struct for each service, filled from the environment at start.
 
 Field `batch_ms` of the gateway is read from `GATEWAY_BATCH_MS`, else from `TIDEGAUGE_BATCH_MS`, else it has its
-default. The law: all problems are reported together, each with the variable's name.
+default. One error lists all problems, each with the name of the variable.
 """
 
 from collections.abc import Mapping

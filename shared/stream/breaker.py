@@ -1,8 +1,7 @@
-"""The breaker: stops a partition in which too many messages are bad, before a wrong deployment buries the stream.
+"""The breaker: it stops a partition in which too many messages are bad, for example after a faulty deployment.
 
-Offsets are Kafka's; a partition has no holes, so they count messages. Bad is a message that became a dead letter. The
-law: whether it has tripped follows from the place in the log, the dead letters before it and the offset that an
-operator let through; nothing else is remembered, so a restart neither forgets nor changes its mind.
+Offsets are Kafka's, and a message is bad when it became a dead letter. Invariant: whether a breaker has tripped follows
+from the offset, the dead letters before it and the offset that an operator resumed from, so a restart changes nothing.
 """
 
 from collections import deque
@@ -10,40 +9,40 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 WINDOW = 1_000
-"""Messages that are looked back on; fewer say nothing about a share."""
+"""Number of latest messages that the share of bad ones is taken of."""
 
 MAX_BAD = 10
-"""Most of them that may be bad: 1 %."""
+"""Largest number of bad messages among them: 1 %."""
 
 MAX_ROW = 100
-"""Bad messages in a row that trip it, be they the first ones."""
+"""Number of consecutive bad messages that trip the breaker, even at the start of a partition."""
 
 
 BY_ITSELF = "then the partition goes on by itself"
-"""How the reason ends where there is nothing that an operator could resume: the version is unknown."""
+"""End of the reason when the version is unknown: then an operator has nothing to resume."""
 
 
 class BreakerTrip(NamedTuple):
-    """That a partition is stopped."""
+    """Where and why a partition is stopped."""
 
     offset: int
-    """The next message, which is not taken."""
+    """The first message that is not consumed."""
     reason: str
     """Which limit was reached."""
 
 
 class Breaker:
-    """What one partition has seen of bad messages, as of the place it stands at."""
+    """The bad messages of one partition before its current offset."""
 
     __slots__ = ("_bad", "since", "trip")
 
     def __init__(self, offset: int, since: int = 0, bad: Iterable[int] = ()) -> None:
-        """Stand at `offset`; `bad` are the bad ones before it, ascending; what lies before `since` is let through."""
+        """Start at `offset`; `bad` are the bad offsets before it, ascending; those below `since` do not count."""
         self.since = since
-        """Messages below this offset are let through: they count for nothing."""
+        """Bad messages below this offset do not count."""
         self._bad = deque(one for one in bad if max(since, offset - WINDOW) <= one < offset)
         self.trip: BreakerTrip | None = None
-        """Set when it has tripped."""
+        """Set once the breaker has tripped."""
         self._judge(offset)
 
     def good(self, offset: int) -> None:

@@ -1,7 +1,7 @@
-"""What breakers have to do with Postgres: what they start from, what they tell, and what an operator tells them.
+"""The table `breaker`: it shows which partitions are stopped, and stores from where an operator resumed them.
 
-Offsets are Kafka's. The law: the table `breaker` holds what an operator decided; that a partition is stopped is told
-there for people, and follows from dead letters and checkpoint without it.
+Offsets are Kafka's. Only the operator's decision is read back. A trip is written for people to see; a new owner derives
+it again from the dead letters and the checkpoint.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ UPDATE breaker AS stored SET stopped_at = NULL, reason = NULL, stopped_since = N
 FROM unnest($1::text[], $2::integer[]) AS acquired (topic, partition)
 WHERE (stored.topic, stored.partition) = (acquired.topic, acquired.partition) AND reason LIKE '%{BY_ITSELF}'
 """  # noqa: S608 # the text is a constant
-"""A new owner may read what the one before could not; else it tells so again."""
+"""A new owner may be able to read what the previous one could not; if not, it records the trip again."""
 
 _RESUME_OFFSET = """
 SELECT topic, partition, let_through FROM breaker
@@ -44,7 +44,7 @@ JOIN unnest($1::text[], $2::integer[]) AS stopped (topic, partition) USING (topi
 
 
 async def recall(conn: Connection, stored: Mapping[Key, Stored]) -> dict[Key, Stored]:
-    """The checkpoints with what their breakers start from; that a former owner could not read on is forgotten."""
+    """The checkpoints with the state of their breakers; trips for an unknown version are deleted."""
     if not stored:
         return {}
     columns = list(map(list, zip(*((*key, at.next_offset) for key, at in stored.items()), strict=True)))
@@ -58,7 +58,7 @@ async def recall(conn: Connection, stored: Mapping[Key, Stored]) -> dict[Key, St
 
 
 async def record_trips(conn: Connection, trips: Mapping[Key, BreakerTrip]) -> dict[Key, int]:
-    """Record that these partitions are stopped; return the offset up to which an operator lets bad messages pass."""
+    """Record that these partitions are stopped; return the offset below which bad messages do not count, for each."""
     rows = [(*key, *trip) for key, trip in trips.items()]
     columns = list(map(list, zip(*rows, strict=True)))
     await conn.execute(_RECORD_TRIPS, *columns)

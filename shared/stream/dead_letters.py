@@ -1,6 +1,7 @@
-"""What the pump's cuts could not use: told to the topic of dead letters, and accounted for in the ledger.
+"""Dead letters of the pump's cuts: the messages for their topic, and their lines in the ledger.
 
-The law: a dead letter goes to the partition with the number of its origin, before the commit, so a crash repeats it.
+A dead letter goes to the partition with the number of its origin, before the commit; after a crash it is published
+again.
 """
 
 from collections import Counter
@@ -24,7 +25,7 @@ def messages(cuts: Sequence[Cut[Any]], prefix: str, version: int) -> Iterator[Me
 
 
 def dead_lettered_in(cut: Cut[Any]) -> Counter[Entry]:
-    """What became of those in the dead letters of a cut, by the minute of append: their own times may be wrong."""
+    """The ledger entries of a cut's dead letters, by the minute of append: a dead letter's own times may be wrong."""
     found = Ledger()
     for dead in cut.dead:
         found.add(minute_of(dead.appended_at_ms), dead_lettered(salvaged(dead.value), dead.code))

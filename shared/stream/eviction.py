@@ -1,8 +1,8 @@
-"""Ends the transactions that stand in a new owner's way.
+"""Ends the Postgres transactions that block the new owner of a partition.
 
-Spans are seconds. Postgres ends a transaction that idles, but not one whose client froze within a statement or a COPY,
-and that would hold its rows for ever. The law: who waits for a partition was given it, so whoever holds it has lost it;
-what is ended here is replayed by the one who waits.
+Spans are seconds. Postgres ends an idle transaction, but not one whose client froze within a statement or a COPY; that
+one would keep its row locks. Kafka has given the partition to the waiting process, so the blocking one has lost it, and
+its work is replayed from the log.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ from shared.postgres.connections import Connection, Pool, connection
 from shared.runtime.retry import spread
 
 PATIENCE_S = 2.0
-"""How long a commit that is under way may take to its end."""
+"""How long a commit that is under way may take to finish."""
 
 AGAIN_S = 0.5
-"""Longest time between two looks at who blocks."""
+"""Longest time between two checks of which sessions block."""
 
 _END = """
 SELECT count(pg_terminate_backend(blocking)) FROM unnest(pg_blocking_pids($1)) AS blocking
@@ -31,7 +31,7 @@ _log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def evicting(pool: Pool, conn: Connection) -> AsyncIterator[None]:
-    """Within the block, whoever blocks this connection for long is ended; those who wait as it does are not."""
+    """End sessions that block this connection for longer than `PATIENCE_S`, but not those that wait as it does."""
     task = asyncio.create_task(_evict(pool, conn.get_server_pid()))
     try:
         yield

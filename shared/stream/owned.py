@@ -1,7 +1,7 @@
-"""A partition this process owns: where it stands, what it has folded and what it could not use.
+"""A partition that this process owns: its offset, what it has folded, and its dead letters.
 
-Offsets are Kafka's. Invariant: a record that is refused leaves nothing but a dead letter, one of an unknown version
-leaves nothing, and a partition that is stopped takes no record more.
+Offsets are Kafka's. Invariant: a refused record leaves only a dead letter, a record of an unknown version leaves
+nothing, and a stopped partition takes no more records.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,7 +22,7 @@ _WHAT_TO_DO = (
 _UPGRADE = "see docs/OPERATIONS.md, versions of formats; nothing is skipped, and nothing needs to be resumed"
 
 DEAD_LETTER_BYTES = 1_000
-"""What a dead letter weighs besides its record."""
+"""Memory of a dead letter besides its record."""
 
 _log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ F = TypeVar("F")
 
 
 def readable(keys: Iterable[Key], restored: Callable[[Key], F]) -> dict[Key, F | UnknownVersion]:
-    """What each partition restores to, or that only another build can read what is stored of it."""
+    """The fold of each partition, or `UnknownVersion` where only another build can read what is stored."""
     found: dict[Key, F | UnknownVersion] = {}
     for key in keys:
         try:
@@ -47,42 +47,42 @@ class OwnedPartition(Generic[W]):
     key: Key
     epoch: int
     fold: Fold[W] | None
-    """None: only another build can read what is stored of it."""
+    """None: only another build can read what is stored of this partition."""
     start: int
-    """Where the checkpoint in Postgres stands."""
+    """The offset of the checkpoint in Postgres."""
     next: int
     """The next offset to fold."""
     breaker: Breaker
-    """Stops it when too much is bad."""
+    """Stops the partition when too many messages are bad."""
     dead: list[DeadLetter] = field(default_factory=list)
     dead_bytes: int = 0
-    """Roughly what those weigh."""
+    """Approximate memory of the dead letters."""
     unread: BreakerTrip | None = None
-    """Set when what comes next, or what is stored, is of a version that only another build reads."""
+    """Set when the next record, or the stored state, has a version that only another build reads."""
     cut: Cut[W] | None = None
-    """Taken but not known to be committed; it is committed before anything newer."""
+    """A cut that is not known to be committed; it is committed before anything newer."""
 
     @property
     def waiting_bytes(self) -> int:
-        """Roughly the memory that only a commit frees."""
+        """Approximate memory that only a commit frees."""
         return (self.fold.waiting_bytes if self.fold else 0) + self.dead_bytes
 
     @property
     def urgent(self) -> bool:
-        """Whether something waits that should be committed soon."""
+        """Whether something should be committed soon."""
         return self.is_stopped() or (self.fold is not None and self.fold.urgent)
 
     @property
     def trip(self) -> BreakerTrip | None:
-        """Why no record may be taken; None: they may."""
+        """Why the partition is stopped; None: it is not."""
         return self.unread or self.breaker.trip
 
     def is_stopped(self) -> bool:
-        """Whether no record may be taken."""
+        """Whether the partition is stopped."""
         return self.trip is not None
 
     def take(self, record: Record) -> None:
-        """Fold the record that comes next, or record a dead letter; or stop before one that another build reads."""
+        """Fold the next record or make it a dead letter; stop before a record that only another build reads."""
         if self.fold is None:
             raise ValueError("a partition without a fold takes nothing")
         try:
@@ -105,7 +105,7 @@ class OwnedPartition(Generic[W]):
             self.say_stopped()
 
     def checkpoint(self) -> Cut[W]:
-        """What was folded since the previous one, until that is known to be committed."""
+        """The cut since the previous commit; the same one again until it is known to be committed."""
         if self.cut is None:
             if self.fold is None:
                 raise ValueError("a partition without a fold commits nothing")
@@ -114,20 +114,20 @@ class OwnedPartition(Generic[W]):
         return self.cut
 
     def say_stopped(self) -> None:
-        """Say that it is stopped, if it is, and what to do."""
+        """Log that the partition is stopped, if it is, and what to do."""
         if trip := self.trip:
             where = self.key._asdict()
             do = _UPGRADE if self.unread else _WHAT_TO_DO.format(**where)
             _log.error("partition stopped", **where, **trip._asdict(), do=do)
 
     def resume(self, offset: int) -> None:
-        """Go on, and count bad records below this offset as nothing."""
+        """Continue; bad records below this offset do not count."""
         self.breaker = Breaker(self.next, offset)
         _log.info("partition resumed", **self.key._asdict(), offset=self.next, resume_offset=offset)
 
 
 def owned_from(key: Key, at: Stored, fold: Fold[W] | UnknownVersion) -> OwnedPartition[W]:
-    """A partition as its checkpoint left it; it is stopped where only another build can read that."""
+    """A partition as its checkpoint left it; it is stopped when only another build can read the checkpoint."""
     breaker = Breaker(at.next_offset, at.resume_offset, at.bad)
     if isinstance(fold, UnknownVersion):
         unread = stop(at.next_offset, fold)
@@ -136,12 +136,12 @@ def owned_from(key: Key, at: Stored, fold: Fold[W] | UnknownVersion) -> OwnedPar
 
 
 def stop(offset: int, unknown: UnknownVersion) -> BreakerTrip:
-    """That a partition waits for another build."""
+    """The trip of a partition that waits for another build."""
     return BreakerTrip(offset, f"{unknown}, {BY_ITSELF}")
 
 
 def check_bounds(owned: OwnedPartition[Any], earliest: int, end: int) -> int:
-    """The offset to seek to; records that retention has taken are gone for good, and that is said loudly.
+    """The offset to seek to; records that retention has deleted are lost, which is logged as an error.
 
     Raises `Misconfigured` when the checkpoint lies past the end: the topic is not the one it was written for.
     """
@@ -150,7 +150,7 @@ def check_bounds(owned: OwnedPartition[Any], earliest: int, end: int) -> int:
             f"{owned.key.topic}[{owned.key.partition}] ends at {end}, but its checkpoint is {owned.start}: the topic "
             "was made anew. Restore it, or delete its rows from partition_state, dead_letter and breaker to start anew"
         )
-    # One that is stopped stays where it is: its verdict hangs on that, and it reports the gap once it is resumed.
+    # A stopped partition keeps its offset: its breaker depends on it, and it reports the gap once it is resumed.
     if owned.start < earliest and not owned.is_stopped():
         reason = f"records {owned.start} to {earliest - 1} were removed by retention before they were read"
         owned.dead.append(DeadLetter(owned.start, RETENTION_GAP, reason, None))

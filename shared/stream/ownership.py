@@ -1,7 +1,7 @@
-"""Ownership and checkpoints in Postgres: the table `partition_state` is the truth, Kafka's offsets are a mirror.
+"""Ownership and checkpoints in Postgres: the table `partition_state` decides; Kafka's committed offsets are a mirror.
 
-The law: of two owners of a partition only the one with the newer epoch can commit, and a commit counts only if the
-checkpoint stands exactly where its owner started from. Rows are always locked in the order of their keys.
+Rows are always locked in the order of their keys. Invariant: of two owners of a partition only the one with the newer
+epoch can commit, and only when the checkpoint is where its cut starts.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -60,10 +60,10 @@ ON CONFLICT DO NOTHING
 F = TypeVar("F")
 
 Restore = Callable[[Connection, Mapping[Key, Stored]], Awaitable[F]]
-"""Reads, inside the given transaction, what stands beside the checkpoints."""
+"""Reads, inside the given transaction, what is stored beside the checkpoints."""
 
 Write = Callable[[Connection, Sequence[Cut[Any]]], Awaitable[None]]
-"""Writes the work of cuts inside the given transaction, then tells Kafka; a failure undoes the transaction."""
+"""Writes the work of cuts in the given transaction, then publishes it; a failure rolls the transaction back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Outcome:
     """What became of the cuts of one commit."""
 
     done: frozenset[Key]
-    """In the tables, whether by this transaction or by an earlier one whose answer was lost."""
+    """Committed, by this transaction or by an earlier one whose answer was lost."""
     fenced: frozenset[Key]
     """Refused: the partition has another owner."""
 
@@ -84,7 +84,7 @@ class Ownership:
         self.owner = owner
 
     async def acquire(self, keys: Sequence[Key], restore: Restore[F]) -> tuple[dict[Key, Stored], F]:
-        """Take ownership and read the checkpoints; waits a while for a predecessor's open transaction, then ends it."""
+        """Take ownership and read the checkpoints; an open transaction of a predecessor is ended after a short wait."""
         topics, partitions = [key.topic for key in keys], [key.partition for key in keys]
         async with connection(self._pool) as conn, conn.transaction():
             async with evicting(self._pool, conn):
@@ -97,7 +97,7 @@ class Ownership:
         return stored, folds
 
     async def commit(self, cuts: Sequence[Cut[Any]], write: Write) -> Outcome:
-        """One transaction for all cuts; those whose checkpoint has moved under us are left out and reported.
+        """Commit all cuts in one transaction; leave out and report those whose checkpoint another owner has moved.
 
         Raises `Unavailable` when the result is unknown: calling again with the same cuts is then safe, for what
         was committed is recognised by its checkpoint.
@@ -118,7 +118,7 @@ class Ownership:
         return Outcome(moved | known, frozenset(cut.key for cut in rest) - known)
 
     async def stopped(self, trips: Mapping[Key, BreakerTrip]) -> dict[Key, int]:
-        """Tell that partitions are stopped; up to which offset an operator lets each through. Raises `Unavailable`."""
+        """Record stopped partitions; return the offset that an operator resumed each at. Raises `Unavailable`."""
         async with connection(self._pool) as conn:
             return await breaker_store.record_trips(conn, trips)
 
@@ -141,5 +141,5 @@ async def _committed_before(conn: Connection, cuts: Sequence[Cut[Any]]) -> froze
 async def _record_dead_letters(conn: Connection, cuts: Sequence[Cut[Any]]) -> None:
     rows = [(*cut.key, dead.offset, dead.code, dead.reason, dead.value) for cut in cuts for dead in cut.dead]
     if rows:
-        # One statement, for between those of `executemany` Postgres sees no idle transaction that it could end.
+        # One statement: between those of `executemany`, Postgres sees no idle transaction that it could end.
         await conn.execute(_DEAD_LETTER, *map(list, zip(*rows, strict=True)))

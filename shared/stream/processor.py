@@ -1,7 +1,7 @@
-"""What a service implements to be driven by the pump: plain Python, with neither Kafka nor Faust in it.
+"""The interface between a service and the pump, without Kafka or Faust.
 
-Offsets are Kafka's, times milliseconds UTC. The law: a `Fold` is a function of the records it was given, in their
-order, starting from what it was restored from; so a replay after a crash comes to the same cut.
+Offsets are Kafka's, times milliseconds UTC. A `Fold` must be a function of its restored state and of the records that
+follow, in order; so a replay after a crash comes to the same cut.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ class Key(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One Kafka record, of which a fold sees no more than this."""
+    """The part of a Kafka record that a fold sees."""
 
     offset: int
     appended_at_ms: int
@@ -37,11 +37,11 @@ class Stored:
     epoch: int
     """Fencing token of this ownership."""
     next_offset: int
-    """The first record that is not in the tables."""
+    """Offset of the first record that is not in the tables."""
     watermark_ms: int | None
     """Watermark at that offset; None before the first record."""
     seen: bytes
-    """What the service keeps to recognise repeats; empty at first."""
+    """What the service stores to recognise repeats; empty at first."""
     snapshot: bytes | None
     """State that is in no table, in the service's own format; None: no state."""
     resume_offset: int = 0
@@ -59,7 +59,7 @@ class DeadLetter:
     reason: str
     value: bytes | None
     appended_at_ms: int = 0
-    """When the broker took it; 0 for what is no record."""
+    """When the broker appended it; 0 where there is no record."""
 
 
 W_co = TypeVar("W_co", covariant=True)
@@ -68,10 +68,10 @@ W = TypeVar("W")
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint(Generic[W_co]):
-    """What a fold has gathered since the previous one, and the state to go on from."""
+    """What a fold has gathered since the previous checkpoint, and the state to continue from."""
 
     work: W_co
-    """Whatever the service has to write."""
+    """What the service has to write."""
     watermark_ms: int | None
     seen: bytes
     snapshot: bytes | None
@@ -79,7 +79,7 @@ class Checkpoint(Generic[W_co]):
 
 @dataclass(frozen=True, slots=True)
 class Cut(Generic[W_co]):
-    """A checkpoint of one partition with its place in the log: everything in [start, end) is in it."""
+    """A checkpoint of one partition with its offsets: it contains every record in [start, end)."""
 
     key: Key
     epoch: int
@@ -94,14 +94,14 @@ class Fold(Protocol[W_co]):
 
     @property
     def urgent(self) -> bool:
-        """Whether something waits that should be committed soon, such as a closed window."""
+        """Whether something should be committed soon, such as a closed window."""
 
     @property
     def waiting_bytes(self) -> int:
         """Roughly the memory that only a commit can free."""
 
     def fold(self, record: Record) -> None:
-        """Take one record in; raise `Rejected`, with the state untouched, to make it a dead letter."""
+        """Fold one record; raise `Rejected`, with the state unchanged, to make it a dead letter."""
 
     def checkpoint(self) -> Checkpoint[W_co]:
         """Hand over what was gathered since the previous call."""
@@ -120,12 +120,12 @@ class Processor(Protocol[W]):
         """
 
     async def save(self, connection: Connection, cuts: Sequence[Cut[W]]) -> None:
-        """Write the work inside the transaction that moves the checkpoints; again, if that transaction fails."""
+        """Write the work in the transaction that moves the checkpoints; called again if the transaction fails."""
 
     async def publish(self, cuts: Sequence[Cut[W]]) -> None:
-        """Tell Kafka what `save` has written, at the end of the same transaction.
+        """Publish what `save` has written, at the end of the same transaction.
 
-        Only the owner comes here, and what it tells after a failure has equal content. Raises `Unavailable`.
+        Only the owner calls it, and after a failure it publishes equal content. Raises `Unavailable`.
         """
 
     async def settled(self, cuts: Sequence[Cut[W]]) -> None:

@@ -1,7 +1,7 @@
-"""The pump: acquire, fold, commit, forget (docs/ARCHITECTURE.md). There is no Kafka client in it.
+"""The pump: acquire, fold, commit, forget (docs/ARCHITECTURE.md). It imports no Kafka client.
 
-A runtime feeds it with records and tells it of assignments. Offsets are Kafka's, spans seconds. The law: a record is
-folded once for each acquisition, in order, without holes; and what was folded but not committed is forgotten.
+A runtime passes it records and assignments. Offsets are Kafka's, spans seconds. Invariant: after an acquisition each
+record is folded once, in order and without holes; what was folded and not committed is dropped with the partition.
 """
 
 import asyncio
@@ -31,16 +31,16 @@ MAX_WAITING_BYTES = 64 << 20
 """Memory waiting for a commit at which the pump takes no more records."""
 
 ROOM_S = 1.0
-"""How long back-pressure goes on before the runtime looks whether it is told to stop."""
+"""How long back-pressure lasts before the runtime checks whether it should stop."""
 
 DRAIN_S = 5.0
-"""How long the commit of a process that is told to stop may take."""
+"""How long the last commit of a process that stops may take."""
 
 _log = structlog.get_logger(__name__)
 
 
 class Checkpoints(Protocol):
-    """Where checkpoints are kept and partitions are owned; `Ownership` does it in Postgres and says the promises."""
+    """Stores checkpoints and owners of partitions; `Ownership` implements it in Postgres and documents it in full."""
 
     async def acquire(self, keys: Sequence[Key], restore: Restore[F]) -> tuple[dict[Key, Stored], F]:
         """Take ownership and read the checkpoints. Raises `Unavailable`."""
@@ -49,11 +49,11 @@ class Checkpoints(Protocol):
         """One transaction for all cuts that still may. Raises `Unavailable` when the result is unknown."""
 
     async def stopped(self, trips: Mapping[Key, BreakerTrip]) -> Mapping[Key, int]:
-        """Tell that partitions are stopped; up to which offset an operator lets each through. Raises `Unavailable`."""
+        """Record stopped partitions; return the offset that an operator resumed each at. Raises `Unavailable`."""
 
 
 class Pump(Generic[W]):
-    """Drives one processor over the partitions this process holds."""
+    """Drives one processor over the partitions that this process owns."""
 
     def __init__(self, processor: Processor[W], ownership: Checkpoints) -> None:
         self._processor = processor
@@ -81,7 +81,7 @@ class Pump(Generic[W]):
             owned.say_stopped()
 
     def forget(self) -> None:
-        """Drop all partitions with everything that is not committed."""
+        """Drop all partitions and everything that is not committed."""
         self.owned = {}
         self._fenced.clear()
         self._holes.clear()
@@ -112,7 +112,7 @@ class Pump(Generic[W]):
         return True
 
     async def resume(self) -> None:
-        """Tell which partitions are stopped, and go on with those that an operator resumes. Raises `Unavailable`."""
+        """Record which partitions are stopped, and continue those that were resumed. Raises `Unavailable`."""
         trips = {key: trip for key, owned in self.owned.items() if (trip := owned.trip) is not None}
         if not trips:
             return
@@ -124,7 +124,7 @@ class Pump(Generic[W]):
                 self._resumed.add(key)
 
     def rewinds(self) -> list[Key]:
-        """Partitions that were resumed since the last call: the runtime must go back to where they stand."""
+        """Partitions resumed since the last call: the runtime must seek to their next offset."""
         resumed = [key for key in self._resumed if key in self.owned]
         self._resumed.clear()
         return resumed
@@ -139,11 +139,11 @@ class Pump(Generic[W]):
 
     @property
     def full(self) -> bool:
-        """Whether so much waits for a commit that no more should be folded."""
+        """Whether too much waits for a commit to fold more."""
         return self.waiting_bytes() > MAX_WAITING_BYTES
 
     def waiting_bytes(self) -> int:
-        """Roughly the memory that only a commit frees; what a commit under way has taken is not in it."""
+        """Approximate memory that only a commit frees, without what a running commit writes."""
         return sum(owned.waiting_bytes for owned in list(self.owned.values()))
 
     def bounds(self) -> tuple[Bound, ...]:
@@ -151,7 +151,7 @@ class Pump(Generic[W]):
         return (Bound("waiting", "bytes", MAX_WAITING_BYTES, self.waiting_bytes),)
 
     async def room(self) -> None:
-        """Wait for the next commit to free memory, or a moment: the caller looks again."""
+        """Wait until the next commit frees memory, at most `ROOM_S`; the caller checks again."""
         self._room.clear()
         self._due.set()
         await _wait(self._room, ROOM_S)
@@ -178,7 +178,7 @@ class Pump(Generic[W]):
         failpoint.hit("published")
 
     async def drain(self) -> dict[Key, int]:
-        """Commit once more before leaving the group, then forget; what cannot be committed is left to the log."""
+        """Commit once more before leaving the group, then forget; what cannot be committed is replayed from the log."""
         failpoint.hit("stopping")
         try:
             async with asyncio.timeout(DRAIN_S):
@@ -203,7 +203,7 @@ class Pump(Generic[W]):
         self._room.set()
 
     async def run_commits(self, mirror: Callable[[dict[Key, int]], Any]) -> None:
-        """Commit for ever: when something is urgent, and every few seconds. `mirror` learns the offsets."""
+        """Commit in a loop: when something is urgent, and every few seconds. `mirror` gets the offsets."""
         while True:
             await _wait(self._due, spread(COMMIT_EVERY_S))
             self._due.clear()

@@ -1,7 +1,7 @@
 """A transition of an alert as bytes: one CloudEvents 1.0 object for `telemetry.alerts.v1`, structured JSON.
 
-Times are milliseconds UTC, but for `time`, which CloudEvents wants as text. The law: equal transitions have equal
-bytes, `id` is the idempotency key, and all transitions of one alert bear its fingerprint as `partitionkey`.
+Times are milliseconds UTC, except `time`, which CloudEvents requires as text. `id` is the idempotency key, and all
+transitions of one alert have its fingerprint as `partitionkey`. Equal transitions have equal bytes.
 """
 
 from urllib.parse import quote
@@ -15,7 +15,7 @@ from shared.wire.versions import MODULES, OLD, check
 
 
 class AlertTransition(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened to an alert, and what that was decided on."""
+    """A change of an alert's state, and the evaluation that caused it."""
 
     rule: str
     state: str

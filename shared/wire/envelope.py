@@ -34,7 +34,7 @@ AHEAD_MS = 3600 * 1000
 """How far it may lie ahead: a producer whose clock is wrong by more would close windows for all the others."""
 
 ROUNDING_MS = 60_000
-"""Slack on the age of a point, for a batch may wait in a producer after its points were admitted."""
+"""Slack on the age of a point, because a batch may wait in a producer after its points were admitted."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +52,7 @@ class PointBatch:
     points: Points
     """The rows."""
     batches: list[Part]
-    """Rows that came in a batch with an id, ascending and disjoint; rows of none belong to no such batch."""
+    """Rows that came in a batch with an id, ascending and disjoint; all other rows came without an id."""
     entries: Sequence[Line] | None = None
     """What its producer let in and refused, for the ledger; None: it does not say."""
 
@@ -96,7 +96,7 @@ def tick(
     entries: Sequence[Line] | None = None,
     version: int = OLD,
 ) -> bytes:
-    """The bytes of a batch without rows: it only carries time forward, and ledger entries if need be."""
+    """The bytes of a batch without rows, which advances the time and may carry ledger entries."""
     return _encoder.encode(
         _FRAMES[version](
             producer=producer,
@@ -133,7 +133,7 @@ def decode(value: bytes | None, appended_at_ms: int) -> PointBatch:
 
 
 def check_clock(received_at_ms: int, appended_at_ms: int) -> None:
-    """Raise `Rejected` with code `bad_clock` unless a receive time goes with the broker's append time."""
+    """Raise `Rejected` with code `bad_clock` unless a receive time is plausible for the broker's append time."""
     if not -WAITED_MS <= received_at_ms - appended_at_ms <= AHEAD_MS:
         raise Rejected(
             "bad_clock", "received_at_ms: more than four days behind the broker's clock or an hour ahead"

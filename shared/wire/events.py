@@ -30,6 +30,7 @@ __all__ = [
     "check_step",
     "decode",
     "encode",
+    "packed_properties",
     "partition_of",
     "properties_of",
 ]
@@ -79,7 +80,7 @@ def _check(event: Event, received_at_ms: int) -> None:
     properties = properties_of(event.properties)
     if event.type == FUNNEL_STEP:
         check_step(event, properties)
-    # Written anew, for what a database takes as a number is less than what JSON calls one.
+    # Encoded again, because Postgres accepts fewer numbers than JSON does.
     event.properties = msgspec.Raw(orjson.dumps(properties))
 
 
@@ -109,7 +110,23 @@ def properties_of(raw: msgspec.Raw) -> dict[str, Any]:
     return properties
 
 
+def packed_properties(properties: object) -> msgspec.Raw:
+    """The body of an event that was no text; raise `Rejected` with code `invalid_properties` if it cannot be stored."""
+    if not isinstance(properties, dict):
+        raise Rejected("invalid_properties", "properties: must be an object")
+    check_depth(properties)
+    try:
+        packed = orjson.dumps(properties)
+    except orjson.JSONEncodeError as error:
+        raise Rejected("invalid_properties", f"properties: {error}") from error
+    if len(packed) > MAX_PROPERTIES_BYTES:
+        raise Rejected("invalid_properties", f"properties: larger than {MAX_PROPERTIES_BYTES} bytes")
+    if b"\\u0000" in packed.replace(b"\\\\", b""):
+        raise Rejected("invalid_properties", "properties: a text holds the character U+0000")
+    return msgspec.Raw(packed)
+
+
 def partition_of(event: Event, partitions: int) -> int:
-    """The partition that owns an event: that of its session, else its user, else its own."""
+    """The partition of an event: by its session, else by its user, else by its id."""
     owner = event.session_id or event.user_id or event.event_id
     return xxhash.xxh3_64_intdigest(f"{event.tenant_id}\0{owner}".encode()) % partitions

@@ -12,7 +12,7 @@ import msgspec
 from shared.ledger.entries import Line
 
 MAX_COUNT = 1 << 53
-"""No line counts more than this; less than nothing takes back what another line says too much."""
+"""Largest count of a line; a negative count takes back what another line counted too much."""
 
 FIELD = "ledger"
 """Name of the field that holds them."""
@@ -27,7 +27,7 @@ LedgerEntries: TypeAlias = list[
         Annotated[int, msgspec.Meta(ge=-MAX_COUNT, le=MAX_COUNT)],
     ]
 ]
-"""Lines as they travel."""
+"""Lines as they are sent."""
 
 
 class _Message(msgspec.Struct):
@@ -45,7 +45,7 @@ def read(entries: LedgerEntries | None) -> list[Line] | None:
 
 
 def salvaged(value: bytes | None) -> Sequence[Line]:
-    """What can be read of the ledger entries of a message that is refused; nothing if it has none."""
+    """The readable ledger entries of a message that is refused; empty if there are none."""
     # A JSON object begins with a brace, a MessagePack map never does.
     decoder = _text if value and value.startswith(b"{") else _packed
     try:

@@ -1,9 +1,8 @@
 """A dead letter as it is published again: its own bytes under an address that counts once, however often it comes.
 
-A batch of points goes out as the only message of a producer named after the message that it was, so the aggregator
-drops what comes again, from whichever letter. Events are known by their ids, windows say the same twice. The law: no
-field is read that is not needed, so that a letter of a newer version survives; and the ledger, which has the letter
-already, learns only that it is one no longer.
+A batch of points is the only message of a producer named after its origin, so the aggregator drops repeats. Events are
+known by their ids; windows may come twice. No field is read that is not needed, so that letters of newer versions
+survive. Invariant: the ledger closes after a replay, whether the replay fails or counts.
 """
 
 from typing import Any, TypeAlias
@@ -16,7 +15,7 @@ from shared.wire.ledger_entries import FIELD, VERSION_4, salvaged
 from shared.wire.topics import METRICS
 
 PREFIX = "replay:"
-"""How the producer of what is published again is called."""
+"""Prefix of the producer's name of a replayed message."""
 
 _Fields: TypeAlias = dict[str, msgspec.Raw]
 

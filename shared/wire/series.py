@@ -1,7 +1,7 @@
 """A series as bytes: the MessagePack array `[tenant_id, metric, kind, unit, labels]` with labels sorted by name.
 
-The law: the bytes are canonical, so equal series have equal bytes, and the 64-bit id and the partition are
-functions of the bytes alone. Readers intern on the bytes and decode them once.
+The bytes are canonical: equal series have equal bytes, and the 64-bit id and the partition are functions of the bytes
+alone. Readers intern the bytes and decode them once.
 """
 
 import msgspec

@@ -1,7 +1,7 @@
 """Every Kafka topic: its name, its writers and readers, and how it is created.
 
-Times are milliseconds, sizes bytes. The law: a topic exists because it stands here; nothing is created
-automatically, and a live topic that differs from its declaration is an error.
+Times are milliseconds, sizes bytes. No topic is created automatically. Invariant: a topic whose configuration differs
+from its declaration here is refused.
 """
 
 from dataclasses import dataclass

@@ -101,7 +101,7 @@ def records(chance: random.Random, tenant_id: int, at_ms: int) -> list[Record]:
 
 
 def _batch(batch: list[Event], at_ms: int) -> events.EventBatch:
-    return events.EventBatch(events.VERSION, at_ms, batch)
+    return events.EventBatch(at_ms, batch)
 
 
 def _event(tenant_id: int, number: int, at_ms: int) -> Event:

@@ -13,13 +13,14 @@ from deploy.local.stack import Stack
 from shared.model.funnel import EFFECT_CREATION
 from shared.runtime.clock import now_ms
 from tests.support.http.webhook import Webhook
-from tests.support.processes.system import SERVICES, System
+from tests.support.processes.system import QUERY, SERVICES, System
 from tests.support.wait import until
 from tidegauge_client import Telemetry
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
-ROUNDS = len(SERVICES) + 1
+KILLED = (*SERVICES, QUERY)
+ROUNDS = len(KILLED) + 1
 POINTS = 12
 """Points of one series and round; the k-th has the value 4^k, so a sum shows each one lost or doubled."""
 
@@ -40,7 +41,7 @@ def webhook() -> Any:
 
 @pytest_asyncio.fixture
 async def system(stack: Stack, tmp_path: Path, webhook: Webhook) -> AsyncIterator[System]:
-    """Four services that tell the webhook."""
+    """All services, which tell the webhook."""
     async with System(stack, tmp_path, webhook.url) as made:
         yield made
 
@@ -48,12 +49,13 @@ async def system(stack: Stack, tmp_path: Path, webhook: Webhook) -> AsyncIterato
 async def test_the_circle_closes_whatever_is_killed(system: System, webhook: Webhook) -> None:
     """Everything a client posts comes out once: rows, events, funnel, alert, page and message."""
     await asyncio.to_thread(post, system, 0)
-    for number, service in enumerate(SERVICES, 1):
+    for number, service in enumerate(KILLED, 1):
         if service == "gateway":  # before the post, which then waits for it
             await system.kill(service)
         await asyncio.to_thread(post, system, number)
         if service != "gateway":  # with what was posted still on its way
             await system.kill(service)
+    await system.answers()
 
     await until(lambda: all_resolved(system), "every alert has fired and resolved")
     await until(lambda: all_told(webhook), "the webhook was told of all")

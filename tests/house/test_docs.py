@@ -16,6 +16,19 @@ REFUSED = {
 """Synonyms of the glossary that no identifier and no column uses."""
 
 
+PLAIN = (
+    "shared",
+    "services/alerts",
+    "services/aggregator",
+    "services/ingest",
+    "clients",
+    "deploy",
+    "tests",
+    "bench",
+)
+"""Folders whose modules say "Invariant:" where a test holds one, and nothing where there is none."""
+
+
 def code(root: Path) -> Iterator[Path]:
     """The modules whose words count."""
     for folder in ("services", "shared"):
@@ -133,6 +146,18 @@ def test_decisions_are_listed(root: Path) -> None:
     for path in records:
         for title in ("Status", "Context", "Decision", "Consequences", "Alternatives", "Held by"):
             assert f"## {title}\n" in path.read_text(), path.name
+
+
+@pytest.mark.parametrize("folder", PLAIN)
+def test_no_module_states_a_law(root: Path, folder: str) -> None:
+    """What always holds is called an invariant, as everywhere else."""
+    found = [
+        path.relative_to(root).as_posix()
+        for path in sorted((root / folder).rglob("*.py"))
+        if re.search(r"\bthe\s+law\b", path.read_text(), re.IGNORECASE)
+    ]
+
+    assert found == []
 
 
 INDEXES_BACKWARDS = (

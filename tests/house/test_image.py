@@ -15,7 +15,9 @@ import pytest
 
 from deploy.local.up.services import SERVICES
 
-EXTRAS = (*sorted(service.name for service in SERVICES), "cli")
+NAMES = sorted({service.module.removeprefix("services.") for service in SERVICES})
+
+EXTRAS = (*NAMES, "cli")
 """What the image installs: the services, and the command line for an operator."""
 
 FOREIGN = {
@@ -184,7 +186,7 @@ def test_each_service_and_the_command_line_start_with_what_the_image_holds(root:
     """Every service can be imported, every command of an operator explains itself, and no tool for tests is there."""
     env = os.environ | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
     foreign = " ".join(name.replace("-", "_") for name in sorted(FOREIGN - {"import-linter"}))
-    services = " ".join(service.name for service in SERVICES)
+    services = " ".join(NAMES)
     found = run(str(python), "-W", "ignore", "-c", PROBE, services, foreign, cwd=root, env=env)
     helped = {words: tidegauge(root, python, *words, "--help") for words in COMMANDS}
 

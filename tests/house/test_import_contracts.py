@@ -22,6 +22,11 @@ PLANTED = {
     },
     "Inside the intake, imports point inward": {
         "services/gateway/intake/domain/quota.py": "import services.gateway.intake.service",
+        "services/gateway/intake/columns/json.py": "import services.gateway.intake.protocols.registry",
+    },
+    "Protocols never import each other": {
+        "services/gateway/intake/protocols/analytics/map.py": "import services.gateway.intake.protocols.native.body",
+        "services/gateway/intake/protocols/unlisted.py": "",
     },
     "Alerts is two halves, and app alone knows both": {
         "services/alerts/evaluation/service.py": "import services.alerts.dispatch.router",

@@ -117,7 +117,7 @@ def test_fakes_are_small(root: Path) -> None:
 
 
 def test_modules_open_with_their_idea(root: Path) -> None:
-    """Each module states its idea and its law in three to six lines; a `__main__` has none to state."""
+    """Each module says in three to six lines what it does; a `__main__` need not."""
     other = {
         name: len((ast.get_docstring(ast.parse(path.read_text())) or "").splitlines())
         for name, path in modules(root, "services", "shared", "clients")

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
-import httpx2
 import pytest
 import pytest_asyncio
 
@@ -17,13 +16,13 @@ from deploy.local.stack import Stack
 from deploy.postgres.migrate import migrate
 from shared.postgres import schema
 from shared.wire.topics import TOPICS
-from tests.support.http.gateway import free_port
+from tests.support.http.gateway import free_port, status
 from tests.support.processes.harness import Worker
 from tests.support.wait import until
 
 pytestmark = pytest.mark.servers
 
-SERVICES = ("gateway", "ingest", "aggregator", "alerts")
+SERVICES = ("gateway-intake", "gateway-query", "ingest", "aggregator", "alerts")
 CONSUMERS = 3
 PARTITIONS = 2
 
@@ -52,27 +51,24 @@ def environ(stack: Stack, dsn: str) -> Mapping[str, str]:
     return stack.environ | {
         "TIDEGAUGE_POSTGRES": dsn,
         "TIDEGAUGE_TOPIC_PREFIX": f"s{secrets.token_hex(4)}.",
-        "GATEWAY_PORT": str(free_port()),
         "ALERTS_RULES": str(ROOT / "deploy/rules/default.yml"),
     }
 
 
+def worker_of(name: str, environ: Mapping[str, str], folder: Path, health: int = 0) -> Worker:
+    """A worker that is not started; a gateway has the role after its name, a port of its own, and one for health."""
+    service, _, role = name.partition("-")
+    own = {"GATEWAY_ROLE": role, "GATEWAY_PORT": str(free_port()), "GATEWAY_METRICS_PORT": str(health)}
+    return Worker(service, {**environ, **own}, folder / f"{name}.log")
+
+
 async def refused(service: str, environ: Mapping[str, str], folder: Path) -> tuple[int, str]:
     """The exit code of a service that does not start, and what it wrote."""
-    worker = await Worker(service, environ, folder / f"{service}.log").start()
+    worker = await worker_of(service, environ, folder).start()
     try:
         return await worker.ended(40), worker.log.read_text()
     finally:
         await worker.remove()
-
-
-async def ready(port: str) -> bool:
-    """Whether the gateway says that it is ready."""
-    try:
-        async with httpx2.AsyncClient() as client:
-            return (await client.get(f"http://127.0.0.1:{port}/health/ready")).status_code == 200
-    except httpx2.TransportError:
-        return False
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -132,16 +128,20 @@ async def test_services_start_one_pre_ahead(
         stack.kafka, [replace(topic, name=prefix + topic.name) for topic in TOPICS], PARTITIONS
     )
 
-    workers = [await Worker(name, environ, tmp_path / f"{name}.log").start() for name in SERVICES]
+    health = {name: free_port() for name in SERVICES if name.startswith("gateway")}
+    workers = [await worker_of(name, environ, tmp_path, health.get(name, 0)).start() for name in SERVICES]
+
+    async def ready() -> bool:
+        return {200} == {await status(f"http://127.0.0.1:{port}/health/ready") for port in health.values()}
 
     try:
         await until(
             lambda: database.fetchval(ACQUIRED, CONSUMERS, prefix), "each consumer owns a partition", 60
         )
-        await until(lambda: ready(environ["GATEWAY_PORT"]), "the gateway is ready", 20)
+        await until(ready, "both roles of the gateway are ready", 20)
         for worker in workers:
             worker.signal(signal.SIGTERM)
-        assert [0, 0, 0, 0] == [await worker.ended(20) for worker in workers]
+        assert [0] * len(SERVICES) == [await worker.ended(20) for worker in workers]
     finally:
         for worker in workers:
             await worker.remove()

@@ -25,8 +25,7 @@ SERIES = 12
 
 INTERNER = Interner(1_000)
 NUMBERS = [
-    INTERNER.add(INTERNER.spellings(1, NOW), ("gauge", ""), f"m{at}", b"{}")  # type: ignore[arg-type]
-    for at in range(SERIES)
+    INTERNER.add(INTERNER.spellings(1, NOW), ("gauge", ""), (f"m{at}", b"{}"), dict) for at in range(SERIES)
 ]
 
 Attempt = tuple[int, int, bool]

@@ -1,7 +1,7 @@
 """The client of Tidegauge for Python applications.
 
 Make one `Telemetry` for a process and call `point`, `event` and `funnel_step`: they cost microseconds, never wait and
-never fail because of the network. The law: whatever is handed over is sent, rejected or dropped, and counted as such.
+never fail because of the network. Invariant: every item handed over is sent, rejected or dropped, and counted as such.
 """
 
 from tidegauge_client.delivery.answer import Rejection

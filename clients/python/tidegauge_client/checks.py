@@ -1,7 +1,7 @@
-"""What the caller hands over, checked at once, so that a mistake is seen where it was made.
+"""Checks the arguments of a call at once, so that a mistake is seen where it was made.
 
-Only what could not be sent is refused here; names, sizes and ranges are the gateway's to judge. The law: a message
-names the argument first, and what passes can be written as JSON.
+Only what could not be sent is refused here; the gateway judges names, sizes and ranges. Invariant: an error message
+begins with the name of the argument.
 """
 
 import json
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 KINDS = frozenset({"gauge", "delta", "cumulative"})
-"""How the values of a series are to be read."""
+"""How the values of a series can be read."""
 
 LATEST_MS = 1 << 53
 """Beyond it a JSON number is not exact any more."""
@@ -51,7 +51,7 @@ def finite(value: Any, field: str) -> float:
 
 
 def weight(value: Any) -> float:
-    """How many a point stands for."""
+    """The number of observations that a point stands for; not zero."""
     number = finite(value, "weight")
     if not number:
         raise ValueError("weight: must not be zero")
@@ -75,7 +75,7 @@ def finite_list(values: Any, field: str) -> list[float]:
 
 
 def counts(values: Any, bounds: int) -> list[float]:
-    """How many values lay in each bucket, of which there is one more than bounds."""
+    """The number of values in each bucket; there is one bucket more than bounds."""
     found = finite_list(values, "counts")
     if len(found) != bounds + 1:
         raise ValueError("counts: must be one more than bounds")
@@ -90,7 +90,7 @@ def kind(value: Any) -> str:
 
 
 def labels(value: Any) -> dict[str, str]:
-    """A copy of the labels, for the caller may change theirs."""
+    """A copy of the labels, because the caller may change the original."""
     if type(value) is not dict and not isinstance(value, Mapping):
         _wrong_type("labels", "a mapping", value)
     copy = dict(value)

@@ -1,6 +1,6 @@
-"""The only place that reads the wall clock.
+"""Reads the wall clock for the client.
 
-Integer milliseconds UTC. The law: a point or an event has its time from the moment it is made, however long it waits.
+Integer milliseconds UTC. A point or an event gets its time when it is made, however long it waits to be sent.
 """
 
 import time

@@ -1,6 +1,6 @@
-"""What may be set, with its bounds.
+"""The settings of a client, with their bounds.
 
-Spans are seconds. The law: a setting out of range is refused by its name when the client is made, never later.
+Spans are seconds. Invariant: a setting out of range raises an error that names it when the client is made.
 """
 
 from dataclasses import dataclass, fields
@@ -14,9 +14,9 @@ class Settings:
     """Knobs of a client; their defaults stand in the signature of `Telemetry`."""
 
     batch_items: int
-    """A batch leaves when so many items wait."""
+    """A batch is sent when this many items wait."""
     batch_after_s: float
-    """A batch leaves so long after its first item."""
+    """A batch is sent this long after its first item."""
     max_queue: int
     """Items kept of each signal; beyond it the oldest are dropped."""
     max_age_s: float
@@ -24,7 +24,7 @@ class Settings:
     timeout_s: float
     """How long one step of a request may take."""
     exit_flush_s: float
-    """How long the end of the process may be held up."""
+    """How long a flush may delay the end of the process."""
     retry_first_s: float
     """Bound of the first pause after a failure."""
     retry_longest_s: float

@@ -1,7 +1,8 @@
-"""What the two senders carry: points as they were made, events as JSON already.
+"""The two signals: points as tuples, events as JSON text.
 
-An event may hold anything of the caller's, which may change the moment after; a point is cheap to keep and is made by
-the thousand. The law: defaults are left out, for the gateway is quickest at name, value, ts and labels alone.
+An event is encoded at once, because the caller may change its properties afterwards. A point is cheap to keep and is
+encoded with its batch. Fields with default values are left out, because the gateway decodes name, value, ts and labels
+alone fastest.
 """
 
 import json
@@ -15,7 +16,7 @@ Item = TypeVar("Item")
 
 
 class Histogram(NamedTuple):
-    """How many values lay in each bucket, checked."""
+    """The number of values in each bucket, checked."""
 
     bounds: list[float]
     counts: list[float]
@@ -37,16 +38,16 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Signal(Generic[Item]):
-    """How the items of a signal travel."""
+    """How the items of a signal are sent."""
 
     name: str
-    """What they are called, in the body too."""
+    """Name of the signal, and of its list in the body."""
     path: str
-    """Where they are posted, below the gateway's address."""
+    """Path below the gateway's address."""
     pack: Callable[[Sequence[Item]], bytes]
-    """The body that carries them."""
+    """Encodes items as a body."""
     unpack: Callable[[Item], dict[str, Any]]
-    """One of them as the gateway sees it."""
+    """An item as the fields that the gateway receives."""
 
 
 def _fields(point: Point) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""What became of everything that was handed over.
+"""The counts of all items that were handed over, by what became of them.
 
-The law: queued + sent + rejected + dropped is all there ever was, at every moment.
+Invariant: queued + sent + rejected + dropped is the number of items handed over, at every moment.
 """
 
 from collections import Counter
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 QUEUE_FULL = "queue_full"
-"""Reason: the oldest made room."""
+"""Reason: the queue was full, and the oldest items were dropped."""
 
 TOO_OLD = "too_old"
 """Reason: the gateway did not take it within `max_age_s`."""
@@ -38,13 +38,13 @@ class Stats:
     """Points and events by what became of them."""
 
     queued: int = 0
-    """Waiting or under way."""
+    """Waiting or being sent."""
     sent: int = 0
-    """Taken by the gateway."""
+    """Accepted by the gateway."""
     rejected: int = 0
-    """Refused by the gateway, one by one."""
+    """Single items refused by the gateway."""
     dropped: Mapping[str, int] = field(default_factory=dict)
-    """Given up here, by reason."""
+    """Dropped by this client, by reason."""
     retries: int = 0
     """Requests that had to be repeated."""
 

@@ -1,7 +1,7 @@
-"""What an application holds: one `Telemetry` for a process.
+"""The interface for applications: one `Telemetry` for a process.
 
-Times are integer milliseconds UTC, spans seconds. The law: `point`, `event` and `funnel_step` never wait and never
-raise because of the network; a wrong argument raises at once and names itself.
+Times are integer milliseconds UTC, spans seconds. Invariant: `point`, `event` and `funnel_step` raise at once for a
+wrong argument, with its name, and never because of the network.
 """
 
 import atexit
@@ -22,7 +22,7 @@ from tidegauge_client.signal import EVENTS, POINTS, Histogram, Item, Point, Sign
 from tidegauge_client.stats import Stats, total
 
 GRACE_S = 0.2
-"""What a thread is given to count what it drops, when the time to close is over."""
+"""Time that a thread gets to count what it drops, when the time to close is over."""
 
 
 class Telemetry:

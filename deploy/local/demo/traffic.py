@@ -37,8 +37,8 @@ CLOSE_S = 0.5
 REQUEST_S = 15.0
 """Bound on one probe."""
 
-PROBES = ("/health/ready", "/v1/windows?metric=host.cpu.utilization")
-"""Requests whose response times are measured."""
+PROBES = ("/v1/alerts", "/v1/windows?metric=host.cpu.utilization")
+"""Reads whose response times are measured."""
 
 MOST_PROCESSES = 3
 """Most events a check, for the processes that began and for those that ended."""
@@ -171,10 +171,10 @@ async def receive_visitors(telemetry: Telemetry) -> None:
             await asyncio.sleep(_chance.uniform(0, 2 * VISIT_EVERY_S))
 
 
-async def run(telemetry: Telemetry, url: str, read_key: str) -> None:
+async def run(telemetry: Telemetry, query_url: str, read_key: str) -> None:
     """Measure, probe and let visitors in until SIGTERM."""
     stopping = stop_event()
-    async with httpx2.AsyncClient(base_url=url, timeout=REQUEST_S) as client:
+    async with httpx2.AsyncClient(base_url=query_url, timeout=REQUEST_S) as client:
         jobs = [
             background(measure(telemetry, str(uuid4())), "measure"),
             background(probe(client, read_key, telemetry), "probe"),
@@ -187,17 +187,16 @@ async def run(telemetry: Telemetry, url: str, read_key: str) -> None:
 
 
 def main() -> None:
-    """Run with the address and the keys that the environment gives."""
+    """Run with the addresses and the keys that the environment gives: post to one, look at the other."""
     logging.configure("demo")
-    url = os.environ["TIDEGAUGE_URL"]
     with Telemetry(
-        url,
+        os.environ["TIDEGAUGE_URL"],
         os.environ["TIDEGAUGE_WRITE_KEY"],
         max_age_s=REPEAT_S,
         retry_longest_s=RETRY_S,
         exit_flush_s=CLOSE_S,
     ) as telemetry:
-        asyncio.run(run(telemetry, url, os.environ["TIDEGAUGE_READ_KEY"]))
+        asyncio.run(run(telemetry, os.environ["TIDEGAUGE_QUERY_URL"], os.environ["TIDEGAUGE_READ_KEY"]))
 
 
 if __name__ == "__main__":

@@ -17,12 +17,13 @@ from deploy.kafka import topics
 from deploy.local import sink
 from deploy.local.demo.keys import DEMO, demo_keys
 from deploy.local.interrupt import Stopping, interruptible
-from deploy.local.ports import LOOPBACK
+from deploy.local.ports import Ports
 from deploy.local.run_sync import run_sync
 from deploy.local.running import MEMORY as RUNNING
 from deploy.local.stack import Stack
+from deploy.local.up import how_to_try
 from deploy.local.up.progress import Progress
-from deploy.local.up.services import SERVICES, ServiceEnvironment
+from deploy.local.up.services import SERVICES, GatewayPorts, ServiceEnvironment
 from deploy.local.up.supervisor import Supervisor
 from deploy.local.up.tail import Tail
 from deploy.postgres.migrate import migrate
@@ -30,8 +31,8 @@ from shared.errors import Unavailable
 from shared.runtime.clock import monotonic_s
 from shared.wire.topics import DEFAULT_PARTITIONS
 
-GATEWAY_PORT = 8080
-"""Port of the gateway unless it is taken."""
+INTAKE_PORT, QUERY_PORT = 8080, 8081
+"""Ports of the gateway's roles unless they are taken."""
 
 READY_S = 60.0
 """How long the services may take until they are ready."""
@@ -45,38 +46,6 @@ TEND_S = 0.1
 _FIRST_WINDOW = """
 SELECT count(*) > 0 FROM rollup_10s JOIN series USING (series_id) JOIN tenant USING (tenant_id)
 WHERE tenant.name = $1 AND window_start > $2"""
-
-HOW_TO_TRY = """
-  API        {url}   (its description: {url}/docs)
-  Postgres   {postgres}
-  Kafka      {kafka}
-  Redis      {redis}
-  write key  {write}
-  read key   {read}
-
-Post a point, and read its window back (live at once, closed some 12 s later):
-
-  curl -s {url}/v1/telemetry -H 'Authorization: Bearer {write}' -H 'Content-Type: application/json' -d '{point}'
-  curl -s '{url}/v1/windows?metric=demo.answer' -H 'Authorization: Bearer {read}'
-
-Cause a page: a response that took 6 s. It appears below within 2 s, and resolves by itself some 20 s later:
-
-  curl -s {url}/v1/telemetry -H 'Authorization: Bearer {write}' -H 'Content-Type: application/json' -d '{slow}'
-  curl -s {url}/v1/alerts -H 'Authorization: Bearer {read}'
-
-Post an event, as often as you like: it counts once. And see how far the demo's visitors come:
-
-  curl -s {url}/v1/events -H 'Authorization: Bearer {write}' -H 'Content-Type: application/json' -d '{event}'
-  curl -s {url}/v1/funnels/effect_creation -H 'Authorization: Bearer {read}'
-
-Ctrl-C stops everything; the data stay. `eval "$(tidegauge env)"` gives a shell these addresses and keys."""
-
-POINT = '{"points":[{"name":"demo.answer","value":42}]}'
-SLOW = (
-    '{"points":[{"name":"api.response_seconds","value":6,"kind":"delta","unit":"s",'
-    '"labels":{"endpoint":"/checkout"}}]}'
-)
-EVENT = '{"events":[{"event_id":"my-first","type":"click","name":"hello"}]}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +86,8 @@ class _Run:
         self._stack = stack
         self._supervisor = supervisor
         self._keys = demo_keys(stack.folder)
-        self._port = stack.ports.pick("gateway", "GATEWAY_PORT", GATEWAY_PORT)
+        self._intake, self._query = _gateway_ports(stack.ports)
         self._sink_port = stack.ports.pick("sink", "SINK_PORT", sink.PORT)
-        self._url = f"http://{LOOPBACK}:{self._port}"
         self._pages = Tail(stack.folder.log / "sink.log", progress.page)
 
     def run(self) -> None:
@@ -137,7 +105,7 @@ class _Run:
 
     def _public(self) -> dict[str, str]:
         keys = {f"TIDEGAUGE_{scope.upper()}_KEY": key for scope, key in self._keys.items()}
-        return {"TIDEGAUGE_URL": self._url, **keys}
+        return {"TIDEGAUGE_URL": self._intake.url, "TIDEGAUGE_QUERY_URL": self._query.url, **keys}
 
     async def _prepare(self) -> None:
         made, applied = await asyncio.gather(topics.create(self._stack.kafka), migrate(self._stack.postgres))
@@ -148,12 +116,14 @@ class _Run:
 
     def _start_services(self) -> None:
         environ = self._stack.environ
+        now = run_sync(_now(self._stack.postgres))
         self._services = services = ServiceEnvironment(
-            environ, self._port, self._sink_port, run_sync(_now(self._stack.postgres)), DEFAULT_PARTITIONS
+            environ, self._intake, self._query, self._sink_port, now, DEFAULT_PARTITIONS
         )
         self._supervisor.start("sink", "deploy.local.sink", {"SINK_PORT": str(self._sink_port)}, last=True)
         for service in SERVICES:
-            self._supervisor.start(service.name, service.module, environ | service.environ(services))
+            given = environ | services.settings | service.environ(services)
+            self._supervisor.start(service.name, service.module, given)
         for service in SERVICES:
             if not self._until(lambda ready=service.ready: ready(services), READY_S):  # type: ignore[misc]
                 end = self._supervisor.child(service.name).log_end()
@@ -177,10 +147,9 @@ class _Run:
             self._stack.folder.remember(RUNNING, addresses)
             self._progress.say('servers are up; `eval "$(tidegauge env)"` gives a shell their addresses')
             return
-        self._stack.folder.remember(RUNNING, addresses | self._public() | self._services.alerting)
+        self._stack.folder.remember(RUNNING, addresses | self._public() | self._services.settings)
         servers = {name: server.address for name, server in self._stack.servers.items()}
-        bodies = {"point": POINT, "slow": SLOW, "event": EVENT}
-        self._progress.show(HOW_TO_TRY.format(url=self._url, **bodies, **servers, **self._keys))
+        self._progress.show(how_to_try.text(self._intake.url, self._query.url, servers, self._keys))
 
     def _until(self, condition: Callable[[], bool], limit_s: float = float("inf")) -> bool:
         """Look after the children until the condition holds; False when it does not by the limit."""
@@ -192,6 +161,20 @@ class _Run:
             self._pages.show()
             pause.wait(TEND_S)
         return True
+
+
+def _gateway_ports(ports: Ports) -> tuple[GatewayPorts, GatewayPorts]:
+    """Those of the intake and of the queries."""
+    intake = GatewayPorts(
+        # By the name under which a folder remembers the port from when there was one process.
+        ports.pick("gateway", "GATEWAY_PORT", INTAKE_PORT),
+        ports.pick("gateway-metrics", "GATEWAY_METRICS_PORT"),
+    )
+    query = GatewayPorts(
+        ports.pick("gateway-query", "GATEWAY_QUERY_PORT", QUERY_PORT),
+        ports.pick("gateway-query-metrics", "GATEWAY_QUERY_METRICS_PORT"),
+    )
+    return intake, query
 
 
 async def _now(dsn: str) -> object:

@@ -1,12 +1,11 @@
 """The services that `tidegauge up` runs: their environment, and when each is ready.
 
-Ready is a fact: the gateway answers its health check, a worker owns every partition of its topic.
+Ready is a fact: each role of the gateway answers its health check, a worker owns every partition of its topic.
 """
 
 import http.client
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -24,13 +23,30 @@ FROM partition_state WHERE topic = $1"""
 
 
 @dataclass(frozen=True, slots=True)
+class GatewayPorts:
+    """The ports of one role of the gateway, on loopback."""
+
+    api: int
+    """Where clients ask."""
+    metrics: int
+    """Where its health and its instruments are read."""
+
+    @property
+    def url(self) -> str:
+        """Address of its API."""
+        return f"http://{LOOPBACK}:{self.api}"
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceEnvironment:
     """What the services are started with and asked about."""
 
     environ: dict[str, str]
     """Addresses of the servers, as TIDEGAUGE_*."""
-    port: int
-    """Port of the gateway on loopback."""
+    intake: GatewayPorts
+    """Of the role that takes points and events."""
+    query: GatewayPorts
+    """Of the role that answers reads."""
     sink_port: int
     """Port of the sink on loopback."""
     started_at: object
@@ -39,17 +55,14 @@ class ServiceEnvironment:
     """Partitions of each topic."""
 
     @property
-    def url(self) -> str:
-        """Address of the public API."""
-        return f"http://{LOOPBACK}:{self.port}"
-
-    @property
-    def alerting(self) -> dict[str, str]:
-        """The settings of the alert service besides the addresses of the servers."""
+    def settings(self) -> dict[str, str]:
+        """What all processes of a service share, beside the addresses of the servers."""
         return {
+            "GATEWAY_INTAKE_URL": self.intake.url,
+            "GATEWAY_QUERY_URL": self.query.url,
             "ALERTS_RULES": str(RULES),
             "ALERTS_WEBHOOKS": f"sink=http://{LOOPBACK}:{self.sink_port}/",
-            "ALERTS_EXTERNAL_URL": self.url,
+            "ALERTS_EXTERNAL_URL": self.query.url,
         }
 
 
@@ -63,15 +76,20 @@ class Service:
     environ: Callable[[ServiceEnvironment], dict[str, str]] = field(default=lambda _: {})
 
 
-def _gateway_ready(environment: ServiceEnvironment) -> bool:
-    connection = http.client.HTTPConnection(urlsplit(environment.url).netloc, timeout=2)
-    try:
-        connection.request("GET", "/health/ready")
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+def _ready(ports: Callable[[ServiceEnvironment], GatewayPorts]) -> Callable[[ServiceEnvironment], bool]:
+    """Ready is a role that says so at its port for health."""
+
+    def ready(environment: ServiceEnvironment) -> bool:
+        connection = http.client.HTTPConnection(LOOPBACK, ports(environment).metrics, timeout=2)
+        try:
+            connection.request("GET", "/health/ready")
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    return ready
 
 
 def _owned(topic: Topic) -> Callable[[ServiceEnvironment], bool]:
@@ -92,15 +110,27 @@ async def _ask(dsn: str, topic: str, since: object, partitions: int) -> bool:
         await connection.close()
 
 
+def _gateway(role: str, ports: Callable[[ServiceEnvironment], GatewayPorts]) -> Service:
+    """A role of the gateway, as a process of its own."""
+
+    def environ(environment: ServiceEnvironment) -> dict[str, str]:
+        mine = ports(environment)
+        return {
+            "GATEWAY_ROLE": role,
+            "GATEWAY_HOST": LOOPBACK,
+            "GATEWAY_PORT": str(mine.api),
+            "GATEWAY_METRICS_HOST": LOOPBACK,
+            "GATEWAY_METRICS_PORT": str(mine.metrics),
+        }
+
+    return Service(f"gateway-{role}", "services.gateway", _ready(ports), environ)
+
+
 SERVICES = (
-    Service(
-        "gateway",
-        "services.gateway",
-        _gateway_ready,
-        lambda environment: {"GATEWAY_HOST": LOOPBACK, "GATEWAY_PORT": str(environment.port)},
-    ),
+    _gateway("intake", lambda environment: environment.intake),
+    _gateway("query", lambda environment: environment.query),
     Service("ingest", "services.ingest", _owned(EVENTS)),
     Service("aggregator", "services.aggregator", _owned(METRICS)),
-    Service("alerts", "services.alerts", _owned(WINDOWS), lambda environment: environment.alerting),
+    Service("alerts", "services.alerts", _owned(WINDOWS)),
 )
-"""Every service that `tidegauge up` runs, in the order in which data flow."""
+"""Every process that `tidegauge up` runs, in the order in which data flow."""

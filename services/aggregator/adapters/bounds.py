@@ -1,6 +1,7 @@
-"""What the partitions of a worker remember, as bounds: the fullest of them, and what all had no room for.
+"""The bounds of what the partitions of a worker remember.
 
-The law: it only looks; a partition that is given away takes its counts with it.
+`used` is of the fullest partition, `evicted` the sum over the partitions owned now; a partition that is given away
+takes its counts along.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,7 +18,7 @@ Count = Callable[[PartitionFold], int]
 
 
 def bounds(folds: Folds) -> tuple[Bound, ...]:
-    """Everything that a fold remembers beyond a commit."""
+    """The bounds of everything that a fold remembers beyond a commit."""
     return (
         _fullest(folds, "fold_series", MAX_SERIES, lambda fold: len(fold.series)),
         _fullest(folds, "producers", MAX_PRODUCERS, lambda fold: len(fold.seen), lambda fold: fold.evicted),

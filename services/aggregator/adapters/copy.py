@@ -1,8 +1,7 @@
-"""Rollups as a stream for `COPY ... FROM STDIN (FORMAT binary)`, of the staging table or of a table of rollups.
+"""Rollups as a stream for `COPY ... FROM STDIN (FORMAT binary)`, for the staging table or a table of rollups.
 
-Source: PostgreSQL manual, the send formats of its types; asyncpg's own encoder takes 25 us
-a row for the two arrays of a sketch, this 2. The law: field order is that of `COLUMNS`, and only a distinct count may
-be null.
+Source: PostgreSQL manual, the send formats of its types. asyncpg's own encoder takes 25 us a row for the two arrays of
+a sketch, this one 2. Fields are in the order of `COLUMNS`. Only a distinct count may be null.
 """
 
 from collections.abc import AsyncIterator, Iterable
@@ -24,7 +23,7 @@ COLUMNS = {
     "extremes_estimated": "boolean", "distinct_sketch": "bytea", "sketch_bucket": "smallint[]",
     "sketch_weight": "double precision[]",
 }  # fmt: skip
-"""Columns and their types; extremes and times that no point has set are infinite."""
+"""Columns and their types; extremes and times are infinite where no point has set them."""
 
 Part: TypeAlias = tuple[Rollups, NDArray[np.int64]]
 """Rows, and the id of each row's series."""

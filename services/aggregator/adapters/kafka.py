@@ -1,8 +1,8 @@
 """Publishes windows of all tiers, ticks and dead letters to Kafka.
 
-Times are milliseconds UTC. The law: windows go to the partition they came from, so each series keeps one order; what is
-published twice has the same content; and a tick follows all windows that end at or before its watermark. A row that was
-revised is published as it is written, with its revision.
+Times are milliseconds UTC. Windows go to the partition they came from, so that each series keeps one order. A window
+that is published twice has the same content; a revised row has its revision. Invariant: a tick follows all windows that
+end at or before its watermark.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ from shared.wire.topics import WINDOWS
 from shared.wire.versions import OLD
 
 PART_BYTES = 400_000
-"""Size at which a message of windows is full; with the largest possible row on top it stays below the topic's limit."""
+"""Size at which a message of windows is full; even with the largest possible row it is below the topic's limit."""
 
 _ROW_BYTES = 96
 _SKETCH_BYTES = 10
@@ -39,12 +39,12 @@ class WindowTopic:
         self._windows = prefix + WINDOWS.name
 
     async def publish(self, cuts: Sequence[Cut[RollupWork]]) -> None:
-        """Closed and revised rows, ticks and dead letters of these cuts. Raises `Unavailable`."""
+        """Publish closed and revised rows, ticks and dead letters of these cuts. Raises `Unavailable`."""
         windows = [message for cut in cuts for message in self._final(cut)]
         await self._sender.send([*windows, *dead_letters.messages(cuts, self._prefix, self._version)])
 
     async def show(self, windows: Sequence[LiveWindow]) -> None:
-        """Open windows as they stand. Raises `Unavailable`."""
+        """Publish open windows in their present state. Raises `Unavailable`."""
         await self._sender.send([message for window in windows for message in self._live(window)])
 
     def _final(self, cut: Cut[RollupWork]) -> Iterator[Message]:

@@ -1,8 +1,8 @@
-"""Watches the ledger: what does not close becomes a point like any other, so that a rule can page.
+"""Checks the ledger: a difference becomes a point like any other, so that an alert rule can page.
 
-Times are milliseconds UTC. A point each few seconds as long as there is a difference, so that no window in between
-looks clear; none when all closes. The law: the value is the sum of the differences of all minutes, none of which makes
-up for another.
+Times are milliseconds UTC. While a difference lasts, a point is published every few seconds, so that no window in
+between looks clear. When all minutes close, none is published. The value is the sum of the differences of all minutes;
+a negative one does not cancel a positive one.
 """
 
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ from shared.wire.topics import METRICS
 from shared.wire.versions import OLD
 
 METRIC = "tidegauge.ledger.difference"
-"""What the points are called, in the tenant whose ledger it is; label `signal`."""
+"""Metric name of the points, in the tenant that the ledger belongs to; label `signal`."""
 
 
 class LedgerWatch:
-    """Checks the last hour of the ledger, and publishes what does not close as points."""
+    """Checks the last hour of the ledger, and publishes its differences as points."""
 
     def __init__(self, pool: Pool, sender: Sender, owner: str, prefix: str = "", version: int = OLD) -> None:
         self._pool = pool
@@ -37,7 +37,7 @@ class LedgerWatch:
         self._differences: dict[Series, int] = {}
 
     async def check(self) -> Mapping[Series, int]:
-        """What does not close now, by the series of its point. Raises `Unavailable`."""
+        """The present differences, by the series of their points. Raises `Unavailable`."""
         async with connection(self._pool) as conn:
             rows = await differences(conn, list(self._signals))
         self._differences = {

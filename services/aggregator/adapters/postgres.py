@@ -1,7 +1,8 @@
 """Writes series, rollups of all tiers and the open coarse windows inside the pump's transaction.
 
-Rows are absolute values: late rows are merged with their stored rows here, for one owner writes a partition. The law: a
-row is only ever replaced by one with a higher revision; and no burst of late points is ever one statement.
+Rows are absolute values. Late rows are merged with their stored rows here, which is safe because one owner writes a
+partition. A row is only replaced by one with a higher revision. A burst of late points is divided into several
+statements.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -70,7 +71,7 @@ WHERE stored.revision < excluded.revision
 """
 
 _BY_KEY = planning.local(planning.BY_KEY)
-"""Rows are looked up one by one, whatever the planner believes of tables that change by the second."""
+"""Rows are looked up by key, whatever the planner's statistics say of tables that change every second."""
 
 _REVISED = (
     "SELECT "
@@ -83,7 +84,7 @@ JOIN {table} r ON r.series_id = wanted.series_id AND r.window_start = to_timesta
 )
 
 MAINTENANCE = ("SELECT keep_rollups()", *ledger.MAINTENANCE)
-"""Keeps partitions of all tiers ahead of time and forgets what is past retention."""
+"""Creates partitions of all tiers ahead of time and deletes what is past retention."""
 
 
 class RollupTables:
@@ -119,7 +120,7 @@ class RollupTables:
         await ledger.add(conn, {key: work.ledger for key, work in works.items()})
 
     async def kept(self, conn: Connection, keys: Iterable[Key]) -> dict[Key, dict[int, bytes]]:
-        """What was last kept whole of these partitions, by resolution."""
+        """The coarse windows last stored whole, for each partition and resolution."""
         found: dict[Key, dict[int, bytes]] = {key: {} for key in keys}
         topics, partitions = [key.topic for key in found], [key.partition for key in found]
         for topic, partition, resolution_ms, packed in await conn.fetch(_KEPT, topics, partitions):
@@ -170,7 +171,7 @@ async def _write_closed(conn: Connection, table: str, closed: Sequence[copy.Part
 
 
 def _lacks_nothing(rows: Rollups) -> bool:
-    """Whether no row has a column that the table wants null."""
+    """Whether no row has a column that is null in the table."""
     known = np.isfinite(rows.min) & np.isfinite(rows.max) & (rows.last_ms > NEVER_MS)
     return bool(known.all())
 

@@ -1,7 +1,7 @@
-"""Stored rows as columns, out of `COPY (…) TO STDOUT (FORMAT binary)`.
+"""Stored rows as columns, from `COPY (…) TO STDOUT (FORMAT binary)`.
 
-asyncpg's records cost 25 us a row for the two arrays of a sketch, this 3. Times are milliseconds UTC. The law: what
-`copy` wrote comes back to the bit; what is null in a table is infinite, or never, in the columns.
+Times are milliseconds UTC. asyncpg's records cost 25 us a row for the two arrays of a sketch, this reader 3. Values
+that `copy` wrote are read back bit by bit; a null in a table becomes infinity, or `NEVER_MS`, in the columns.
 """
 
 from struct import Struct

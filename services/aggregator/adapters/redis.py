@@ -1,7 +1,7 @@
 """Shows live windows in Redis, one key for each partition and window.
 
-The law: a value replaces another only if it comes from further on in the log, so a process that was frozen cannot
-undo what its successor shows.
+A value replaces another only if its offset is higher, so a process that was frozen cannot overwrite what its successor
+shows.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,8 @@
-"""Keeps the ids of batches in `batch_id`, one row for each commit and partition, inside the pump's transaction.
+"""Stores the ids of batches in `batch_id`, one row for each commit and partition, inside the pump's transaction.
 
-Log time is in seconds. A row holds its ids as one value, for a row an id would cost more than all else. The law: what
-is read back on acquire is what the memory of the partition held, in its order, with its times.
+Log time is in seconds. A row stores its ids as one value, because a row for each id would cost more than everything
+else. Invariant: after an acquisition a partition remembers the same ids as before, in the same order, with the same
+times.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

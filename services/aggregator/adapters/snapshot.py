@@ -38,7 +38,7 @@ NOTHING = Opened(None, {})
 
 
 def encode(key: Key, work: RollupWork, version: int = OLD) -> bytes | None:
-    """The bytes of what a checkpoint leaves open; None: nothing."""
+    """The bytes of what a checkpoint leaves open; None if that is nothing."""
     if work.open is None and not work.amended and work.totals is None:
         return None
     kept = wire.Snapshot(

@@ -1,7 +1,7 @@
-"""Drives the fold from the pump: decodes records, hands checkpoints to Kafka, Postgres and Redis.
+"""Connects the fold to the pump: decodes records, hands checkpoints to Kafka, Postgres and Redis.
 
-The law: a record that cannot be decoded leaves the fold untouched, and a snapshot holds all that is needed to go on
-from its offset.
+A record that cannot be decoded leaves the fold unchanged. Invariant: from a snapshot and the records after its offset,
+a fold reaches the same rows.
 """
 
 from collections.abc import Mapping, Sequence

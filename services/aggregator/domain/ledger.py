@@ -1,7 +1,7 @@
-"""What became of the rows of one partition, for the ledger: counted by the tenants of their series.
+"""The ledger entries of one partition: its rows, counted by the tenants of their series.
 
-A row's tenant is found by its slot, and what the gateway says it let in comes with the message: two ways to one number.
-The law: what is counted here is what the fold was given, row by row, whatever was said of it.
+The tenant of a row is found by its slot. Invariant: the rows that the fold was given are counted one by one, whatever
+the gateway's own entries in the message say.
 """
 
 from collections import Counter

@@ -1,7 +1,8 @@
-"""A large set of ids, each with the hash of a body, numbered as they came: a dict for the newest, columns for the rest.
+"""A large set of ids with the hash of a body each, numbered as they came: a dict for the newest, columns for the rest.
 
-An id is two words of 64 bits; columns ascend by the second, which is as good as random, and a sieve of its highest bits
-spares most searches. The law: about 40 bytes an id beyond the newest, and no look-up walks over those in Python.
+An id is two words of 64 bits. Columns are sorted by the second word, which is practically random, and a sieve of its
+highest bits avoids most searches. An id beyond the newest takes about 40 bytes, and a look-up in the columns has no
+loop in Python.
 """
 
 from collections.abc import Sequence

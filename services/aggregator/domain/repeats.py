@@ -1,8 +1,7 @@
-"""Which batches of clients are repeats: a partition remembers their ids for 15 minutes of the log's time.
+"""Finds repeated batches of clients: a partition remembers batch ids for 15 minutes of log time.
 
-Log time is the highest receive time of a message that brought a new id, in whole seconds; milliseconds UTC otherwise.
-The law: what is remembered follows from the messages in their order, restarts or not; so of all repeats of a batch in
-a partition the first in the log counts, and no other.
+Log time is the highest receive time of a message that brought a new id, in whole seconds; other times are milliseconds
+UTC. Invariant: of all repeats of a batch in a partition only the first in the log counts, also after restarts.
 """
 
 from collections import deque
@@ -25,12 +24,12 @@ Part: TypeAlias = tuple[bytes, int, int, int]
 
 
 class Verdict(NamedTuple):
-    """What a message with repeats counts, row by row."""
+    """Which rows of a message with repeats count."""
 
     kept: NDArray[np.bool_]
     """Rows that count; all others are repeats."""
     conflict: NDArray[np.bool_]
-    """Repeats under the id of another body."""
+    """Repeats of an id with another body."""
 
 
 class Fresh(NamedTuple):
@@ -54,7 +53,7 @@ class Repeats:
         """(second of log time, number of its first id), ascending."""
         self._fresh = Fresh([], [], [], [])
         self.evicted = 0
-        """Ids that made room before their time."""
+        """Ids that were evicted before their time."""
 
     @property
     def size(self) -> int:

@@ -1,7 +1,7 @@
-"""What a partition has gathered for the tables, and rollups that bear the series which their slots mean.
+"""The work of a partition for the tables, and rollups with the series that their slots mean.
 
-Times are milliseconds UTC. A slot is a number of a series within one partition and process; outside of it, series go by
-their bytes.
+Times are milliseconds UTC. A slot numbers a series within one partition and process; elsewhere a series is identified
+by its bytes.
 """
 
 from collections import Counter
@@ -55,7 +55,7 @@ class RollupWork:
     revised: dict[int, list[Rollups]] = field(default_factory=dict)
     """By resolution, the new state of the rows that late ones change, once the tables have made it."""
     ledger: Counter[Entry] = field(default_factory=Counter)
-    """What became of what was received."""
+    """The ledger entries since the previous checkpoint."""
     batches: Fresh = field(default_factory=lambda: Fresh([], [], [], []))
     """Ids of batches that have counted."""
 

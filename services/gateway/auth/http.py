@@ -1,6 +1,6 @@
-"""The API key of a request: which header, which scope, whose.
+"""The API key of a request: which header holds it, which scope it grants, which tenant it belongs to.
 
-The law: a key is never kept or written, only its SHA-256.
+A key is never stored or logged, only its SHA-256.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
-"""Reads a request's body under limits of size and time, and inflates gzip under a limit of its own.
+"""Reads a request's body within limits of size and time, and inflates gzip within a limit of its own.
 
-Bytes and seconds. The law: memory never exceeds the limits, however the client sends; what is refused is drained or
-its connection closed.
+Bytes and seconds. Memory never exceeds the limits, however the client sends. The rest of a refused body is drained, or
+the connection is closed.
 """
 
 import asyncio

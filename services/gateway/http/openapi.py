@@ -1,6 +1,6 @@
-"""The framework for everything but the hot route, with our own bodies for its refusals.
+"""The framework for everything but the hot routes, with our own bodies for its refusals.
 
-Invariant: whatever is refused, the body has the one form of `http_errors`.
+Invariant: whatever is refused, the body has the one form of `http.problems`.
 """
 
 from typing import cast
@@ -12,19 +12,17 @@ from starlette.exceptions import HTTPException
 from services.gateway.http import docs as http_docs
 from services.gateway.http.problems import Problem
 
-TITLE = "Tidegauge gateway"
-
 CONTRACT = "/openapi.json"
 """Where the contract is."""
 
 
-def framework() -> FastAPI:
-    """An application without routes but the documentation of those in front of it."""
+def framework(title: str) -> FastAPI:
+    """An application without routes but the documentation."""
     # No redirects: there are clients that take one for a delivery (findings/otlp-python-redirect-is-success.sh).
     rest = FastAPI(
-        title=TITLE, version="1", docs_url=None, redoc_url=None, openapi_url=CONTRACT, redirect_slashes=False
+        title=title, version="1", docs_url=None, redoc_url=None, openapi_url=CONTRACT, redirect_slashes=False
     )
-    rest.include_router(http_docs.router(CONTRACT, TITLE))
+    rest.include_router(http_docs.router(CONTRACT, title))
     rest.add_exception_handler(Problem, _problem)
     rest.add_exception_handler(HTTPException, _http_problem)
     rest.add_exception_handler(RequestValidationError, _misfit)

@@ -1,6 +1,7 @@
 """Refusals as HTTP: a status, a stable code and a message, in the manner of RFC 9457.
 
-The law: a body holds nothing of the input but the names of fields; what is worth trying again bears `Retry-After`.
+A body holds nothing of the input but the names of fields and, in `ask`, the path and query without a key. What is
+worth trying again bears `Retry-After`.
 """
 
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ class Problem(Exception):
     """Above zero: come again after so long."""
     outcome: str = ""
     """For 503: `not_accepted` or `unknown`."""
+    ask: str = ""
+    """For 421: the address to ask instead."""
     headers: Headers = field(default_factory=list)
     """More headers of the answer."""
 
@@ -37,6 +40,8 @@ class Problem(Exception):
             fields["field"] = found[0]
         if self.outcome:
             fields["outcome"] = self.outcome
+        if self.ask:
+            fields["ask"] = self.ask
         return orjson.dumps(fields)
 
     def all_headers(self) -> Headers:

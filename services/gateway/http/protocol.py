@@ -1,7 +1,7 @@
-"""uvicorn's protocol with what it lacks: an end to connections that stay silent or never finish their headers.
+"""uvicorn's protocol, extended to close connections that stay silent or never finish their headers.
 
-Seconds and bytes. The law: a connection that is not waiting for us is closed after `HEADERS_S`, and no header is kept
-beyond `MAX_HEADER_BYTES`.
+Seconds and bytes. Invariant: a connection that does not wait for the gateway is closed after `HEADERS_S`, and no header
+beyond `MAX_HEADER_BYTES` is kept.
 """
 
 import asyncio

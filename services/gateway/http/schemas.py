@@ -1,7 +1,7 @@
-"""The bodies as OpenAPI shows them; the only module that knows pydantic.
+"""The bodies as OpenAPI shows them.
 
-Times are milliseconds UTC or, where marked, RFC 3339. The law: these describe, they do not check: the hot route
-decodes with msgspec.
+Times are milliseconds UTC or, where marked, RFC 3339. The models describe bodies; requests are decoded with msgspec,
+not validated with them.
 """
 
 from typing import Literal
@@ -109,6 +109,7 @@ class ProblemBody(BaseModel):
     message: str
     field: str | None = None
     outcome: Literal["not_accepted", "unknown"] | None = None
+    ask: str | None = Field(None, description="With 421: the address that answers this")
 
 
 class WindowBody(BaseModel):
@@ -140,10 +141,3 @@ class WindowsBody(BaseModel):
     windows: list[WindowBody]
     truncated: bool
     live: Literal["available", "unavailable"]
-
-
-class HealthBody(BaseModel):
-    """State of the process and its dependencies."""
-
-    status: Literal["ready", "not_ready"]
-    dependencies: dict[str, str]

@@ -4,25 +4,27 @@ Nothing is connected before `run`. Seconds.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from fastapi import FastAPI
 from opentelemetry.sdk.metrics import MeterProvider
 
 from services.gateway.auth.key_cache import KeyCache
+from services.gateway.auth.postgres import PostgresGrants
 from services.gateway.http.body import Limits
-from services.gateway.intake.adapters import http as http_intake
-from services.gateway.intake.adapters import intake_batches, metrics
-from services.gateway.intake.adapters.http import ConcurrencyLimits, Decode, IntakeContext, IntakeRoute
-from services.gateway.intake.adapters.intake_batches import DecodeEvents
+from services.gateway.http.health import Probe
+from services.gateway.http.openapi import framework
+from services.gateway.http.server import Front
+from services.gateway.intake.adapters import intake_batches, metrics, openapi
+from services.gateway.intake.adapters.http import ConcurrencyLimits, IntakeContext, IntakeRoute
 from services.gateway.intake.adapters.redis import RedisIdempotencyClaims
+from services.gateway.intake.columns.admit_points import PointAdmission
 from services.gateway.intake.domain.series_limit import SeriesLimiter
 from services.gateway.intake.domain.tenant_limits import TenantLimits
 from services.gateway.intake.ports import IdempotencyClaims, IntakeBatch
-from services.gateway.intake.protocols.analytics.decode import Analytics
-from services.gateway.intake.protocols.native import events as events_json
-from services.gateway.intake.protocols.native import points as native
+from services.gateway.intake.protocols.registry import protocol_routes
 from services.gateway.intake.publish.event_batches import EventBatches, EventIntakeBatch
 from services.gateway.intake.publish.point_batches import PointBatches, PointIntakeBatch
 from services.gateway.intake.publish.producer import Batches
@@ -30,9 +32,13 @@ from services.gateway.intake.publish.publisher import KafkaPublisher
 from services.gateway.intake.service import InFlight, Intake, IntakeCounters
 from services.gateway.settings import Settings
 from shared.model.bound import Bound
+from shared.postgres import connections
 from shared.runtime import lifecycle, redis
 from shared.runtime.clock import monotonic_s
+from shared.runtime.retry import spread
 from shared.wire.topics import EVENTS, METRICS, Topic
+
+TITLE = "Tidegauge: post here"
 
 FLUSH_S = 3.0
 """How long the publishers may take once no request is under way."""
@@ -66,8 +72,12 @@ class IntakeHalf:
 
     points: Pipeline[PointIntakeBatch]
     events: Pipeline[EventIntakeBatch]
-    routes: Mapping[str, IntakeRoute[Any]]
+    api: Front
+    rest: FastAPI
+    key_cache: KeyCache
     provider: MeterProvider
+    probes: dict[str, Probe]
+    publishing: set[asyncio.Task[None]] = field(default_factory=set)
 
     def pipelines(self) -> tuple[Pipeline[Any], ...]:
         """Both of them."""
@@ -77,13 +87,9 @@ class IntakeHalf:
         """Why nothing can be taken now, None when it can."""
         return self.points.intake.refusal() or self.events.intake.refusal()
 
-    def log_refusal(self) -> str | None:
-        """Why the log takes nothing, None when it does."""
-        return self.points.publisher.refusal() or self.events.publisher.refusal()
-
-    def begin(self) -> set[asyncio.Task[Any]]:
+    def begin(self) -> None:
         """Publish in the background."""
-        return {
+        self.publishing = {
             lifecycle.background(each.publisher.run(), f"publisher of {each.signal}")
             for each in self.pipelines()
         }
@@ -93,22 +99,20 @@ class IntakeHalf:
         for pipeline in self.pipelines():
             pipeline.intake.draining = reason
 
-    async def finish(self, publishing: set[asyncio.Task[Any]]) -> None:
+    async def finish(self) -> None:
         """Bring what was taken to the log."""
         for pipeline in self.pipelines():
             pipeline.publisher.stop()
-        await asyncio.wait(publishing, timeout=FLUSH_S)
+        await asyncio.wait(self.publishing, timeout=FLUSH_S)
         self.provider.shutdown()
 
 
 def intake(
-    settings: Settings,
-    key_cache: KeyCache,
-    limits: TenantLimits,
-    cache: redis.Client,
-    stopped: Mapping[str, int],
+    settings: Settings, pool: connections.Pool, cache: redis.Client, probes: dict[str, Probe]
 ) -> IntakeHalf:
-    """Wire it; `stopped` counts stopped partitions by topic."""
+    """Wire it; `probes` say how Postgres and Redis are."""
+    limits = TenantLimits()
+    key_cache = KeyCache(PostgresGrants(pool), limits.granted, spread=spread)
     claims = RedisIdempotencyClaims(cache, settings.topic_prefix)
     points = _pipeline(
         "points",
@@ -128,23 +132,24 @@ def intake(
     )
     concurrency = ConcurrencyLimits(settings.max_requests, settings.inflight_bytes)
     context = IntakeContext(key_cache, _limits(settings), concurrency, InFlight())
-    decoder = native.Decoder(settings.max_points, settings.max_series, limits.series_limiter)
-    routes = _routes(context, decoder, events_json.Decoder(settings.max_events), points, events)
-    remembered = (key_cache.bound, *limits.bounds(), decoder.bound(), claims.bound())
-    provider = _instruments((points, events), context, limits.series_limiter, stopped, remembered)
-    return IntakeHalf(points, events, routes, provider)
+    admission = PointAdmission(settings.max_series, limits.series_limiter)
+    routes = _routes(settings, context, admission, points, events)
+    remembered = (key_cache.bound, *limits.bounds(), admission.bound(), claims.bound())
+    provider = _instruments((points, events), context, limits.series_limiter, remembered)
+    rest = framework(TITLE)
+    openapi.document(rest)
+    return IntakeHalf(points, events, Front(routes, rest), rest, key_cache, provider, probes)
 
 
 def _instruments(
     pipelines: tuple[Pipeline[Any], ...],
     context: IntakeContext,
     series_limiter: SeriesLimiter,
-    stopped: Mapping[str, int],
     remembered: tuple[Bound, ...],
 ) -> MeterProvider:
     bounds = (*remembered, *context.bounds(), *(pipeline.bound() for pipeline in pipelines))
     counts = [pipeline.counts() for pipeline in pipelines]
-    return metrics.instruments(counts, context.in_flight, series_limiter, stopped, bounds)
+    return metrics.instruments(counts, context.in_flight, series_limiter, bounds)
 
 
 def _pipeline(
@@ -177,29 +182,19 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _routes(
+    settings: Settings,
     context: IntakeContext,
-    point_decoder: native.Decoder,
-    event_decoder: events_json.Decoder,
+    admission: PointAdmission,
     points: Pipeline[PointIntakeBatch],
     events: Pipeline[EventIntakeBatch],
 ) -> dict[str, IntakeRoute[Any]]:
     """The routes that take something in, by their paths."""
-    legacy = Analytics(point_decoder, event_decoder)
-
-    def of_points(decode: Decode[PointIntakeBatch], *, beacon: bool) -> IntakeRoute[PointIntakeBatch]:
-        return IntakeRoute(context, points.intake, decode, points.counters, beacon=beacon)
-
-    def of_events(decode: DecodeEvents, *, beacon: bool) -> IntakeRoute[EventIntakeBatch]:
-        return IntakeRoute(
-            context, events.intake, intake_batches.of_events(decode), events.counters, beacon=beacon
-        )
-
-    return {
-        http_intake.POINTS: of_points(
-            intake_batches.of_points(point_decoder.decode, named=True), beacon=False
-        ),
-        http_intake.EVENTS: of_events(event_decoder.decode, beacon=False),
-        http_intake.METRICS: of_points(intake_batches.of_points(legacy.metrics), beacon=True),
-        http_intake.USER_EVENTS: of_events(legacy.legacy_events, beacon=True),
-        http_intake.STEPS: of_events(legacy.steps, beacon=True),
-    }
+    routes: dict[str, IntakeRoute[Any]] = {}
+    for path, (signal, decoder, beacon) in protocol_routes(settings.max_points, settings.max_events).items():
+        if signal == "points":
+            decode = intake_batches.of_points(decoder, admission)
+            routes[path] = IntakeRoute(context, points.intake, decode, points.counters, beacon=beacon)
+        else:
+            decode_events = intake_batches.of_events(decoder)
+            routes[path] = IntakeRoute(context, events.intake, decode_events, events.counters, beacon=beacon)
+    return routes

@@ -1,13 +1,19 @@
-"""Wires the queries: which adapter answers which route.
+"""Wires the queries: which adapter answers which route, with a pool of connections for reports.
 
-Nothing is connected yet.
+Seconds. Nothing is connected before `begin`.
 """
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
+from opentelemetry.sdk.metrics import MeterProvider
 
 from services.gateway.auth.key_cache import KeyCache
+from services.gateway.auth.postgres import PostgresGrants
+from services.gateway.http.health import Probe
+from services.gateway.http.openapi import framework
 from services.gateway.query.alerts import http as http_alerts
 from services.gateway.query.alerts.postgres import PostgresAlerts
 from services.gateway.query.batches import http as http_batches
@@ -18,50 +24,105 @@ from services.gateway.query.funnels import http as http_funnels
 from services.gateway.query.funnels.postgres import PostgresFunnels
 from services.gateway.query.ledger import http as http_ledger
 from services.gateway.query.ledger.postgres import PostgresLedger
-from services.gateway.query.ports import Probe
 from services.gateway.query.service import Reader, SystemHealth
+from services.gateway.query.system import metrics
+from services.gateway.query.system.kafka import PointTopic
+from services.gateway.query.system.postgres import StoppedPartitions
 from services.gateway.query.windows import http as http_windows
 from services.gateway.query.windows.postgres import PostgresWindows
 from services.gateway.query.windows.redis import RedisLive
+from services.gateway.settings import Settings
 from shared.ledger import queries
-from shared.postgres import connections
+from shared.postgres import connections, planning
 from shared.runtime import redis
-from shared.wire.topics import TOPICS
+from shared.runtime.lifecycle import background
+from shared.runtime.retry import spread
+from shared.wire.topics import METRICS, TOPICS
+
+TITLE = "Tidegauge: look here"
+
+REPORTS_SIZE = 8
+"""Connections for windows, funnels, alerts and dashboards: their own, so that no key waits for a report."""
+
+PATHS = (
+    "/v1/windows",
+    "/v1/funnels",
+    "/v1/funnels/{name}",
+    "/v1/alerts",
+    "/v1/alerts/{fingerprint}/history",
+    "/v1/batches/{id:path}",
+    "/v1/ledger",
+    "/api/analytics/dashboard/performance",
+    "/api/analytics/system/health",
+)
+"""What is answered here, each with GET."""
 
 
-def windows(
-    key_cache: KeyCache,
-    pool: connections.Pool,
-    cache: redis.Client,
-    partitions: Callable[[], int],
-    prefix: str,
-) -> APIRouter:
-    """The route of windows; `partitions` is how many the topic of points has."""
-    live = RedisLive(cache, partitions, prefix)
-    return http_windows.router(key_cache, Reader(PostgresWindows(pool), live))
+@dataclass(slots=True)
+class QueryHalf:
+    """The wired queries."""
+
+    api: FastAPI
+    rest: FastAPI
+    tables: connections.Pool
+    key_cache: KeyCache
+    points: PointTopic
+    stopped: StoppedPartitions
+    provider: MeterProvider
+    probes: dict[str, Probe]
+    stopping: str | None = None
+    watching: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def refusal(self) -> str | None:
+        """Why no question should come here now, None when it may."""
+        return self.stopping or (None if self.points.asked else "kafka has not been asked yet")
+
+    def begin(self) -> None:
+        """Watch in the background."""
+        self.watching.append(background(self.points.watch(), "topic of points"))
+        self.watching.append(background(self.stopped.watch(), "stopped partitions"))
+
+    def refuse(self, reason: str) -> None:
+        """Not ready from now on."""
+        self.stopping = reason
+
+    async def finish(self) -> None:
+        """Let go of what only this half has."""
+        for task in self.watching:
+            task.cancel()
+        await asyncio.wait(self.watching)
+        self.provider.shutdown()
+        self.tables.terminate()
 
 
-def system(
-    key_cache: KeyCache,
-    pool: connections.Pool,
-    refusal: Callable[[], str | None],
-    probes: Mapping[str, Probe],
-    prefix: str,
-) -> APIRouter:
-    """The route of the health of the system."""
+async def query(
+    settings: Settings, pool: connections.Pool, cache: redis.Client, probes: dict[str, Probe]
+) -> QueryHalf:
+    """Wire it; `probes` say how Postgres and Redis are."""
+    prefix = settings.topic_prefix
+    tables = await connections.pool(settings.postgres, REPORTS_SIZE, **planning.EACH_TIME)
+    key_cache = KeyCache(PostgresGrants(pool), spread=spread)
+    points = PointTopic(settings.kafka, prefix + METRICS.name)
+    stopped = StoppedPartitions(pool, {prefix + topic.name for topic in TOPICS if topic.readers})
+    probes = {"kafka": points.answers, **probes}
+    api = framework(TITLE)
+    reader = Reader(PostgresWindows(tables), RedisLive(cache, points.partitions, prefix))
+    system = SystemHealth(points.is_written, PostgresCheckpoints(pool), probes)
+    api.include_router(http_windows.router(key_cache, reader))
+    for routes in _reports(key_cache, tables, prefix):
+        api.include_router(routes)
     topics = {reader: prefix + topic.name for topic in TOPICS for reader in topic.readers}
-    health = SystemHealth(refusal, PostgresCheckpoints(pool), probes)
-    return http_dashboard.health_router(key_cache, health, topics)
+    api.include_router(http_dashboard.health_router(key_cache, system, topics))
+    provider = metrics.instruments(stopped.counts, [key_cache.bound])
+    return QueryHalf(api, api, tables, key_cache, points, stopped, provider, probes)
 
 
-def reports(key_cache: KeyCache, tables: connections.Pool, prefix: str) -> list[APIRouter]:
+def _reports(key_cache: KeyCache, tables: connections.Pool, prefix: str) -> Iterator[APIRouter]:
     """The routes that answer from the tables alone."""
     alerts = PostgresAlerts(tables)
     topics = queries.topics(prefix)
-    return [
-        http_funnels.router(key_cache, PostgresFunnels(tables)),
-        http_alerts.router(key_cache, alerts),
-        http_batches.router(key_cache, PostgresBatchCounts(tables, topics["points"])),
-        http_ledger.router(key_cache, PostgresLedger(tables, topics)),
-        http_dashboard.router(key_cache, PostgresSummaries(tables), alerts),
-    ]
+    yield http_funnels.router(key_cache, PostgresFunnels(tables))
+    yield http_alerts.router(key_cache, alerts)
+    yield http_batches.router(key_cache, PostgresBatchCounts(tables, topics["points"]))
+    yield http_ledger.router(key_cache, PostgresLedger(tables, topics))
+    yield http_dashboard.router(key_cache, PostgresSummaries(tables), alerts)

@@ -1,6 +1,6 @@
-"""The answers of funnels, alerts and dashboards as OpenAPI shows them; pydantic is known here and in `http_schemas`.
+"""The answers of funnels, alerts and dashboards as OpenAPI shows them.
 
-Times are milliseconds UTC, rates 0 to 1. The law: these describe, they do not check.
+Times are milliseconds UTC, rates 0 to 1. The models describe answers; nothing is validated with them.
 """
 
 from typing import Literal

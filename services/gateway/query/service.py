@@ -43,12 +43,12 @@ class Reader:
 
 
 class SystemHealth:
-    """Looks at the whole system: its dependencies, and what its services have committed."""
+    """Looks at the whole system: its dependencies, what its services have committed, whether gateways write."""
 
     def __init__(
-        self, refusal: Callable[[], str | None], checkpoints: Checkpoints, probes: Mapping[str, Probe]
+        self, is_written: Callable[[], bool], checkpoints: Checkpoints, probes: Mapping[str, Probe]
     ) -> None:
-        self._refusal = refusal
+        self._is_written = is_written
         self._checkpoints = checkpoints
         self._probes = probes
 
@@ -62,5 +62,5 @@ class SystemHealth:
         except Unavailable:
             up["postgres"] = False
         services = health.services(rows, topics, now_ms)
-        gateway = health.OK if self._refusal() is None else health.DEGRADED
+        gateway = health.OK if self._is_written() else health.DEGRADED
         return health.system(up, gateway, services)

@@ -1,7 +1,7 @@
 """Publishes derived points, and dead letters.
 
-One message for each record of the log, projection and partition of points, in the order of offsets; its sequence is the
-offset.
+Each record of the log, projection and partition of points makes one message, in the order of offsets; its sequence
+number is the offset.
 
 Invariant: what a message holds follows from its record and its verdicts, never from where a checkpoint was cut.
 """
@@ -25,7 +25,7 @@ from shared.wire.topics import METRICS
 from shared.wire.versions import OLD
 
 REMEMBERED_SERIES = 10_000
-"""Series whose partition is kept."""
+"""Number of series whose partition is cached."""
 
 POINTS_OF_AN_EVENT = envelope.MAX_ROWS // MAX_EVENTS
 """Most points of one projection and event: so the points of the largest record fit into one message."""
@@ -48,7 +48,7 @@ class DerivedTopic:
         self._partition_of: PartitionOf | None = None
 
     async def publish(self, cuts: Sequence[Cut[EventWork[Event]]]) -> None:
-        """Derived points and dead letters of these cuts, which are judged. Raises `Unavailable`."""
+        """Publish derived points and dead letters of these cuts, which are judged. Raises `Unavailable`."""
         if self._partition_of is None:
             self._partition_of = partitions_of(await self._sender.partitions(self._points))
         points = [

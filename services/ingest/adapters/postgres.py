@@ -1,7 +1,8 @@
-"""Remembers ids, and lets each projection write what is new.
+"""Stores the ids of events, and lets each projection write what is new.
 
-Times are milliseconds UTC. An id that the owner of another partition has stored since it was looked up (a client used
-one id in two sessions) is not stored again. There is no query an event, and no statement comes near its time limit.
+Times are milliseconds UTC. A client may use one id in two sessions; then the owner of another partition may store it
+after the look-up, and it is not stored again. Each query covers many events, and each statement stays far below its
+time limit.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -1,8 +1,9 @@
-"""Drives the intake from the pump: decodes records, hands checkpoints to Kafka and Postgres.
+"""Connects the intake to the pump: decodes records, hands checkpoints to Kafka and Postgres.
 
-Ids, events and the offset after them are committed together; points go out just before, by the offset of their record.
+Ids, events and the offset after them are committed together; points are published just before, by the offset of their
+record.
 
-Invariant: what is published for an offset is the same however often; the aggregator takes the first (decision 0011).
+Invariant: what is published for an offset is always the same; the aggregator takes the first (decision 0011).
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,8 @@
 """Which events are new: an event is known by its tenant and its id, for seven days of the log's time.
 
-Times are milliseconds UTC. Ids are remembered by the day on which the broker appended them. The law: the verdict on an
-event follows from the log up to it, so every owner of its partition, now or after a crash, comes to the same one.
+Times are milliseconds UTC. Ids are stored under the day on which the broker appended their event. Invariant: the
+verdict on an event follows from the log up to it, so every owner of its partition reaches the same one, before a crash
+or after.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ Id: TypeAlias = tuple[int, str]
 
 
 class Identified(Protocol):
-    """What an event is known by."""
+    """The part of an event that identifies it."""
 
     @property
     def tenant_id(self) -> int:

@@ -1,7 +1,9 @@
 """How far a session came in a funnel, from the steps it sent and their event times (milliseconds UTC).
 
-Step k + 1 is reached at its earliest occurrence at or after step k was; step 0 at its earliest of all. The law:
-progress is a function of the set of occurrences, so neither order of arrival, nor repeats, nor batches matter.
+Step 0 is reached at its earliest occurrence. Step k + 1 is reached at its earliest occurrence at or after the time at
+which step k was reached.
+
+Invariant: progress is a function of the set of occurrences, so order of arrival, repeats and batches do not matter.
 """
 
 from bisect import bisect_left
@@ -15,7 +17,7 @@ one, and what it sends later changes nothing."""
 
 
 class Occurrence(NamedTuple):
-    """A step was sent; ordered by time, at equal times by step."""
+    """A step that was sent; ordered by time, at equal times by step."""
 
     ts_ms: int
     step: int
@@ -26,20 +28,20 @@ class Progress:
     """What a session has done in a funnel."""
 
     first_ms: int
-    """Time of its earliest step, whichever it is."""
+    """Time of its earliest step, whichever step that is."""
     reached_ms: tuple[int, ...]
-    """When it reached each step in order: as many as were reached."""
+    """When it reached each step, for the steps that it reached."""
     out_of_order: int
-    """Occurrences before the time at which the step that leads to theirs was reached."""
+    """Occurrences earlier than the time at which the step before theirs was reached."""
 
     @property
     def entered_ms(self) -> int | None:
-        """When it took the first step; None: it did not."""
+        """When it took the first step; None if it did not."""
         return self.reached_ms[0] if self.reached_ms else None
 
 
 def kept(occurrences: Iterable[Occurrence]) -> list[Occurrence]:
-    """The distinct occurrences in order, no more than are kept; keeping piece by piece keeps the same."""
+    """The earliest `MAX_OCCURRENCES` distinct ones, in order; the result does not depend on how they are batched."""
     return sorted(set(occurrences))[:MAX_OCCURRENCES]
 
 

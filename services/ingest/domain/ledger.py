@@ -1,7 +1,7 @@
-"""What became of the events of a record, for the ledger.
+"""The ledger lines of the events of a record.
 
-The law: an event is counted when it is stored by this very transaction, else it is a duplicate; so the outcomes add up
-to the events of the record.
+An event that this transaction stores is counted, any other is a duplicate. Invariant: the outcomes add up to the events
+of the record.
 """
 
 from collections import Counter

@@ -1,7 +1,7 @@
-"""The projection of funnels: reads what sessions had sent, adds what is new, and stores how far they came.
+"""The projection of funnels: reads the steps that sessions had sent, adds the new ones, and stores how far they came.
 
-Times are milliseconds UTC. A session belongs to one partition of the log, and that to one owner, so nothing changes
-between reading and writing.
+Times are milliseconds UTC. A session belongs to one partition of the log, and a partition to one owner, so nothing
+changes between reading and writing.
 
 Invariant: a row is a function of the occurrences in it.
 """

@@ -14,10 +14,10 @@ from shared.wire.events import Event
 
 
 class NewEvents(NamedTuple):
-    """What of one record is stored by this transaction, and by no other."""
+    """The events of one record that this transaction stores."""
 
     received_at_ms: int
-    """When the gateway had the latest of them."""
+    """When the gateway received the latest of them."""
     events: Sequence[Event]
 
 

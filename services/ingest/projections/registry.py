@@ -1,6 +1,6 @@
 """The projections that run, in the order in which they save and publish.
 
-A service that is started anew with another one makes it of the events after its checkpoint.
+A projection that is added processes only the events after the current checkpoint.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """The pump on plain aiokafka: one consumer, one loop, eager assignment.
 
-The law: any failure inside a rebalance ends the process, since aiokafka would log it and go on from its own
-committed offsets; and records are fetched only from where the pump wants them.
+An error inside a rebalance ends the process, because aiokafka would log it and continue from its own committed offsets.
+Records are fetched only from the pump's next offset.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ from shared.stream.pump import Pump
 from shared.stream.runtimes.watchdog import Watchdog
 
 POLL_MS = 200
-"""Longest wait for records, and so for a stop."""
+"""Longest wait for records in milliseconds, and so for a stop."""
 
 MAX_RECORDS = 256
-"""Records taken between two turns of the event loop."""
+"""Most records that are folded between two turns of the event loop."""
 
 _log = structlog.get_logger(__name__)
 
@@ -107,7 +107,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ship
         self._pump.install(acquired)
 
     def mirror(self, offsets: dict[Key, int]) -> None:
-        """Tell Kafka how far the tables are, unless it is just being told; nobody waits for it."""
+        """Commit the offsets to Kafka in the background, unless such a request is already running."""
         if offsets and (self._mirroring is None or self._mirroring.done()):
             self._mirroring = asyncio.create_task(self._tell_kafka(offsets))
 

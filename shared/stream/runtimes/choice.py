@@ -1,7 +1,6 @@
 """The choice between the two runtimes of the pump; a service names one in its settings.
 
-Both are exact and held to one contract suite. The law: the one that is not chosen is not imported, for Faust alone
-takes a second and 20 MB.
+One contract suite tests both. Only the chosen runtime is imported, because Faust alone takes a second and 20 MB.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""The pump on Faust: a stream of events to one agent. The only file that knows Faust.
+"""The pump on Faust: a stream of events to one agent. The only module that imports Faust.
 
-Written against faust-streaming 0.15.3 and about fifteen of its internal names, with seven guards (G1 to G7 in the
-comments) that were found on a real broker; the contract suite holds each upgrade to them. The law: the agent never
-raises, for Faust acknowledges what it raised on; and partitions are acquired once an assignment, rewound otherwise.
+It is written against faust-streaming 0.15.3 and about fifteen of its internal names. Seven guards (G1 to G7 in the
+comments) were found necessary on a real broker; the contract suite tests them. The agent never raises, because Faust
+acknowledges an event that raised. Partitions are acquired once for each assignment; otherwise they are rewound.
 """
 
 import asyncio

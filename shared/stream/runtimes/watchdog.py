@@ -1,7 +1,9 @@
-"""A thread that ends the process when its event loop, or its place in the consumer group, hangs.
+"""A thread that ends the process when its event loop, or its membership in the consumer group, hangs.
 
-Spans are seconds. Heartbeats to Kafka may go on while the loop stands still, so nobody else would notice. The law: a
-hung process ends with a message within its limits, and a process that was itself frozen is forgiven.
+Spans are seconds. Heartbeats to Kafka may continue while the loop hangs, so Kafka would not notice.
+
+Invariant: a process that hangs beyond a limit ends with a message; the time in which the whole process was frozen does
+not count.
 """
 
 import asyncio
@@ -16,10 +18,10 @@ STALL_S = 10.0
 """How long the event loop may stand still."""
 
 CHECK_EVERY_S = 1.0
-"""Time between two looks; a look that comes much later means that the process itself was frozen."""
+"""Time between two checks; a check that comes much later means that the process itself was frozen."""
 
 Symptom = Callable[[], str | None]
-"""Names what is wrong now, or None; called from the watchdog's thread."""
+"""Returns what is wrong now, or None; called from the watchdog's thread."""
 
 
 class Watchdog:
@@ -37,7 +39,7 @@ class Watchdog:
         self.beat_s = monotonic_s()
 
     def start(self) -> None:
-        """Look from a thread of its own until the process ends; the running loop shows that it is alive."""
+        """Check from a thread of its own until the process ends; the running event loop calls `beat`."""
         self.beat()
         background(self._beats(), "watchdog beats")
         threading.Thread(target=self._run, name="watchdog", daemon=True).start()

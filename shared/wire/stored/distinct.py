@@ -1,7 +1,7 @@
-"""A distinct count as bytes, as it stands in a table.
+"""A distinct count as bytes, as it is stored in a table.
 
 Sparse: an entry of 3 bytes for each register in use, ascending: the register (uint16, big-endian) and its rank. Dense,
-once that were no shorter: 4,096 bytes, the rank of each register. The law: equal counts have equal bytes.
+where that is not longer: 4,096 bytes, the rank of each register. Equal counts have equal bytes.
 """
 
 import numpy as np

@@ -13,7 +13,7 @@ from shared.wire.rollups import WindowBatch
 from shared.wire.versions import MODULES, OLD, check
 
 TTL_S = 120
-"""How long a key outlives its last change."""
+"""How many seconds a key outlives its last change."""
 
 _OFFSET_BYTES = 8
 _LEVEL = 1

@@ -109,7 +109,7 @@ async def test_it_starts_without_kafka_and_topics(stack: Stack, tmp_path: Path) 
     early = unstarted(addresses, f"gw-{uuid4().hex[:8]}.", tmp_path)
     try:
         early.start()
-        await early.answers(status=503)
+        await early.answers(code=503)
         refused = await early.post(points([1]))
         await prepare(stack.kafka, stack.postgres, early.topic)
         await early.answers()
@@ -132,7 +132,7 @@ async def test_known_keys_go_on_while_postgres_is_frozen(stack: Stack, impatient
 
 async def test_closed_windows_are_served_while_redis_is_frozen(stack: Stack, gateway: Gateway) -> None:
     """The answer says that live ones are missing."""
-    async with httpx2.AsyncClient(base_url=gateway.url, timeout=20) as client:
+    async with httpx2.AsyncClient(base_url=gateway.query_url, timeout=20) as client:
         ask = lambda: client.get("/v1/windows", params={"metric": "m"}, headers={"x-api-key": "read"})  # noqa: E731
         before = await ask()
         with frozen(stack, "redis"):

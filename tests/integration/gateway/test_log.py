@@ -38,7 +38,7 @@ async def test_sigterm_finishes_what_was_begun(leaving: Gateway) -> None:
     posting = [asyncio.create_task(leaving.post(points([at]))) for at in range(20)]
     done, _ = await asyncio.wait(posting, return_when=asyncio.FIRST_COMPLETED)
 
-    code = await asyncio.to_thread(leaving.stop)
+    code = await asyncio.to_thread(leaving.intake.stop)
     answers = await asyncio.gather(*posting, return_exceptions=True)
     accepted = [at for at, answer in enumerate(answers) if getattr(answer, "status_code", 0) == 202]
 

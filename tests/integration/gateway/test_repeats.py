@@ -29,7 +29,7 @@ pytestmark = pytest.mark.servers
 @pytest_asyncio.fixture
 async def other(steady: Gateway, stack: Stack, tmp_path: Path) -> AsyncIterator[Gateway]:
     """A second gateway to the same topics."""
-    prefix = steady.environ["GATEWAY_TOPIC_PREFIX"]
+    prefix = steady.prefix
     made = gateway((stack.kafka, stack.postgres, stack.redis), prefix, tmp_path)
     made.start()
     try:

@@ -3,7 +3,6 @@
 import hashlib
 from typing import Any
 
-import httpx2
 import pytest
 
 from shared.runtime.clock import now_ms
@@ -47,8 +46,7 @@ async def stored(gateway: Gateway, metric: str) -> dict[str, float]:
 
 async def counters(gateway: Gateway) -> str:
     """The text of `/metrics`."""
-    async with httpx2.AsyncClient(base_url=gateway.url) as client:
-        return (await client.get("/metrics")).text
+    return await gateway.intake.metrics()
 
 
 async def test_beyond_the_limit_points_count_together_and_the_answer_warns(

@@ -103,8 +103,7 @@ async def test_a_stopped_partition_is_told(mine: Reader, gateway: Gateway) -> No
     answer = await mine.ask(PATH)
 
     async def is_told() -> bool:
-        async with httpx2.AsyncClient(base_url=gateway.url) as client:
-            lines = (await client.get("/metrics")).text.splitlines()
+        lines = (await gateway.query.metrics()).splitlines()
         samples = [line for line in lines if f'topic="{gateway.topic}"' in line]
         return [("gateway_stopped_partitions", "1.0")] == [
             (line.partition("{")[0], line.rpartition(" ")[2]) for line in samples

@@ -1,4 +1,4 @@
-"""What decodes can be stored: the law between the log and the tables, on a real Postgres."""
+"""What decodes can be stored: events of every kind, on a real Postgres."""
 
 import json
 from random import SystemRandom

@@ -45,7 +45,7 @@ class Table:
         stream = EventFold()
         for batch in batches:
             self._offset += 1
-            value = events.encode(events.EventBatch(1, self.now_ms, batch))
+            value = events.encode(events.EventBatch(self.now_ms, batch))
             stream.fold(Record(self._offset, self.now_ms, value))
         work = stream.checkpoint().work
         async with connections.connection(self._pool) as conn:

@@ -7,12 +7,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.gateway.intake.domain.ledger import admitted
-from services.gateway.intake.protocols.analytics.decode import Analytics
-from services.gateway.intake.protocols.native import points as native
-from services.gateway.intake.protocols.native.events import Decoder
 from services.gateway.intake.publish.event_batches import EventBatches, EventIntakeBatch
 from shared.errors import Rejected
 from shared.wire import events
+from tests.support.decoding import AnalyticsDecoding, native_events
 
 NOW = 1_790_000_000_000
 
@@ -49,7 +47,7 @@ said = st.fixed_dictionaries(
 def test_what_is_accepted_decodes(sent: list[dict[str, Any]]) -> None:
     """Every event of a body is either refused by index, or comes out of the log as it went in."""
     try:
-        found = Decoder(1000).decode(json.dumps({"events": sent}).encode(), 7, NOW)
+        found = native_events(1000).decode(json.dumps({"events": sent}).encode(), 7, NOW)
     except Rejected:  # the body as a whole: nothing of it was accepted
         return
     messages, _ = EventBatches(3).messages(
@@ -67,7 +65,7 @@ def test_an_event_is_judged_alike_in_any_company(sent: list[dict[str, Any]]) -> 
     """All in one go, each by itself, or one by one beside what is no event: the same are taken."""
 
     def taken(*events: Any) -> list[str]:
-        found = Decoder(1000).decode(json.dumps({"events": events}).encode(), 7, NOW)
+        found = native_events(1000).decode(json.dumps({"events": events}).encode(), 7, NOW)
         return [event.event_id for event in found.events]
 
     alone = [event_id for event in sent for event_id in taken(event)]
@@ -92,7 +90,7 @@ items = st.one_of(values, st.dictionaries(names, values, max_size=8), st.binary(
 def test_no_body_of_older_clients_harms_the_decoder(body: Any) -> None:
     """Whatever it holds, each item is taken or named by index, or the body is refused as a whole."""
     content = json.dumps(body).encode()
-    legacy = Analytics(native.Decoder(1000, 1000), Decoder(1000))
+    legacy = AnalyticsDecoding(1000)
     for decode, rows in (
         (legacy.metrics, "points"),
         (legacy.legacy_events, "events"),

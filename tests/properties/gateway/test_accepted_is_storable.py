@@ -1,4 +1,4 @@
-"""What the gateway accepts, its readers accept: the law between admission and the log."""
+"""What the gateway accepts, its readers accept: bodies of every kind, through the decoder of the aggregator."""
 
 import json
 from typing import Any
@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from services.gateway.intake.domain.ledger import admitted
-from services.gateway.intake.protocols.native.points import Decoder
 from services.gateway.intake.publish.point_batches import PointIntakeBatch, cut
 from shared.errors import Rejected
 from shared.model.labels import labels_of
 from shared.model.point import Points
 from shared.model.series import check_kind, check_metric, check_unit
 from shared.wire import envelope, series
+from tests.support.decoding import native_points
 
 NOW = 1_760_000_000_000
 
@@ -89,7 +89,7 @@ def test_what_is_accepted_is_decoded_by_the_reader(points: list[Any]) -> None:
     """Every point is either named as rejected or comes out of the log with its series, time and value."""
     body = json.dumps({"points": points}).encode("utf-8", "surrogatepass")
     try:
-        decoded = Decoder(1000, 1000).decode(body, 1, NOW)
+        decoded = native_points(1000, 1000).decode(body, 1, NOW)
     except Rejected:
         return
 
@@ -116,7 +116,7 @@ def test_what_is_accepted_is_decoded_by_the_reader(points: list[Any]) -> None:
 def test_no_body_harms_the_decoder(body: bytes) -> None:
     """Any bytes are columns or a refusal with a code."""
     try:
-        decoded = Decoder(1000, 1000).decode(body, 1, NOW)
+        decoded = native_points(1000, 1000).decode(body, 1, NOW)
     except Rejected as refusal:
         assert refusal.code  # noqa: PT017 - both ends are fine
     else:

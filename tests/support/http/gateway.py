@@ -1,7 +1,7 @@
-"""A gateway process on a topic and tenants of its own, and readers of what it wrote.
+"""A gateway on a topic and tenants of its own, as two processes, and readers of what it wrote.
 
-Spans are seconds. The process is the real `python -m services.gateway`; a test observes it over HTTP, on the topic and
-by its exit code.
+Spans are seconds. The processes are the real `python -m services.gateway`, one of each role; a test observes them over
+HTTP, on the topic and by their exit codes.
 """
 
 import asyncio
@@ -40,55 +40,107 @@ _KEY = (
 
 
 @dataclass
-class Gateway:
-    """One process, its log file and where it writes."""
+class Process:
+    """The process of one role, its ports and its log file."""
 
-    kafka: str
     environ: dict[str, str]
-    topic: str
     port: int
+    metrics_port: int
     log: Path
-    process: subprocess.Popen[bytes] | None = None
+    running: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Where its API listens."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def metrics_url(self) -> str:
+        """Where its health and its metrics are."""
+        return f"http://127.0.0.1:{self.metrics_port}"
+
     def start(self) -> None:
-        """Start the process; does not wait."""
+        """Start it; does not wait."""
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
+            self.running = subprocess.Popen(
                 [sys.executable, "-m", "services.gateway"], env=self.environ, stderr=log
             )
 
-    async def status(self, path: str) -> int:
-        """Status of a GET, 0 while nothing listens."""
-        try:
-            async with httpx2.AsyncClient(base_url=self.url) as client:
-                return (await client.get(path)).status_code
-        except httpx2.TransportError:
-            return 0
-
-    async def answers(self, path: str = "/health/ready", status: int = 200) -> None:
-        """Wait until it answers so."""
-
-        async def fact() -> bool:
-            return await self.status(path) == status
-
-        await until(fact, f"{path} answers {status}; log: {self.log.read_text()[-2000:]}", 30)
+    async def metrics(self) -> str:
+        """The text of `/metrics`."""
+        async with httpx2.AsyncClient() as client:
+            return (await client.get(f"{self.metrics_url}/metrics")).text
 
     def stop(self) -> int:
         """SIGTERM, and its exit code."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        assert self.running is not None
+        self.running.send_signal(signal.SIGTERM)
+        return self.running.wait(20)
 
     def remove(self) -> None:
         """Make sure nothing is left of it."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        if self.running is not None and self.running.poll() is None:
+            self.running.kill()
+            self.running.wait()
+
+
+async def status(url: str) -> int:
+    """Status of a GET, 0 while nothing listens."""
+    try:
+        async with httpx2.AsyncClient() as client:
+            return (await client.get(url)).status_code
+    except httpx2.TransportError:
+        return 0
+
+
+@dataclass
+class Gateway:
+    """Both roles, and where they write."""
+
+    kafka: str
+    prefix: str
+    topic: str
+    intake: Process
+    query: Process
+
+    @property
+    def url(self) -> str:
+        """Where the intake listens: post here."""
+        return self.intake.url
+
+    @property
+    def query_url(self) -> str:
+        """Where the queries are answered: look here."""
+        return self.query.url
+
+    @property
+    def port(self) -> int:
+        """Port of the intake."""
+        return self.intake.port
+
+    def start(self) -> None:
+        """Start both; does not wait."""
+        self.intake.start()
+        self.query.start()
+
+    async def status(self, path: str) -> int:
+        """Status of a GET at the intake's port for health."""
+        return await status(self.intake.metrics_url + path)
+
+    async def answers(self, path: str = "/health/ready", code: int = 200) -> None:
+        """Wait until the intake answers so, and the query process is ready."""
+
+        async def fact() -> bool:
+            ready = await status(f"{self.query.metrics_url}/health/ready")
+            return (await self.status(path), ready) == (code, 200)
+
+        logs = "".join(each.log.read_text()[-2000:] for each in (self.intake, self.query))
+        await until(fact, f"{path} answers {code}; logs: {logs}", 30)
+
+    def remove(self) -> None:
+        """Make sure nothing is left of them."""
+        self.intake.remove()
+        self.query.remove()
 
     async def post(
         self, body: Any, key: str | None = "write", path: str = "/v1/telemetry", **headers: str
@@ -173,13 +225,21 @@ async def prepare(kafka: str, postgres: str, topic: str) -> None:
 def gateway(addresses: tuple[str, str, str], prefix: str, folder: Path, **settings: object) -> Gateway:
     """A gateway that is not started; its topic must exist for it to become ready."""
     kafka, postgres, redis = addresses
-    port = free_port()
+    ports = [free_port(), free_port()]
     environ = os.environ | {
         "TIDEGAUGE_KAFKA": kafka, "TIDEGAUGE_POSTGRES": postgres, "TIDEGAUGE_REDIS": redis,
-        "GATEWAY_PORT": str(port), "GATEWAY_TOPIC_PREFIX": prefix,
+        "GATEWAY_TOPIC_PREFIX": prefix,
+        "GATEWAY_INTAKE_URL": f"http://127.0.0.1:{ports[0]}", "GATEWAY_QUERY_URL": f"http://127.0.0.1:{ports[1]}",
     }  # fmt: skip
     environ |= {f"GATEWAY_{name.upper()}": str(value) for name, value in settings.items()}
-    return Gateway(kafka, environ, prefix + METRICS.name, port, folder / "gateway.log")
+    processes = (_process(environ, *each, folder) for each in zip(("intake", "query"), ports, strict=True))
+    return Gateway(kafka, prefix, prefix + METRICS.name, *processes)
+
+
+def _process(environ: dict[str, str], role: str, port: int, folder: Path) -> Process:
+    metrics_port = free_port()
+    own = {"GATEWAY_ROLE": role, "GATEWAY_PORT": str(port), "GATEWAY_METRICS_PORT": str(metrics_port)}
+    return Process(environ | own, port, metrics_port, folder / f"gateway-{role}.log")
 
 
 def started(addresses: tuple[str, str, str], prefix: str, folder: Path, **settings: object) -> Gateway:

@@ -47,4 +47,4 @@ async def reader(postgres: str, gateway: Gateway) -> Reader:
         await conn.execute("INSERT INTO api_key VALUES ($1, $2, 'read', '')", key_hash, tenant)
     finally:
         await conn.close()
-    return Reader(postgres, gateway.url, tenant, name)
+    return Reader(postgres, gateway.query_url, tenant, name)

@@ -61,6 +61,9 @@ class Receiver:
 
     url: str
     requests: list[Received] = field(default_factory=list)
+    """What was posted."""
+    reads: list[str] = field(default_factory=list)
+    """Paths that were asked for, with their queries."""
     script: dict[str, deque[Reply]] = field(default_factory=lambda: defaultdict(deque))
     """Path -> answers to come."""
     arrived: Event = field(default_factory=Event)
@@ -112,12 +115,16 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             content = self.rfile.read(int(self.headers["content-length"]))
             plain = gzip.decompress(content) if self.headers["content-encoding"] == "gzip" else content
             headers = {name.lower(): value for name, value in self.headers.items()}
-            body = json.loads(plain)
-            received = Received(self.path, headers, body, len(plain), self.client_address)
+            received = Received(self.path, headers, json.loads(plain), len(plain), self.client_address)
             receiver.requests.append(received)
             receiver.arrived.set()
             replies = receiver.script[self.path]
             self._reply(replies.popleft() if replies else Reply(202), len(received.items))
+
+        def do_GET(self) -> None:
+            """Keep what was asked for, and answer with nothing."""
+            receiver.reads.append(self.path)
+            self._reply(Reply(200, {}), 0)
 
         def _reply(self, reply: Reply, items: int) -> None:
             if reply.release is not None:

@@ -7,7 +7,7 @@ clock. Each point that Kafka acknowledged is expected in the table exactly once.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Self
 
 import aiokafka
@@ -38,6 +38,8 @@ class Load:
         self._bootstrap = bootstrap
         self._topic = topic
         self._random = random.Random(seed)
+        self.encode: Callable[[envelope.PointBatch, int], bytes] = lambda batch, _: envelope.encode(batch)
+        """The bytes of a message for a partition."""
         self._producer_id = f"load-{tenant_id}"
         self._seq = 0
         self._clock_ms = now_ms()
@@ -101,7 +103,7 @@ class Load:
         self._seq += 1
         acks = []
         for partition, series in enumerate(self._owned):
-            value = envelope.encode(self._batch(series))
+            value = self.encode(self._batch(series), partition)
             # A producer that crashed between append and ack sends the same message again.
             repeats = 2 if self._random.random() < 0.05 else 1
             acks += [

@@ -1,6 +1,6 @@
-"""A cluster of two aggregators and two gateways, and the injection of faults into any of its processes and servers.
+"""A cluster of two aggregators, two intakes and a query process, and faults injected into its processes and servers.
 
-Spans are seconds. Gateways and workers that end themselves are started again, as any supervisor would. When a fault is
+Spans are seconds. Intakes and workers that end themselves are started again, as any supervisor would. When a fault is
 over, its target runs again.
 """
 
@@ -20,13 +20,15 @@ from deploy.kafka import topics
 from deploy.local.stack import Stack
 from shared.runtime.clock import monotonic_s
 from shared.wire.topics import METRICS, TOPICS
-from tests.support.http.gateway import free_port
+from tests.support.http.gateway import free_port, status
 from tests.support.load.clients import Clients
 from tests.support.processes.faults import SERVERS, SERVICES, Fault
 from tests.support.processes.harness import Worker
 from tests.support.wait import until
 
 PARTITIONS = 4
+QUERY = "gateway-query"
+"""The process that answers questions; no fault hits it."""
 TABLES = {10_000: "rollup_10s", 60_000: "rollup_1m", 900_000: "rollup_15m"}
 
 
@@ -37,6 +39,8 @@ class Cluster:
         self._stack, self._folder = stack, folder
         self._prefix = f"chaos-{free_port()}."
         self._ports = {name: free_port() for name in SERVICES if name.startswith("gateway")}
+        self._health = {name: free_port() for name in (*self._ports, QUERY)}
+        self._query_port = free_port()
         self._workers: dict[str, Worker] = {}
         self._locks = {name: asyncio.Lock() for name in (*SERVICES, *SERVERS)}
         self.key = ""
@@ -48,7 +52,7 @@ class Cluster:
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """Where the gateways listen."""
+        """Where the intakes listen."""
         return tuple(f"http://127.0.0.1:{port}" for port in self._ports.values())
 
     async def __aenter__(self) -> Self:
@@ -56,7 +60,7 @@ class Cluster:
         await topics.create(self._stack.kafka, mine, PARTITIONS)
         self.key = tenants.new_key("admin")
         await tenants.store(self._stack.postgres, self._prefix, {self.key: "admin"})
-        await asyncio.gather(*map(self._start, SERVICES))
+        await asyncio.gather(*map(self._start, (*SERVICES, QUERY)))
         await self.answers()
         return self
 
@@ -66,7 +70,9 @@ class Cluster:
     async def _start(self, name: str) -> None:
         environ = self._stack.environ | {
             "TIDEGAUGE_TOPIC_PREFIX": self._prefix,
-            "GATEWAY_PORT": str(self._ports.get(name, 0)),
+            "GATEWAY_ROLE": "query" if name == QUERY else "intake",
+            "GATEWAY_PORT": str(self._ports.get(name, self._query_port)),
+            "GATEWAY_METRICS_PORT": str(self._health.get(name, 0)),
         }
         worker = Worker(name.partition("-")[0], environ, self._folder / f"{name}.log")
         self._workers[name] = await worker.start()
@@ -117,15 +123,11 @@ class Cluster:
         server.wait_ready()
 
     async def answers(self) -> None:
-        """Wait until both gateways are ready."""
-        await until(self._is_ready, "both gateways answer", 60)
+        """Wait until both intakes and the query process are ready."""
+        await until(self._is_ready, "all gateways answer", 60)
 
     async def _is_ready(self) -> bool:
-        try:
-            async with httpx2.AsyncClient(timeout=5) as client:
-                found = [(await client.get(f"{url}/health/ready")).status_code for url in self.urls]
-        except httpx2.TransportError:
-            return False
+        found = [await status(f"http://127.0.0.1:{port}/health/ready") for port in self._health.values()]
         return set(found) == {200}
 
     async def counted(self, clients: Clients) -> None:
@@ -143,7 +145,9 @@ class Cluster:
         return bool(rows[0]["points"] == points)
 
     async def _is_closed(self) -> bool:
-        async with httpx2.AsyncClient(base_url=self.urls[0], headers={"x-api-key": self.key}) as client:
+        async with httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{self._query_port}", headers={"x-api-key": self.key}
+        ) as client:
             total = (await client.get("/v1/ledger")).json()["total"]
         return bool(total["difference"] == 0)
 

@@ -120,10 +120,17 @@ class Harness:
         mine = [replace(topic, name=self.prefix + topic.name) for topic in TOPICS]
         await topics.create(self.kafka, mine, PARTITIONS)
 
-    async def worker(self, service: str | None = None, build: Build = THIS) -> Worker:
+    async def worker(
+        self, service: str | None = None, build: Build = THIS, settings: Mapping[str, str] | None = None
+    ) -> Worker:
         """Start one more process of the service under test, or of another, of this build or another."""
         name = service or self.service
-        worker = Worker(name, self.environ(), self.folder / f"{name}-{len(self.workers)}.log", build)
+        worker = Worker(
+            name,
+            self.environ() | dict(settings or {}),
+            self.folder / f"{name}-{len(self.workers)}.log",
+            build,
+        )
         self.workers.append(worker)
         return await worker.start()
 

@@ -1,4 +1,4 @@
-"""The four services on shared servers, under a prefix and a tenant of their own, each started again when it is killed.
+"""The services on shared servers, under a prefix and a tenant of their own, each started again when it is killed.
 
 Processes are the real `python -m services.<name>`. A test observes them as their users do: over HTTP, in the tables, on
 the topics and by the webhook.
@@ -21,11 +21,16 @@ from deploy.kafka import topics
 from deploy.local.folder import ROOT
 from deploy.local.stack import Stack
 from shared.wire.topics import ALERTS, TOPICS
-from tests.support.http.gateway import free_port
+from tests.support.http.gateway import free_port, status
 from tests.support.processes.harness import Worker
 from tests.support.wait import until
 
 SERVICES = ("gateway", "ingest", "aggregator", "alerts")
+"""What a test kills in turn; of the gateway it is the intake."""
+
+QUERY = "gateway-query"
+"""The other role of the gateway."""
+
 PARTITIONS = 4
 
 
@@ -38,15 +43,21 @@ class System:
     webhook: str
     """Address of the webhook."""
     prefix: str = field(default_factory=lambda: f"s{secrets.token_hex(4)}.")
-    port: int = field(default_factory=free_port)
+    ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in ("gateway", QUERY)})
+    health: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in ("gateway", QUERY)})
     workers: dict[str, Worker] = field(default_factory=dict)
     tenant_id: int = 0
     key: str = ""
 
     @property
     def url(self) -> str:
-        """Where the gateway listens."""
-        return f"http://127.0.0.1:{self.port}"
+        """Where the intake listens: post here."""
+        return f"http://127.0.0.1:{self.ports['gateway']}"
+
+    @property
+    def query_url(self) -> str:
+        """Where the queries are answered: look here."""
+        return f"http://127.0.0.1:{self.ports[QUERY]}"
 
     async def __aenter__(self) -> Self:
         mine = [replace(topic, name=self.prefix + topic.name) for topic in TOPICS]
@@ -55,8 +66,8 @@ class System:
         await tenants.store(self.stack.postgres, self.prefix, {self.key: "admin"})
         rows = await self.sql("SELECT tenant_id FROM tenant WHERE name = $1", self.prefix)
         self.tenant_id = rows[0]["tenant_id"]
-        await asyncio.gather(*map(self.start, SERVICES))
-        await until(self._is_ready, "the gateway answers", 30)
+        await asyncio.gather(*map(self.start, (*SERVICES, QUERY)))
+        await self.answers()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -66,12 +77,18 @@ class System:
         """Start a service."""
         environ = self.stack.environ | {
             "TIDEGAUGE_TOPIC_PREFIX": self.prefix,
-            "GATEWAY_PORT": str(self.port),
+            "GATEWAY_ROLE": "query" if service == QUERY else "intake",
+            "GATEWAY_PORT": str(self.ports.get(service, 0)),
+            "GATEWAY_METRICS_PORT": str(self.health.get(service, 0)),
             "ALERTS_RULES": str(ROOT / "deploy/rules/default.yml"),
             "ALERTS_WEBHOOKS": f"test={self.webhook}",
         }
-        worker = Worker(service, environ, self.folder / f"{service}.log")
+        worker = Worker(service.partition("-")[0], environ, self.folder / f"{service}.log")
         self.workers[service] = await worker.start()
+
+    async def answers(self) -> None:
+        """Wait until both roles of the gateway are ready."""
+        await until(self._is_ready, "both roles of the gateway are ready", 30)
 
     async def kill(self, service: str) -> None:
         """End a service without warning, and start it again."""
@@ -82,7 +99,7 @@ class System:
     async def get(self, path: str, **params: str) -> Any:
         """The answer to a query."""
         headers = {"Authorization": f"Bearer {self.key}"}
-        async with httpx2.AsyncClient(base_url=self.url, headers=headers) as client:
+        async with httpx2.AsyncClient(base_url=self.query_url, headers=headers) as client:
             answer = await client.get(path, params=params)
             return answer.raise_for_status().json()
 
@@ -111,8 +128,5 @@ class System:
             await consumer.stop()
 
     async def _is_ready(self) -> bool:
-        try:
-            async with httpx2.AsyncClient(base_url=self.url) as client:
-                return (await client.get("/health/ready")).status_code == 200
-        except httpx2.TransportError:
-            return False
+        found = [await status(f"http://127.0.0.1:{port}/health/ready") for port in self.health.values()]
+        return set(found) == {200}

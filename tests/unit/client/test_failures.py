@@ -106,7 +106,7 @@ def test_a_batch_that_is_too_large_is_halved(client: Make, receiver: Receiver) -
     assert Stats(sent=3, dropped={"too_large": 1}) == telemetry.stats
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 301])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 421, 301])
 def test_a_refused_batch_is_dropped(
     client: Make, receiver: Receiver, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:

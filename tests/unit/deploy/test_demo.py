@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from deploy.local.demo.traffic import PROBES
 from shared.model.funnel import EFFECT_CREATION
 from tests.support.http.receiver import Receiver, Reply, receiving
 from tests.support.wait import until
@@ -22,17 +23,24 @@ MEASURED = {
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """A gateway that is not ready for the first requests."""
+    """Who is posted to, and is not ready for the first requests."""
     with receiving() as made:
         made.answer("/v1/telemetry", Reply(503, {}), Reply(503, {}))
         yield made
 
 
 @pytest.fixture
-def demo(receiver: Receiver) -> Iterator[subprocess.Popen[bytes]]:
+def asked() -> Iterator[Receiver]:
+    """Who is asked."""
+    with receiving() as made:
+        yield made
+
+
+@pytest.fixture
+def demo(receiver: Receiver, asked: Receiver) -> Iterator[subprocess.Popen[bytes]]:
     """The running demo."""
     keys = {"TIDEGAUGE_WRITE_KEY": "w", "TIDEGAUGE_READ_KEY": "r"}
-    environ = os.environ | keys | {"TIDEGAUGE_URL": receiver.url}
+    environ = os.environ | keys | {"TIDEGAUGE_URL": receiver.url, "TIDEGAUGE_QUERY_URL": asked.url}
     with subprocess.Popen([sys.executable, "-m", "deploy.local.demo.traffic"], env=environ) as process:
         yield process
         process.kill()
@@ -46,9 +54,12 @@ def another_process() -> Iterator[None]:
 
 
 async def test_the_demo_tells_of_this_machine_and_of_visitors(
-    receiver: Receiver, demo: subprocess.Popen[bytes]
+    receiver: Receiver, asked: Receiver, demo: subprocess.Popen[bytes]
 ) -> None:
-    """Figures, response times, processes and the first step of the funnel; then it ends when told."""
+    """Figures, response times, processes and the first step of the funnel; then it ends when told.
+
+    It posts to one address and looks at the other.
+    """
 
     async def measures() -> bool:
         return {point["name"] for point in receiver.points} >= MEASURED
@@ -64,3 +75,5 @@ async def test_the_demo_tells_of_this_machine_and_of_visitors(
     demo.send_signal(signal.SIGTERM)
 
     assert 0 == demo.wait(20)
+    assert ([], []) == (receiver.reads, asked.requests)
+    assert set(PROBES) == set(asked.reads)

@@ -5,20 +5,18 @@ from typing import Any
 
 import pytest
 
-from services.gateway.intake.protocols.analytics.decode import Analytics
-from services.gateway.intake.protocols.native import events
-from services.gateway.intake.protocols.native import points as native
 from shared.errors import Rejected
 from shared.wire.series import unpack
+from tests.support.decoding import AnalyticsDecoding
 
 NOW = 1_790_000_000_000
 
 PointRow = tuple[str, str, str, float, dict[str, str]]
 
 
-def legacy(limit: int = 10) -> Analytics:
+def legacy(limit: int = 10) -> AnalyticsDecoding:
     """A decoder of its own."""
-    return Analytics(native.Decoder(limit, 1000), events.Decoder(limit))
+    return AnalyticsDecoding(limit)
 
 
 def pointed(*items: Any) -> tuple[list[PointRow], list[tuple[int, str]]]:
@@ -95,6 +93,8 @@ def test_a_metric_becomes_a_point(item: dict[str, Any], point: PointRow) -> None
         pytest.param({"kind": "cache", "value": 1.1}, "value_out_of_range", id="more than all hits"),
         pytest.param({"name": "LCP", "value": 1, "ts": [NOW]}, "invalid_ts", id="time is a list"),
         pytest.param({"name": "LCP", "value": 1, "ts": 0}, "ts_too_old", id="1970"),
+        pytest.param({"name": "LCP", "value": 1, "ts": 1e300}, "ts_in_future", id="a time beyond 64 bits"),
+        pytest.param({"name": "LCP", "value": 1, "ts": True}, "invalid_ts", id="time true"),
         pytest.param([], "invalid_item", id="a list"),
     ],
 )  # fmt: skip
@@ -118,6 +118,10 @@ def deep(levels: int) -> Any:
         pytest.param({"type": "x", "eventId": deep(300)}, "invalid_event_id", id="a deep id"),
         pytest.param({"type": "x", "timestamp": deep(300)}, "invalid_ts", id="a deep time"),
         pytest.param({"type": "x", "metadata": [1]}, "invalid_properties", id="metadata is a list"),
+        pytest.param({"type": "x", "metadata": 1}, "invalid_properties", id="metadata is a number"),
+        pytest.param({"type": "x", "metadata": {"a": "\x00"}}, "invalid_properties", id="a text with NUL"),
+        pytest.param({"type": "x", "metadata": {"a": "x" * 10**6}}, "invalid_properties", id="too large"),
+        pytest.param({"type": "x", "timestamp": 1e300}, "ts_in_future", id="a time beyond 64 bits"),
         pytest.param({"type": "x", "id": ""}, "invalid_event_id", id="empty id"),
         pytest.param({"id": "x"}, "invalid_type", id="no type"),
         pytest.param("x", "invalid_item", id="a text"),
@@ -141,6 +145,9 @@ def test_a_bad_event_is_refused_by_itself(item: Any, code: str) -> None:
         pytest.param({"step": "Image Upload", "sessionId": "s", "funnel": "x"}, "unknown_funnel", id="unknown funnel"),
         pytest.param({"step": "Image Upload", "sessionId": "s", "funnel": deep(300)}, "unknown_funnel", id="deep"),
         pytest.param({"step": deep(300), "sessionId": "s"}, "unknown_step", id="deep step"),
+        pytest.param(
+            {"step": "Image Upload", "sessionId": "s", "metadata": 1}, "invalid_properties", id="metadata is a number"
+        ),
     ],
 )  # fmt: skip
 def test_a_bad_step_is_refused_by_itself(item: Any, code: str) -> None:

@@ -21,7 +21,7 @@ def catalogue(count: int, name: str = "m") -> Interner:
     interner = Interner(1_000_000)
     known = interner.spellings(1, NOW)
     for at in range(count):
-        interner.add(known, ("gauge", ""), f"{name}{at}", b"{}")  # type: ignore[arg-type]
+        interner.add(known, ("gauge", ""), (f"{name}{at}", b"{}"), dict)
     return interner
 
 
@@ -104,9 +104,9 @@ def test_no_batch_outgrows_its_limits() -> None:
     """Many rows or long series make several batches, none above the limits, in order."""
     interner = Interner(1_000_000)
     known = interner.spellings(1, NOW)
-    labels = ",".join(f'"l{at}":"{"v" * 250}"' for at in range(29))
+    labels = {f"l{at}": "v" * 250 for at in range(29)}
     for at in range(300):
-        interner.add(known, ("gauge", ""), f"m{at}", f"{{{labels}}}".encode())  # type: ignore[arg-type]
+        interner.add(known, ("gauge", ""), (f"m{at}", b"long"), labels.copy)
     batches = [request(interner, list(range(300)) * 70)]
 
     pieces = list(cut(batches, 1))

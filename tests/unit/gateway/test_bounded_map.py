@@ -13,11 +13,11 @@ from services.gateway.intake.domain.idempotency import Identity
 from services.gateway.intake.domain.ledger import admitted
 from services.gateway.intake.domain.series_limit import SeriesLimiter
 from services.gateway.intake.domain.tenant_limits import TenantLimits
-from services.gateway.intake.protocols.native.points import Decoder
 from services.gateway.intake.publish.event_batches import EventBatches, EventIntakeBatch
 from services.gateway.intake.publish.publisher import MAX_BATCHES_WAITING, KafkaPublisher
 from shared.errors import Unavailable
 from shared.runtime import redis
+from tests.support.decoding import native_points
 
 BELOW_AT_ABOVE = pytest.mark.parametrize(
     ("count", "evicted"),
@@ -120,7 +120,7 @@ async def test_a_publisher_takes_no_more_requests_than_may_wait() -> None:
 )
 def test_a_full_memory_of_series_is_forgotten_as_a_whole(count: int, forgotten: int) -> None:
     """With the next request, so that what came at once is served."""
-    decoder = Decoder(1000, 3)
+    decoder = native_points(1000, 3)
     for names in (range(count), range(1)):
         points = [{"name": f"m{name}", "value": 1, "ts": 1_760_000_000_000} for name in names]
         decoder.decode(json.dumps({"points": points}).encode(), 1, 1_760_000_000_000)

@@ -12,7 +12,7 @@ from services.gateway.intake.adapters import openapi
 @pytest.fixture
 def client() -> httpx2.AsyncClient:
     """Asks the framework without a server."""
-    rest = framework()
+    rest = framework("t")
     openapi.document(rest)
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(rest), base_url="http://gateway")
 

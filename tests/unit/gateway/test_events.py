@@ -5,16 +5,17 @@ from typing import Any
 
 import pytest
 
-from services.gateway.intake.protocols.native.events import Decoded, Decoder
+from services.gateway.intake.columns.admit_events import AdmittedEvents
 from shared.errors import Rejected
+from tests.support.decoding import native_events
 
 NOW = 1_790_000_000_000
 FUNNEL = {"funnel": "effect_creation"}
 
 
-def decoded(*events: Any, limit: int = 10) -> Decoded:
+def decoded(*events: Any, limit: int = 10) -> AdmittedEvents:
     """What comes of these events."""
-    return Decoder(limit).decode(json.dumps({"events": events}).encode(), 7, NOW)
+    return native_events(limit).decode(json.dumps({"events": events}).encode(), 7, NOW)
 
 
 def plain(**fields: Any) -> dict[str, Any]:
@@ -63,7 +64,7 @@ def test_a_text_that_was_cut_in_a_character_is_mended(said: bytes, text: str) ->
     """Browsers send halves of emoji; the rest of the text, and the rest of the request, are worth keeping."""
     body = b'{"events":[{"event_id":"a","type":"b","name":"%b","properties":{"n":"%b"}}]}' % (said, said)
 
-    (event,) = Decoder(1).decode(body, 7, NOW).events
+    (event,) = native_events(1).decode(body, 7, NOW).events
 
     assert (text, {"n": text}) == (event.name, json.loads(bytes(event.properties)))
 
@@ -90,7 +91,7 @@ def test_what_cannot_be_read_is_refused_by_itself(bad: bytes, code: str) -> None
     """Its neighbours are taken."""
     good = b'{"event_id":"g","type":"b"}'
 
-    found = Decoder(3).decode(b'{"events":[%b,%b,%b]}' % (good, bad, good), 7, NOW)
+    found = native_events(3).decode(b'{"events":[%b,%b,%b]}' % (good, bad, good), 7, NOW)
 
     assert (2, [(1, code)]) == (len(found.events), [(each.index, each.code) for each in found.rejected])
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from services.gateway.intake.columns.admit_points import AdmittedPoints
 from services.gateway.intake.domain.ledger import Admitted
-from services.gateway.intake.protocols.native.points import Decoded, Decoder
 from services.gateway.intake.publish.point_batches import PointIntakeBatch, cut
 from shared.errors import Rejected
 from shared.wire import envelope, series
+from tests.support.decoding import native_points
 from tests.unit.gateway.test_optional_columns import NOW
 
 NONE = Admitted(1, 0, {})
@@ -19,12 +20,12 @@ POINT = {"name": "a", "ts": NOW, "labels": {}, "kind": "delta"}
 GOOD = POINT | {"histogram": {"bounds": BOUNDS, "counts": [1, 0, 3, 2]}}
 
 
-def decode(*points: Any) -> Decoded:
+def decode(*points: Any) -> AdmittedPoints:
     """Decode these points for tenant 1 at `NOW`."""
-    return Decoder(1000, 10_000).decode(json.dumps({"points": points}).encode(), 1, NOW)
+    return native_points(1000, 10_000).decode(json.dumps({"points": points}).encode(), 1, NOW)
 
 
-def rows(decoded: Decoded) -> list[tuple[float, float]]:
+def rows(decoded: AdmittedPoints) -> list[tuple[float, float]]:
     """Value and weight of every row."""
     points = decoded.points
     weights = [1.0] * len(points) if points.weight is None else points.weight.tolist()
@@ -151,7 +152,7 @@ def test_a_request_has_no_more_buckets_than_a_batch_has_rows(last: int, refused:
     body = json.dumps({"points": [whole] * 99 + [rest]}).encode()
 
     try:
-        code = str(len(Decoder(1000, 1000).decode(body, 1, NOW).points))
+        code = str(len(native_points(1000, 1000).decode(body, 1, NOW).points))
     except Rejected as refusal:
         code = refusal.code
 

@@ -26,11 +26,11 @@ def interner() -> Interner:
     """Series, some with labels so long that a few hundred fill a message."""
     made = Interner(1_000_000)
     known = made.spellings(1, NOW)
-    labels = ",".join(f'"l{at}":"{"v" * 250}"' for at in range(29))
+    labels = {f"l{at}": "v" * 250 for at in range(29)}
     for at in range(400):
-        made.add(known, ("gauge", ""), f"long{at}", f"{{{labels}}}".encode())  # type: ignore[arg-type]
+        made.add(known, ("gauge", ""), (f"long{at}", b"long"), labels.copy)
     for at in range(400):
-        made.add(known, ("gauge", ""), f"m{at}", b"{}")  # type: ignore[arg-type]
+        made.add(known, ("gauge", ""), (f"m{at}", b"{}"), dict)
     return made
 
 
@@ -129,7 +129,7 @@ def test_more_series_than_a_slot_can_name_go_in_several_messages() -> None:
     made = Interner(1_000_000, series_limiter)
     known = made.spellings(1, NOW)
     for at in range(count):
-        made.add(known, ("gauge", ""), f"m{at}", b"{}")  # type: ignore[arg-type]
+        made.add(known, ("gauge", ""), (f"m{at}", b"{}"), dict)
 
     batches = sent([request(made, range(at, at + 1000), None) for at in range(0, count, 1000)])
 

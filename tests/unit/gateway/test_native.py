@@ -5,20 +5,21 @@ from typing import Any
 
 import pytest
 
-from services.gateway.intake.protocols.native.points import Decoded, Decoder
+from services.gateway.intake.columns.admit_points import AdmittedPoints
 from shared.errors import Rejected
 from shared.wire import series
+from tests.support.decoding import PointDecoding, native_points
 
 NOW = 1_760_000_000_000
 GOOD = {"name": "a", "value": 1, "ts": NOW, "labels": {"x": "y"}}
 
 
-def decode(*points: Any, decoder: Decoder | None = None) -> Decoded:
+def decode(*points: Any, decoder: PointDecoding | None = None) -> AdmittedPoints:
     """Decode a body of these points for tenant 1 at `NOW`."""
-    return (decoder or Decoder(1000, 10_000)).decode(json.dumps({"points": points}).encode(), 1, NOW)
+    return (decoder or native_points(1000, 10_000)).decode(json.dumps({"points": points}).encode(), 1, NOW)
 
 
-def metrics(decoded: Decoded) -> list[str]:
+def metrics(decoded: AdmittedPoints) -> list[str]:
     """The metric of every row."""
     return [series.unpack(decoded.catalogue.packed[slot]).metric for slot in decoded.points.slot.tolist()]
 
@@ -153,7 +154,7 @@ def test_absent_fields_have_their_defaults() -> None:
 def test_a_body_without_points_to_look_at_is_refused_whole(body: bytes, code: str) -> None:
     """Nothing of it is taken, and the reason has a stable code."""
     with pytest.raises(Rejected) as refusal:
-        Decoder(1000, 10_000).decode(body, 1, NOW)
+        native_points(1000, 10_000).decode(body, 1, NOW)
 
     assert code == refusal.value.code
 
@@ -185,14 +186,14 @@ def test_a_value_that_no_double_holds_is_rejected() -> None:
         + b'},{"name":"a","value":1}]}'
     )
 
-    decoded = Decoder(1000, 10_000).decode(body, 1, NOW)
+    decoded = native_points(1000, 10_000).decode(body, 1, NOW)
 
     assert [0, 1] == [bad.index for bad in decoded.rejected]
 
 
 def test_a_series_is_one_however_its_labels_are_spelt() -> None:
     """Order and escapes of labels make no difference; tenant, kind, unit and name do."""
-    decoder = Decoder(1000, 10_000)
+    decoder = native_points(1000, 10_000)
     same = [{"x": "y", "z": "ü"}, {"z": "ü", "x": "y"}]
 
     decoded = decode(*[GOOD | {"labels": labels} for labels in same], decoder=decoder)
@@ -206,7 +207,7 @@ def test_a_series_is_one_however_its_labels_are_spelt() -> None:
 
 def test_a_series_seen_before_costs_no_second_entry() -> None:
     """What is known is found by the raw bytes of its labels."""
-    decoder = Decoder(1000, 10_000)
+    decoder = native_points(1000, 10_000)
     first, second = decode(GOOD, decoder=decoder), decode(GOOD | {"weight": 2}, decoder=decoder)
 
     assert (1, 1) == (len(first.catalogue), len(second.catalogue))
@@ -214,7 +215,7 @@ def test_a_series_seen_before_costs_no_second_entry() -> None:
 
 def test_a_full_memory_starts_anew_and_leaves_the_old_one_whole() -> None:
     """Points under way still point into the catalogue that they were decoded with."""
-    decoder = Decoder(1000, 2)
+    decoder = native_points(1000, 2)
     first = decode(GOOD, GOOD | {"name": "b"}, decoder=decoder)
     second = decode(GOOD | {"name": "c"}, decoder=decoder)
 
@@ -224,6 +225,6 @@ def test_a_full_memory_starts_anew_and_leaves_the_old_one_whole() -> None:
 
 def test_a_bad_series_is_not_remembered() -> None:
     """A flood of bad names cannot fill the memory."""
-    decoder = Decoder(1000, 10_000)
+    decoder = native_points(1000, 10_000)
 
     assert 0 == len(decode(*[GOOD | {"name": f"bad {at}"} for at in range(50)], decoder=decoder).catalogue)

@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 from xxhash import xxh3_64_intdigest
 
-from services.gateway.intake.protocols.native.points import Decoded, Decoder
+from services.gateway.intake.columns.admit_points import AdmittedPoints
 from shared.model.point import Points
+from tests.support.decoding import native_points
 
 NOW = 1_760_000_000_000
 GOOD = {"name": "a", "value": 1, "ts": NOW, "labels": {}}
 
 
-def decode(*points: Any) -> Decoded:
+def decode(*points: Any) -> AdmittedPoints:
     """Decode these points for tenant 1 at `NOW`."""
     body = json.dumps({"points": points}, ensure_ascii=False).encode()
-    return Decoder(1000, 10_000).decode(body, 1, NOW)
+    return native_points(1000, 10_000).decode(body, 1, NOW)
 
 
 def column(points: Points, name: str) -> list[Any] | None:

@@ -2,29 +2,30 @@
 
 import json
 
+from services.gateway.intake.columns.admit_points import AdmittedPoints
 from services.gateway.intake.domain.series_limit import LABELS, SPAN_MS, SeriesLimiter
-from services.gateway.intake.protocols.native.points import Decoded, Decoder
 from shared.wire import series
+from tests.support.decoding import PointDecoding, native_points
 
 NOW = 1_760_000_000_000
 
 
-def limited(limit: int) -> Decoder:
+def limited(limit: int) -> PointDecoding:
     """A decoder for which tenant 1 may have so many series."""
     series_limiter = SeriesLimiter()
     series_limiter.retune(1, limit)
-    return Decoder(1000, 10_000, series_limiter)
+    return native_points(1000, 10_000, series_limiter)
 
 
 def decode(
-    decoder: Decoder, *numbers: int, tenant_id: int = 1, now_ms: int = NOW, **fields: object
-) -> Decoded:
+    decoder: PointDecoding, *numbers: int, tenant_id: int = 1, now_ms: int = NOW, **fields: object
+) -> AdmittedPoints:
     """A point of value 2 for each number, which is its series' label."""
     points = [{"name": "m", "value": 2, "labels": {"x": str(number)}, **fields} for number in numbers]
     return decoder.decode(json.dumps({"points": points}).encode(), tenant_id, now_ms)
 
 
-def labels(decoded: Decoded) -> list[str]:
+def labels(decoded: AdmittedPoints) -> list[str]:
     """The label of every row's series, `overflow` for an overflow series."""
     found = [series.unpack(decoded.catalogue.packed[slot]).labels for slot in decoded.points.slot.tolist()]
     return ["overflow" if each == LABELS else each[0][1] for each in found]
@@ -91,7 +92,7 @@ def test_the_limit_holds_when_the_memory_of_series_starts_anew() -> None:
     """A full catalogue is replaced, the roster is not."""
     series_limiter = SeriesLimiter()
     series_limiter.retune(1, 2)
-    decoder = Decoder(1000, 2, series_limiter)
+    decoder = native_points(1000, 2, series_limiter)
     first = decode(decoder, 0, 1)
 
     second = decode(decoder, 2, 1, 0)

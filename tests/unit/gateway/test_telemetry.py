@@ -13,11 +13,12 @@ from services.gateway.auth.ports import Grant
 from services.gateway.http.body import Limits
 from services.gateway.intake.adapters import intake_batches
 from services.gateway.intake.adapters.http import ConcurrencyLimits, IntakeContext, IntakeRoute
+from services.gateway.intake.columns.admit_points import PointAdmission
 from services.gateway.intake.domain.idempotency import Identity
 from services.gateway.intake.domain.ledger import Admitted
 from services.gateway.intake.domain.tenant_limits import TenantLimits
 from services.gateway.intake.ports import Outcome
-from services.gateway.intake.protocols.native.points import Decoder
+from services.gateway.intake.protocols.native.decode import NativePoints
 from services.gateway.intake.publish.point_batches import PointIntakeBatch
 from services.gateway.intake.service import InFlight, Intake, IntakeCounters
 from shared.errors import Unavailable
@@ -84,12 +85,10 @@ def route(
     counts = Counts(InFlight(), IntakeCounters())
     limits = Limits(wire_bytes=10_000, decoded_bytes=20_000, idle_s=0.05, total_s=1.0)
     context = IntakeContext(KeyCache(grants), limits, concurrency, counts.in_flight)
-    decoder = Decoder(1000, 1000)
+    decode = intake_batches.of_points(NativePoints(1000), PointAdmission(1000))
 
     intake = Intake(log, counts.counters, claims or FakeIdempotencyClaims(), TenantLimits())
-    return IntakeRoute(
-        context, intake, intake_batches.of_points(decoder.decode, named=True), counts.counters
-    ), counts
+    return IntakeRoute(context, intake, decode, counts.counters), counts
 
 
 async def post(

@@ -1,6 +1,6 @@
-"""What the gateway answers, and what that means for a batch.
+"""The gateway's answer, and what it means for a batch.
 
-Spans are seconds. The law: every answer is one of four verdicts, and only one of them sends the same batch again.
+Spans are seconds. Invariant: every answer has one of four verdicts, and only `Again` sends the same batch again.
 """
 
 import json
@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 LONGEST_WAIT_S = 3600.0
-"""Most of a `Retry-After` that is honoured: a slip of a proxy must not silence an application for a day."""
+"""Longest `Retry-After` that is honoured: an error of a proxy must not silence an application for a day."""
 
 MAX_MESSAGE = 200
-"""How much of the gateway's words is kept."""
+"""Characters of the gateway's messages that are kept."""
 
 
 @dataclass(frozen=True)
@@ -40,32 +40,32 @@ class Answer:
 
 @dataclass(frozen=True)
 class Settled:
-    """The gateway has taken the batch, all but the rejected items: (index, code, message)."""
+    """The gateway has accepted the batch, except the rejected items: (index, code, message)."""
 
     rejected: list[tuple[int, str, str]]
     warnings: list[tuple[str, int, str]] = field(default_factory=list)
-    """What it has to say of the others: (code, how many, message)."""
+    """Warnings about accepted items: (code, how many, message)."""
 
 
 @dataclass(frozen=True)
 class Again:
-    """Not now; the same batch may be taken later."""
+    """The gateway may accept the same batch later."""
 
     after_s: float
-    """Not before so long."""
+    """Shortest wait before the next attempt."""
     why: str
 
 
 @dataclass(frozen=True)
 class TooLarge:
-    """More than the gateway takes at once."""
+    """The batch is larger than the gateway accepts at once."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class Refused:
-    """Never, not even smaller."""
+    """The gateway will never accept the batch, not even a part of it."""
 
     why: str
 
@@ -74,7 +74,7 @@ Verdict = Settled | Again | TooLarge | Refused
 
 
 def verdict(answer: Answer, items: int) -> Verdict:
-    """What an answer means for a batch of so many items."""
+    """The verdict of an answer to a batch of this many items."""
     body = _object(answer.content)
     if answer.status == 202 or (answer.status == 422 and "code" not in body):
         return Settled(_rejected(body, items, everything=answer.status == 422), _warnings(body, items))

@@ -1,6 +1,6 @@
-"""How long a sender waits after a failure: exponential, with full jitter.
+"""The pause of a sender after a failure: exponential, with full jitter.
 
-Seconds. Invariant: clients that failed together do not come back together, and none comes back before the instant that
+Spans are seconds. Full jitter spreads clients that failed together. Invariant: no pause ends before the instant that
 the gateway asked for.
 """
 
@@ -16,11 +16,11 @@ class Backoff:
         self._bound_s = first_s
 
     def pause_s(self, least_s: float) -> float:
-        """The next pause: what the gateway asked for, and a random part beyond it."""
+        """The next pause: the wait that the gateway asked for, plus a random part."""
         pause_s = random.uniform(0, self._bound_s)  # noqa: S311  jitter, no secret
         self._bound_s = min(2 * self._bound_s, self._longest_s)
         return least_s + pause_s
 
     def reset(self) -> None:
-        """Begin anew: it works again, or somebody cannot wait."""
+        """Start from the first bound again: after a success, or when somebody flushes."""
         self._bound_s = self._first_s

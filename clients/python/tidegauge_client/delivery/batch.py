@@ -1,7 +1,7 @@
 """A batch: the items of one request, under one id for all its repeats.
 
-Positions count items from the first of a signal; seconds are monotonic. The law: an id never names two bodies, so the
-gateway may drop a repeat unseen.
+Positions count items from the first of a signal; seconds are monotonic. The id of a batch never changes and its halves
+get new ids, so the gateway can drop a repeat by its id.
 """
 
 import gzip
@@ -14,10 +14,10 @@ from uuid import uuid4
 from tidegauge_client.signal import Item, Signal
 
 MAX_BODY_BYTES = 900_000
-"""Largest body before compression; the gateway takes 1 MiB of any one that comes plain."""
+"""Largest body before compression; the gateway accepts 1 MiB uncompressed."""
 
 GZIP_FROM_BYTES = 1_000
-"""Smaller bodies are sent as they are: it is one packet either way."""
+"""Smaller bodies are not compressed: they fit into one packet either way."""
 
 GZIP_LEVEL = 3
 """Telemetry repeats itself: higher levels cost the application more than they save the wire."""
@@ -38,22 +38,22 @@ class Batch(Generic[Item]):
 
     @cached_property
     def body(self) -> bytes:
-        """The JSON that carries it."""
+        """The batch as JSON."""
         return self.signal.pack(self.items)
 
     @cached_property
     def zipped(self) -> bytes:
-        """The same, smaller."""
+        """The body, compressed with gzip."""
         return gzip.compress(self.body, GZIP_LEVEL, mtime=0)
 
     @property
     def small(self) -> bool:
-        """Whether compression is not worth it."""
+        """Whether the body is too small to compress."""
         return len(self.body) < GZIP_FROM_BYTES
 
     @property
     def too_large(self) -> bool:
-        """Whether the gateway need not even be asked."""
+        """Whether the gateway would refuse the body for its size."""
         return len(self.body) > MAX_BODY_BYTES
 
     def halves(self) -> tuple["Batch[Item]", "Batch[Item]"]:

@@ -1,7 +1,7 @@
 """Lines for the application's log: at most one a minute for each topic.
 
-Their counts are of what was not yet told; `stats` has the exact ones. The law: a flood of failures is no flood of
-lines, and no line holds the key.
+A line counts the items since the previous line of its topic; `stats` has the exact totals. Invariant: a flood of
+failures writes no more than one line a minute for each topic.
 """
 
 import time
@@ -12,11 +12,11 @@ EVERY_S = 60.0
 """Time between two lines of one topic."""
 
 log = getLogger("tidegauge_client")
-"""Where the application finds what this client has to say."""
+"""The logger of this client."""
 
 
 class Reports:
-    """What one sender has to say."""
+    """The log lines of one sender."""
 
     def __init__(self, signal: str) -> None:
         self._signal = signal
@@ -24,7 +24,7 @@ class Reports:
         self._unreported: Counter[str] = Counter()
 
     def report(self, topic: str, items: int, why: str, level: int = WARNING) -> None:
-        """Say that so many items met this fate, now or with the next line of the topic."""
+        """Report items under a topic, now or with the next line of the topic."""
         self._unreported[topic] += items
         now_s = time.monotonic()
         if now_s - self._reported_s.get(topic, -EVERY_S) >= EVERY_S:

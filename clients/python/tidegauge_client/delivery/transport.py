@@ -1,7 +1,7 @@
 """One kept-alive connection to the gateway.
 
-Spans are seconds. No redirect is followed: telemetry goes where it was told to, or nowhere. The law: a request gets an
-answer or `Unreachable`; a connection that the gateway closed while it was idle is made anew, unseen.
+Spans are seconds. Redirects are not followed. A connection that the gateway closed while it was idle is opened again,
+and the request repeated once. Otherwise a request without an answer raises `Unreachable`.
 """
 
 import os
@@ -17,7 +17,7 @@ from tidegauge_client.delivery.batch import Batch
 from tidegauge_client.signal import Item
 
 MAX_ANSWER_BYTES = 4 << 20
-"""Most that is read of an answer: far more than a thousand rejected items take."""
+"""Largest part of an answer that is read: far more than a thousand rejected items need."""
 
 USER_AGENT = "tidegauge-client/0.1.0"
 
@@ -30,7 +30,7 @@ class Unreachable(Exception):
 
 
 class Address:
-    """Where the gateway is and who we are; never shown."""
+    """The address of the gateway, and the API key, which is never shown."""
 
     def __init__(self, url: str, key: str) -> None:
         parts = _parts(checks.text(url, "url"))

@@ -1,7 +1,8 @@
-"""The items of a signal in their order: most wait, the oldest are under way in batches.
+"""The items of a signal in order: most wait in a queue, the oldest are in batches that are being sent.
 
-Adding is an append and a comparison, without a lock: `_alarm_at` is the length at which somebody must hear of it, which
-the sender's thread sets before it looks and sleeps. Positions count items from the first. The law: an item leaves once.
+Adding an item is an append and a comparison, without a lock: `_alarm_at` is the queue length at which `put` takes the
+lock. The sender's thread sets it before it checks the queue and sleeps. Positions count items from the first.
+Invariant: an item leaves once.
 """
 
 import time
@@ -18,7 +19,7 @@ from tidegauge_client.stats import RunningStats, Stats
 
 
 class Waiting(Generic[Item]):
-    """Items that are not settled yet; bounded, the oldest make room."""
+    """Items that are not settled yet; when it is full, the oldest are dropped."""
 
     def __init__(
         self,
@@ -127,7 +128,7 @@ class Waiting(Generic[Item]):
             self._stats.retries += 1
 
     def pause(self, least_s: float, most_s: float) -> bool:
-        """Let time pass, but no more than `least_s` when somebody flushes; whether somebody did."""
+        """Wait `most_s`, but only `least_s` when somebody flushes; return whether somebody did."""
         began_s = time.monotonic()
         with self._changed:
             while not self._closed:
@@ -165,7 +166,7 @@ class Waiting(Generic[Item]):
             self._changed.notify_all()
 
     def abandon(self) -> None:
-        """Drop what is left, for there is no thread that would."""
+        """Drop what is left, when no thread runs that would do it."""
         with self._changed:
             self._discard()
 

@@ -1,6 +1,7 @@
 """Rows of a message by the kind of their series: running totals become increments, all others stay. Milliseconds UTC.
 
-The law: what is judged, and when what is forgotten, follows from the messages in their order, restarts or not.
+Invariant: what a total adds, and when totals are forgotten, follows from the messages in their order, also after
+restarts.
 """
 
 from collections.abc import Callable, Sequence

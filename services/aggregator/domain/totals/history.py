@@ -1,7 +1,7 @@
-"""Running totals as they came, by start and event time: sorted columns, and beside them what was added since.
+"""Running totals by start and event time: sorted columns, and beside them the totals added since.
 
-A key is the number of a start and an event time in milliseconds UTC. Of totals with one key the largest stands. To add
-some costs next to nothing; to look some up costs a pass over what was added since.
+A key is the number of a start and an event time in milliseconds UTC. Of totals with one key the largest stands. An
+addition costs almost nothing; a look-up costs a pass over the totals that are not merged yet.
 """
 
 from typing import NamedTuple

@@ -1,8 +1,9 @@
-"""Running totals become increments: a total adds what it has grown by since the one before it. Milliseconds UTC.
+"""Running totals become increments: a total adds its growth since the one before it. Milliseconds UTC.
 
-The totals of a stream stand in the order of start and event time. One that is smaller than the one before it, or has
-another start, counts in full; the first of a stream counts nothing. One that comes between others takes back what its
-successor had added. The law: within the horizon, what they add is a function of their set, in whatever order they come.
+The totals of a stream are ordered by start and event time. A total that is smaller than the one before it, or has
+another start, counts in full; the first of a stream counts nothing. A total that comes between two others takes back
+what its successor had added. Invariant: within the horizon, what totals add does not depend on the order in which they
+come.
 """
 
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ MAX_STARTS = 1 << 19
 """Starts of a partition that are remembered; beyond it new ones count nothing."""
 
 MAX_TOTALS = 1 << 20
-"""Totals of a partition that are remembered; beyond it the horizon comes nearer. More than starts."""
+"""Most totals of a partition that are remembered; beyond it the horizon is shortened. It exceeds `MAX_STARTS`."""
 
 
 class Judged(NamedTuple):
@@ -172,7 +173,7 @@ class RunningTotals:
             self._forget(max(watermark_ms - HORIZON_MS, self._floor_ms), watermark_ms)
 
     def _crowd(self, horizon_ms: int) -> None:
-        """Bring the horizon nearer, so that there is room again."""
+        """Shorten the horizon to make room."""
         room = (self._max_totals - self.starts) // 2
         ts_ms = self._history.all().ts_ms
         at = len(ts_ms) - max(0, room) - 1

@@ -1,7 +1,7 @@
 """Numbers for keys: the first key that comes gets 0, the next one 1, and each keeps its own.
 
-Keys are int64. The law: numbers follow from the keys in their order alone; a look-up is a search, and new keys seldom
-copy all old ones, for the newest stand in a small array of their own.
+Keys are int64, and their numbers follow from their order of arrival alone. A look-up is a binary search. The newest
+keys are in a small array of their own, so that new keys seldom cause a copy of all old ones.
 """
 
 from typing import NamedTuple

@@ -29,7 +29,7 @@ _NEWEST = {"newest_ms": NEVER_MS, "newest": np.nan}
 
 
 class Owners(NamedTuple):
-    """Whose some totals are."""
+    """The streams and starts that totals belong to."""
 
     slot: NDArray[np.integer]
     histogram: Mask

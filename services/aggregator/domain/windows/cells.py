@@ -1,8 +1,8 @@
 """Cells: rollups under construction, as a struct of arrays, with their sketches and distinct counts.
 
-Cell i is whatever its owner says: the window of one series, or one late row. The law: folding and merging is sequential
-in the order of the log for every figure, so it does not matter where the log is cut into batches; but for the rounding
-of sums that order does not matter either.
+A cell is the window of one series, or one late row, as its owner decides. Invariant: every figure is folded in the
+order of the log, so the division of the log into batches changes nothing. Apart from the rounding of sums, the order of
+points changes nothing either.
 """
 
 import numpy as np

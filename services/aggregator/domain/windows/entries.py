@@ -1,8 +1,8 @@
-"""What a message adds to windows: its points, those of running totals turned into increments. Milliseconds UTC.
+"""The rows that a message adds to windows: its points, with running totals turned into increments. Milliseconds UTC.
 
-A row of `role` PLAIN is a point as it came. An INCREMENT, or with negative weight one that is taken back, adds without
-being a last value; a TOTAL is a last value that adds nothing, and one of a histogram is merely SEEN. The law: each
-point of the log is one PLAIN, one TOTAL or one SEEN.
+A row of role PLAIN is a point as it came. An INCREMENT (of negative weight when taken back) adds but is no last value.
+A TOTAL is a last value that adds nothing. SEEN marks the total of a histogram, which does neither. Each point of the
+log is exactly one PLAIN, TOTAL or SEEN row.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,8 @@
-"""Late points: how far they may still change what has been closed, and how. Milliseconds UTC.
+"""Late points: how far they may still change closed windows, and how. Milliseconds UTC.
 
-A late point belongs to a closed window, whose row is merged and revised. The law: each message merges as one, in the
-order of the log, and raises the revision by one; so the row does not depend on when commits happened.
+A late point belongs to a closed window, whose row is merged and gets a higher revision. Invariant: late points of one
+message merge together, in the order of the log, and raise the revision by one; so a row does not depend on when commits
+happened.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """The open windows of one partition, keyed by their start. Milliseconds UTC, half-open.
 
-Cell i of a window is series i of the partition. The law: a window is open until the watermark passes its end, and
-then it is closed once, with revision 0, holding every point that came before.
+Cell i of a window is series i of the partition. Invariant: a window is closed once, with revision 0, when the watermark
+passes its end, and holds every point that came before.
 """
 
 from dataclasses import replace
@@ -25,7 +25,7 @@ def is_closed(start_ms: int, watermark_ms: int, resolution_ms: int = BASE_MS) ->
 def closed_rows(
     ts_ms: NDArray[np.int64], watermark_ms: int, resolution_ms: int = BASE_MS
 ) -> NDArray[np.bool_]:
-    """Which points are late: their window has closed. Shape of `ts_ms`."""
+    """Which points are late, because their window has closed. Shape of `ts_ms`."""
     return ts_ms < start_of(watermark_ms, resolution_ms)
 
 
@@ -95,7 +95,7 @@ def rollups_of(start_ms: int, cells: Cells, watermark_ms: int, slot: Ints | None
 
 
 class Standing(NamedTuple):
-    """Whose rows they are, and how complete."""
+    """The identities of rows, and how complete they are."""
 
     slot: Ints
     start_ms: Ints

@@ -1,8 +1,7 @@
-"""Sparse columns of many cells: sketches (bucket -> weight) and distinct counts (register -> rank), each as one sorted
-array of keys made of cell and entry.
+"""Sparse columns of many cells: sketches (bucket -> weight) and distinct counts (register -> rank).
 
-The law: weights are summed one by one in the order of the log, so it does not matter where the log is cut into batches;
-ranks are maxima, for which no order matters.
+Each is one sorted array of keys made of cell and entry. Invariant: weights are summed one by one in the order of the
+log, so the division of the log into batches changes nothing. Ranks are maxima, for which the order does not matter.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """The open windows of a partition in every tier: finer ones close into coarser ones. Milliseconds UTC.
 
-A coarse window is kept whole when finer ones have closed into it; in between, only those of its rows are kept that were
-amended by late points, whose finer windows had closed. The law: finer windows close in the order of their starts, and
-what is kept is restored to the bit, so that a coarse sum does not depend on restarts.
+A coarse window is stored whole when finer ones have closed into it. Between two such times only the rows are stored
+that late points amended after their finer windows had closed. Invariant: finer windows close in the order of their
+starts, and stored windows are restored bit by bit, so a coarse sum does not depend on restarts.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

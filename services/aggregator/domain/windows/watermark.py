@@ -1,7 +1,6 @@
-"""The watermark of a partition: no on-time point older than it is still expected. Milliseconds UTC.
+"""The watermark of a partition: points older than it are not expected on time any more. Milliseconds UTC.
 
-The law: it never goes back, and it is a function of the log alone, so that a replay decides the same. The clock of a
-client cannot push it past the receive time.
+Invariant: the watermark never goes back, is a function of the log alone, and never exceeds the latest receive time.
 """
 
 DISORDER_MS = 2_000

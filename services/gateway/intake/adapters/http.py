@@ -1,7 +1,7 @@
 """The routes that take points and events in: bare ASGI callables in front of the framework.
 
-A framework's request path costs three times what decoding 100 points does. Bytes and milliseconds as the names say. The
-law: every request gets one answer of the contract, and a 202 only after the broker's ack.
+A framework's request path costs three times what decoding 100 points does. Bytes and milliseconds as the names say.
+Invariant: every request gets one answer of the contract, and a 202 only after the broker's ack.
 """
 
 from collections.abc import Awaitable, Callable
@@ -16,6 +16,7 @@ from services.gateway.auth.key_cache import KeyCache
 from services.gateway.http.body import Incoming, Limits, Receive, inflate, too_large
 from services.gateway.http.problems import Headers, Problem, refused, unknown
 from services.gateway.intake.adapters.http_idempotency import batch_key_of, conflict
+from services.gateway.intake.columns.contract import Request
 from services.gateway.intake.domain.admission import Rejection
 from services.gateway.intake.domain.series_limit import SeriesLimitWarning
 from services.gateway.intake.ports import IntakeBatch, Outcome
@@ -28,26 +29,11 @@ Scope = dict[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 C = TypeVar("C", bound=IntakeBatch)
 
-POINTS = "/v1/telemetry"
-"""Where points are posted."""
-
-EVENTS = "/v1/events"
-"""Where events are posted."""
-
-METRICS = "/api/analytics/performance/metrics"
-"""Where browsers post web vitals and timings."""
-
-USER_EVENTS = "/api/analytics/events"
-"""Where older clients post events."""
-
-STEPS = "/api/analytics/funnel"
-"""Where they post steps of a funnel."""
-
 TOO_LARGE = frozenset({"too_many_points", "too_many_events"})
 """Codes of a refused body that mean 413; all others mean 400."""
 
 
-class Answer(msgspec.Struct, omit_defaults=True):
+class IntakeAnswer(msgspec.Struct, omit_defaults=True):
     """The body of 202 and 422."""
 
     accepted: int
@@ -55,26 +41,15 @@ class Answer(msgspec.Struct, omit_defaults=True):
     warnings: list[SeriesLimitWarning] = []
 
 
-class Decoded(NamedTuple, Generic[C]):
+class DecodedBatch(NamedTuple, Generic[C]):
     """A request as the log takes it, and what is not in it."""
 
     batch: C
     rejected: list[Rejection]
 
 
-class Posted(NamedTuple):
-    """A request as it came."""
-
-    content: bytes
-    """Its body, decompressed."""
-    tenant_id: int
-    received_at_ms: int
-    key: bytes
-    """Its `Idempotency-Key`, empty where it has none."""
-
-
-Decode = Callable[[Posted], Decoded[C]]
-"""A request to what is in it; raises `Rejected` when there is nothing to take one by one."""
+BatchDecoder = Callable[[Request, bytes], DecodedBatch[C]]
+"""A request and its `Idempotency-Key` (empty: none) to what is in it; raises `Rejected` when nothing can be taken."""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -112,7 +87,7 @@ class IntakeRoute(Generic[C]):
         self,
         context: IntakeContext,
         intake: Intake[C],
-        decode: Decode[C],
+        decode: BatchDecoder[C],
         counters: IntakeCounters,
         *,
         beacon: bool = False,
@@ -159,8 +134,14 @@ class IntakeRoute(Generic[C]):
         content = await body.read(self._context.limits)
         if content is None:
             return None
-        posted = Posted(self._plain(body, content), api_key.grant.tenant_id, now_ms(), batch_key)
-        batch, rejected = self._decoded(posted)
+        request = Request(
+            self._plain(body, content),
+            scope["headers"],
+            scope.get("query_string", b""),
+            api_key.grant.tenant_id,
+            now_ms(),
+        )
+        batch, rejected = self._decoded(request, batch_key)
         result = await self._intake.accept(api_key.grant, batch, rejected, monotonic_s())
         if result.retry_after_s > 0:
             raise Problem(
@@ -185,9 +166,9 @@ class IntakeRoute(Generic[C]):
             raise too_large(limit)
         return content
 
-    def _decoded(self, posted: Posted) -> Decoded[C]:
+    def _decoded(self, request: Request, batch_key: bytes) -> DecodedBatch[C]:
         try:
-            return self._decode(posted)
+            return self._decode(request, batch_key)
         except Rejected as error:
             raise Problem(413 if error.code in TOO_LARGE else 400, error.code, error.message) from error
 
@@ -208,7 +189,7 @@ class IntakeRoute(Generic[C]):
 def _answer(result: IntakeResult) -> tuple[int, Headers, bytes]:
     status = 202 if result.accepted else 422
     content = (
-        _encode(Answer(result.accepted, result.rejected, result.warnings))
+        _encode(IntakeAnswer(result.accepted, result.rejected, result.warnings))
         if result.rejected or result.warnings
         else b'{"accepted":%d,"rejected":[]}' % result.accepted
     )

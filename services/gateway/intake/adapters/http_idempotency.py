@@ -1,6 +1,6 @@
-"""The key that a client gives a batch, so that its repeats are known: the header `Idempotency-Key`.
+"""The header `Idempotency-Key`: the key that a client gives a batch, so that repeats are recognised.
 
-The law: a key is taken as it stands, letter by letter; a wrong one is refused by name, never left out.
+A key is used as sent, letter by letter. A wrong key is refused by name and never ignored.
 """
 
 from collections.abc import Iterable

@@ -37,7 +37,6 @@ def instruments(
     pipelines: Sequence[PipelineCounts],
     in_flight: InFlight,
     series_limiter: SeriesLimiter,
-    stopped: Mapping[str, int],
     bounds: Sequence[Bound] = (),
 ) -> MeterProvider:
     """Show the plain counts as instruments; the provider must be shut down at the end."""
@@ -66,7 +65,7 @@ def instruments(
     }  # fmt: skip
     for name, (callback, description) in counters.items():
         meter.create_observable_counter(name, [callback], description=description)
-    for name, (callback, description) in _gauges(pipelines, in_flight, series_limiter, stopped).items():
+    for name, (callback, description) in _gauges(pipelines, in_flight, series_limiter).items():
         meter.create_observable_gauge(name, [callback], description=description)
     observe(meter, bounds)
     return provider
@@ -76,15 +75,10 @@ def _gauges(
     pipelines: Sequence[PipelineCounts],
     in_flight: InFlight,
     series_limiter: SeriesLimiter,
-    stopped: Mapping[str, int],
 ) -> dict[str, tuple[Callback, str]]:
     return {
         "gateway_open_requests": (lambda _: [Observation(in_flight.requests)], "Requests under way"),
         "gateway_active_series": (lambda _: [Observation(series_limiter.active())], "Active series of all tenants"),
-        "gateway_stopped_partitions": (
-            lambda _: [Observation(count, {"topic": topic}) for topic, count in stopped.items()],
-            "Partitions that no service reads on, for too many messages were bad",
-        ),
         "gateway_inflight_bytes": (lambda _: [Observation(in_flight.bytes)], "Bytes of their bodies"),
         "gateway_unacked_seconds": (
             _one(pipelines, lambda each: each.unacked_s()), "Age of the flush that waits for its ack"

@@ -9,7 +9,7 @@ from fastapi import Body, FastAPI, Header
 
 from services.gateway.auth.http import KEY
 from services.gateway.http.schemas import EventsBody, IntakeResultBody, ProblemBody, TelemetryBody
-from services.gateway.intake.adapters.http import EVENTS, METRICS, POINTS, STEPS, USER_EVENTS
+from services.gateway.intake.protocols.registry import EVENTS, METRICS, POINTS, STEPS, USER_EVENTS
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     **{code: {"model": ProblemBody} for code in (400, 401, 403, 405, 408, 413, 415, 429, 503)},

@@ -1,7 +1,7 @@
-"""Fills the port for claims from Redis: a value for each key of a batch, which dies by itself.
+"""Stores idempotency claims in Redis: a value for each key of a batch, which expires by itself.
 
-What many requests claim goes in one call, one call at a time. A value is the hash of the body (8 bytes) and the number
-of attempts that may have come into the log. The law: nobody waits long, and an absent Redis is `Unavailable` at once.
+Claims of many requests go in one call, and one call runs at a time. A value is the hash of the body (8 bytes) and the
+number of attempts that may have reached the log. An absent Redis raises `Unavailable` within a short limit.
 """
 
 import asyncio

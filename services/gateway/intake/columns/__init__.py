@@ -1,1 +1,1 @@
-"""Columns of points, and what fills them."""
+"""The contract of decoders, and what all protocols share: from columns to what may enter."""

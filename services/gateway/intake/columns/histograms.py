@@ -1,7 +1,8 @@
 """Histograms to rows: one for each bucket, its value the middle of the bucket and its weight what lies in it.
 
-An open-ended bucket reaches to zero if zero lies in it, else nowhere: its middle is half its bound, or its bound. The
-law: the middles of a histogram differ, so that each names one running total; empty buckets that hold none are left out.
+An open-ended bucket reaches to zero if zero lies in it, else nowhere: its middle is half its bound, or its bound.
+Invariant: the middles of a histogram differ, so that each names one running total. Empty buckets that hold no running
+total are left out.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,11 +11,9 @@ from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
-from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 from services.gateway.intake.domain.admission import Mask, Rejection, refused
-from services.gateway.intake.protocols.native.point_body import Histogram, Point
 from shared.errors import Rejected
 from shared.model.point import MAX_MAGNITUDE, MAX_WEIGHT, Points
 from shared.wire.envelope import MAX_ROWS
@@ -51,6 +50,20 @@ class Buckets:
     """(b,) what lies in it."""
 
 
+class HistogramRow(NamedTuple):
+    """A row that is a histogram."""
+
+    row: int
+    bounds: Sequence[float]
+    """Upper ends of all buckets but the last, ascending."""
+    counts: Sequence[float]
+    """One more than bounds."""
+    kind: str
+    """`delta` or `cumulative`."""
+    valued: bool = False
+    """It has a value as well, for which it is refused."""
+
+
 class Sides(NamedTuple):
     """The sides of all buckets; (b,) each."""
 
@@ -61,24 +74,23 @@ class Sides(NamedTuple):
     last: Mask
 
 
-def buckets_of(rows: Sequence[Point], weight: Floats | None) -> tuple[Buckets | None, list[Rejection]]:
-    """The buckets of all rows that have some, and the refusals by row; raise `Rejected` for too many."""
-    fields = [row.histogram for row in rows]
-    if fields.count(UNSET) == len(fields):
+def buckets_of(
+    found: Sequence[HistogramRow], weight: Floats | None
+) -> tuple[Buckets | None, list[Rejection]]:
+    """The buckets and the refusals by row; `weight` is that of all rows. Raise `Rejected` for too many buckets."""
+    if not found:
         return None, []
-    found = [(at, field) for at, field in enumerate(fields) if not isinstance(field, UnsetType)]
-    if sum(len(field.counts) for _, field in found) > MAX_ROWS:
+    if sum(len(one.counts) for one in found) > MAX_ROWS:
         raise Rejected("too_many_points", f"histogram: at most {MAX_ROWS} buckets a request")
-    shaped = [(at, field) for at, field in found if _shaped(field)]
-    buckets, sides = _laid(rows, shaped)
+    buckets, sides = _laid([one for one in found if _shaped(one)])
     owner = np.repeat(buckets.row, buckets.size)
     with np.errstate(over="ignore"):  # what overflows is refused for it
         heavy = buckets.count if weight is None else buckets.count * np.abs(weight[owner])
     uncounted = ~((buckets.count >= 0) & (heavy <= MAX_WEIGHT))
     return buckets, [
-        *refused([at for at, field in found if not _shaped(field)], CODE, SHAPE),
-        *refused([at for at, _ in found if rows[at].value is not UNSET], CODE, NO_VALUE),
-        *refused([at for at, _ in found if rows[at].kind == "gauge"], "invalid_kind", NO_GAUGE),
+        *refused([one.row for one in found if not _shaped(one)], CODE, SHAPE),
+        *refused([one.row for one in found if one.valued], CODE, NO_VALUE),
+        *refused([one.row for one in found if one.kind == "gauge"], "invalid_kind", NO_GAUGE),
         *refused(owner[_unfit(sides, buckets.middle)].tolist(), CODE, BOUNDS),
         *refused(owner[uncounted].tolist(), CODE, COUNTS),
     ]
@@ -101,20 +113,20 @@ def expanded(points: Points, buckets: Buckets, left_out: list[int]) -> Points:
     return rows.rows((weight != 0) | of_total[source])
 
 
-def _shaped(histogram: Histogram) -> bool:
-    return 2 <= len(histogram.counts) == len(histogram.bounds) + 1 <= MAX_BUCKETS
+def _shaped(one: HistogramRow) -> bool:
+    return 2 <= len(one.counts) == len(one.bounds) + 1 <= MAX_BUCKETS
 
 
-def _laid(rows: Sequence[Point], found: Sequence[tuple[int, Histogram]]) -> tuple[Buckets, Sides]:
+def _laid(found: Sequence[HistogramRow]) -> tuple[Buckets, Sides]:
     """These histograms end to end."""
-    size = np.array([len(histogram.counts) for _, histogram in found], np.int64)
-    sides = _sides(_flat(histogram.bounds for _, histogram in found), size)
+    size = np.array([len(one.counts) for one in found], np.int64)
+    sides = _sides(_flat(one.bounds for one in found), size)
     buckets = Buckets(
-        np.array([at for at, _ in found], np.int64),
+        np.array([one.row for one in found], np.int64),
         size,
-        np.array([rows[at].kind == "cumulative" for at, _ in found], np.bool_),
+        np.array([one.kind == "cumulative" for one in found], np.bool_),
         sides.lower / 2 + sides.upper / 2,
-        _flat(histogram.counts for _, histogram in found),
+        _flat(one.counts for one in found),
     )
     return buckets, sides
 
@@ -138,7 +150,7 @@ def _unfit(sides: Sides, middle: Floats) -> Mask:
     return np.asarray(unfit)
 
 
-def _flat(lists: Iterable[list[float]]) -> Floats:
+def _flat(lists: Iterable[Sequence[float]]) -> Floats:
     return np.fromiter(chain.from_iterable(lists), np.float64)
 
 

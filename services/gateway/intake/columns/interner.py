@@ -1,11 +1,11 @@
-"""Gives every series a small number, known again by its name and the raw bytes of its labels.
+"""Gives every series a small number, known again by its name and the bytes of its labels.
 
-A series is validated, admitted by the series limiter, packed and routed once, on first sight. The law: equal keys mean
-equal series; a full interner is never emptied but replaced, for points under way still point into it.
+A series is validated, admitted by the series limiter, packed and routed once, on first sight. Invariant: a full
+interner is never emptied but replaced, for points under way still point into it.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import repeat
 from types import MappingProxyType
@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from xxhash import xxh3_128_digest
 
 from services.gateway.intake.domain.series_limit import ActiveSeries, SeriesLimiter
-from shared.errors import Rejected
 from shared.model.labels import labels_of
 from shared.model.series import Series, check_kind, check_metric, check_unit
 from shared.wire import series as wire
 
 Page = dict[tuple[str, bytes], int]
-"""(name, fingerprint of the raw labels) -> number, for one tenant, kind and unit."""
+"""(name, fingerprint of the labels) -> number, for one tenant, kind and unit."""
 
 _NO_PAGE: Mapping[tuple[str, bytes], int] = MappingProxyType({})
 
@@ -32,12 +31,10 @@ SEED = int.from_bytes(os.urandom(8))
 SPELLINGS = 2
 """Spellings remembered of a tenant for each series it may have; more are looked at each time they come."""
 
-_labels = msgspec.json.Decoder(dict[str, str])
 
-
-def fingerprints(raws: Iterable[msgspec.Raw]) -> Iterator[bytes]:
-    """128 bits for each raw text of labels; half the price of copying and hashing the text itself."""
-    return map(xxh3_128_digest, raws, repeat(SEED))
+def fingerprints(labels: Iterable[msgspec.Raw | bytes]) -> Iterator[bytes]:
+    """128 bits for the bytes of each point's labels; half the price of copying and hashing the text itself."""
+    return map(xxh3_128_digest, labels, repeat(SEED))
 
 
 @dataclass(slots=True, eq=False)
@@ -103,19 +100,25 @@ class Interner:
             known = self._tenants[tenant_id] = Spellings(tenant_id, active_series, active_series.generation)
         return known
 
-    def add(self, known: Spellings, series: tuple[str, str], name: str, raw: msgspec.Raw) -> int:
-        """The number of a new spelling of (kind, unit), name and raw labels; raise `Rejected`."""
-        kind, unit = series
+    def add(
+        self,
+        known: Spellings,
+        series: tuple[str, str],
+        spelling: tuple[str, msgspec.Raw | bytes],
+        labels: Callable[[], Mapping[str, str]],
+    ) -> int:
+        """The number of a new spelling of a series, its name and the bytes of its labels; raise `Rejected`."""
+        (kind, unit), (name, spelt_labels) = series, spelling
         check_metric(name)
         check_kind(kind)
         check_unit(unit)
-        asked = Series(known.tenant_id, name, kind, unit, labels_of(_mapping(raw)))
+        asked = Series(known.tenant_id, name, kind, unit, labels_of(labels()))
         placed = known.active_series.admit(asked, _id)
         number = self._number(wire.pack(placed))
         if placed is not asked:
             known.overflows.add(number)
         if known.count < SPELLINGS * known.active_series.limit:
-            known.remember(series, (name, next(fingerprints((raw,)))), number)
+            known.remember(series, (name, next(fingerprints((spelt_labels,)))), number)
             self._count += 1
         return number
 
@@ -138,12 +141,3 @@ class Interner:
 
 def _id(series: Series) -> int:
     return wire.series_id(wire.pack(series))
-
-
-def _mapping(raw: msgspec.Raw) -> dict[str, str]:
-    if not bytes(raw):
-        return {}
-    try:
-        return _labels.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Rejected("invalid_labels", "labels: must be an object of strings, in valid UTF-8") from error

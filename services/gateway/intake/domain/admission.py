@@ -1,6 +1,6 @@
-"""Which points are let in: finite, of a sane size, and near enough to the time they were received.
+"""Which points are admitted: finite ones, of a sane size, and near enough to the time they were received.
 
-Times are milliseconds UTC. The law: what is admitted here can be folded and stored by everything downstream.
+Times are milliseconds UTC. Invariant: a point admitted here can be folded and stored by everything downstream.
 """
 
 from collections.abc import Iterable

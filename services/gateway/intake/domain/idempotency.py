@@ -1,7 +1,7 @@
-"""What a client's batch is known by when it comes again: its key, or what is in it.
+"""The identity of a client's batch, by which repeats are recognised: its key, or its content.
 
-A batch of points that all bear their own times says the same whenever it comes, so its content names it; any other one
-needs a key. The law: nobody can name a batch of another tenant, and one key never names points and events at once.
+A batch of points with times of their own has the same content whenever it is sent, so the content identifies it; any
+other batch needs a key. Nobody can name a batch of another tenant, and one key never names points and events at once.
 """
 
 from dataclasses import dataclass

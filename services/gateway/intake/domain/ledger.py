@@ -1,7 +1,7 @@
-"""The ledger entries of a flush: every row that was let in, and every refusal, in exactly one message.
+"""The ledger entries of a flush: every admitted row, and every refusal, in exactly one message.
 
-Counts are rows of points, or events. The law: the lines of a flush's messages add up to what its requests were counted
-as at the door, whatever became of their rows on the way to the messages.
+Counts are rows of points, or events. Invariant: the entries of a flush's messages add up to what its requests were
+counted as on arrival.
 """
 
 from collections import Counter, defaultdict

@@ -1,7 +1,7 @@
 """A token bucket: how many points a tenant may send now.
 
-Times are seconds of a monotonic clock. The law: over any span the points let through are at most the burst plus the
-rate times the span, plus what a single request takes beyond the burst.
+Times are seconds of a monotonic clock. Over any span the points admitted are at most the burst plus the rate
+times the span, plus what a single request takes beyond the burst.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""Which series of a tenant are active, and where the points go whose series would be one too many.
+"""Which series of a tenant are active, and where points go whose series would exceed the limit.
 
-Milliseconds UTC. A series is active from its first point until it has been silent for one span or two. The law: who is
-in stays in while points come; no one else enters beyond the limit; totals by metric stay right all the same.
+Milliseconds UTC. A series is active from its first point until it has been silent for one span or two. Invariant: an
+active series stays active while points come, no other series enters beyond the limit, and totals by metric stay right.
 """
 
 from collections.abc import Callable

@@ -1,1 +1,1 @@
-"""One folder a protocol: decode, map, examples."""
+"""A folder a protocol: decode, map and examples; `registry` says which of them answers which path."""

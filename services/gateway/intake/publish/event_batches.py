@@ -1,7 +1,7 @@
-"""Cuts the events of many requests into one message for each partition, or more where they are large.
+"""Divides the events of many requests into one message for each partition, or several where they are large.
 
-Milliseconds UTC and bytes. The law: events of one session keep the order of their arrival, and no message outgrows what
-a reader takes or a broker stores.
+Milliseconds UTC and bytes. Events of one session keep the order of their arrival. No message exceeds the limits of its
+readers or of the broker.
 """
 
 import math

@@ -1,7 +1,7 @@
-"""Pieces of a flush: points of one partition, as many as fit into a message, and the span of rows of each request.
+"""Parts of a flush: points of one partition, as many as fit into a message, and the span of rows of each request.
 
-Bytes as the names say. The law: the rows of one request in a partition stay in one message. Where they alone are too
-many, they are parted by what they are and nothing else, so that a repeat is parted alike, whoever travels with it.
+Bytes as the names say. The rows of one request in a partition stay in one message. Where they exceed it, their division
+depends on nothing but themselves, so that a repeat is divided alike whatever else is in the flush.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,7 @@
-"""Cuts the points of many requests into one batch for each partition, and sends ticks where none came.
+"""Divides the points of many requests into one batch for each partition, and sends ticks where there are none.
 
-All in numpy, over all partitions at once. The law: the order of points within a partition is the order of arrival, its
-sequence numbers rise, and the rows of each client's batch that has an id are marked as its own.
+All partitions are divided at once, in numpy. Invariant: points of a partition keep the order of arrival, its sequence
+numbers rise, and the rows of each client batch with an id are marked with that id.
 """
 
 import uuid

@@ -1,7 +1,8 @@
 """One life of a Kafka producer: from a connection to the first error.
 
-Every failure ends it, for an idempotent producer that missed one sequence number is dead for that partition. Seconds
-and milliseconds as the names say. The law: messages of one partition go out in order, and every wait has an end.
+Every failure ends it, because an idempotent producer that missed one sequence number cannot write to that partition
+again. Seconds and milliseconds as the names say. Messages of one partition are sent in order, and every wait has a
+limit.
 """
 
 import asyncio

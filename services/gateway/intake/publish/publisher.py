@@ -1,7 +1,7 @@
-"""Fills the publisher port: collects what many requests bring and writes it in one flush at a time.
+"""The publisher: it collects the rows of many requests and writes them in one flush at a time.
 
-A flush leaves when many rows wait or when no more come: after 2 ms when idle, 25 ms at most. Beside a flush there is
-never a second one under way, so order needs no proof. The law: every waiter gets an outcome within the deadline.
+A flush starts when many rows wait or when no more come: after 2 ms when idle, 25 ms at most. Only one flush runs at a
+time, which keeps the order. Every waiting request gets an outcome within the deadline.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""What is told of alerts: as they stand, and by which transitions they came there.
+"""The alerts of a tenant in answers: their present state, and the transitions that led to it.
 
-Times are milliseconds UTC. The law: an alert shows the very window, value and rule text that each decision was made on.
+Times are milliseconds UTC. An alert shows the window, value and rule text on which each decision was made.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,6 @@
 """`GET /v1/alerts` and `GET /v1/alerts/{fingerprint}/history`: what is wrong, and how that was decided.
 
-Times are milliseconds UTC. The law: what is left out is said to be left out, and no answer is wider than the key's
-tenant.
+Times are milliseconds UTC. An answer that is cut off says so. An answer contains only alerts of the key's tenant.
 """
 
 from collections.abc import Sequence

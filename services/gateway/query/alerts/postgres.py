@@ -1,6 +1,6 @@
-"""Fills the port for alerts from `alert_instance` and `alert_event`.
+"""Reads alerts from `alert_instance` and `alert_event`.
 
-Times are milliseconds UTC. The law: one statement a question, and a fingerprint of another tenant is unknown.
+Times are milliseconds UTC. Each question takes one statement. A fingerprint of another tenant is unknown.
 """
 
 from collections.abc import Sequence

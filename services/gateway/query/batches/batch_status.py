@@ -1,7 +1,7 @@
-"""What became of a client's batch: since when and how far it has counted. Milliseconds UTC.
+"""The status of a client's batch: since when and how far it has counted. Milliseconds UTC.
 
-A batch has rows in several partitions, whose owners commit one by one. The law: what is said has been committed, so it
-only grows.
+A batch has rows in several partitions, whose owners commit one by one. The status contains only committed rows, so the
+count of a batch only grows.
 """
 
 from dataclasses import dataclass

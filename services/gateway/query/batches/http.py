@@ -1,6 +1,6 @@
-"""`GET /v1/batches/{id}`: what became of the batch that a client has sent under this key.
+"""`GET /v1/batches/{id}`: the status of the batch that a client sent under this key.
 
-Milliseconds UTC. The law: what is found has been committed; what is not found may still be on its way.
+Milliseconds UTC. A batch that is found has been committed; one that is not found may still be on its way.
 """
 
 from fastapi import APIRouter, Request, Response

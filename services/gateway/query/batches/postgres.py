@@ -1,7 +1,7 @@
-"""Fills the port for counts of batches from `batch_id`, where owners write the ids that have counted.
+"""Reads the counts of batches from `batch_id`, where owners write the ids that have counted.
 
-Milliseconds UTC outside, seconds inside. Rows are found by marks of 3 bytes an id, so that the ids themselves are read
-of few. The law: all parts of a batch too large for one message are found under its own id.
+Milliseconds UTC outside, seconds inside. Rows are found by marks of 3 bytes an id, so that only few rows are decoded.
+All parts of a batch that is too large for one message are found under the id of the batch.
 """
 
 import numpy as np

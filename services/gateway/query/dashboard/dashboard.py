@@ -1,7 +1,6 @@
-"""How a tenant's metrics are doing: one line a metric, merged from the closed windows of all its series.
+"""The summary of a tenant's metrics: one line a metric, merged from the closed windows of all its series.
 
-Times are milliseconds UTC. The law: a line is made of whole closed windows, and an average or a quantile of nothing is
-None.
+Times are milliseconds UTC. A line is made of whole closed windows. An average or a quantile of nothing is None.
 """
 
 from collections.abc import Sequence

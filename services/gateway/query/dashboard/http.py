@@ -1,7 +1,7 @@
-"""`GET /api/analytics/dashboard/performance` and `GET /api/analytics/system/health`: the whole at a glance.
+"""`GET /api/analytics/dashboard/performance` and `GET /api/analytics/system/health`: metrics and the system in brief.
 
-Times are milliseconds UTC, spans seconds. The law: a dashboard shows closed windows alone and says how far they reach,
-and the health of the system is answered whatever is down.
+Times are milliseconds UTC, spans seconds. A dashboard shows closed windows alone and says how far they reach. The
+health of the system is answered even when its servers are down.
 """
 
 from collections.abc import Mapping

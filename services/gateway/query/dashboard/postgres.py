@@ -1,7 +1,7 @@
-"""Fills the ports for summaries of metrics from `rollup_10s`, and for checkpoints from `partition_state`.
+"""Reads summaries of metrics from `rollup_10s`, and checkpoints from `partition_state`.
 
-Times are milliseconds UTC outside and `timestamptz` inside. The law: sketches merge in the database by adding the
-weights of equal buckets, so that what travels is as small as the answer.
+Times are milliseconds UTC outside and `timestamptz` inside. The database merges sketches by adding the weights of equal
+buckets, so that little data is transferred.
 """
 
 from collections.abc import Sequence

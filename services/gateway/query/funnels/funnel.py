@@ -1,7 +1,7 @@
-"""How far sessions come in a funnel: what is told of each step, made from what the tables count.
+"""How far sessions come in a funnel: the report of each step, made from counts of the table.
 
-Times are milliseconds UTC, rates 0 to 1. The law: a rate of nothing is None, never 0, and every session that entered is
-either counted as completed or in exactly one drop-off.
+Times are milliseconds UTC, rates 0 to 1. A rate of nothing is None. Every session that entered is counted either as
+completed or in exactly one drop-off.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """`GET /v1/funnels` and `GET /v1/funnels/{name}`: how far sessions come.
 
-Times in questions are milliseconds UTC or RFC 3339 with a zone. The law: sessions are counted by when they entered, so
-that a report of a past range only grows by those that go on.
+Times in questions are milliseconds UTC or RFC 3339 with a zone. A session is counted at the time it entered, so a
+report of a past range only grows by sessions that go on.
 """
 
 from dataclasses import asdict

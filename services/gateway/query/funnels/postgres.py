@@ -1,7 +1,6 @@
-"""Fills the port for funnels from `funnel_entry`: sessions by step, counted where they lie.
+"""Reads funnels from `funnel_entry`: the database counts the sessions by step.
 
-Times are milliseconds UTC outside and `timestamptz` inside. The law: one statement a question, and no session leaves
-the table.
+Times are milliseconds UTC outside and `timestamptz` inside. Each question takes one statement.
 """
 
 from services.gateway.query.funnels.funnel import Reach

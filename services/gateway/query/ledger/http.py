@@ -1,6 +1,6 @@
 """`GET /v1/ledger`: what became of everything that a tenant sent.
 
-Times are milliseconds UTC or RFC 3339 with a zone. The law: a difference other than 0 is a fault of ours, and is shown.
+Times are milliseconds UTC or RFC 3339 with a zone. A difference other than 0 is a fault of Tidegauge, and is shown.
 """
 
 from typing import Annotated

@@ -1,6 +1,6 @@
-"""A statement: what became of what a tenant sent, minute by minute of receive.
+"""The ledger of a tenant: what became of what it sent, by minute of receive.
 
-Times are milliseconds UTC. The law: a statement covers whole minutes, and each of them closes by itself.
+Times are milliseconds UTC. An answer covers whole minutes, and the difference is given for each of them.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""Fills the port for statements from `ledger_1m`, merged over the partitions of a topic.
+"""Reads accounts from `ledger_1m`, merged over the partitions of a topic.
 
-Times are milliseconds UTC outside and `timestamptz` inside. The law: how far the log was read is looked up first, so
-that a statement is never less complete than it says.
+Times are milliseconds UTC outside and `timestamptz` inside. How far the log was processed is read first, so that the
+accounts are at least as complete as the answer says.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""What the questions of all read routes have in common: how parameters are written, and how they are refused.
+"""The parameters that all read routes share: how they are written, and how they are refused.
 
-Times in questions are milliseconds UTC or RFC 3339 with a zone. The law: a wrong parameter is named in a 400, and what
-cannot be read now is a 503 that says when to come again.
+Times in questions are milliseconds UTC or RFC 3339 with a zone. A wrong parameter is answered 400 with its name. A
+question that cannot be answered now gets a 503 with `Retry-After`.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""How the system is, judged by what its services have committed: partitions in, verdict out.
+"""The health of the system, judged by what its services have committed: partitions in, verdict out.
 
-Spans are seconds. The law: a service is judged by its work alone, whoever is at fault; what stands behind a service
-that stands still stands still as well, and the system is no better than the worst of its parts.
+Spans are seconds. A service is judged by its progress alone, whatever the cause. A service behind one that makes no
+progress makes none either. The system is as healthy as its worst part.
 """
 
 from collections.abc import Mapping, Sequence
@@ -68,7 +68,7 @@ class HealthReport:
     dependencies: Mapping[str, str]
     """`up` or `down` by name."""
     gateway: str
-    """How the gateway itself is."""
+    """How those are that take points and events in."""
     services: Mapping[str, ServiceHealth]
     """How those are that it knows by their partitions."""
 

@@ -1,7 +1,7 @@
 """Counts the partitions that are stopped because too many of their messages were bad, for `/metrics`.
 
-Spans are seconds. The law: whoever looks at the instruments never waits for Postgres, so the count may be a few seconds
-old; while Postgres is away it stays as it was.
+Spans are seconds. A scrape never waits for Postgres, so the count may be a few seconds old. While Postgres is away, the
+last count is shown.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """`GET /v1/windows`: a tenant's windows by metric, labels and time.
 
-Times in questions are milliseconds UTC or RFC 3339 with a zone. The law: a wrong parameter is named in a 400, and no
-answer is wider than the key's tenant.
+Times in questions are milliseconds UTC or RFC 3339 with a zone. A wrong parameter is answered 400 with its name. An
+answer contains only windows of the key's tenant.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""Fills the port for closed windows of all tiers from Postgres.
+"""Reads closed windows of all tiers from Postgres.
 
-Times are milliseconds UTC outside and `timestamptz` inside. The law: one statement a question, all values are
-parameters; an absent server is `Unavailable`.
+Times are milliseconds UTC outside and `timestamptz` inside. Each question takes one statement, and all values are
+parameters. An absent server raises `Unavailable`.
 """
 
 from collections.abc import Sequence

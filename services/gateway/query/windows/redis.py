@@ -1,7 +1,7 @@
 """Fills the port for live windows from Redis: one value for each partition and window, see `shared.wire.stored.live`.
 
-Times are milliseconds UTC, spans seconds. The law: what cannot be read is not guessed; an absent or frozen Redis is
-`Unavailable` within two seconds.
+Times are milliseconds UTC, spans seconds. What cannot be read is not guessed: an absent or frozen Redis is
+`Unavailable` within two seconds, and so is a number of partitions that nobody has told yet.
 """
 
 import asyncio
@@ -35,12 +35,13 @@ class RedisLive:
 
     async def live(self, query: Query, now_ms: int) -> Sequence[WindowRow]:
         """All live rows of the query."""
-        starts, partitions = query.live_starts(now_ms), range(self._partitions())
+        starts = query.live_starts(now_ms)
+        if not starts:
+            return []
+        partitions = range(self._partitions())
         keys = [
             live.key(self._prefix, partition, start_ms) for start_ms in starts for partition in partitions
         ]
-        if not keys:
-            return []
         try:
             with guard():
                 async with asyncio.timeout(DEADLINE_S):

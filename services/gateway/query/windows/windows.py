@@ -1,6 +1,6 @@
-"""What an analyst asks and gets: windows of one metric, closed ones from the tables, live ones marked.
+"""The windows of one metric for an analyst: closed ones from the tables, live ones marked as such.
 
-Times are milliseconds UTC. The law: of one series and window there is one answer, and a closed one wins.
+Times are milliseconds UTC. An answer has one row for each series and window; a closed window replaces a live one.
 """
 
 from collections.abc import Iterable

@@ -1,1 +1,1 @@
-"""The JSON of our own, points and events."""
+"""Tidegauge's own JSON: points and events."""

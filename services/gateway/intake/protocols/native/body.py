@@ -1,15 +1,15 @@
-"""What a client may say of a point, and how a refusal names the field that does not fit.
+"""What a client may say in our own JSON, and how a refusal names the field of a point that does not fit.
 
-Times are milliseconds UTC or RFC 3339. The law: a refusal holds nothing of what was in the field.
+Times are milliseconds UTC or RFC 3339. Invariant: a refusal holds nothing of what was in the field.
 """
 
-import re
 from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from services.gateway.intake.columns.json import Instant
+from services.gateway.intake.columns.event_fields import EventFields
+from services.gateway.intake.columns.json import INSTANT, Instant, misfitting_field
 from services.gateway.intake.domain.admission import Rejection
 
 ABSENT = msgspec.Raw(b"")
@@ -19,7 +19,7 @@ NO_VALUE = "must be given, a number below 1e308"
 """What is said of a point with neither a value nor a histogram."""
 
 
-class Histogram(msgspec.Struct, gc=False):
+class HistogramFields(msgspec.Struct, gc=False):
     """How many values lay in each bucket; the first and the last are open-ended."""
 
     bounds: list[float]
@@ -28,7 +28,7 @@ class Histogram(msgspec.Struct, gc=False):
     """One more than bounds."""
 
 
-class Plain(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+class PlainPoint(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """A gauge with all its fields in their usual types: what most bodies hold, and the fastest to decode."""
 
     name: str
@@ -37,7 +37,7 @@ class Plain(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     labels: msgspec.Raw
 
 
-class Point(msgspec.Struct, gc=False):
+class PointFields(msgspec.Struct, gc=False):
     """A point with everything that a client may say."""
 
     name: str
@@ -50,48 +50,63 @@ class Point(msgspec.Struct, gc=False):
     sample_rate: float | UnsetType = UNSET
     start_ts: int | Instant | None = None
     distinct: str | UnsetType = UNSET
-    histogram: Histogram | UnsetType = UNSET
+    histogram: HistogramFields | UnsetType = UNSET
 
 
 class PlainBody(msgspec.Struct, gc=False):
     """A body of plain points."""
 
-    points: list[Plain]
+    points: list[PlainPoint]
 
 
-class Body(msgspec.Struct, gc=False):
+class PointsBody(msgspec.Struct, gc=False):
     """A body of any points."""
 
-    points: list[Point]
+    points: list[PointFields]
 
 
-class RawBody(msgspec.Struct, gc=False):
+class RawPoints(msgspec.Struct, gc=False):
     """A body whose points are looked at one by one."""
 
     points: list[msgspec.Raw]
 
 
-_FIELD = re.compile(r"`\$\.(\w+)|field `(\w+)`")
-_INSTANT = "must be integer milliseconds or RFC 3339 with a zone"
+class KeyField(msgspec.Struct):
+    """The field of a body of points that may stand in for the header `Idempotency-Key`."""
+
+    batch_id: str | None = None
+
+
+class EventsBody(msgspec.Struct, gc=False):
+    """A body of events."""
+
+    events: list[EventFields]
+
+
+class RawEvents(msgspec.Struct, gc=False):
+    """A body whose events are looked at one by one."""
+
+    events: list[msgspec.Raw]
+
+
 _MUST = {
     "name": "must be given, a string",
     "value": NO_VALUE,
-    "ts": _INSTANT,
+    "ts": INSTANT,
     "kind": "must be 'gauge', 'delta' or 'cumulative'",
     "unit": "must be a string",
     "weight": "must be a number",
     "sample_rate": "must be a number",
-    "start_ts": _INSTANT,
+    "start_ts": INSTANT,
     "distinct": "must be a string",
     "histogram": "must be an object of two lists of numbers, bounds and counts",
 }
 
 
-def misfit(index: int, problem: str) -> Rejection:
+def point_misfit(index: int, problem: str) -> Rejection:
     """A refusal that names the field and not what was in it."""
-    found = _FIELD.search(problem)
-    field = next((name for name in found.groups() if name), "") if found else ""
-    if field in Histogram.__struct_fields__:
+    field = misfitting_field(problem)
+    if field in HistogramFields.__struct_fields__:
         field = "histogram"
     if field not in _MUST:
         return Rejection(index, "invalid_point", "point: must be an object with name and value")

@@ -1,15 +1,14 @@
-"""Performance metrics as browsers and older clients post them, each to a point of our own body.
+"""Performance metrics as browsers and older clients post them, each as a point.
 
-Milliseconds and seconds as the names say. Sources: the web-vitals library (names, limits of its ratings). The law: a
-metric that is not understood is refused by field, and every unit ends as the one in its name.
+Milliseconds and seconds as the names say. Sources: the web-vitals library (names, limits of its ratings). A metric that
+is not understood is refused by field.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
+from services.gateway.intake.columns.json import instant_of
+from services.gateway.intake.protocols.analytics.map import Item, MetricPoint, first_of
 from shared.errors import Rejected
-
-Item = Mapping[str, Any]
 
 LIMITS = {
     "LCP": (2500, 4000), "INP": (200, 500), "FCP": (1800, 3000), "TTFB": (800, 1800), "FID": (100, 300),
@@ -34,9 +33,9 @@ _LABELS = {
 }  # fmt: skip
 
 
-def point_of(item: Item) -> dict[str, Any]:
-    """The point that a metric stands for, as our own body has it; raise `Rejected` naming the field."""
-    kind, name = (_first(item, *names) for names in (_KIND, ("name",)))
+def point_of(item: Item) -> MetricPoint:
+    """The point that a metric stands for; raise `Rejected` naming the field."""
+    kind, name = (first_of(item, names) for names in (_KIND, ("name",)))
     if isinstance(kind, str) and kind in _MAKERS:
         point = _MAKERS[kind](item)
     elif vital := next((each for each in (name, kind) if isinstance(each, str) and each in LIMITS), ""):
@@ -44,13 +43,15 @@ def point_of(item: Item) -> dict[str, Any]:
     else:
         known = ", ".join([*LIMITS, *_MAKERS])
         raise Rejected("unknown_metric", f"kind: neither it nor the name is one of {known}")
-    ts = _first(item, "ts", "timestamp", "t_client")
+    ts = first_of(item, ("ts", "timestamp", "t_client"))
     if isinstance(ts, (dict, list)):
         raise Rejected("invalid_ts", "ts: must not be an object or a list")
-    return point if ts is None else point | {"ts": int(ts) if isinstance(ts, float) else ts}
+    if ts is not None:
+        point.ts = instant_of(int(ts) if isinstance(ts, float) else ts)
+    return point
 
 
-def _vital(name: str, item: Item) -> dict[str, Any]:
+def _vital(name: str, item: Item) -> MetricPoint:
     value = _number(item, "value")
     if not 0 <= value <= (LARGEST_CLS if name == "CLS" else LONGEST_MS):
         raise Rejected("value_out_of_range", "value: beyond what this vital can be")
@@ -59,16 +60,11 @@ def _vital(name: str, item: Item) -> dict[str, Any]:
     labels = {"rating": rating} | _labels(item, "page")
     if isinstance(navigation := item.get("navigationType"), str):
         labels["navigation_type"] = navigation
-    return {
-        "name": f"web_vital.{name.lower()}",
-        "value": value,
-        "unit": "1" if name == "CLS" else "ms",
-        "labels": labels,
-    }
+    return MetricPoint(f"web_vital.{name.lower()}", value, "1" if name == "CLS" else "ms", labels)
 
 
-def _duration(item: Item) -> dict[str, Any]:
-    metric = KINDS[_first(item, *_KIND)]
+def _duration(item: Item) -> MetricPoint:
+    metric = KINDS[first_of(item, _KIND)]
     value = _number(item, "value", "duration", "responseTime")
     if value < 0:
         raise Rejected("value_out_of_range", "value: must not be negative")
@@ -77,10 +73,10 @@ def _duration(item: Item) -> dict[str, Any]:
         raise Rejected("invalid_unit", "unit: must be 'ms' or 's'")
     labels = ("endpoint", "method", "status") if metric.startswith("api.") else ("name", "page")
     seconds = value / 1000 if unit == "ms" else value
-    return {"name": metric, "value": seconds, "unit": "s", "kind": "delta", "labels": _labels(item, *labels)}
+    return MetricPoint(metric, seconds, "s", _labels(item, *labels), "delta")
 
 
-def _memory(item: Item) -> dict[str, Any]:
+def _memory(item: Item) -> MetricPoint:
     if "usedJSHeapSize" in item:
         limit = _number(item, "jsHeapSizeLimit")
         if limit <= 0:
@@ -88,16 +84,16 @@ def _memory(item: Item) -> dict[str, Any]:
         ratio = _within(_number(item, "usedJSHeapSize") / limit)
     else:
         ratio = _ratio(item)
-    return {"name": "memory.heap_ratio", "value": ratio, "unit": "1", "labels": _labels(item, "page")}
+    return MetricPoint("memory.heap_ratio", ratio, "1", _labels(item, "page"))
 
 
-def _cache(item: Item) -> dict[str, Any]:
+def _cache(item: Item) -> MetricPoint:
     hit = item.get("hit")
     ratio = float(hit) if isinstance(hit, bool) else _ratio(item)
-    return {"name": "cache.hit_ratio", "value": ratio, "unit": "1", "labels": _labels(item, "name")}
+    return MetricPoint("cache.hit_ratio", ratio, "1", _labels(item, "name"))
 
 
-_MAKERS: dict[str, Callable[[Item], dict[str, Any]]] = dict.fromkeys(KINDS, _duration) | {
+_MAKERS: dict[str, Callable[[Item], MetricPoint]] = dict.fromkeys(KINDS, _duration) | {
     "memory": _memory,
     "cache": _cache,
 }
@@ -115,19 +111,14 @@ def _within(ratio: float) -> float:
 
 
 def _labels(item: Item, *names: str) -> dict[str, str]:
-    found = {name: _first(item, *_LABELS[name]) for name in names}
+    found = {name: first_of(item, _LABELS[name]) for name in names}
     return {
         name: str(value).partition("?")[0] for name, value in found.items() if isinstance(value, (str, int))
     }
 
 
 def _number(item: Item, *names: str) -> float:
-    value = _first(item, *names)
+    value = first_of(item, names)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise Rejected(f"invalid_{names[0]}", f"{names[0]}: must be given, a number")
     return float(value)
-
-
-def _first(item: Item, *names: str) -> Any:
-    """The first of these fields that is there."""
-    return next((item[name] for name in names if item.get(name) is not None), None)
