@@ -68,7 +68,7 @@ async def in_turn(
 
 
 async def _round(
-    stack: Stack, folder: Path, prefix: str, runtime: str, load: preload.Load, *, build: Build = THIS
+    stack: Stack, folder: Path, prefix: str, runtime: str, load: preload.TopicLoad, *, build: Build = THIS
 ) -> float:
     topic = prefix + METRICS.name
     ends = await log.ends(stack.kafka, topic, DEFAULT_PARTITIONS)
@@ -89,7 +89,7 @@ async def _round(
     return rate
 
 
-async def verify(connection: asyncpg.Connection, load: preload.Load) -> None:
+async def verify(connection: asyncpg.Connection, load: preload.TopicLoad) -> None:
     """Raise `Invalid` unless every tier holds all that was sent."""
     for table in TABLES:
         found = await connection.fetchrow(

@@ -39,7 +39,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class TopicLoad:
     """What a topic was filled with."""
 
     events: int
@@ -53,7 +53,7 @@ class Load:
     """Mean size before compression."""
 
 
-async def fill(kafka: str, topic: str, tenant_id: int, plan: Plan) -> Load:
+async def fill(kafka: str, topic: str, tenant_id: int, plan: Plan) -> TopicLoad:
     """Batches of events for all partitions."""
     waiting: list[list[Event]] = [[] for _ in range(DEFAULT_PARTITIONS)]
     messages: list[tuple[int, bytes]] = []
@@ -68,7 +68,7 @@ async def fill(kafka: str, topic: str, tenant_id: int, plan: Plan) -> Load:
     messages += [(partition, _packed(left)) for partition, left in enumerate(waiting) if left]
     await log.append(kafka, topic, messages)
     counted = Counter(types.values())
-    return Load(
+    return TopicLoad(
         events=plan.events,
         distinct=len(types),
         points=len(types) + counted[ERROR],

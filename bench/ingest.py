@@ -64,7 +64,7 @@ async def in_turn(
 
 
 async def _round(
-    stack: Stack, folder: Path, prefix: str, runtime: str, load: event_load.Load, *, build: Build = THIS
+    stack: Stack, folder: Path, prefix: str, runtime: str, load: event_load.TopicLoad, *, build: Build = THIS
 ) -> float:
     topic, points = prefix + EVENTS.name, prefix + METRICS.name
     ends = await log.ends(stack.kafka, topic, DEFAULT_PARTITIONS)

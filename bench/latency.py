@@ -50,7 +50,7 @@ class Try:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class WindowWatch:
     """The connections through which the tries read."""
 
     room: stand.Room
@@ -70,11 +70,11 @@ async def measure(stack: Stack, folder: Path) -> list[Line]:
                 redis.client(stack.redis) as cache,
                 asyncpg.create_pool(room.postgres, min_size=1, max_size=4) as database,
             ):
-                tries = await _all(Watch(room, session, cache, database))
+                tries = await _all(WindowWatch(room, session, cache, database))
     return _lines(tries)
 
 
-async def _all(watch: Watch) -> list[Try]:
+async def _all(watch: WindowWatch) -> list[Try]:
     bodies, sent = feed.templates(500, POINTS_A_REQUEST, 40), feed.Sent()
     every_s = POINTS_A_REQUEST / POINTS_PER_S
     load = asyncio.create_task(
@@ -89,7 +89,7 @@ async def _all(watch: Watch) -> list[Try]:
     return tries
 
 
-async def _try(watch: Watch, number: int, delay_s: float) -> Try:
+async def _try(watch: WindowWatch, number: int, delay_s: float) -> Try:
     await asyncio.sleep(delay_s)
     labels = {"service": "svc-00", "host": "host-000", "route": "/bench", "method": "GET", "try": str(number)}
     packed = wire.pack(
@@ -109,7 +109,7 @@ async def _try(watch: Watch, number: int, delay_s: float) -> Try:
     return Try(acked_s, live_s, row_s - (start_ms + BASE_MS - posted_ms) / 1000, row_s)
 
 
-async def _until_live(watch: Watch, key: str, packed: bytes, value: float) -> float:
+async def _until_live(watch: WindowWatch, key: str, packed: bytes, value: float) -> float:
     """When the live window held the value; a window that closes first leaves its last live state in place."""
     end_s, before = monotonic_s() + SEEN_S, b""
     while monotonic_s() < end_s:
@@ -126,7 +126,7 @@ async def _until_live(watch: Watch, key: str, packed: bytes, value: float) -> fl
     raise Invalid(f"{key}: the point was not seen within {SEEN_S:g} s")
 
 
-async def _until_row(watch: Watch, series_id: int, start_ms: int) -> float:
+async def _until_row(watch: WindowWatch, series_id: int, start_ms: int) -> float:
     end_s = monotonic_s() + SEEN_S
     end_of_window_s = monotonic_s() + (start_ms + BASE_MS - now_ms()) / 1000
     await asyncio.sleep(max(0.0, end_of_window_s - monotonic_s()))

@@ -28,7 +28,7 @@ TICK_AHEAD_MS = 3 * BASE_MS
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class TopicLoad:
     """What a topic was filled with."""
 
     points: int
@@ -54,7 +54,7 @@ class Plan:
     """How long ago the last window ended."""
 
 
-async def fill(kafka: str, topic: str, tenant_id: int, plan: Plan) -> Load:
+async def fill(kafka: str, topic: str, tenant_id: int, plan: Plan) -> TopicLoad:
     """Batches of points for all partitions, then one tick each that closes the last window."""
     owned = by_partition(tenant_id, plan.series)
     first_ms = start_of(now_ms() - plan.age_ms) - plan.windows * BASE_MS
@@ -80,7 +80,7 @@ async def fill(kafka: str, topic: str, tenant_id: int, plan: Plan) -> Load:
     end_ms = start_of(last_ms, TIERS_MS[-1]) + TIERS_MS[-1] + TICK_AHEAD_MS
     ticks = [(p, envelope.tick("bench", seq[p] + 1, end_ms)) for p in range(DEFAULT_PARTITIONS)]
     await log.append(kafka, topic, ticks)
-    return Load(points, total, rows, sum(seq), round(size / sum(seq)))
+    return TopicLoad(points, total, rows, sum(seq), round(size / sum(seq)))
 
 
 def by_partition(tenant_id: int, count: int) -> list[list[bytes]]:

@@ -31,7 +31,7 @@ STEADY_S = 20.0
 LOOK_S, LIMIT_S, GOAL_S = 0.05, 60.0, 10.0
 
 
-class Load:
+class TopicLoad:
     """Appends messages at a steady rate, and knows when each was."""
 
     def __init__(self, producer: aiokafka.AIOKafkaProducer, topic: str, tenant_id: int) -> None:
@@ -90,7 +90,7 @@ async def measure(stack: Stack, folder: Path) -> list[Line]:
 
 
 @asynccontextmanager
-async def _loaded(stack: Stack, room: stand.Room) -> AsyncIterator[Load]:
+async def _loaded(stack: Stack, room: stand.Room) -> AsyncIterator[TopicLoad]:
     producer = aiokafka.AIOKafkaProducer(
         bootstrap_servers=stack.kafka,
         acks="all",
@@ -99,7 +99,7 @@ async def _loaded(stack: Stack, room: stand.Room) -> AsyncIterator[Load]:
         max_request_size=8 << 20,
     )
     await producer.start()
-    load = Load(producer, room.prefix + METRICS.name, room.tenant_id)
+    load = TopicLoad(producer, room.prefix + METRICS.name, room.tenant_id)
     running = asyncio.create_task(load.run())
     await asyncio.sleep(STEADY_S / 10)
     try:
@@ -110,7 +110,7 @@ async def _loaded(stack: Stack, room: stand.Room) -> AsyncIterator[Load]:
 
 
 async def _crashes(
-    load: Load, connection: "asyncpg.Connection[asyncpg.Record]", room: stand.Room, folder: Path
+    load: TopicLoad, connection: "asyncpg.Connection[asyncpg.Record]", room: stand.Room, folder: Path
 ) -> list[tuple[float, float]]:
     """Of each crash: how long the next worker took, and the largest lag before it."""
     found: list[tuple[float, float]] = []
@@ -134,7 +134,7 @@ async def _crashes(
     return found
 
 
-async def _usual_lag_s(load: Load, connection: "asyncpg.Connection[asyncpg.Record]", pid: int) -> float:
+async def _usual_lag_s(load: TopicLoad, connection: "asyncpg.Connection[asyncpg.Record]", pid: int) -> float:
     """The largest lag in the second half of a while."""
     begin_s, largest_s = monotonic_s(), 0.0
     while (spent_s := monotonic_s() - begin_s) < STEADY_S:

@@ -166,7 +166,7 @@ class Pump(Generic[W]):
             failpoint.hit("cut")
             outcome = await self._ownership.commit(cuts, self._write)
             done = [cut for cut in cuts if cut.key in outcome.done]
-            self._settle(taken, outcome.done)
+            self._finish(taken, outcome.done)
             await self._processor.settled(done)
             failpoint.hit("settled")
             return {cut.key: cut.end for cut in done}
@@ -190,7 +190,7 @@ class Pump(Generic[W]):
             failpoint.hit("drained")
             self.forget()
 
-    def _settle(self, taken: Sequence[OwnedPartition[W]], done: frozenset[Key]) -> None:
+    def _finish(self, taken: Sequence[OwnedPartition[W]], done: frozenset[Key]) -> None:
         for owned in taken:
             if owned.key in done and owned.cut is not None:
                 owned.start, owned.cut = owned.cut.end, None

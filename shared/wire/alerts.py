@@ -60,7 +60,7 @@ class _Keyed(msgspec.Struct):
     partitionkey: str
 
 
-class _Named(msgspec.Struct):
+class _WithSchema(msgspec.Struct):
     dataschema: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -70,7 +70,7 @@ SCHEMA = "urn:tidegauge:alert:"
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(AlertCloudEvent)
 _keyed = msgspec.json.Decoder(_Keyed)
-_named = msgspec.json.Decoder(_Named)
+_with_schema = msgspec.json.Decoder(_WithSchema)
 
 
 def encode(key: str, fingerprint: str, transition: AlertTransition, version: int = OLD) -> bytes:
@@ -92,7 +92,7 @@ def encode(key: str, fingerprint: str, transition: AlertTransition, version: int
 def decode(value: bytes | None) -> AlertCloudEvent:
     """The transition of these bytes; raise `Rejected` for other bytes, `UnknownVersion` for another build's."""
     try:
-        named = _named.decode(value or b"").dataschema
+        named = _with_schema.decode(value or b"").dataschema
         if named is not msgspec.UNSET:
             check("alert", _number(named), MODULES)
         event = _decoder.decode(value or b"")

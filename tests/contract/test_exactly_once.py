@@ -15,7 +15,7 @@ import pytest_asyncio
 from deploy.local.stack import Stack
 from shared.runtime.lifecycle import EXIT_GIVEN_UP
 from shared.wire.topics import MAX_MESSAGE_BYTES
-from tests.support.load.points import Load
+from tests.support.load.points import PointLoad
 from tests.support.processes.harness import PARTITIONS, Harness, under_load
 from tests.support.wait import until
 
@@ -46,13 +46,13 @@ async def harness(request: pytest.FixtureRequest, stack: Stack, tmp_path: Path) 
 
 
 @pytest_asyncio.fixture
-async def load(harness: Harness) -> AsyncIterator[Load]:
+async def load(harness: Harness) -> AsyncIterator[PointLoad]:
     """A load into the harness."""
     async with harness.load(SEED) as made:
         yield made
 
 
-async def test_starts_from_the_stored_offsets(harness: Harness, load: Load) -> None:
+async def test_starts_from_the_stored_offsets(harness: Harness, load: PointLoad) -> None:
     """A worker that comes later goes on where the checkpoint stands."""
     await load.rounds(10)
     first = await harness.worker()
@@ -66,7 +66,7 @@ async def test_starts_from_the_stored_offsets(harness: Harness, load: Load) -> N
     assert dict.fromkeys(range(PARTITIONS), 2) == await harness.epochs()
 
 
-async def test_workers_join_and_leave(harness: Harness, load: Load) -> None:
+async def test_workers_join_and_leave(harness: Harness, load: PointLoad) -> None:
     """From one to two to three and back to one: partitions move to those who join and from those who leave."""
     first = await harness.worker()
     await harness.owned_by(first)
@@ -83,7 +83,7 @@ async def test_workers_join_and_leave(harness: Harness, load: Load) -> None:
     assert [0, 0] == [await leaving.ended(TERMINATE_S) for leaving in (first, second)]
 
 
-async def test_worker_is_killed(harness: Harness, load: Load) -> None:
+async def test_worker_is_killed(harness: Harness, load: PointLoad) -> None:
     """What a killed worker had folded but not committed is folded again by its successor."""
     first, second = await harness.worker(), await harness.worker()
     await harness.owned_by(first, second)
@@ -95,7 +95,7 @@ async def test_worker_is_killed(harness: Harness, load: Load) -> None:
     await harness.exact(load)
 
 
-async def test_worker_freezes_and_wakes(harness: Harness, load: Load) -> None:
+async def test_worker_freezes_and_wakes(harness: Harness, load: PointLoad) -> None:
     """A worker that was frozen for longer than its session cannot commit, and becomes a member again."""
     first, second = await harness.worker(), await harness.worker()
     await harness.owned_by(first, second)
@@ -109,7 +109,7 @@ async def test_worker_freezes_and_wakes(harness: Harness, load: Load) -> None:
     await harness.exact(load)
 
 
-async def test_commit_of_the_loser_is_refused(harness: Harness, load: Load) -> None:
+async def test_commit_of_the_loser_is_refused(harness: Harness, load: PointLoad) -> None:
     """A commit that waits while another owner takes the epoch writes nothing, and the worker acquires anew."""
     worker = await harness.worker()
     await harness.owned_by(worker)
@@ -129,7 +129,7 @@ async def test_commit_of_the_loser_is_refused(harness: Harness, load: Load) -> N
     assert '"event":"fenced"' in worker.log.read_text()
 
 
-async def test_acquisition_that_takes_too_long_ends_the_process(harness: Harness, load: Load) -> None:
+async def test_acquisition_that_takes_too_long_ends_the_process(harness: Harness, load: PointLoad) -> None:
     """A worker that cannot take over in time says so and ends itself; its next start succeeds."""
     worker = await harness.worker()
     await harness.owned_by(worker)
@@ -145,7 +145,7 @@ async def test_acquisition_that_takes_too_long_ends_the_process(harness: Harness
     assert "partitions could not be acquired" in late.log.read_text()
 
 
-async def test_undecodable_message_becomes_one_dead_letter(harness: Harness, load: Load) -> None:
+async def test_undecodable_message_becomes_one_dead_letter(harness: Harness, load: PointLoad) -> None:
     """Its neighbours are counted once, and it is kept once, even when the worker is killed in between."""
     await load.rounds(5)
     await load.spoil(b"\xc1 not a batch")
@@ -164,7 +164,7 @@ async def test_undecodable_message_becomes_one_dead_letter(harness: Harness, loa
     assert await harness.published_dead_letters() >= len(dead_letters)
 
 
-async def test_records_that_retention_took_are_reported(harness: Harness, load: Load) -> None:
+async def test_records_that_retention_took_are_reported(harness: Harness, load: PointLoad) -> None:
     """What is gone is said once for each partition, and what is left is counted."""
     await load.rounds(5)
     await harness.delete_records(before_offset=3)
@@ -181,7 +181,7 @@ async def test_records_that_retention_took_are_reported(harness: Harness, load: 
     assert 0 < counted[0]["points"] < load.expected.total()
 
 
-async def test_sigterm_drains(harness: Harness, load: Load) -> None:
+async def test_sigterm_drains(harness: Harness, load: PointLoad) -> None:
     """A worker that is told to stop commits what it has folded before it leaves."""
     worker = await harness.worker()
     await harness.owned_by(worker)
@@ -197,7 +197,7 @@ async def test_sigterm_drains(harness: Harness, load: Load) -> None:
     assert before == {partition: epoch - 1 for partition, epoch in (await harness.epochs()).items()}
 
 
-async def test_kafka_is_killed_and_comes_back(harness: Harness, load: Load, stack: Stack) -> None:
+async def test_kafka_is_killed_and_comes_back(harness: Harness, load: PointLoad, stack: Stack) -> None:
     """Workers outlive the broker: they are neither restarted nor do they lose their place in the log."""
     worker = await harness.worker()
     await harness.owned_by(worker)

@@ -24,7 +24,7 @@ from shared.wire.envelope import Part, PointBatch
 from shared.wire.series import pack
 from shared.wire.stored import live
 from shared.wire.versions import NEW, OLD
-from tests.support.load.points import WINDOW_MS, Load
+from tests.support.load.points import WINDOW_MS, PointLoad
 from tests.support.processes.builds import THIS, Build, checked_out
 from tests.support.processes.harness import PARTITIONS, Harness, Worker, under_load
 from tests.support.wait import until
@@ -138,7 +138,7 @@ async def test_workers_of_both_versions_hand_over_in_both_directions(harness: Ha
     assert not await harness.dead_letters()
 
 
-def written(load: Load, *versions: int) -> None:
+def written(load: PointLoad, *versions: int) -> None:
     """Let the messages of the load be of these versions in turn."""
     load.encode = lambda batch, _: envelope.encode(batch, versions[batch.seq % len(versions)])
 
@@ -192,12 +192,12 @@ async def reason(harness: Harness, partition: int) -> str:
     """Wait until a partition is stopped; what is told of it."""
     found: list[str] = []
 
-    async def told() -> bool:
+    async def reported() -> bool:
         query = "SELECT reason FROM breaker WHERE (topic, partition) = ($1, $2) AND stopped_at IS NOT NULL"
         found[:] = [row["reason"] for row in await harness.sql(query, harness.topic, partition)]
         return bool(found)
 
-    await until(told, "the partition is stopped", 60)
+    await until(reported, "the partition is stopped", 60)
     return found[0]
 
 

@@ -95,7 +95,7 @@ async def pumping(pool: connections.Pool, keys: list[Key], *known: int) -> tuple
     return pump, build
 
 
-async def told(pool: connections.Pool, keys: list[Key]) -> list[tuple[int, int, str]]:
+async def reported(pool: connections.Pool, keys: list[Key]) -> list[tuple[int, int, str]]:
     """What an operator is told of: partition, offset and reason."""
     async with connections.connection(pool) as conn:
         found = await stopped(cast(Operator, conn))
@@ -122,7 +122,7 @@ async def test_a_message_from_the_future_stops_its_partition_alone(
     await pump.resume()
 
     assert {"ab", "xyz"} == set(build.saved)
-    assert [(0, 2, f"text {REASON}")] == await told(pool, keys)
+    assert [(0, 2, f"text {REASON}")] == await reported(pool, keys)
     assert (0, 0) == (await dead_letters_of(pool, keys), len(pump.owned[first].breaker._bad))
 
 
@@ -143,7 +143,7 @@ async def test_a_snapshot_from_the_future_stops_its_partition_alone(
     await pump.resume()
 
     assert ["xy"] == build.saved
-    assert [(0, 2, f"snapshot {REASON}")] == await told(pool, keys)
+    assert [(0, 2, f"snapshot {REASON}")] == await reported(pool, keys)
     assert 2 == check_bounds(pump.owned[first], earliest=5, end=9)
     async with connections.connection(pool) as conn:
         row = await conn.fetchrow(
@@ -167,7 +167,7 @@ async def test_a_newer_build_goes_on_where_the_older_one_stood(
     older.take(first, records(text))
     await older.commit()
     await older.resume()
-    assert 1 == len(await told(pool, keys))
+    assert 1 == len(await reported(pool, keys))
 
     newer, build = await pumping(pool, keys, *NEWER)
     newer.take(first, records(text))
@@ -175,7 +175,7 @@ async def test_a_newer_build_goes_on_where_the_older_one_stood(
     await newer.resume()
 
     assert [text] == build.saved
-    assert ([], 0) == (await told(pool, keys), await dead_letters_of(pool, keys))
+    assert ([], 0) == (await reported(pool, keys), await dead_letters_of(pool, keys))
 
 
 async def test_an_operator_cannot_resume_what_a_build_cannot_read(
@@ -191,4 +191,4 @@ async def test_an_operator_cannot_resume_what_a_build_cannot_read(
             await resume(cast(Operator, conn), *keys[0], 0)
     await pump.resume()
 
-    assert (1, []) == (len(await told(pool, keys)), pump.rewinds())
+    assert (1, []) == (len(await reported(pool, keys)), pump.rewinds())

@@ -77,6 +77,17 @@ TITLES: Mapping[str, str] = {
     "places": "yaml_positions",
     "recent": "a bounded map",
     "letters": "dead_letters",
+    "told": "what it is",
+    "older": "legacy",
+    "pieces": "message_split",
+    "settle": "what is done",
+    "Load": "InFlight",
+    "Watch": "SystemHealth",
+    "Recent": "BoundedMap",
+    "Counted": "BatchStatus",
+    "Statement": "TenantLedger",
+    "Named": "SeriesRollups",
+    "Decoded": "RequestColumns, or the name of one protocol's",
 }
 """The same for words that are ordinary English too: no class, function or module has the name, a variable may."""
 

@@ -108,10 +108,10 @@ class KeyCache:
         task = self._lookups.get(key_hash)
         if task is None:
             task = self._lookups[key_hash] = asyncio.create_task(self._ask(key_hash, now_s))
-            task.add_done_callback(lambda done: self._settle(key_hash, done, now_s))
+            task.add_done_callback(lambda done: self._looked_up(key_hash, done, now_s))
         return task
 
-    def _settle(self, key_hash: bytes, task: asyncio.Task[ApiKey | None], now_s: float) -> None:
+    def _looked_up(self, key_hash: bytes, task: asyncio.Task[ApiKey | None], now_s: float) -> None:
         del self._lookups[key_hash]
         problem = None if task.cancelled() else task.exception()
         if isinstance(problem, Unavailable):

@@ -31,7 +31,7 @@ SERIES = 60
 WINDOW_MS = 10_000
 
 
-class Load:
+class PointLoad:
     """Publishes rounds of messages, one to each partition, and knows what must come of them."""
 
     def __init__(self, bootstrap: str, topic: str, partitions: int, tenant_id: int, seed: int) -> None:
@@ -131,7 +131,7 @@ class Load:
         return 4.0 ** (self.expected[key] - 1)
 
 
-async def wrong_rows(postgres: str, load: Load, tenant_id: int) -> list[str]:
+async def wrong_rows(postgres: str, load: PointLoad, tenant_id: int) -> list[str]:
     """What is wrong with the table, a line each: empty when every point is there exactly once."""
     conn = await asyncpg.connect(postgres)
     try:

@@ -18,7 +18,7 @@ from aiokafka.protocol.group import LeaveGroupRequest
 from services.aggregator.app import GROUP
 from shared.runtime.failpoint import EXIT_CRASHED, VARIABLE
 from shared.runtime.lifecycle import EXIT_GIVEN_UP
-from tests.support.load.points import Load
+from tests.support.load.points import PointLoad
 from tests.support.processes.forks import Fork
 from tests.support.processes.harness import Harness, under_load
 from tests.support.wait import until
@@ -67,7 +67,7 @@ class StruckWorker:
         self._closing = AsyncExitStack()
         self.harness.folder.mkdir()
         await self.harness.create()
-        self._load: Load = await self._closing.enter_async_context(self.harness.load(self.seed))
+        self._load: PointLoad = await self._closing.enter_async_context(self.harness.load(self.seed))
         self._load.begin(BEFORE_MS, STEP_MS)
         self._admin = AIOKafkaAdminClient(bootstrap_servers=self.harness.kafka)
         await self._admin.start()
@@ -178,7 +178,7 @@ class StruckWorker:
 class Steady:
     """A load in rounds that are far apart."""
 
-    load: Load
+    load: PointLoad
 
     async def until(self, stop: asyncio.Event) -> None:
         """Publish until told to stop."""

@@ -20,7 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from deploy.kafka import topics
 from shared.runtime.lifecycle import EXIT_GIVEN_UP
 from shared.wire.topics import DEADLETTER, METRICS, TOPICS, Topic
-from tests.support.load.points import Load, wrong_rows
+from tests.support.load.points import PointLoad, wrong_rows
 from tests.support.processes.builds import THIS, Build
 from tests.support.wait import until
 
@@ -111,9 +111,9 @@ class Harness:
         """The topic that the service under test reads."""
         return self.prefix + self.reads.name
 
-    def load(self, seed: int) -> Load:
+    def load(self, seed: int) -> PointLoad:
         """A load of points into this harness."""
-        return Load(self.kafka, self.topic, PARTITIONS, self.tenant_id, seed)
+        return PointLoad(self.kafka, self.topic, PARTITIONS, self.tenant_id, seed)
 
     async def create(self) -> None:
         """Make the topics."""
@@ -164,7 +164,7 @@ class Harness:
         """Epoch of each partition."""
         return {row["partition"]: row["epoch"] for row in await self._states()}
 
-    async def exact(self, load: Load) -> None:
+    async def exact(self, load: PointLoad) -> None:
         """Close all windows and check that every point is in the table exactly once."""
         await load.finish()
         await self.caught_up()

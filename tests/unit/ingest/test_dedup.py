@@ -39,7 +39,7 @@ def gathered(*arrivals: Arrival[BareEvent]) -> EventWork[BareEvent]:
     return intake.checkpoint()
 
 
-def told(work: EventWork[BareEvent]) -> list[tuple[int, list[str]]]:
+def outcomes(work: EventWork[BareEvent]) -> list[tuple[int, list[str]]]:
     """Offsets of the records that brought something new, with its ids."""
     return [(one.offset, [event.event_id for event in new]) for one, new in work.judged()]
 
@@ -76,7 +76,7 @@ async def test_a_checkpoint_tells_what_is_new_by_record() -> None:
     work = gathered(arrival(7, "a", "stored"), arrival(8, "a", "stored"), arrival(9, "b", "a"))
     await judge([work], FakeMemory({(1, "stored"): day_of(NOON_MS)}))
 
-    assert [(7, ["a"]), (9, ["b"])] == told(work)
+    assert [(7, ["a"]), (9, ["b"])] == outcomes(work)
 
 
 async def test_a_verdict_stands() -> None:
@@ -87,8 +87,8 @@ async def test_a_verdict_stands() -> None:
     memory.days[1, "a"] = day_of(NOON_MS)
     await judge([first, second], memory)
 
-    assert [(7, ["a"])] == told(first)
-    assert [(3, ["b"])] == told(second)
+    assert [(7, ["a"])] == outcomes(first)
+    assert [(3, ["b"])] == outcomes(second)
     assert [[(1, "a")], [(1, "a"), (1, "b")]] == memory.asked
 
 
@@ -97,7 +97,7 @@ async def test_partitions_of_one_process_share_their_verdicts() -> None:
     first, second = gathered(arrival(7, "a")), gathered(arrival(3, "a"))
     await judge([first, second], FakeMemory({}))
 
-    assert ([(7, ["a"])], []) == (told(first), told(second))
+    assert ([(7, ["a"])], []) == (outcomes(first), outcomes(second))
 
 
 async def test_nothing_is_asked_for_records_without_events() -> None:
@@ -105,7 +105,7 @@ async def test_nothing_is_asked_for_records_without_events() -> None:
     work, memory = gathered(arrival(7)), FakeMemory({})
     await judge([work], memory)
 
-    assert ([], []) == (told(work), memory.asked)
+    assert ([], []) == (outcomes(work), memory.asked)
 
 
 def test_nothing_is_made_of_what_is_not_judged() -> None:

@@ -92,7 +92,7 @@ class SignalSender(Generic[Item]):
                 for code, items, message in warnings:
                     self._reports.report("taken with a warning", items, f"{code} {message}")
                 self._hand_over(batch, rejected)
-                self.waiting.settle(batch, len(rejected))
+                self.waiting.finish(batch, len(rejected))
             case TooLarge(_) if len(batch.items) > 1:
                 self.waiting.halve(batch)
             case TooLarge(why):

@@ -103,7 +103,7 @@ class Waiting(Generic[Item]):
             self._under_way.append(Batch(self._signal, items, self._taken, time.monotonic()))
             self._taken += len(items)
 
-    def settle(self, batch: Batch[Item], rejected: int) -> None:
+    def finish(self, batch: Batch[Item], rejected: int) -> None:
         """The gateway has answered for the batch, which is the first."""
         with self._changed:
             self._stats.sent += len(batch.items) - rejected

@@ -101,17 +101,17 @@ class PointAdmission:
     def _slots(self, columns: PointColumns, known: Spellings) -> tuple[NDArray[np.int32], list[Rejection]]:
         """The number of every row's series, 0 for rows whose series is refused, and the refusals."""
         try:
-            return np.fromiter(_numbers(columns, known), np.int32, len(columns.ts_ms)), []
+            return np.fromiter(_series_numbers(columns, known), np.int32, len(columns.ts_ms)), []
         except TypeError:  # a None: some series is new
-            return self._introduce(columns, known, list(_numbers(columns, known)))
+            return self._introduce(columns, known, list(_series_numbers(columns, known)))
 
     def _introduce(
-        self, columns: PointColumns, known: Spellings, numbers: list[int | None]
+        self, columns: PointColumns, known: Spellings, series_numbers: list[int | None]
     ) -> tuple[NDArray[np.int32], list[Rejection]]:
         """Number the series seen for the first time; a bad one is remembered for this request only."""
         rejected: list[Rejection] = []
         seen: dict[tuple[str | bytes, ...], int | Rejected] = {}
-        for row, number in enumerate(numbers):
+        for row, number in enumerate(series_numbers):
             if number is not None:
                 continue
             kind = columns.kinds[row if len(columns.kinds) > 1 else 0]
@@ -126,11 +126,11 @@ class PointAdmission:
             if isinstance(verdict, Rejected):
                 rejected.append(Rejection(row, verdict.code, verdict.message))
             else:
-                numbers[row] = verdict
-        return np.array([number or 0 for number in numbers], np.int32), rejected
+                series_numbers[row] = verdict
+        return np.array([number or 0 for number in series_numbers], np.int32), rejected
 
 
-def _numbers(columns: PointColumns, known: Spellings) -> Iterator[int | None]:
+def _series_numbers(columns: PointColumns, known: Spellings) -> Iterator[int | None]:
     keys = zip(columns.name, fingerprints(columns.labels), strict=True)
     if len(columns.kinds) == 1:
         return map(known.page(*columns.kinds[0]).get, keys)

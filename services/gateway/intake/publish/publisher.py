@@ -196,12 +196,12 @@ class KafkaPublisher(Generic[C]):
         try:
             await producer.write(messages, self._deadline_s - waited_s)
         except FAILURES as error:
-            self._settle(waiter, Outcome.UNKNOWN)
+            self._resolve(waiter, Outcome.UNKNOWN)
             return error
         finally:
             stalled.cancel()
             self._flushing_since_s = None
-        self._settle(waiter, Outcome.ACCEPTED)
+        self._resolve(waiter, Outcome.ACCEPTED)
         self._count(batches, messages, ticks)
         return None
 
@@ -216,11 +216,11 @@ class KafkaPublisher(Generic[C]):
     def _shed(self) -> None:
         """Give back what waits behind a broker that does not answer: none of it was produced."""
         self._waiting, self._rows = [], 0
-        self._settle(self._waiter, Outcome.NOT_ACCEPTED)
+        self._resolve(self._waiter, Outcome.NOT_ACCEPTED)
         self._waiter = None
 
     @staticmethod
-    def _settle(waiter: asyncio.Future[Outcome] | None, outcome: Outcome) -> None:
+    def _resolve(waiter: asyncio.Future[Outcome] | None, outcome: Outcome) -> None:
         if waiter is not None and not waiter.done():
             waiter.set_result(outcome)
 

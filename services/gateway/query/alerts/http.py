@@ -66,7 +66,7 @@ def router(key_cache: KeyCache, alerts: Alerts) -> APIRouter:
             found = await alerts.history(api_key.grant.tenant_id, text_of("fingerprint", fingerprint))
         if found is None:
             raise Problem(404, "unknown_alert", "fingerprint: names no alert; GET /v1/alerts lists them")
-        return answer({"fingerprint": fingerprint} | _told(found))
+        return answer({"fingerprint": fingerprint} | _shown(found))
 
     return routes
 
@@ -76,7 +76,7 @@ def _listed(found: Sequence[Alert]) -> dict[str, object]:
     return {"alerts": shown, "truncated": len(found) > MAX_ALERTS}
 
 
-def _told(found: History) -> dict[str, object]:
+def _shown(found: History) -> dict[str, object]:
     return {
         "rule": found.rule,
         "labels": found.labels,

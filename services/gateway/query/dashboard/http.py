@@ -80,7 +80,7 @@ def health_router(key_cache: KeyCache, system_health: SystemHealth, topics: Mapp
         """200 when it is ok or degraded, 503 when it is down: what it needs, and each service by what it committed."""
         await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
         found = await system_health.check(topics, now_ms())
-        return answer(_told(found), 503 if found.status == health.DOWN else 200)
+        return answer(_shown(found), 503 if found.status == health.DOWN else 200)
 
     return routes
 
@@ -96,7 +96,7 @@ def _firing(alert: Alert) -> dict[str, object]:
     return {name: getattr(alert, name) for name in FIRING_FIELDS}
 
 
-def _told(found: health.HealthReport) -> dict[str, object]:
+def _shown(found: health.HealthReport) -> dict[str, object]:
     services = {name: asdict(one) for name, one in found.services.items()}
     return {
         "status": found.status,

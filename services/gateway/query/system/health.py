@@ -105,10 +105,10 @@ def system(
     dependencies: Mapping[str, bool], gateway: str, services: Mapping[str, ServiceHealth]
 ) -> HealthReport:
     """The verdict on everything; without Redis the system is degraded, without Kafka or Postgres it is down."""
-    told = {name: UP if up else DOWN for name, up in dependencies.items()}
+    shown = {name: UP if up else DOWN for name, up in dependencies.items()}
     parts = [DEGRADED if name == "redis" else DOWN for name, up in dependencies.items() if not up]
     verdicts = [gateway, *parts, *(service.status for service in services.values())]
-    return HealthReport(max(verdicts, key=_WORSE.index), told, gateway, services)
+    return HealthReport(max(verdicts, key=_WORSE.index), shown, gateway, services)
 
 
 def _measured(partitions: Sequence[Partition], now_ms: int) -> ServiceHealth:
