@@ -1,11 +1,12 @@
 """What is of a version from the future stops its partition and no other, on a real Postgres: nothing is skipped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 
 from deploy.postgres.dead_letters import Connection as Operator
 from deploy.postgres.dead_letters import resume, stopped
@@ -75,11 +76,13 @@ class Build:
 NEWER = (5, 9)
 
 
-@pytest.fixture
-def keys() -> list[Key]:
-    """Two partitions that no other test knows."""
+@pytest_asyncio.fixture
+async def keys(pool: connections.Pool) -> AsyncIterator[list[Key]]:
+    """Two partitions that no other test knows; nobody is told of their stops afterwards."""
     topic = f"topic-{uuid4().hex}"
-    return [Key(topic, 0), Key(topic, 1)]
+    yield [Key(topic, 0), Key(topic, 1)]
+    async with connections.connection(pool) as conn:
+        await conn.execute("DELETE FROM breaker WHERE topic = $1", topic)
 
 
 def records(text: str, first: int = 0) -> list[Record]:
