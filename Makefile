@@ -25,7 +25,7 @@ ifdef ARGS
 else
 	@$(IN)/pytest -n 3 --cov --cov-report=
 	@$(IN)/coverage report
-	@$(IN)/coverage report --include='services/*/domain/*,shared/model/*' --fail-under=98
+	@$(IN)/coverage report --include='services/*/domain/*,services/*/*/domain/*,shared/model/*' --fail-under=98
 endif
 
 check: lint ## format, lint, types, imports, house and unit tests: under a minute
