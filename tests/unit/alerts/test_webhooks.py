@@ -6,7 +6,7 @@ from email.utils import format_datetime
 import pytest
 
 from services.alerts.dispatch.adapters.receivers.webhook import result_of
-from services.alerts.dispatch.domain.pause import pause_s
+from services.alerts.dispatch.domain.redelivery import pause_s
 from services.alerts.dispatch.ports import DeliveryResult
 from services.alerts.settings import webhooks
 from shared.errors import Misconfigured

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.alerts.dispatch.adapters.rows import COLUMNS, transition_of
-from services.alerts.dispatch.domain.pause import GIVE_UP_S, pause_s
+from services.alerts.dispatch.domain.redelivery import GIVE_UP_S, pause_s
 from services.alerts.dispatch.ports import DeliveryResult, Notification, RecordedResult
 from services.alerts.domain.transition import Transition
 from shared.postgres.connections import Pool, connection
