@@ -35,9 +35,13 @@ _log = structlog.get_logger(__name__)
 class PointTopic:
     """What the last look at the topic found; `watch` it beside the server."""
 
-    def __init__(self, kafka: str, topic: str) -> None:
+    def __init__(
+        self, kafka: str, topic: str, *, every_s: float = LOOK_EVERY_S, silent_s: float = SILENT_S
+    ) -> None:
         self._kafka = kafka
         self._topic = topic
+        self._every_s = every_s
+        self._silent_s = silent_s
         self._growth = Growth()
         self._partitions = 0
         self._problem: str | None = "kafka has not been asked yet"
@@ -52,7 +56,7 @@ class PointTopic:
 
     def is_written(self) -> bool:
         """Whether every partition was written to of late."""
-        return self._growth.silent_s(monotonic_s()) <= SILENT_S
+        return self._growth.silent_s(monotonic_s()) <= self._silent_s
 
     async def answers(self) -> bool:
         """Whether Kafka answered the last look."""
@@ -77,7 +81,7 @@ class PointTopic:
                 async with asyncio.timeout(LOOK_S):
                     await self._ask(client)
                 self._problem, self.asked = None, True
-                await asyncio.sleep(spread(LOOK_EVERY_S))
+                await asyncio.sleep(spread(self._every_s))
 
     async def _ask(self, client: AIOKafkaConsumer) -> None:
         numbers = client.partitions_for_topic(self._topic)

@@ -1,0 +1,45 @@
+"""The two processes of a gateway: what each says of the other's routes, and how a query process ends."""
+
+import asyncio
+
+import httpx2
+import pytest
+
+from shared.runtime.clock import monotonic_s
+from tests.support.http.gateway import Gateway, points
+
+pytestmark = pytest.mark.servers
+
+
+async def test_each_role_names_the_address_of_the_other(gateway: Gateway) -> None:
+    """421 is no success for any client; asked again at that address, the same request is answered."""
+    read = {"x-api-key": "read"}
+    async with httpx2.AsyncClient(timeout=20) as client:
+        asked = await client.get(f"{gateway.url}/v1/windows?metric=m&resolution=1m", headers=read)
+        posted = await client.post(f"{gateway.query_url}/v1/telemetry", json=points([1]))
+        answered = await client.get(asked.json()["ask"], headers=read)
+        taken = await client.post(posted.json()["ask"], json=points([1]), headers={"x-api-key": "write"})
+
+    assert [(421, "misdirected")] * 2 == [(one.status_code, one.json()["code"]) for one in (asked, posted)]
+    assert f"{gateway.query_url}/v1/windows?metric=m&resolution=1m" == asked.json()["ask"]
+    assert (200, 202) == (answered.status_code, taken.status_code)
+
+
+async def test_a_large_post_to_a_query_process_does_not_spoil_the_connection(gateway: Gateway) -> None:
+    """What nobody reads is thrown away; the next request on the connection is answered."""
+    async with httpx2.AsyncClient(base_url=gateway.query_url, timeout=20) as client:
+        statuses = [(await client.post("/v1/events", content=b" " * (1 << 20))).status_code for _ in range(3)]
+        statuses.append((await client.get("/v1/funnels", headers={"x-api-key": "read"})).status_code)
+
+    assert [421, 421, 421, 200] == statuses
+
+
+async def test_a_query_process_ends_quickly(leaving: Gateway) -> None:
+    """SIGTERM: a tidy exit within a few seconds, although connections are open."""
+    async with httpx2.AsyncClient(base_url=leaving.query_url, headers={"x-api-key": "read"}) as client:
+        answer = await client.get("/v1/funnels")
+        began_s = monotonic_s()
+        code = await asyncio.to_thread(leaving.query.stop)
+        took_s = monotonic_s() - began_s
+
+    assert (200, 0, True) == (answer.status_code, code, took_s < 5)
