@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
@@ -17,12 +18,16 @@ import pytest
 
 from deploy.local.folder import StateFolder
 from deploy.local.leftovers import is_ours
+from tests.support.http.gateway import free_port, status
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]
 
 END_OF_TEXT = "Ctrl-C stops everything"
 TIDEGAUGE = str(Path(sys.executable).with_name("tidegauge"))
+
+IN_ENV = f'eval "$({TIDEGAUGE} env)"'
+"""Gives a shell the addresses and keys of the system in its folder."""
 
 PREFIXES = ("TIDEGAUGE_", "GATEWAY_", "INGEST_", "AGGREGATOR_", "ALERTS_", "SINK_")
 """How variables begin that would lead a run elsewhere."""
@@ -115,9 +120,10 @@ def read(output: IO[str], lines: list[str], shown: Event) -> None:
 async def test_the_first_minute(run: Run) -> None:
     """What is printed is true, what is to be tried works, and the end is clean."""
     assert re.search(r"first closed window, \d+\.\d s after the start", run.printed), run.printed
-    assert shell('eval "$($0 env)" && echo $TIDEGAUGE_URL'.replace("$0", TIDEGAUGE), run.folder).startswith(
-        "http://"
-    )
+    post, look = shell(f'{IN_ENV} && echo "$TIDEGAUGE_URL $TIDEGAUGE_QUERY_URL"', run.folder).split()
+    assert f"  post here  {post} " in run.printed
+    assert f"  look here  {look} " in run.printed
+    assert (421, f"{look}/v1/alerts?state=firing") == asked(f"{post}/v1/alerts?state=firing", run)
 
     answer = json.loads(shell(run.printed_command("/v1/telemetry", "demo.answer"), run.folder))
     assert answer["accepted"] == 1
@@ -132,11 +138,18 @@ async def test_the_first_minute(run: Run) -> None:
 
     await pages(run)
     await events_count_once(run)
+    await one_more(run, post)
 
     run.process.send_signal(signal.SIGINT)
     assert run.process.wait(60) == 0
     assert belonging_to(run.folder) == []
     assert "no system runs in this folder" in shell(f"{TIDEGAUGE} env 2>&1 || true", run.folder)
+
+
+def asked(url: str, run: Run, options: str = "") -> tuple[int, str]:
+    """Status of a request of the shell, and whom else it is told to ask."""
+    body, _, status = shell(f"curl -s '{url}' {options} -w ' %{{http_code}}'", run.folder).rpartition(" ")
+    return int(status), json.loads(body or "{}").get("ask", "")
 
 
 async def pages(run: Run) -> None:
@@ -165,7 +178,7 @@ async def events_count_once(run: Run) -> None:
 
     async def stored() -> bool:
         count = "SELECT count(*) FROM event WHERE event_id = 'my-first'"
-        query = f'eval "$({TIDEGAUGE} env)" && {sys.executable} -c "{ASK}" "{count}"'
+        query = f'{IN_ENV} && {sys.executable} -c "{ASK}" "{count}"'
         return shell(query, run.folder).strip() == "1"
 
     async def entered() -> bool:
@@ -173,3 +186,29 @@ async def events_count_once(run: Run) -> None:
 
     await until(stored, "the event is stored once", 30)
     await until(entered, "a visitor has entered the funnel", 60)
+
+
+async def one_more(run: Run, post: str) -> None:
+    """A query process that is started by hand answers reads, and names the intake to who posts."""
+    key = shell(f"{IN_ENV} && echo $TIDEGAUGE_READ_KEY", run.folder).strip()
+    with query_process(run) as url:
+
+        async def answers() -> bool:
+            return await status(f"{url}/docs") == 200
+
+        await until(answers, "it answers", 30)
+        assert (200, "") == asked(f"{url}/v1/alerts", run, f"-H 'x-api-key: {key}'")
+        assert (421, f"{post}/v1/events") == asked(f"{url}/v1/events", run, "-X POST")
+
+
+@contextmanager
+def query_process(run: Run) -> Iterator[str]:
+    """The address of one more, started as the handbook says."""
+    port = free_port()
+    command = f"{IN_ENV} && GATEWAY_ROLE=query GATEWAY_PORT={port} exec {sys.executable} -m services.gateway"
+    with subprocess.Popen(command, shell=True, cwd=run.folder, env=environ()) as process:
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+    assert process.returncode == 0
