@@ -20,7 +20,6 @@ import asyncpg
 from bench import feed, log, preload, rounds, stand, wrk
 from bench.figure import PAIRS, Invalid, Line, percentile, rounded, say
 from deploy.local.stack import Stack
-from services.gateway.settings import Settings
 from shared.runtime.clock import monotonic_s, now_ms
 from shared.wire.topics import DEFAULT_PARTITIONS, METRICS
 
@@ -34,9 +33,6 @@ PLAN = preload.Plan(series=10_000, windows=10, points_a_window=10, points_a_mess
 
 METRIC = "queue.depth"
 MOST_RATIO = 1.5
-
-TWO_ROLES = "role" in Settings.__struct_fields__
-"""Whether a gateway is intake or query; else one process is both."""
 
 
 class Posted(NamedTuple):
@@ -57,9 +53,7 @@ async def measure(stack: Stack, folder: Path) -> list[Line]:
         await _fill(room)
         with ExitStack() as running:
             _, port = await stand.gateway(running, room)
-            query_port = port
-            if TWO_ROLES:
-                _, query_port = await stand.gateway(running, room, GATEWAY_ROLE="query")
+            _, query_port = await stand.gateway(running, room, GATEWAY_ROLE="query")
             path = await _question(query_port, room.key)
             async with feed.client(port, room.key) as session:
                 await _posted(session, WARM_S)
@@ -139,7 +133,7 @@ def _line(alone: list[Posted], beside: list[Posted], reads: list[int]) -> Line:
     if any(each.refused for each in alone):
         raise Invalid("POSTs were refused without the reader")
     conditions = {
-        "naive_means": "the same without the reader", "pairs": len(pairs), "two_roles": TWO_ROLES, "refused": refused,
+        "naive_means": "the same without the reader", "pairs": len(pairs), "refused": refused,
         "p50_ms": round(statistics.median(chain.from_iterable(each.took_ms for each in beside)), 1),
         "naive_p50_ms": round(statistics.median(chain.from_iterable(each.took_ms for each in alone)), 1),
         "reads_per_s": round(sum(reads) / len(reads) / ROUND_S, 2),
