@@ -38,8 +38,6 @@ class Half(Protocol):
 
     api: Any
     """ASGI application of its port."""
-    rest: FastAPI
-    """The framework in it."""
     key_cache: KeyCache
     probes: dict[str, Probe]
     """Whether each dependency answers."""
@@ -62,7 +60,7 @@ async def build(settings: Settings, pool: connections.Pool, cache: redis.Client)
     probes: dict[str, Probe] = {"postgres": lambda: reachable(pool), "redis": lambda: answers(cache)}
     if settings.role == "query":
         looked = await query.query(settings, pool, cache, probes)
-        add_routes(looked.rest, misdirected.routes(INTAKE_PATHS, ["POST"], "intake", settings.intake_url))
+        add_routes(looked.api, misdirected.routes(INTAKE_PATHS, ["POST"], "intake", settings.intake_url))
         return looked
     taken = intake.intake(settings, pool, cache, probes)
     add_routes(taken.rest, misdirected.routes(query.PATHS, ["GET"], "query", settings.query_url))

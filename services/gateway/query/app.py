@@ -63,7 +63,6 @@ class QueryHalf:
     """The wired queries."""
 
     api: FastAPI
-    rest: FastAPI
     tables: connections.Pool
     key_cache: KeyCache
     points: PointTopic
@@ -114,7 +113,7 @@ async def query(
     topics = {reader: prefix + topic.name for topic in TOPICS for reader in topic.readers}
     api.include_router(http_dashboard.health_router(key_cache, system, topics))
     provider = metrics.instruments(stopped.counts, [key_cache.bound])
-    return QueryHalf(api, api, tables, key_cache, points, stopped, provider, probes)
+    return QueryHalf(api, tables, key_cache, points, stopped, provider, probes)
 
 
 def _reports(key_cache: KeyCache, tables: connections.Pool, prefix: str) -> Iterator[APIRouter]:

@@ -94,7 +94,7 @@ async def test_more_alerts_than_an_answer_holds_are_said_to_be_left_out(mine: Re
 
 
 async def test_an_alert_shows_its_working(mine: Reader, foreign: Reader) -> None:
-    """Each transition with its grounds, newest first; transitions of one instant in the order of an episode."""
+    """Each transition with its evaluation, newest first; transitions of one instant in the order of an episode."""
     fingerprint = await alert(mine, "slow", "firing", 70_000, fired=80_000)
     await alert(foreign, "slow", "firing", 70_000, fired=80_000)
     for episode_ms, transition, at_ms in (

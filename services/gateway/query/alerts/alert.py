@@ -48,7 +48,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One change of an alert's state with its grounds."""
+    """One change of an alert's state with the evaluation it was decided on."""
 
     transition: str
     """`pending`, `firing`, `resolved` or `cancelled`."""

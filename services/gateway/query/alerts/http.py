@@ -60,7 +60,7 @@ def router(key_cache: KeyCache, alerts: Alerts) -> APIRouter:
         summary="How an alert came to be as it is",
     )
     async def history(request: Request, fingerprint: str) -> Response:
-        """Its transitions, at most 1,000, newest first, each with the grounds that it was decided on."""
+        """Its transitions, at most 1,000, newest first, each with the evaluation it was decided on."""
         api_key = await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
         with asking():
             found = await alerts.history(api_key.grant.tenant_id, text_of("fingerprint", fingerprint))
