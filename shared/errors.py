@@ -1,9 +1,9 @@
-"""The errors a caller can act on. There are four kinds, and the last has no class.
+"""The errors a caller can act on. What is none of them is a bug: the process ends, is restarted and replays.
 
 - `Rejected`: the input is wrong for ever; answer 4xx or write a dead letter, then go on.
 - `Unavailable`: a dependency is down; retry within bounds, answer 503 or stop consuming.
-- `UnknownVersion`: another build understands the input; stop there, skip nothing, go on when such a build comes.
-- anything else is a bug: the process ends, is restarted and replays.
+- `UnknownVersion`: another build understands the input; keep it whole until such a build comes.
+- `Misconfigured`: something does not fit; the process ends, for starting again does not help.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Accounts: what became of everything that a tenant sent in a span of time, and whether the counts close.
 
-Counts are rows for points and events for events, by outcome.
+Counts are rows for points and events for events, by outcome; what was lost is counted in messages.
 """
 
 from collections import Counter
@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from shared.ledger.entries import (
     CAME_IN,
     CONFLICT,
+    CONTESTED_TOTAL,
     COUNTED,
     DEAD_LETTERED,
     DERIVED,
     DUPLICATE,
+    LOST,
     RECEIVED,
     REJECTED,
     STALE_TOTAL,
 )
 
-PLAIN = (RECEIVED, DERIVED, COUNTED, DUPLICATE, CONFLICT, STALE_TOTAL)
+PLAIN = (RECEIVED, DERIVED, COUNTED, DUPLICATE, CONFLICT, STALE_TOTAL, CONTESTED_TOTAL, LOST)
 """Outcomes without a code, in the order in which they are shown."""
 
 CODED = (REJECTED, DEAD_LETTERED)

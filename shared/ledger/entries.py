@@ -3,7 +3,7 @@
 Counts are rows for points (a histogram is a row for each bucket, a refused point is one) and events for events; a
 minute begins at a multiple of 60,000 ms UTC.
 
-Invariant: at each commit, what came in equals what became of it, in every minute of every tenant.
+Invariant: at each commit, what came in equals what became of it in every minute of every tenant, but for lost messages.
 """
 
 from collections import Counter
@@ -17,11 +17,21 @@ MINUTE_MS = 60_000
 RECEIVED, DERIVED = "received", "derived"
 """How something came in: from a client, counted where it was admitted or refused; or made by Tidegauge itself."""
 
-COUNTED, DUPLICATE, CONFLICT, STALE_TOTAL = "counted", "duplicate", "conflict", "stale_total"
-"""What became of it: in the tables; a repeat; a repeat with another body; a running total that came too late."""
+COUNTED, DUPLICATE, CONFLICT = "counted", "duplicate", "conflict"
+"""What became of it: in the tables; a repeat; a repeat with another body."""
+
+STALE_TOTAL, CONTESTED_TOTAL = "stale_total", "contested_total"
+"""Or a running total that counts nothing: it came too late; several writers send its series."""
 
 REJECTED, DEAD_LETTERED = "rejected", "dead_lettered"
 """The same, with a code behind a colon: refused at the gateway; in a message that could not be used."""
+
+LOST = "lost"
+"""What became of whole messages that vanished between their producer and the worker, or from the log before they were
+read. The unit is the message: nobody knows what it held."""
+
+NOBODY = 0
+"""The tenant of what was lost; real ones are numbered from 1. The account of every tenant shows it."""
 
 CAME_IN = frozenset({RECEIVED, DERIVED})
 """The left side of the equation; every other outcome is on the right."""

@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from shared.ledger.entries import Entry
 from shared.postgres.connections import Connection
 from shared.postgres.instants import at
+from shared.postgres.maintenance import Partitioned
 
-MAINTENANCE = (
-    "SELECT ensure_partitions('ledger_1m', interval '1 day', interval '1 day', interval '30 days')",
-)
-"""Creates partitions ahead of time and drops those past retention."""
+MAINTENANCE = (Partitioned("ledger_1m"),)
+"""Keeps the partitions of the ledger."""
 
 _ADD = """
 INSERT INTO ledger_1m AS stored (minute, tenant_id, topic, partition, outcome, count)

@@ -33,6 +33,11 @@ FUNNEL_STEP = "funnel_step"
 """Type of an event that says that a session reached a step: its name is the step, its property `funnel` the funnel."""
 
 
+def may_be_deep(text: bytes) -> bool:
+    """Whether a body may be nested too deeply: what opens no more often than it may be deep is not."""
+    return text.count(b"{") + text.count(b"[") > MAX_DEPTH
+
+
 def check_depth(properties: Mapping[str, Any]) -> None:
     """Raise `Rejected` with code `invalid_properties` when the body is nested too deeply."""
     level: list[Any] = [properties]

@@ -1,4 +1,4 @@
-"""Labels: the names and values that tell the series of one metric apart.
+"""Labels: the names and values that tell the series of one metric apart; both are any UTF-8 text.
 
 Lengths are counted in UTF-8 bytes. Labels that pass here can be stored in Postgres as text and as jsonb.
 
@@ -19,14 +19,18 @@ MAX_NAME_BYTES = 64
 MAX_VALUE_BYTES = 256
 """Longest label value."""
 
-RESERVED = frozenset({"tenant", "tenant_id", "le"})
+RESERVED = frozenset({"tenant", "tenant_id"})
 """Names that the system gives a meaning of its own."""
 
 Labels = tuple[tuple[str, str], ...]
 """Sorted (name, value) pairs."""
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def is_name(text: str, max_bytes: int) -> bool:
+    """Whether this may name a label or a metric: 1 to so many bytes of UTF-8 without control characters."""
+    return bool(text) and not _CONTROL.search(text) and len(text.encode()) <= max_bytes
 
 
 def labels_of(mapping: Mapping[str, str]) -> Labels:
@@ -40,11 +44,11 @@ def labels_of(mapping: Mapping[str, str]) -> Labels:
 
 
 def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name) or len(name) > MAX_NAME_BYTES:
+    if not is_name(name, MAX_NAME_BYTES):
         raise Rejected(
             "invalid_labels",
-            f"labels: name {name[:MAX_NAME_BYTES]!a} must be 1 to {MAX_NAME_BYTES} letters, digits, '_' or '.', "
-            "not starting with a digit or '.'",
+            f"labels: name {name[:MAX_NAME_BYTES]!a} must be 1 to {MAX_NAME_BYTES} bytes of UTF-8 "
+            "without control characters",
         )
     if name.startswith("__") or name in RESERVED:
         raise Rejected("invalid_labels", f"labels: name {name!a} is reserved")

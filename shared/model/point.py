@@ -31,6 +31,8 @@ class Points:
     """(n,) when the running total of a cumulative point began to run, 0 where unknown; None: all unknown."""
     distinct: NDArray[np.uint64] | None = None
     """(n,) hash of the string to be counted once, 0 where there is none; None: no point has one."""
+    stream: NDArray[np.uint64] | None = None
+    """(n,) hash of what tells a running total apart within its series, 0 where nothing does; None: nowhere."""
 
     def rows(self, mask: NDArray[np.bool_] | NDArray[np.integer] | slice) -> "Points":
         """The rows where `mask` is true, or those with these indices, or of this span."""
@@ -39,9 +41,14 @@ class Points:
 
     def optional(
         self,
-    ) -> tuple[NDArray[np.float64] | None, NDArray[np.int64] | None, NDArray[np.uint64] | None]:
-        """The columns that may be missing: weight, start_ms, distinct."""
-        return self.weight, self.start_ms, self.distinct
+    ) -> tuple[
+        NDArray[np.float64] | None,
+        NDArray[np.int64] | None,
+        NDArray[np.uint64] | None,
+        NDArray[np.uint64] | None,
+    ]:
+        """The columns that may be missing: weight, start_ms, distinct, stream."""
+        return self.weight, self.start_ms, self.distinct, self.stream
 
     def __len__(self) -> int:
         return len(self.ts_ms)

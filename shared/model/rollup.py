@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.model.sketch import Sketches
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -24,6 +26,8 @@ class Rollups:
     """(n,) start of the window."""
     count: Floats
     """(n,) sum of weights."""
+    samples: Floats
+    """(n,) points that came, whatever their weights, less those that took something back; NaN: not known."""
     sum: Floats
     """(n,) sum of value times weight."""
     min: Floats
@@ -65,6 +69,12 @@ class Rollups:
             columns[at], spans = spans_of(getattr(self, at), rows)
             columns |= {name: getattr(self, name)[spans] for name in names}
         return Rollups(**columns)
+
+
+def sketches_of(rows: Rollups, index: Ints) -> Sketches:
+    """The sketches of the rows with these indices, with their extremes."""
+    at, spans = spans_of(rows.sketch_at, index)
+    return Sketches(at, rows.bucket[spans], rows.weight[spans], rows.min[index], rows.max[index])
 
 
 def spans_of(at: Ints, rows: Ints) -> tuple[Ints, Ints]:

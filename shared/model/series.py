@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from shared.errors import Rejected
-from shared.model.labels import Labels
+from shared.model.labels import Labels, is_name
 
 KINDS = ("gauge", "delta", "cumulative", "histogram")
 """gauge: a level; delta: something to sum or to take quantiles of; cumulative: a running total; histogram: running
@@ -19,7 +19,6 @@ MAX_METRIC_BYTES = 200
 MAX_UNIT_BYTES = 32
 """Longest unit."""
 
-_METRIC = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]*")
 _UNIT = re.compile(r"[!-~]*")
 
 
@@ -41,11 +40,11 @@ class Series:
 
 def check_metric(metric: str) -> None:
     """Raise `Rejected` with code `invalid_name` unless `metric` may name a metric."""
-    if not _METRIC.fullmatch(metric) or len(metric) > MAX_METRIC_BYTES or metric.startswith("__"):
+    if not is_name(metric, MAX_METRIC_BYTES) or metric.startswith("__"):
         raise Rejected(
             "invalid_name",
-            f"name: must be 1 to {MAX_METRIC_BYTES} letters, digits or any of '_.:/-', "
-            "starting with a letter or one '_'",
+            f"name: must be 1 to {MAX_METRIC_BYTES} bytes of UTF-8 without control characters, "
+            "not starting with '__'",
         )
 
 

@@ -1,17 +1,18 @@
 """Connections to Postgres that never wait without end: pools for services, single ones for commands.
 
-Limits are seconds. Errors come out as `errors.guard` maps them.
+Limits are seconds. Errors come out as `errors.guard` maps them. Each new connection reads the address anew, and the
+password file that it may name: so a host that has moved and a password that was rotated need no restart.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
 import asyncpg
 
 from shared.errors import Unavailable
-from shared.postgres.errors import guard
+from shared.postgres.errors import breaks_connection, guard
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -35,10 +36,13 @@ SERVER_LIMITS = {
 """Server-side limits: a worker that is frozen inside a transaction must not block its successor."""
 
 
-async def pool(dsn: str, size: int, **settings: str) -> Pool:
+async def pool(
+    dsn: str, size: int, settings: Mapping[str, str] | None = None, *, writes: bool = True
+) -> Pool:
     """A pool of at most `size` connections, none opened yet; never fails for an absent server.
 
-    `settings` are parameters of the server for these connections.
+    `settings` are parameters of the server for these connections. No connection is made to a standby, nor, with
+    `writes`, to a server that is read-only.
     """
     return await asyncpg.create_pool(
         dsn,
@@ -47,16 +51,25 @@ async def pool(dsn: str, size: int, **settings: str) -> Pool:
         timeout=CONNECT_S,
         command_timeout=COMMAND_S,
         max_inactive_connection_lifetime=60,
-        server_settings=SERVER_LIMITS | settings,
+        target_session_attrs="read-write" if writes else "primary",
+        server_settings=SERVER_LIMITS | dict(settings or {}),
     )
 
 
 @asynccontextmanager
 async def connection(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection of the pool under all limits; errors of an absent server come out as `Unavailable`."""
+    """A connection of the pool under all limits; errors of an absent server come out as `Unavailable`.
+
+    One whose server has become read-only is closed, so that the next one is made to whoever the address names by then.
+    """
     with guard():
         async with pool.acquire(timeout=CONNECT_S) as conn:
-            yield conn
+            try:
+                yield conn
+            except Exception as problem:
+                if breaks_connection(problem):
+                    conn.terminate()
+                raise
 
 
 @asynccontextmanager

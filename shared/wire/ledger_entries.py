@@ -20,6 +20,9 @@ FIELD = "ledger"
 VERSION_4 = "tally"
 """What the field was called in version 4."""
 
+MAX_PRODUCER = 200
+"""Length of the name of a producer that is kept with a dead letter."""
+
 LedgerEntries: TypeAlias = list[
     tuple[
         Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)],
@@ -37,6 +40,24 @@ class _Message(msgspec.Struct):
 
 _packed = msgspec.msgpack.Decoder(_Message)
 _text = msgspec.json.Decoder(_Message)
+
+
+class _Sent(msgspec.Struct):
+    producer: str = ""
+
+
+_sent_packed = msgspec.msgpack.Decoder(_Sent)
+_sent_text = msgspec.json.Decoder(_Sent)
+
+
+def producer_of(value: bytes | None) -> str:
+    """Who sent a message, sound or not, in at most `MAX_PRODUCER` printable characters; empty if it cannot be read."""
+    decoder = _sent_text if value and value.startswith(b"{") else _sent_packed
+    try:
+        producer = decoder.decode(value or b"").producer[:MAX_PRODUCER]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    return producer if producer.isprintable() else ""
 
 
 def read(entries: LedgerEntries | None) -> list[Line] | None:

@@ -1,9 +1,9 @@
 """Rollups as bytes: one columnar MessagePack map for `telemetry.windows.v1`, the live windows in Redis and snapshots.
 
 Columns are raw little-endian arrays under the names of `Rollups`; `series` holds the bytes of the series that `slot`
-points into; columns that say nothing are absent, and weights that all are whole and small have two bytes each. Times
-are milliseconds UTC. Invariant: decode after encode is the identity, to the bit, and what decodes is sound but for the
-series, whose bytes are anybody's until `series.checked` has seen them.
+points into; columns that say nothing are absent, as are samples that equal the count. Times are milliseconds UTC.
+Invariant: decode after encode is the identity, to the bit, but for samples in version 4, which has none; what decodes
+is sound but for the series, whose bytes are anybody's until `series.checked` has seen them.
 """
 
 from dataclasses import dataclass
@@ -14,16 +14,19 @@ import numpy as np
 
 from shared.errors import Rejected
 from shared.model import sketch
-from shared.model.rollup import RAGGED, ROW_COLUMNS, SPARSE_COLUMNS, Rollups
+from shared.model.rollup import RAGGED, ROW_COLUMNS, SPARSE_COLUMNS, Floats, Rollups
 from shared.model.window import BASE_MS, TIERS_MS
 from shared.wire.versions import OLD, Reader, frames
 
-_DTYPES = dict.fromkeys(("count", "sum", "min", "max", "last", "weight"), "<f8") | {
+_DTYPES = dict.fromkeys(("count", "samples", "sum", "min", "max", "last", "weight"), "<f8") | {
     "bucket": "<i2", "estimated": "u1", "register": "<u2", "rank": "u1", "small_weight": "<u2",
 }  # fmt: skip
 _LATER = ("estimated", "distinct_at", "register", "rank")
 """Columns that are absent when they say nothing."""
-_COLUMNS = tuple(name for name in ROW_COLUMNS + SPARSE_COLUMNS if name not in {*_LATER, "weight"})
+_COLUMNS = tuple(name for name in ROW_COLUMNS + SPARSE_COLUMNS if name not in {*_LATER, "samples", "weight"})
+
+MAX_SAMPLES = 1 << 53
+"""Up to which floats hold all whole numbers."""
 
 
 @dataclass(slots=True, eq=False)
@@ -49,6 +52,7 @@ class WindowBatch:
 _FRAMES = frames("Windows")
 NUMBERS = {version: frame.__struct_config__.tag for version, frame in _FRAMES.items()}
 """The number that batches of each version bear."""
+_SAMPLED = tuple(frame for version, frame in _FRAMES.items() if version != 4)  # the one without
 
 _encoder = msgspec.msgpack.Encoder()
 _read = Reader("windows", _FRAMES.values(), msgspec.msgpack.Decoder)
@@ -56,15 +60,21 @@ _read = Reader("windows", _FRAMES.values(), msgspec.msgpack.Decoder)
 
 def tick(partition: int, next_offset: int, watermark_ms: int) -> WindowBatch:
     """Final windows without rows: all that end at or before the watermark have been published."""
-    return WindowBatch(
-        partition, True, next_offset, watermark_ms, [], _rows(dict.fromkeys((*_COLUMNS, "weight"), b""))
-    )
+    nothing = _rows(dict.fromkeys((*_COLUMNS, "weight"), b""), sampled=True)
+    return WindowBatch(partition, True, next_offset, watermark_ms, [], nothing)
+
+
+def carries_samples(version: int) -> bool:
+    """Whether rows of this version know their samples."""
+    return version != 4  # the one without
 
 
 def encode(windows: WindowBatch, version: int = OLD) -> bytes:
-    """The bytes of a batch of windows."""
+    """The bytes of a batch of windows; weights that all are whole and small have two bytes each."""
     rows = windows.rollups
     later = ("estimated",) * bool(rows.estimated.any()) + _LATER[1:] * bool(len(rows.register))
+    if carries_samples(version) and not np.array_equal(rows.samples, rows.count):
+        later += ("samples",)
     columns = {
         name: getattr(rows, name).astype(_DTYPES.get(name, "<i8"), copy=False).tobytes()
         for name in (*_COLUMNS, *later)
@@ -90,7 +100,7 @@ def decode(value: bytes | None) -> WindowBatch:
         wire = _read(value or b"")
         if wire.resolution_ms not in TIERS_MS:
             raise Rejected("bad_windows", f"resolution_ms: {wire.resolution_ms} is not one of {TIERS_MS}")
-        rows = _rows(wire.columns)
+        rows = _rows(wire.columns, sampled=isinstance(wire, _SAMPLED))
     except (msgspec.DecodeError, UnicodeDecodeError, KeyError, ValueError) as error:
         raise Rejected("bad_windows", str(error)) from error
     _check(rows, len(wire.series))
@@ -99,7 +109,7 @@ def decode(value: bytes | None) -> WindowBatch:
     )
 
 
-def _rows(packed: dict[str, bytes]) -> Rollups:
+def _rows(packed: dict[str, bytes], *, sampled: bool) -> Rollups:
     columns: dict[str, Any] = {
         name: np.frombuffer(packed[name], _DTYPES.get(name, "<i8")) for name in _COLUMNS
     }
@@ -108,11 +118,23 @@ def _rows(packed: dict[str, bytes]) -> Rollups:
     name = "small_weight" if "small_weight" in packed else "weight"
     columns["weight"] = np.frombuffer(packed[name], _DTYPES[name]).astype(np.float64, copy=False)
     rows = len(columns["slot"])
+    columns["samples"] = _samples(packed, columns["count"]) if sampled else np.full(rows, np.nan)
     columns["estimated"] = columns["estimated"] != 0 if "estimated" in packed else np.zeros(rows, np.bool_)
     for at in RAGGED:
         if not len(columns[at]):
             columns[at] = np.zeros(rows + 1, np.int64)
     return Rollups(**columns)
+
+
+def _samples(packed: dict[str, bytes], count: Floats) -> Floats:
+    """The samples of a version that has them."""
+    if "samples" not in packed:
+        return count
+    samples = np.frombuffer(packed["samples"], _DTYPES["samples"])
+    known = samples[~np.isnan(samples)]
+    if ((np.abs(known) > MAX_SAMPLES) | (np.trunc(known) != known)).any():
+        raise Rejected("bad_windows", "samples: must be whole numbers")
+    return samples
 
 
 def _check(rows: Rollups, series: int) -> None:

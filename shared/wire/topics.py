@@ -16,6 +16,17 @@ MAX_MESSAGE_BYTES = 1_048_588
 """The broker's limit on one record batch; producers stay below it."""
 
 
+MIN_INSYNC = "min.insync.replicas"
+"""Kafka's name of how many replicas must have a record before it is acknowledged."""
+
+
+def min_insync(replicas: int) -> int:
+    """How many that must be: two where there are three or more, so that what is acknowledged outlives a broker, and
+    one broker may be away. Two of two would stop every producer while one of them is.
+    """
+    return 2 if replicas >= 3 else 1
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     """One declared topic; `config` holds Kafka's own names and values as text."""

@@ -1,17 +1,15 @@
 """Law of running totals: what they add is a function of their set, in whatever order and batches they come."""
 
 from collections import defaultdict
-from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.aggregator.adapters import totals as wire
-from services.aggregator.domain.totals.history import NOTHING, Totals
-from services.aggregator.domain.totals.increments import HORIZON_MS, Kept, RunningTotals
+from services.aggregator.domain.totals.history import NOTHING
+from services.aggregator.domain.totals.increments import HORIZON_MS, RunningTotals
 from services.aggregator.domain.windows.entries import INCREMENT, Entries
+from tests.support.restarts import restarted_totals
 
 T0 = 1_732_252_800_000
 SECOND_MS = 1_000
@@ -29,32 +27,39 @@ STREAMS = ((0, None), (1, None), (2, -1.5), (2, 0.5), (3, -1.5), (3, 0.5))
 
 
 def drawn(random: np.random.Generator, rows: int) -> list[Total]:
-    """Totals of a few series whose processes begin anew each ten minutes or so, reset, and share instants."""
+    """Totals of a few series whose processes begin anew each ten minutes or so, reset once, and share instants."""
     found = []
     for _ in range(rows):
         slot, middle = STREAMS[int(random.integers(0, len(STREAMS)))]
         age_ms = int(random.integers(0, SPAN_MS // 5_000)) * 5_000
         # Two processes at a time, the older of which goes on for a while.
         process = max(0, age_ms // 600_000 - int(random.integers(0, 2)))
-        total = float(random.integers(0, 64)) / 4 + age_ms // SECOND_MS * int(random.integers(0, 2))
+        steps = (age_ms - process * 600_000) // 5_000
+        # Its counter began anew some time after its start.
+        reset = (slot * 37 + process * 11) % 100
+        total = (steps - reset if steps >= reset else steps * 3) / 4
         found.append((slot, middle, T0 + process * 600_000, T0 + age_ms, total))
     # The first process is seen at once, so that no stream begins with another.
-    return [(slot, middle, T0, T0, 1.0) for slot, middle in STREAMS] + found
+    return [(slot, middle, T0, T0, 0.0) for slot, middle in STREAMS] + found
 
 
 def expected(totals: list[Total]) -> Added:
     """What these totals add, one by one."""
-    streams: defaultdict[tuple[int, float | None], dict[tuple[int, int], float]] = defaultdict(dict)
+    sequences: defaultdict[tuple[int, float | None, int], dict[int, float]] = defaultdict(dict)
     for slot, middle, start_ms, ts_ms, total in totals:
-        stream = streams[slot, middle]
-        stream[start_ms, ts_ms] = max(total, stream.get((start_ms, ts_ms), 0.0))
+        sequence = sequences[slot, middle, start_ms]
+        sequence[ts_ms] = max(total, sequence.get(ts_ms, 0.0))
     added: defaultdict[tuple[int, int, float], float] = defaultdict(float)
-    for (slot, middle), stream in streams.items():
-        for before, now in pairwise(sorted(stream)):
-            resets = before[0] != now[0] or stream[now] < stream[before]
-            grown = stream[now] - (0.0 if resets else stream[before])
-            value, weight = (grown, 1.0) if middle is None else (middle, grown)
-            added[slot, now[1], value] += weight
+    for (slot, middle, start_ms), sequence in sequences.items():
+        # Each has a start that is young, or after the first total of its stream: it counts from zero.
+        previous = 0.0
+        for ts_ms in sorted(sequence):
+            total = sequence[ts_ms]
+            grown = total if total < previous else total - previous
+            previous = total
+            if ts_ms != start_ms:
+                value, weight = (grown, 1.0) if middle is None else (middle, grown)
+                added[slot, ts_ms, value] += weight
     return {key: weight for key, weight in added.items() if weight}
 
 
@@ -67,20 +72,6 @@ def entries_of(totals: list[Total]) -> tuple[Entries, np.ndarray]:
         np.array(slot), np.array(ts_ms), np.array(values), np.where(buckets, total, 1.0), np.array(start_ms)
     )
     return entries, buckets
-
-
-def restarted(stored: Kept | None, whole: Totals) -> RunningTotals:
-    """A process that starts from stored bytes."""
-    if stored is None:
-        return RunningTotals()
-    series, found = wire.unpacked(wire.packed([bytes([slot]) for slot in range(4)], stored))
-    slots = np.array([packed[0] for packed in series])
-    successor = RunningTotals()
-    successor.restore(
-        wire.unpacked_whole(wire.packed_whole(whole)),
-        replace(found, of_stream=found.of_stream | {"slot": slots[found.of_stream["slot"]]}),
-    )
-    return successor
 
 
 def counted(
@@ -108,7 +99,7 @@ def counted(
         if random.random() < 0.2:
             forgotten, stored = kept.checkpoint()
             whole = whole if forgotten is None else forgotten
-            kept = restarted(stored, whole) if random.random() < 0.5 else kept
+            kept = restarted_totals(stored, whole, 4) if random.random() < 0.5 else kept
     return {key: weight for key, weight in added.items() if weight}, fresh
 
 

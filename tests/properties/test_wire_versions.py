@@ -1,5 +1,6 @@
 """Whatever is written in a version is read again to the bit, and both versions of it say the same."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from shared.wire.examples import shown
 from shared.wire.ledger_entries import salvaged
 from shared.wire.stored import batch_ids, producers, totals
 from shared.wire.stored.totals import RunningTotals
-from shared.wire.versions import MODULES
+from shared.wire.versions import MODULES, NEW, OLD
 
 NOW_MS = 1_763_985_612_345
 
@@ -27,7 +28,7 @@ lines = st.none() | st.lists(
 
 @st.composite
 def points(draw: st.DrawFn) -> Points:
-    """Columns of some rows, those that may be missing included."""
+    """Columns of some rows, those that may be missing included, but `stream`, which version 4 has not."""
     rows = draw(st.integers(0, 5))
     value = draw(st.lists(st.floats(-1e9, 1e9), min_size=rows, max_size=rows))
     weight = draw(st.none() | st.lists(st.floats(-100, 100), min_size=rows, max_size=rows))
@@ -47,12 +48,24 @@ def test_points_in_every_version(producer: str, seq: int, rows: Points, entries:
     assert [entries or []] * len(values) == [list(salvaged(value)) for value in values]
 
 
+@given(points(), st.lists(st.integers(0, (1 << 64) - 1), min_size=5, max_size=5))
+def test_what_tells_streams_apart_is_in_the_newest_version(rows: Points, stream: list[int]) -> None:
+    """Version 4 says the same without it."""
+    batch = PointBatch("a", 1, NOW_MS, [b"\x95"], rows, [])
+    plain = shown(batch)
+    rows.stream = np.array(stream[: len(rows)], np.uint64) if len(rows) else None
+
+    assert [plain, shown(batch)] == [
+        shown(envelope.decode(envelope.encode(batch, version), NOW_MS)) for version in (OLD, NEW)
+    ]
+
+
 @given(
     st.lists(st.builds(Event, st.integers(0, 9), texts, st.just("click"), st.just(NOW_MS)), max_size=4), lines
 )
 def test_events_in_every_version(found: list[Event], entries: Any) -> None:
     """The ledger entries can be salvaged from each."""
-    batch = EventBatch(NOW_MS, found, entries)
+    batch = EventBatch(NOW_MS, found, entries, [])
     values = [events.encode(batch, version) for version in MODULES]
 
     assert [batch] * len(values) == [events.decode(value, NOW_MS) for value in values]
@@ -80,5 +93,7 @@ def test_batch_ids_in_every_version(ids: list[bytes]) -> None:
 def test_running_totals_in_every_version(columns: dict[str, bytes], floor_ms: int, continued: bool) -> None:
     """With whatever columns the aggregator keeps of them."""
     kept = RunningTotals(columns, floor_ms % (1 << 60), [b"\x95"], continued)
+    identified = replace(kept, identified_ms=floor_ms % (1 << 60))
 
     assert [kept] * 2 == [totals.decode(totals.encode(kept, version)) for version in MODULES]
+    assert [kept, identified] == [totals.decode(totals.encode(identified, version)) for version in MODULES]

@@ -1,8 +1,8 @@
 """Golden bytes of every format and version, `FORMAT.vN.bin`, and what they decode to, `FORMAT.vN.json`.
 
 Those of version 4 were written by the build that it is the format of (`first_build.py`); those of the newest version
-are what their content encodes to. The columns of a row of `batch_id` are an array of MessagePack. `frames.json` holds
-the fields of every frame. Times are milliseconds UTC.
+are what their content encodes to, with what version 4 cannot say (`enriched`). The columns of a row of `batch_id` are
+an array of MessagePack. `frames.json` holds the fields of every frame. Times are milliseconds UTC.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import cramjam
 import msgspec
+import numpy as np
 
 from shared.wire import alerts, dead_letter, envelope, events, rollups
 from shared.wire.stored import batch_ids, live, producers, snapshot
@@ -63,6 +64,17 @@ FORMATS = {
     "producers": Format(producers.decode, producers.encode),
 }
 """By the name of their examples."""
+
+
+def enriched(name: str, content: Any) -> Any:
+    """The content of an example, with what version 4 cannot say: what tells streams of running totals apart."""
+    if name == "points":
+        content.points.stream = np.array([0, 0, 7, 0, 0, (1 << 64) - 1], np.uint64)
+    elif name == "snapshot":
+        columns = content.totals.columns
+        columns["stream_id"] = np.arange(1, len(columns["middle"]) // 8 + 1, dtype="<u8").tobytes()
+        content.totals.identified_ms = NOW_MS
+    return content
 
 
 def path(name: str, version: int, form: str = "bin") -> Path:

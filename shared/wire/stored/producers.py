@@ -1,4 +1,4 @@
-"""What a checkpoint knows of producers: the highest sequence number of each, and when that was received.
+"""What a checkpoint knows of producers: the highest sequence number of each, and when that was appended.
 
 Times are milliseconds UTC. Version 4 is a MessagePack map, later ones an array of version and map.
 """

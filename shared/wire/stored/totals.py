@@ -23,11 +23,16 @@ class RunningTotals:
     floor_ms: int = 0
     series: list[bytes] = field(default_factory=list)
     continued: bool = False
+    identified_ms: int | None = None
+    """Event time up to which nothing told streams of a series apart; None: it never did, as in version 4."""
 
 
 def encode(totals: RunningTotals, version: int = OLD) -> bytes:
     """The bytes of running totals."""
-    return _encoder.encode(_FRAMES[version](totals.floor_ms, totals.series, totals.columns, totals.continued))
+    frame = _FRAMES[version](totals.floor_ms, totals.series, totals.columns, totals.continued)
+    if version > OLD:
+        frame.identified_ms = totals.identified_ms
+    return _encoder.encode(frame)
 
 
 def decode(packed: bytes) -> RunningTotals:
@@ -38,4 +43,5 @@ def decode(packed: bytes) -> RunningTotals:
         frame = _decoders[number].decode(packed)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Rejected("bad_totals", str(error)) from error
-    return RunningTotals(frame.columns, frame.floor_ms, frame.series, frame.continued)
+    identified_ms = getattr(frame, "identified_ms", None)
+    return RunningTotals(frame.columns, frame.floor_ms, frame.series, frame.continued, identified_ms)

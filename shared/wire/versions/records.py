@@ -18,13 +18,10 @@ MAX_EVENTS = MAX_ROWS // 2
 TEXT = r"\A[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]*\Z"
 """What a text may be: no character of control, direction or half a pair."""
 
-TYPE = r"\A[A-Za-z_][A-Za-z0-9_.:/-]*\Z"
-"""What a type may be."""
-
 Id: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID, pattern=TEXT)]
 """Id of an event, a session or a user."""
 
-Type: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TYPE, pattern=TYPE)]
+Type: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TYPE, pattern=TEXT)]
 """Type of an event."""
 
 Name: TypeAlias = Annotated[str, msgspec.Meta(max_length=MAX_NAME, pattern=TEXT)]

@@ -3,6 +3,7 @@
 Delete this module when no build that writes version 4 is left, and what it wrote has been read or has expired.
 """
 
+import re
 from typing import Annotated, Final
 
 import msgspec
@@ -13,6 +14,11 @@ from shared.wire.versions.records import MAX_EVENTS, Event, Part
 
 VERSION: Final = 4
 """What `write_version` says to write it."""
+
+_TYPE = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]*")
+"""What the type of an event may be: a build of this version alone makes a dead letter of a message with another one."""
+
+_NO_TYPE = re.compile(r"\A[^A-Za-z_]|[^A-Za-z0-9_.:/-]")
 
 
 class Points(msgspec.Struct, tag_field="v", tag=2, gc=False, omit_defaults=True):
@@ -80,3 +86,18 @@ class RunningTotals(msgspec.Struct):
     series: list[bytes] = []
     columns: dict[str, bytes] = {}
     continued: bool = False
+
+
+def readable(events: list[Event]) -> list[Event]:
+    """The events with types that this version has; the type of an event that has no name becomes its name.
+
+    A character that no type has here becomes `:`, the first one `_`, so that none becomes a type of our own.
+    """
+    if all(map(_TYPE.fullmatch, {event.type for event in events})):
+        return events
+    return [event if _TYPE.fullmatch(event.type) else _readable(event) for event in events]
+
+
+def _readable(event: Event) -> Event:
+    type_ = _NO_TYPE.sub(lambda found: ":" if found.start() else "_", event.type)
+    return msgspec.structs.replace(event, type=type_, name=event.name or event.type)

@@ -1,5 +1,7 @@
 """Version 5: all formats bear the number 5, those that had none included; the ledger entries are called `ledger`.
 
+Windows have the column `samples`, points the column `stream`; running totals say what tells streams apart.
+
 Times are milliseconds UTC; columns are raw little-endian arrays.
 """
 
@@ -29,6 +31,7 @@ class Points(msgspec.Struct, tag_field="v", tag=5, gc=False, omit_defaults=True)
     weight: bytes = b""
     start_ms: bytes = b""
     distinct: bytes = b""
+    stream: bytes = b""
     entries: LedgerEntries | None = msgspec.field(default=None, name="ledger")
 
 
@@ -38,6 +41,7 @@ class Events(msgspec.Struct, tag_field="v", tag=5, gc=False, omit_defaults=True)
     received_at_ms: int
     events: Annotated[list[Event], msgspec.Meta(max_length=MAX_EVENTS)]
     entries: LedgerEntries | None = msgspec.field(default=None, name="ledger")
+    producer: str = ""
 
 
 class Windows(msgspec.Struct, tag_field="v", tag=5, gc=False, omit_defaults=True):
@@ -78,3 +82,4 @@ class RunningTotals(msgspec.Struct, tag_field="v", tag=5):
     series: list[bytes] = []
     columns: dict[str, bytes] = {}
     continued: bool = False
+    identified_ms: int | None = None

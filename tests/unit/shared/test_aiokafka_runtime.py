@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from shared.stream.pump import Pump
 from shared.stream.runtimes.aiokafka_runtime import Runtime
+from tests.support.logs import FakeLog
 from tests.support.simulated.kafka import MemoryConsumer, MemoryLog
 
 TURNS = 10
@@ -22,7 +23,7 @@ class FakeConsumer(MemoryConsumer):
 async def test_a_backlog_does_not_starve_the_loop() -> None:
     """Others are heard within a few turns although no fetch waits."""
     consumer = FakeConsumer(MemoryLog(cast(Any, None)), random.Random(0))
-    runtime = Runtime(Pump(cast(Any, None), cast(Any, None)), consumer, ())
+    runtime = Runtime(Pump(cast(Any, None), cast(Any, None), FakeLog()), consumer, ())
     heard = asyncio.Event()
     asyncio.get_running_loop().call_soon(heard.set)
 

@@ -7,7 +7,7 @@ import pytest
 from shared.errors import Misconfigured, Rejected
 from shared.model.bound import Bound
 from shared.runtime import instruments
-from shared.stream.breaker import Breaker
+from shared.stream.containment.breaker import Breaker
 from shared.stream.owned import DEAD_LETTER_BYTES, OwnedPartition
 from shared.stream.processor import Checkpoint, Key, Record
 from shared.stream.pump import MAX_WAITING_BYTES, Pump
@@ -27,6 +27,9 @@ class Refuses:
         """Refuse it."""
         raise Rejected("bad", "as always")
 
+    def pass_over(self, record: Record) -> None:
+        """Nothing."""
+
     def checkpoint(self) -> Checkpoint[None]:
         """Nothing was gathered."""
         return Checkpoint(None, None, b"", None)
@@ -42,7 +45,7 @@ class Refuses:
 )
 def test_the_pump_is_full_of_dead_letters_too(letters: int, full: bool) -> None:
     """Large records that cannot be used wait for a commit like everything else."""
-    pump: Pump[None] = Pump(None, None)  # type: ignore[arg-type]  # nothing is committed here
+    pump: Pump[None] = Pump(None, None, None)  # type: ignore[arg-type]  # nothing is committed here
     pump.install({KEY: OwnedPartition(KEY, 1, Refuses(), 0, 0, Breaker(0))})
     value = bytes(MAX_WAITING_BYTES // LETTERS - DEAD_LETTER_BYTES)
     (bound,) = pump.bounds()
@@ -63,6 +66,20 @@ def test_prometheus_sees_every_bound() -> None:
 
     shown = {line.split("{")[0]: line.split()[-1] for line in text.splitlines() if 'bound="pigeons"' in line}
     assert {"bound_used": "7.0", "bound_limit": "12.0", "bound_evicted_total": "3.0"} == shown
+
+
+def test_prometheus_sees_every_count() -> None:
+    """Under its own name."""
+    port = free_port()
+
+    count = instruments.Count("pigeons", "Pigeons that flew by", lambda: 7)
+
+    instruments.serve("test", "127.0.0.1", port, [], [count])
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        text = answer.read().decode()
+
+    (shown,) = [line for line in text.splitlines() if line.startswith("pigeons_total")]
+    assert "7.0" == shown.split()[-1]
 
 
 def test_a_port_in_use_is_named() -> None:

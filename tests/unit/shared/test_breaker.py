@@ -1,89 +1,130 @@
-"""The breaker just below, at and above its limits, and that a restart changes nothing."""
+"""The breaker just below, at and above its limits, by producer, and that a restart changes nothing."""
 
 import random
 
 import pytest
 
-from shared.stream.breaker import MAX_BAD, MAX_ROW, WINDOW, Breaker, BreakerTrip
+from shared.stream.containment.breaker import MAX_BAD, MAX_EARLY, WINDOW, BadMessage, Breaker
 
 
-def fed(breaker: Breaker, said: str, first: int = 0) -> Breaker:
-    """What became of messages, one a letter (x: bad), until it trips."""
+def fed(breaker: Breaker, said: str, first: int = 0) -> str:
+    """What became of messages, one a letter: a producer, its bad messages in capitals; `*` is bad and says no producer.
+
+    A stopped producer's message comes out as `!`, any other as it went in.
+    """
+    became = ""
     for offset, letter in enumerate(said, first):
         if breaker.trip:
             break
-        (breaker.bad if letter == "x" else breaker.good)(offset)
-    return breaker
+        producer = "" if letter == "*" else letter.lower()
+        if breaker.suspicious and breaker.refusal(producer, offset):
+            breaker.bad(offset, producer, own=False)
+            became += "!"
+        elif letter == "*" or letter.isupper():
+            breaker.bad(offset, producer)
+            became += letter
+        else:
+            breaker.good(offset)
+            became += letter
+    return became
 
 
 def spread(bad: int, messages: int) -> str:
-    """So many bad ones, every third, then good ones."""
-    return ("x.." * bad).ljust(messages, ".")[:messages]
+    """So many bad ones of producer a, every third, then good ones of b."""
+    return ("Abb" * bad).ljust(messages, "b")[:messages]
 
 
-@pytest.mark.parametrize("bad", [0, 1, MAX_BAD, 300])
-def test_less_than_a_thousand_messages_say_nothing_about_a_share(bad: int) -> None:
+@pytest.mark.parametrize(("bad", "stopped"), [(MAX_BAD - 1, False), (MAX_BAD, False), (MAX_BAD + 1, True)])
+def test_a_producer_with_more_than_one_in_a_hundred_is_stopped(bad: int, *, stopped: bool) -> None:
+    """Of the last thousand messages of the partition: exactly 1 % is let pass."""
+    breaker = Breaker(0)
+    fed(breaker, spread(bad, WINDOW))
+
+    assert stopped == bool(breaker.refusal("a", WINDOW))
+    assert breaker.refusal("b", WINDOW) is None
+
+
+def test_a_bad_producer_stops_no_other() -> None:
+    """However many bad messages it sends, each good one of the others is folded, and the partition goes on."""
+    breaker = Breaker(0)
+    said = "AAAAAAAAAb" * 500
+    became = fed(breaker, said)
+
+    assert (500, len(said), None) == (became.count("b"), len(became), breaker.trip)
+    assert became.count("A") < 200
+
+
+@pytest.mark.parametrize(
+    ("bad", "stopped"), [(1, False), (MAX_BAD + 1, False), (MAX_EARLY - 1, False), (MAX_EARLY, True)]
+)
+def test_before_the_first_thousand_a_hundred_stop_a_producer(bad: int, *, stopped: bool) -> None:
     """One bad message among the first ten is 10 %, and no reason to stop."""
-    assert fed(Breaker(0), spread(bad, WINDOW - 1)).trip is None
+    breaker = Breaker(0)
+    fed(breaker, "Ab" * bad)
+
+    assert stopped == bool(breaker.refusal("a", 2 * bad))
 
 
-@pytest.mark.parametrize(
-    ("bad", "trip"),
-    [
-        (MAX_BAD - 1, None),
-        (MAX_BAD, None),
-        (MAX_BAD + 1, BreakerTrip(WINDOW, "11 of the last 1,000 messages were bad")),
-    ],
-)
-def test_more_than_one_in_a_hundred_trips(bad: int, trip: BreakerTrip | None) -> None:
-    """Of a full window: exactly 1 % is let pass."""
-    assert trip == fed(Breaker(0), spread(bad, WINDOW)).trip
+def test_a_mended_producer_goes_on_by_itself_when_its_bad_messages_are_a_thousand_back() -> None:
+    """What was refused only because it was stopped does not keep it stopped."""
+    breaker = Breaker(0)
+    fed(breaker, spread(MAX_BAD + 1, WINDOW))
+    became = fed(breaker, "a" * (2 * WINDOW), WINDOW)
+
+    assert became.startswith("!")
+    assert became.endswith("a" * WINDOW)
 
 
-def test_what_lies_before_the_window_is_forgotten() -> None:
-    """Ten bad ones, and an eleventh when the first is 1,000 messages back."""
-    ten = "x" * MAX_BAD
-    assert fed(Breaker(0), ten.ljust(WINDOW, ".") + "x").trip is None
-    assert fed(Breaker(0), ten.ljust(WINDOW - 1, ".") + "x").trip is not None
+def test_what_says_no_producer_is_never_stopped() -> None:
+    """It may be anybody's: the good among them are folded."""
+    breaker = Breaker(0)
+    fed(breaker, "***b" * 400)
+
+    assert breaker.refusal("", 1_600) is None
+    assert not breaker.suspicious
 
 
-@pytest.mark.parametrize(
-    ("said", "at"),
-    [
-        pytest.param("x" * (MAX_ROW - 1), None, id="99"),
-        pytest.param("x" * MAX_ROW, MAX_ROW, id="100"),
-        pytest.param("x" * (MAX_ROW + 1), MAX_ROW, id="101: the last one is not taken"),
-        pytest.param("x" * (MAX_ROW - 1) + "." + "x" * (MAX_ROW - 1), None, id="99, a good one, 99"),
-        pytest.param("." + "x" * MAX_ROW, MAX_ROW + 1, id="a good one, 100"),
-    ],
-)
-def test_a_hundred_in_a_row_trip_at_once(said: str, at: int | None) -> None:
-    """However few there were before."""
-    trip = fed(Breaker(0), said).trip
-    assert at == (trip and trip.offset)
+@pytest.mark.parametrize("said", ["A", "*", "ABC"], ids=["one producer", "unknown", "several"])
+def test_a_thousand_messages_without_a_good_one_stop_the_partition(said: str) -> None:
+    """Nobody's good messages wait then; what follows waits in the log."""
+    breaker = Breaker(0)
+    fed(breaker, said * WINDOW)
+
+    assert breaker.trip is not None
+    assert (WINDOW, "all of the last 1,000 messages were bad") == breaker.trip[:2]
+    one_good = Breaker(0)
+    fed(one_good, "*" * (WINDOW - 1) + "b" + "*" * (WINDOW - 1))
+    assert one_good.trip is None
 
 
-def test_what_an_operator_lets_through_counts_for_nothing() -> None:
+def test_what_an_operator_resumed_from_counts_for_nothing() -> None:
     """Below the offset given; from there on all is counted anew."""
-    through = fed(Breaker(0, since=500), "x" * 500)
-    assert through.trip is None
-    assert fed(through, "x" * MAX_ROW, 500).trip == BreakerTrip(600, "100 bad messages in a row")
-    assert fed(Breaker(1_000, since=1_000, bad=range(900, 1_000)), spread(99, WINDOW - 1), 1_000).trip is None
+    bad = [BadMessage(offset, "a") for offset in range(500)]
+
+    assert Breaker(500, since=500, bad=bad).refusal("a", 500) is None
+    assert Breaker(500, since=400, bad=bad).refusal("a", 500) is not None
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_restart_anywhere_changes_nothing(seed: int) -> None:
-    """The place in the log and the bad offsets before it are all there is to know."""
+    """The place in the log and the dead letters before it are all there is to know."""
     chance = random.Random(seed)
-    rate = chance.choice((0.002, 0.009, 0.012, 0.5, 0.97))
-    said = "".join("x" if chance.random() < rate else "." for _ in range(3 * WINDOW))
-    restarted = Breaker(0)
-    for offset, letter in enumerate(said):
-        fed(restarted, letter, offset)
-        if restarted.trip or chance.random() < 0.05:
-            bad = [one for one in range(offset + 1) if said[one] == "x"]
-            restarted = Breaker(offset + 1, bad=bad)
-        if restarted.trip:
-            break
+    rates = {producer: chance.choice((0.0, 0.005, 0.02, 0.5, 0.97)) for producer in "abc"}
+    said = "".join(
+        producer.upper() if chance.random() < rates[producer] else producer
+        for producer in chance.choices("abc", k=4 * WINDOW)
+    )
+    whole = Breaker(0)
+    expected = fed(whole, said)
+    restarted, became = Breaker(0), ""
+    while len(became) < len(said) and not restarted.trip:
+        at = len(became)
+        bad = [
+            BadMessage(offset, said[offset].lower(), became[offset] != "!")
+            for offset in range(max(0, at - WINDOW), at)
+            if became[offset] in "!ABC"
+        ]
+        restarted = Breaker(at, bad=bad)
+        became += fed(restarted, said[at : at + chance.randrange(1, 300)], at)
 
-    assert restarted.trip == fed(Breaker(0), said).trip
+    assert (expected, whole.trip) == (became, restarted.trip)

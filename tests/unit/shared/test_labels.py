@@ -15,9 +15,9 @@ def test_order_does_not_matter() -> None:
     ("labels", "what"),
     [
         ({"": "x"}, "name"),
-        ({"1a": "x"}, "name"),
-        ({"a b": "x"}, "name"),
-        ({"n" * 65: "x"}, "name"),
+        ({"a\tb": "x"}, "name"),
+        ({"\ud83d": "x"}, "name"),
+        ({"é" * 32 + "n": "x"}, "name"),
         ({"__name__": "x"}, "reserved"),
         ({"tenant": "x"}, "reserved"),
         ({"a": "x\x00"}, "control"),
@@ -28,8 +28,8 @@ def test_order_does_not_matter() -> None:
     ],
     ids=[
         "empty",
-        "digit",
-        "blank",
+        "tab",
+        "half a pair",
         "long",
         "double underscore",
         "reserved",
@@ -48,8 +48,13 @@ def test_unusable_labels_are_refused(labels: dict[str, str], what: str) -> None:
 
 @pytest.mark.parametrize(
     "labels",
-    [{"n" * 64: "é" * 128}, {f"l{i}": "" for i in range(30)}, {"a.b_c": "=1+1 <script> {{7*7}} '; --"}],
-    ids=["longest", "most", "text is text"],
+    [
+        {"é" * 32: "é" * 128},
+        {f"l{i}": "" for i in range(30)},
+        {"a.b_c": "=1+1 <script> {{7*7}} '; --"},
+        {"app.kubernetes.io/name": "shop", "ключ": "1", "2 words, one=name": "x"},
+    ],
+    ids=["longest", "most", "text is text", "names of other systems"],
 )
 def test_everything_up_to_the_limits_is_kept(labels: dict[str, str]) -> None:
     """Exactly at the limit is within it, and values are text, whatever they look like."""

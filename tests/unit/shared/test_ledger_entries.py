@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from shared.errors import Rejected
-from shared.ledger.entries import Entry, Line, coded, minute_of, unsettled
+from shared.ledger.entries import LOST, NOBODY, Entry, Line, coded, minute_of, unsettled
 from shared.model.series import Series
 from shared.stream.dead_letters import dead_lettered_in
 from shared.stream.processor import Checkpoint, Cut, DeadLetter, Key
@@ -64,13 +64,15 @@ def test_dead_letters_of_a_cut_close_the_minute_of_their_append() -> None:
     """Their own clock may be what is wrong; what is no record says nothing."""
     dead = [
         DeadLetter(7, "bad_clock", "", envelope.tick("g", 1, 0, LINES), NOW),
-        DeadLetter(8, "retention_gap", "", None),
+        DeadLetter(8, "empty", "", None, NOW),
+        DeadLetter(9, "retention_gap", "", None, NOW, 5),
     ]
     minute_ms = minute_of(NOW)
 
-    counts = dead_lettered_in(Cut(Key("t", 0), 1, 7, 9, Checkpoint(None, None, b"", None), dead))
+    counts = dead_lettered_in(Cut(Key("t", 0), 1, 7, 14, Checkpoint(None, None, b"", None), dead))
 
     assert {minute_ms} == {entry.minute_ms for entry in counts}
+    assert 5 == counts.pop(Entry(minute_ms, NOBODY, LOST))
     assert {} == unsettled(Line(entry.tenant_id, entry.outcome, n) for entry, n in counts.items())
     assert 3 == counts[Entry(minute_ms, 9, coded("dead_lettered", "bad_clock"))]
 

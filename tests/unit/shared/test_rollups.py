@@ -10,13 +10,14 @@ import pytest
 from shared.errors import Rejected
 from shared.model.rollup import ROW_COLUMNS
 from shared.wire import rollups
+from shared.wire.versions import NEW, OLD
 
 
 def fields(rows: int = 2) -> dict[str, Any]:
     """The map of a batch with so many rows, one bucket each."""
     floats, ints = np.ones(rows).tobytes(), np.zeros(rows, np.int64).tobytes()
     columns = {
-        name: floats if name in {"count", "sum", "min", "max", "last"} else ints
+        name: floats if name in {"count", "samples", "sum", "min", "max", "last"} else ints
         for name in ROW_COLUMNS
         if name != "estimated"
     }
@@ -67,6 +68,36 @@ def test_weights_come_back_however_they_are_written(weights: list[float], longes
     assert weights == rollups.decode(written).rollups.weight.tolist()
     columns = msgspec.msgpack.decode(written)["columns"]
     assert longest == len(columns.get("small_weight", columns.get("weight")))
+
+
+@pytest.mark.parametrize(
+    ("samples", "written"),
+    [([1.0, 1.0], False), ([2.0, -1.0], True), ([float("nan"), 3.0], True)],
+    ids=["as many as are counted", "others", "not known of one"],
+)
+def test_samples_come_back_where_the_version_has_them(samples: list[float], written: bool) -> None:
+    """Absent where they equal the count. In version 4, which cannot carry them, they are not known."""
+    sound = rollups.decode(msgspec.msgpack.encode(fields()))
+    sound.rollups.samples = np.array(samples)
+    new, old = (rollups.encode(sound, version) for version in (NEW, OLD))
+
+    assert (written, False) == tuple(
+        "samples" in msgspec.msgpack.decode(value)["columns"] for value in (new, old)
+    )
+    assert np.array(samples).tobytes() == rollups.decode(new).rollups.samples.tobytes()
+    assert np.isnan(rollups.decode(old).rollups.samples).all()
+
+
+@pytest.mark.parametrize("samples", [[0.5, 1.0], [np.inf, 1.0], [1e300, 1.0], [1.0]])
+def test_samples_that_are_no_numbers_of_points_are_refused(samples: list[float]) -> None:
+    """Whole numbers that a float can count to, one a row."""
+    wire = fields() | {"v": NEW}
+    wire["columns"]["samples"] = np.array(samples).tobytes()
+
+    with pytest.raises(Rejected) as refused:
+        rollups.decode(msgspec.msgpack.encode(wire))
+
+    assert ("bad_windows", "samples") == (refused.value.code, refused.value.message.partition(":")[0])
 
 
 @pytest.mark.parametrize(

@@ -35,3 +35,14 @@ def test_lasting_symptom_ends_the_process() -> None:
         watchdog.check(watchdog.beat_s + second, 1.0)
 
     assert ["stuck"] == ends
+
+
+def test_another_fault_begins_anew() -> None:
+    """Each of two is borne for its own time."""
+    words = iter(["first", "first", "second", "second", "second"])
+    ends: list[str] = []
+    watchdog = Watchdog({lambda: next(words): 2.0}, ends.append)
+    for second in range(1, 6):
+        watchdog.check(watchdog.beat_s + second, 1.0)
+
+    assert ["second"] == ends

@@ -9,7 +9,7 @@ import pytest
 
 from shared.errors import Rejected, UnknownVersion
 from shared.wire import dead_letter, envelope
-from shared.wire.examples import FOLDER, FORMATS, NOW_MS, frames, path, plain, shown
+from shared.wire.examples import FOLDER, FORMATS, NOW_MS, enriched, frames, path, plain, shown
 from shared.wire.stored import batch_ids, live, producers
 from shared.wire.versions import MODULES, NEW, OLD
 
@@ -38,8 +38,18 @@ def test_an_example_is_encoded_to_its_bytes_again(name: str, version: int) -> No
 
 @pytest.mark.parametrize("name", sorted(FORMATS.keys() - {"alert"}))
 def test_both_versions_of_an_example_say_the_same(name: str) -> None:
-    """What is upgraded loses nothing; of an alert only the name of the version is new."""
-    assert path(name, OLD, "json").read_bytes() == path(name, NEW, "json").read_bytes()
+    """What is upgraded loses nothing; of an alert only the name of the version is new, and streams are told apart."""
+    upgraded = enriched(name, FORMATS[name].decode(example(name, OLD)))
+
+    assert shown(upgraded) == path(name, NEW, "json").read_bytes()
+
+
+def test_version_4_leaves_out_what_tells_streams_apart() -> None:
+    """The build before knows no such column."""
+    batch = envelope.decode(example("points", NEW), NOW_MS)
+
+    assert batch.points.stream is not None
+    assert example("points", OLD) == envelope.encode(batch, OLD)
 
 
 def test_no_frame_has_changed_without_a_new_version() -> None:

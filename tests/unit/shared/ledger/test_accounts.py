@@ -22,5 +22,5 @@ def test_an_account_is_shown_with_every_outcome() -> None:
 
     assert shown(account) == {
         "received": 3, "derived": 0, "counted": 1, "duplicate": 0, "conflict": 0, "stale_total": 0,
-        "rejected": {"a": 2}, "dead_lettered": {}, "difference": 0,
+        "contested_total": 0, "lost": 0, "rejected": {"a": 2}, "dead_lettered": {}, "difference": 0,
     }  # fmt: skip
