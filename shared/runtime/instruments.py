@@ -1,9 +1,10 @@
-"""Shows bounds to Prometheus: how much each holds, its limit, and how much was evicted or refused.
+"""Shows bounds and counts to Prometheus: how much each bound holds, its limit, and how much was evicted or refused.
 
 A reading only looks at plain numbers. A process whose metrics port is 0 does not listen.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
@@ -16,6 +17,16 @@ from shared.model.bound import Bound
 
 USED, LIMIT, EVICTED = "bound_used", "bound_limit", "bound_evicted"
 """Instruments of every service, by the label `bound`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How often something happened that an operator should know of; costs nothing until somebody reads it."""
+
+    name: str
+    """Of the instrument, once a process: OpenTelemetry drops a second callback. Prometheus adds `_total`."""
+    description: str
+    value: Callable[[], int]
 
 
 def observe(meter: Meter, bounds: Sequence[Bound]) -> None:
@@ -31,7 +42,13 @@ def observe(meter: Meter, bounds: Sequence[Bound]) -> None:
     )
 
 
-def serve(service: str, host: str, port: int, bounds: Sequence[Bound]) -> None:
+def observe_counts(meter: Meter, counts: Sequence[Count]) -> None:
+    """Give every count its instrument."""
+    for count in counts:
+        meter.create_observable_counter(count.name, [_one(count)], description=count.description)
+
+
+def serve(service: str, host: str, port: int, bounds: Sequence[Bound], counts: Sequence[Count] = ()) -> None:
     """Answer Prometheus at this port from a thread of its own, until the process ends; port 0: not at all.
 
     Raises `Misconfigured` when it cannot be listened at.
@@ -40,11 +57,17 @@ def serve(service: str, host: str, port: int, bounds: Sequence[Bound]) -> None:
         provider = MeterProvider(
             [PrometheusMetricReader()], Resource({"service.name": f"tidegauge-{service}"})
         )
-        observe(provider.get_meter(f"tidegauge.{service}"), bounds)
+        meter = provider.get_meter(f"tidegauge.{service}")
+        observe(meter, bounds)
+        observe_counts(meter, counts)
         try:
             start_http_server(port, host)
         except OSError as problem:
             raise Misconfigured(f"metrics_port {port}: {problem}") from problem
+
+
+def _one(count: Count) -> Callable[[CallbackOptions], Iterable[Observation]]:
+    return lambda _: [Observation(count.value())]
 
 
 def _each(

@@ -1,19 +1,22 @@
 """A Kafka producer with a limit on every wait, which is replaced after a failure.
 
 Spans are seconds. An idempotent producer that one refusal has broken stays broken for that partition, and it retries
-for ever while the broker is away; so each wait has a limit, and a producer that failed is replaced.
+for ever while the broker is away; so each wait has a limit, and a producer that failed is replaced. It stops writing to
+a topic that is no longer the one of its readers.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import aiokafka
 import structlog
 from aiokafka.errors import KafkaError
 
 from shared.errors import Unavailable
+from shared.runtime.clock import monotonic_s
+from shared.runtime.metadata import METADATA_MAX_AGE_MS, TopicMetadata, describe
 from shared.wire.topics import MAX_MESSAGE_BYTES
 
 STOP_S = 2.5
@@ -27,6 +30,9 @@ FAILURES = (KafkaError, OSError, TimeoutError)
 
 REQUEST_S = 8.0
 """Bound on one request to the broker."""
+
+CHECK_S = 10.0
+"""Time between two looks at whether a topic still is the one that its readers know."""
 
 _log = structlog.get_logger(__name__)
 
@@ -51,30 +57,69 @@ def producer(bootstrap: str, client_id: str) -> aiokafka.AIOKafkaProducer:
         max_batch_size=MAX_MESSAGE_BYTES - 4096,
         max_request_size=8 * MAX_MESSAGE_BYTES,
         request_timeout_ms=int(REQUEST_S * 1000),
+        metadata_max_age_ms=METADATA_MAX_AGE_MS,
     )
 
 
-class Sender:
-    """Appends messages and waits for their acks, with one limit for all."""
+class TopicChanged(Unavailable):
+    """A topic is not the one that its readers know: nothing may be written to it until an operator has accepted it."""
 
-    def __init__(self, bootstrap: str, client_id: str, limit_s: float = 10.0) -> None:
+
+class TopicCheck(Protocol):
+    """Knows which log a topic should be."""
+
+    async def routed_by(self, topic: str, found: TopicMetadata) -> int:
+        """How many partitions records of this topic are routed by.
+
+        Raises `TopicChanged` when it is another topic, and `Unavailable` while that cannot be known.
+        """
+
+
+class Sender:
+    """Appends messages and waits for their acks, with one limit for all; `check` may keep it from a topic."""
+
+    def __init__(
+        self, bootstrap: str, client_id: str, limit_s: float = 10.0, check: TopicCheck | None = None
+    ) -> None:
         self._bootstrap = bootstrap
         self._client_id = client_id
         self._limit_s = limit_s
+        self._check = check
         self._producer: aiokafka.AIOKafkaProducer | None = None
+        self._routed_by: dict[str, int] = {}
+        self._checked_s: dict[str, float] = {}
 
     async def send(self, messages: Sequence[Message]) -> None:
         """Append all messages, in order for each partition; `Unavailable` when that is not certain."""
         if not messages:
             return
         async with self._bounded() as started:
+            await self._checked(started, {message.topic for message in messages})
+            await _have(started, messages)
             acks = [await started.send(m.topic, m.value, partition=m.partition) for m in messages]
             await asyncio.gather(*acks)
 
     async def partitions(self, topic: str) -> int:
-        """Partitions of a topic. Raises `Unavailable`."""
+        """How many partitions records of a topic are routed by. Raises `Unavailable`."""
         async with self._bounded() as started:
-            return len(await started.partitions_for(topic))
+            await self._checked(started, [topic])
+            return self._routed_by[topic]
+
+    async def _checked(self, started: aiokafka.AIOKafkaProducer, topics: Collection[str]) -> None:
+        """Look at topics that were not looked at of late. Raises `Unavailable` when one is not what it was."""
+        now_s = monotonic_s()
+        due = [topic for topic in topics if now_s - self._checked_s.get(topic, -CHECK_S) >= CHECK_S]
+        if not due:
+            return
+        found = await describe(started.client, due)
+        for topic in due:
+            if topic not in found:
+                raise Unavailable("kafka", f"topic {topic} cannot be found")
+            partitions = found[topic].partitions
+            self._routed_by[topic] = (
+                await self._check.routed_by(topic, found[topic]) if self._check else partitions
+            )
+            self._checked_s[topic] = now_s
 
     @asynccontextmanager
     async def _bounded(self) -> AsyncIterator[aiokafka.AIOKafkaProducer]:
@@ -104,6 +149,15 @@ class Sender:
         old, self._producer = self._producer, None
         if old is not None:
             await end(old)
+
+
+async def _have(started: aiokafka.AIOKafkaProducer, messages: Sequence[Message]) -> None:
+    """Raises `Unavailable` for a partition that the producer does not know, where the library only asserts."""
+    for topic in {message.topic for message in messages}:
+        known = await started.partitions_for(topic)
+        unknown = {message.partition for message in messages if message.topic == topic} - known
+        if unknown:
+            raise Unavailable("kafka", f"topic {topic} has no partition {min(unknown)}; it has {len(known)}")
 
 
 async def end(old: aiokafka.AIOKafkaProducer, limit_s: float = STOP_S) -> None:

@@ -1,7 +1,7 @@
 """How a process ends: in order on SIGTERM and SIGINT, at once on a bug.
 
-A process that cannot go on logs the reason and exits with code 70. Its supervisor starts it again, and it replays the
-log from the checkpoint.
+A process that cannot go on logs the reason and exits with code 70; its supervisor starts it again, and it replays the
+log from the checkpoint. It exits with code 1 when something does not fit and starting again cannot help.
 """
 
 import asyncio
@@ -14,18 +14,28 @@ from typing import Any
 
 import structlog
 
+from shared.errors import Misconfigured
+
+EXIT_MISCONFIGURED = 1
+"""Exit code of a process that a setting, a rule file, the schema or something stored does not fit."""
+
 EXIT_GIVEN_UP = 70
 """Exit code of a process that ended itself in order to be restarted (EX_SOFTWARE)."""
 
 _log = structlog.get_logger(__name__)
 
 
-def die(reason: str) -> None:
+def exit_code_of(problem: BaseException) -> int:
+    """The code of a process that ends because of this."""
+    return EXIT_MISCONFIGURED if isinstance(problem, Misconfigured) else EXIT_GIVEN_UP
+
+
+def die(reason: str, code: int = EXIT_GIVEN_UP) -> None:
     """End this process now, without cleaning up: nothing it holds may be written any more."""
     _log.critical("process ends itself", reason=reason)
     logging.shutdown()
     sys.stderr.flush()
-    os._exit(EXIT_GIVEN_UP)
+    os._exit(code)
 
 
 def stop_event() -> asyncio.Event:
@@ -38,18 +48,18 @@ def stop_event() -> asyncio.Event:
 
 
 def background(job: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-    """Run `job` beside everything else; when it fails, that is a bug and the process ends."""
+    """Run `job` beside everything else; when it fails, the process ends."""
     task = asyncio.create_task(job, name=name)
     _running.add(task)  # the loop itself holds tasks only weakly
-    task.add_done_callback(_end_on_bug)
+    task.add_done_callback(_end_on_failure)
     return task
 
 
 _running: set[asyncio.Task[None]] = set()
 
 
-def _end_on_bug(task: asyncio.Task[None]) -> None:
+def _end_on_failure(task: asyncio.Task[None]) -> None:
     _running.discard(task)
     if not task.cancelled() and (problem := task.exception()) is not None:
         _log.critical("task failed", task=task.get_name(), exc_info=problem)
-        die(f"{task.get_name()}: {problem!r}")
+        die(f"{task.get_name()}: {problem!r}", exit_code_of(problem))

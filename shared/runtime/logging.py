@@ -9,6 +9,10 @@ import sys
 
 import orjson
 import structlog
+from aiokafka.errors import GroupCoordinatorNotAvailableError
+
+COORDINATOR = "aiokafka.consumer.group_coordinator"
+"""Logger of what happens within a consumer group."""
 
 
 def configure(service: str, level: int = logging.INFO) -> None:
@@ -40,6 +44,16 @@ def configure(service: str, level: int = logging.INFO) -> None:
     logging.root.setLevel(level)
     # Its line for every request would be most of a log, and an address may hold a secret.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
+    logging.getLogger(COORDINATOR).addFilter(_no_error_at_a_first_start)
+
+
+def _no_error_at_a_first_start(record: logging.LogRecord) -> bool:
+    """A group has no coordinator until the broker has made one for it; the client asks again by itself."""
+    if isinstance(record.args, tuple) and any(
+        isinstance(argument, GroupCoordinatorNotAvailableError) for argument in record.args
+    ):
+        record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+    return True
 
 
 def _named(service: str) -> structlog.types.Processor:

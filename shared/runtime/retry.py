@@ -6,6 +6,8 @@ late it sees that the server is back. Invariant: a pause lies between `SHORTEST_
 three quarters of itself and itself.
 """
 
+import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterable
 
@@ -46,6 +48,13 @@ def attempts(failure: str, *errors: type[Exception]) -> AsyncIterable[stamina.At
         wait_jitter=LONGEST_S - SHORTEST_S,
         wait_exp_base=1,
     )
+
+
+async def until_set(event: asyncio.Event, limit_s: float) -> None:
+    """Rest until the event is set, or for the limit."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(limit_s):
+            await event.wait()
 
 
 def spread(period_s: float) -> float:

@@ -10,9 +10,21 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from shared.errors import UnknownVersion
 from shared.postgres.connections import Connection
+from shared.stream.containment.breaker import BadMessage
+from shared.stream.containment.deaths import Death
+from shared.stream.log.identity import LastRecord, LogIdentity
 
 RETENTION_GAP = "retention_gap"
 """Code of the dead letter that stands for records which were gone before they were read."""
+
+UNSUPPORTED_VERSION = "unsupported_version"
+"""Code of the dead letter of a message that another build reads, where other producers go on beside its own."""
+
+PRODUCER_STOPPED = "producer_stopped"
+"""Code of the dead letters of a producer whose messages were bad beyond the limits."""
+
+SKIPPED = "skipped"
+"""Code of the dead letter of a record that an operator skipped."""
 
 
 class Key(NamedTuple):
@@ -46,8 +58,22 @@ class Stored:
     """State that is in no table, in the service's own format; None: no state."""
     resume_offset: int = 0
     """Bad records below this offset do not stop the partition."""
-    bad: tuple[int, ...] = ()
-    """Offsets of the bad records shortly before `next_offset`, ascending."""
+    bad: tuple[BadMessage, ...] = ()
+    """The bad records shortly before `next_offset`, ascending."""
+    attempts: int = field(default=0, compare=False)
+    """Owners since the last commit, this one included."""
+    deaths: tuple[Death, ...] = ()
+    """What ended workers at or beyond `next_offset`."""
+    skips: frozenset[int] = frozenset()
+    """Offsets of the records that an operator makes dead letters."""
+    log: LogIdentity | None = None
+    """The log that it was written for; None: a build that knew no identity wrote it, or nothing was folded yet."""
+    last: LastRecord | None = None
+    """The last record that is in the tables; None: not known."""
+    offset_base: int = 0
+    """Offset here minus offset in Kafka."""
+    siblings: tuple[LogIdentity, ...] = ()
+    """The logs of all checkpoints of this topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +85,11 @@ class DeadLetter:
     reason: str
     value: bytes | None
     appended_at_ms: int = 0
-    """When the broker appended it; 0 where there is no record."""
+    """When the broker appended it; where there is no record, when that was noticed."""
+    lost: int = 0
+    """How many records it stands for that nobody has read."""
+    producer: str = ""
+    """Who sent it; empty: not known."""
 
 
 W_co = TypeVar("W_co", covariant=True)
@@ -87,6 +117,10 @@ class Cut(Generic[W_co]):
     end: int
     checkpoint: Checkpoint[W_co]
     dead: list[DeadLetter] = field(default_factory=list)
+    log: LogIdentity | None = None
+    """The log that it was read from."""
+    last: LastRecord | None = None
+    """The last record that was folded, in this cut or before it."""
 
 
 class Fold(Protocol[W_co]):
@@ -103,6 +137,9 @@ class Fold(Protocol[W_co]):
     def fold(self, record: Record) -> None:
         """Fold one record; raise `Rejected`, with the state unchanged, to make it a dead letter."""
 
+    def pass_over(self, record: Record) -> None:
+        """This record became a dead letter without being folded."""
+
     def checkpoint(self) -> Checkpoint[W_co]:
         """Hand over what was gathered since the previous call."""
 
@@ -116,7 +153,7 @@ class Processor(Protocol[W]):
         """The folds that stand where these checkpoints were written, read in the transaction that acquires them.
 
         A partition that only another build can read has the error in place of a fold, and stands still. Raises
-        `Misconfigured` for what nobody can read; nothing is acquired then.
+        `Misconfigured` for what nobody can read; nothing is acquired then, and the pump finds out whose it is.
         """
 
     async def save(self, connection: Connection, cuts: Sequence[Cut[W]]) -> None:

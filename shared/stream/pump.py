@@ -5,9 +5,9 @@ record is folded once, in order and without holes; what was folded and not commi
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, Protocol
+from functools import partial
+from typing import Any, Generic
 
 import structlog
 
@@ -15,11 +15,15 @@ from shared.errors import Unavailable
 from shared.model.bound import Bound
 from shared.postgres.connections import Connection
 from shared.runtime import failpoint
-from shared.runtime.retry import attempts, spread
-from shared.stream.breaker import BreakerTrip
+from shared.runtime.retry import attempts, spread, until_set
+from shared.stream.checkpoints import Checkpoints
+from shared.stream.containment.breaker import RESTORE, BreakerTrip
+from shared.stream.containment.breaker_store import Decision
+from shared.stream.containment.care import Care, Deaths, together
+from shared.stream.log.check import Log, LogCheck
 from shared.stream.owned import OwnedPartition, owned_from
-from shared.stream.ownership import F, Outcome, Restore, Write
-from shared.stream.processor import Cut, Key, Processor, Record, Stored, W
+from shared.stream.processor import Cut, Key, Processor, Record, W
+from shared.stream.progress import Progress
 
 COMMIT_EVERY_S = 5.0
 """Longest time between two commits."""
@@ -39,25 +43,18 @@ DRAIN_S = 5.0
 _log = structlog.get_logger(__name__)
 
 
-class Checkpoints(Protocol):
-    """Stores checkpoints and owners of partitions; `Ownership` implements it in Postgres and documents it in full."""
-
-    async def acquire(self, keys: Sequence[Key], restore: Restore[F]) -> tuple[dict[Key, Stored], F]:
-        """Take ownership and read the checkpoints. Raises `Unavailable`."""
-
-    async def commit(self, cuts: Sequence[Cut[Any]], write: Write) -> Outcome:
-        """One transaction for all cuts that still may. Raises `Unavailable` when the result is unknown."""
-
-    async def stopped(self, trips: Mapping[Key, BreakerTrip]) -> Mapping[Key, int]:
-        """Record stopped partitions; return the offset that an operator resumed each at. Raises `Unavailable`."""
-
-
 class Pump(Generic[W]):
     """Drives one processor over the partitions that this process owns."""
 
-    def __init__(self, processor: Processor[W], ownership: Checkpoints) -> None:
+    def __init__(
+        self, processor: Processor[W], ownership: Checkpoints, log: Log, deaths: Deaths | None = None
+    ) -> None:
         self._processor = processor
         self._ownership = ownership
+        self._logs = LogCheck(log)
+        self._care = Care(deaths)
+        self.progress = Progress()
+        """Whether it gets on."""
         self._lock = asyncio.Lock()
         self._due = asyncio.Event()
         self._room = asyncio.Event()
@@ -65,11 +62,28 @@ class Pump(Generic[W]):
         self._fenced: set[Key] = set()
         self._holes: set[Key] = set()
         self._resumed: set[Key] = set()
+        self._released: set[Key] = set()
 
     async def acquire(self, keys: Iterable[Key]) -> dict[Key, OwnedPartition[W]]:
-        """Own these partitions and restore their folds; nothing is folded before `install`."""
-        stored, folds = await self._ownership.acquire(sorted(keys), self._processor.restore)
-        return {key: owned_from(key, at, folds[key]) for key, at in stored.items()}
+        """Own these partitions, restore their folds, compare their logs; nothing is folded before `install` or `add`.
+
+        A partition whose restoring has ended too many workers is not restored, and stopped.
+        """
+        stored, folds = await self._care.acquire(
+            self._ownership.acquire, sorted(keys), self._processor.restore
+        )
+        acquired = {key: owned_from(key, at, folds.get(key)) for key, at in stored.items()}
+        await self._logs.acquired(acquired, stored)
+        return acquired
+
+    def add(self, acquired: Mapping[Key, OwnedPartition[W]]) -> None:
+        """Fold these partitions from now on, besides those that are owned already."""
+        self.owned |= acquired
+        self._fenced -= acquired.keys()
+        self._holes -= acquired.keys()
+        self._released -= acquired.keys()
+        for owned in acquired.values():
+            owned.say_stopped()
 
     def install(self, acquired: Mapping[Key, OwnedPartition[W]]) -> None:
         """From now on fold these partitions, and no others."""
@@ -86,7 +100,32 @@ class Pump(Generic[W]):
         self._fenced.clear()
         self._holes.clear()
         self._resumed.clear()
+        self._released.clear()
         self._room.set()
+
+    async def consume(self, key: Key, records: Sequence[Record]) -> bool:
+        """As `take`, with care for records that may have ended workers; an error is noted before it is raised.
+
+        False also when Postgres cannot be told of a record that needs care: the runtime must rewind.
+        """
+        owned = self.owned.get(key)
+        if owned is None or not records:
+            return True
+        try:
+            if owned.mark is None and not owned.suspects.need_care(records[0].offset, records[-1].offset):
+                return self.take(key, records)
+            for portion in together(owned, records):
+                take = partial(self._take_owned, owned, portion)
+                if not await self._care.take(owned, portion, take, self.commit):
+                    return False
+        except Exception as problem:
+            await self._care.folding_failed(owned, problem)
+            raise
+        return True
+
+    def _take_owned(self, owned: OwnedPartition[W], records: Sequence[Record]) -> bool:
+        """As `take`, unless the partition was lost meanwhile."""
+        return self.owned.get(owned.key) is not owned or self.take(owned.key, records)
 
     def take(self, key: Key, records: Sequence[Record]) -> bool:
         """Fold records of one partition; False when some before them are missing: the runtime must rewind.
@@ -112,22 +151,37 @@ class Pump(Generic[W]):
         return True
 
     async def resume(self) -> None:
-        """Record which partitions are stopped, and continue those that were resumed. Raises `Unavailable`."""
+        """Record which partitions are stopped, and continue those that were resumed or reset. Raises `Unavailable`."""
         trips = {key: trip for key, owned in self.owned.items() if (trip := owned.trip) is not None}
-        if not trips:
-            return
-        for key, resume_offset in (await self._ownership.stopped(trips)).items():
-            owned = self.owned.get(key)
-            trip = trips[key]
-            if owned is not None and owned.breaker.trip == trip and resume_offset >= trip.offset:
-                owned.resume(resume_offset)
-                self._resumed.add(key)
+        if trips:
+            for key, decision in (await self._ownership.stopped(trips)).items():
+                owned = self.owned.get(key)
+                if owned is not None and owned.trip == trips[key] and decision.answers(trips[key]):
+                    self._go_on(owned, trips[key], decision)
+        if trips or self._fenced:
+            lost = await self._ownership.released(self._fenced, trips.keys())
+            self._released |= set(lost) & (self.owned.keys() | self._fenced)
+
+    def _go_on(self, owned: OwnedPartition[W], trip: BreakerTrip, decision: Decision) -> None:
+        if trip.kind == RESTORE:
+            self._released.add(owned.key)
+        elif owned.fold is not None:
+            owned.resume(decision.resume_offset, decision.skips)
+            self._resumed.add(owned.key)
+
+    def base(self, key: Key) -> int:
+        """What the runtime adds to the offsets of Kafka: the pump counts on when another log was accepted."""
+        return self.owned[key].base if key in self.owned else 0
 
     def rewinds(self) -> list[Key]:
-        """Partitions resumed since the last call: the runtime must seek to their next offset."""
+        """Partitions that moved since the last call: the runtime must seek to their position."""
         resumed = [key for key in self._resumed if key in self.owned]
         self._resumed.clear()
         return resumed
+
+    def releases(self) -> list[Key]:
+        """Partitions to be acquired anew, until `add`: an operator reset them, or what they read is in doubt."""
+        return list(self._released & (self.owned.keys() | self._fenced))
 
     def fenced(self) -> str | None:
         """A symptom while partitions that Kafka still assigns to us belong to another process."""
@@ -154,22 +208,51 @@ class Pump(Generic[W]):
         """Wait until the next commit frees memory, at most `ROOM_S`; the caller checks again."""
         self._room.clear()
         self._due.set()
-        await _wait(self._room, ROOM_S)
+        await until_set(self._room, ROOM_S)
 
     async def commit(self) -> dict[Key, int]:
-        """Commit what was folded; the committed partitions with their next offsets. Raises `Unavailable`."""
+        """Commit what was folded; the committed partitions with their next offsets in Kafka. Raises `Unavailable`."""
         async with self._lock:
-            taken = [owned for owned in self.owned.values() if owned.cut or owned.next > owned.start]
+            asked = dict(self.owned)
+            # Cut before the question: what is folded while it is on its way may be of another log.
+            for owned in asked.values():
+                if owned.has_work:
+                    owned.checkpoint()
+            again, lost = await self._logs.confirm(asked, self._ownership.latest_epochs)
+            self._released |= again
+            # One that has nothing to commit would never be told by a commit.
+            self._fence(asked[key] for key in lost)
+            taken = [owned for owned in self.owned.values() if owned.has_work and owned.cut is not None]
             cuts = [owned.checkpoint() for owned in taken]
             if not cuts:
                 return {}
             failpoint.hit("cut")
-            outcome = await self._ownership.commit(cuts, self._write)
+            suspects = {owned.key: owned.suspects for owned in taken}
+            commit = partial(self._ownership.commit, write=self._write)
+            outcome = await self._care.commit(commit, cuts, suspects)
             done = [cut for cut in cuts if cut.key in outcome.done]
             self._finish(taken, outcome.done)
             await self._processor.settled(done)
             failpoint.hit("settled")
-            return {cut.key: cut.end for cut in done}
+            return {cut.key: cut.end - self.base(cut.key) for cut in done}
+
+    async def out_of_range(self, keys: Iterable[Key]) -> None:
+        """Kafka does not have the offsets that were fetched: pass what retention took, or stop; then ask `rewinds`."""
+        asked = {key: self.owned[key] for key in keys if key in self.owned}
+        self._moved(await self._logs.out_of_range(asked) | asked.keys())
+
+    async def run_watch(self, topics: Sequence[str]) -> None:
+        """Compare all partitions of these topics with their logs every few seconds."""
+        await self._logs.run(lambda: self.owned, self._looked, topics)
+
+    def _looked(self, moved: set[Key]) -> None:
+        self.progress.looked(self.owned)
+        self._moved(moved)
+
+    def _moved(self, keys: set[Key]) -> None:
+        if keys:
+            self._resumed |= keys
+            self._due.set()
 
     async def _write(self, conn: Connection, cuts: Sequence[Cut[W]]) -> None:
         await self._processor.save(conn, cuts)
@@ -194,27 +277,24 @@ class Pump(Generic[W]):
         for owned in taken:
             if owned.key in done and owned.cut is not None:
                 owned.start, owned.cut = owned.cut.end, None
-            elif self.owned.get(owned.key) is owned:
+        self._fence(owned for owned in taken if owned.key not in done)
+        self._room.set()
+
+    def _fence(self, lost: Iterable[OwnedPartition[W]]) -> None:
+        """Drop what another owner has, unless it was acquired anew meanwhile."""
+        for owned in lost:
+            if self.owned.get(owned.key) is owned:
                 del self.owned[owned.key]
                 self._fenced.add(owned.key)
-                _log.warning(
-                    "fenced", topic=owned.key.topic, partition=owned.key.partition, epoch=owned.epoch
-                )
-        self._room.set()
+                _log.warning("fenced", **owned.key._asdict(), epoch=owned.epoch)
 
     async def run_commits(self, mirror: Callable[[dict[Key, int]], Any]) -> None:
         """Commit in a loop: when something is urgent, and every few seconds. `mirror` gets the offsets."""
         while True:
-            await _wait(self._due, spread(COMMIT_EVERY_S))
+            await until_set(self._due, spread(COMMIT_EVERY_S))
             self._due.clear()
             async for attempt in attempts("commit put off", Unavailable):
-                with attempt:
+                with attempt, self.progress.attempt():
                     mirror(await self.commit())
                     await self.resume()
             await asyncio.sleep(COMMIT_PAUSE_S)
-
-
-async def _wait(event: asyncio.Event, limit_s: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(limit_s):
-            await event.wait()

@@ -1,24 +1,28 @@
-"""The breaker on both runtimes and real servers: one partition stops, the others go on, and nothing is lost."""
+"""A producer whose messages are bad, on both runtimes and real servers: it stops by itself, and nothing is lost."""
 
 import random
 import signal
+import sys
+from asyncio.subprocess import PIPE, create_subprocess_exec
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import pytest_asyncio
 
-from deploy.dead_letters import resume
 from deploy.local.stack import Stack
-from shared.stream.breaker import MAX_ROW
-from tests.support.processes.harness import PARTITIONS, Harness
-from tests.support.wait import until
+from shared.runtime.clock import now_ms
+from shared.runtime.kafka import Message, Sender
+from shared.wire import envelope
+from shared.wire.versions import NEW
+from tests.support.processes.harness import Harness
 
-STOPPED = 2
+BROKEN = 2
 """The partition that gets bad messages."""
 
-BAD = MAX_ROW + 40
-"""More than stop it, less than stop it again."""
+BAD, GOOD = 140, 7
+"""Bad messages, more than stop their producer early, and good ones of it behind them."""
 
 
 @pytest_asyncio.fixture(params=["aiokafka", "faust"])
@@ -32,59 +36,68 @@ async def harness(request: pytest.FixtureRequest, stack: Stack, tmp_path: Path) 
     await made.remove()
 
 
-async def test_one_partition_stops_until_it_is_resumed(harness: Harness) -> None:
-    """A restart in between changes nothing; in the end all points have counted once, all else is one letter each."""
+async def test_a_bad_producer_is_stopped_and_no_partition_is(harness: Harness) -> None:
+    """All points of others count, also after a restart; what the producer sent behind its bad messages is replayed."""
     async with harness.load(1) as load:
         await load.rounds(5)
-        for number in range(BAD):
-            await load.spoil(b"bad %d" % number, [STOPPED])
+        await publish(harness, [bad(seq) for seq in range(BAD)])
         await load.rounds(5)
         first = await harness.worker()
-        stopped_at = await stopped(harness)
-        await others_caught_up(harness)
+        await harness.caught_up()
         first.signal(signal.SIGKILL)
         second = await harness.worker()
         await harness.owned_by(second)
-        await load.rounds(5)
-        await others_caught_up(harness)
-        at = await next_offsets(harness)
-        said = [worker.log.read_text().count('"event":"partition stopped"') for worker in (first, second)]
-
-        await resume(harness.postgres, harness.topic, STOPPED, 0)
-        await harness.caught_up()  # before anything new comes, which would show the gap
+        await publish(harness, [tick(BAD + number) for number in range(GOOD)])
         await harness.exact(load)
 
-    assert (stopped_at, [1, 1]) == (at[STOPPED], said)
-    assert load.poison == set(dead_letters := await harness.dead_letters())
-    assert BAD == len(dead_letters)
+        assert {("unsupported_version", 100), ("producer_stopped", BAD - 100 + GOOD)} == await codes(harness)
+        assert not await harness.sql("SELECT FROM breaker WHERE topic = $1", harness.topic)
+        assert "broken-1 is stopped: 100 of the last" in second.log.read_text() + first.log.read_text()
+        code, text = await typed(harness, "status")
+        assert (1, True) == (code, f"stopped: producer broken-1 in {harness.topic} {BROKEN}: 100 of" in text)
+        assert f"replayed {GOOD}\n" == await replayed(harness)
+        await harness.exact(load)
+    assert BAD + GOOD == len(await harness.dead_letters())
 
 
-async def stopped(harness: Harness) -> int:
-    """Wait until the partition is told to stand still; where it does."""
-    query = "SELECT stopped_at FROM breaker WHERE topic = $1 AND partition = $2"
-
-    async def is_stopped() -> bool:
-        return bool(await harness.sql(query, harness.topic, STOPPED))
-
-    await until(is_stopped, "the partition is stopped", 60)
-    ((offset,),) = await harness.sql(query, harness.topic, STOPPED)
-    return int(offset)
+def bad(seq: int) -> bytes:
+    """A message of a version from the future."""
+    return msgspec.msgpack.encode(msgspec.msgpack.decode(tick(seq)) | {"v": 9})
 
 
-async def next_offsets(harness: Harness) -> dict[int, int]:
-    """Where each partition stands."""
+def tick(seq: int) -> bytes:
+    """A message that can be read."""
+    return envelope.tick("broken-1", seq, now_ms(), version=NEW)
+
+
+async def publish(harness: Harness, values: list[bytes]) -> None:
+    """Put messages into the partition."""
+    sender = Sender(harness.kafka, "test")
+    await sender.send([Message(harness.topic, BROKEN, value) for value in values])
+    await sender.close()
+
+
+async def codes(harness: Harness) -> set[tuple[str, int]]:
+    """How many dead letters there are by code; each names its producer."""
+    rows = await harness.sql("SELECT code, producer FROM dead_letter WHERE topic = $1", harness.topic)
+    assert {"broken-1"} == {row["producer"] for row in rows}
+    found = [row["code"] for row in rows]
+    return {(code, found.count(code)) for code in found}
+
+
+async def replayed(harness: Harness) -> str:
+    """What the command says that publishes the good ones again."""
     rows = await harness.sql(
-        "SELECT partition, next_offset FROM partition_state WHERE topic = $1", harness.topic
-    )
-    return {row["partition"]: row["next_offset"] for row in rows}
+        'SELECT partition, "offset" FROM dead_letter WHERE topic = $1 AND code = $2 ORDER BY 2 DESC LIMIT $3',
+        harness.topic, "producer_stopped", GOOD,
+    )  # fmt: skip
+    ids = [f"{harness.topic}/{row['partition']}/{row['offset']}" for row in rows]
+    return (await typed(harness, "dead-letters", "replay", *ids))[1]
 
 
-async def others_caught_up(harness: Harness) -> None:
-    """Wait until all partitions but one stand where their logs end."""
-    ends = await harness.ends()
-
-    async def fact() -> bool:
-        at = await next_offsets(harness)
-        return all(at.get(p, -1) >= ends[p] for p in range(PARTITIONS) if p != STOPPED)
-
-    await until(fact, "the others go on", 60)
+async def typed(harness: Harness, *words: str) -> tuple[int, str]:
+    """Exit code and all that the command prints."""
+    tidegauge = str(Path(sys.executable).with_name("tidegauge"))
+    process = await create_subprocess_exec(tidegauge, *words, env=harness.environ(), stdout=PIPE)
+    text, _ = await process.communicate()
+    return process.returncode or 0, text.decode()

@@ -13,9 +13,9 @@ import pytest_asyncio
 from deploy.local.stack import Stack
 from shared.errors import Unavailable
 from shared.postgres import connections
+from shared.stream.checkpoints import Checkpoints
 from shared.stream.ownership import Outcome, Ownership
 from shared.stream.processor import Checkpoint, Cut, Key, Stored
-from shared.stream.pump import Checkpoints
 from tests.support.simulated.network import Network
 from tests.support.simulated.store import MemoryCheckpoints, MemoryStore
 

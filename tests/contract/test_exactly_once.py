@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.stack import Stack
+from shared.ledger.entries import NOBODY
 from shared.runtime.lifecycle import EXIT_GIVEN_UP
 from shared.wire.topics import MAX_MESSAGE_BYTES
 from tests.support.load.points import PointLoad
@@ -129,20 +130,23 @@ async def test_commit_of_the_loser_is_refused(harness: Harness, load: PointLoad)
     assert '"event":"fenced"' in worker.log.read_text()
 
 
-async def test_acquisition_that_takes_too_long_ends_the_process(harness: Harness, load: PointLoad) -> None:
-    """A worker that cannot take over in time says so and ends itself; its next start succeeds."""
+async def test_acquisition_that_takes_too_long_is_tried_again(harness: Harness, load: PointLoad) -> None:
+    """A worker that cannot take over in time says so, stays in the group, and takes over later."""
     worker = await harness.worker()
     await harness.owned_by(worker)
     worker.signal(signal.SIGTERM)
     await worker.ended(TERMINATE_S)
     async with slow(harness):
         late = await harness.worker()
-        await until(late.has_ended, "the worker ends itself")
+
+        async def waits() -> bool:
+            return "partitions not acquired yet" in late.log.read_text()
+
+        await until(waits, "the worker waits for Postgres")
     await load.rounds(10)
 
     await harness.exact(load)
-    assert late.exits[0] == EXIT_GIVEN_UP
-    assert "partitions could not be acquired" in late.log.read_text()
+    assert [] == late.exits
 
 
 async def test_undecodable_message_becomes_one_dead_letter(harness: Harness, load: PointLoad) -> None:
@@ -165,19 +169,24 @@ async def test_undecodable_message_becomes_one_dead_letter(harness: Harness, loa
 
 
 async def test_records_that_retention_took_are_reported(harness: Harness, load: PointLoad) -> None:
-    """What is gone is said once for each partition, and what is left is counted."""
+    """What is gone is said once for each partition, as lost in the ledger, and what is left is counted."""
     await load.rounds(5)
     await harness.delete_records(before_offset=3)
     await harness.worker()
     await load.finish()
     await harness.caught_up()
     codes = await harness.sql('SELECT code, "offset" FROM dead_letter WHERE topic = $1', harness.topic)
+    lost = await harness.sql(
+        "SELECT tenant_id, sum(count)::integer FROM ledger_1m WHERE topic = $1 AND outcome = 'lost' GROUP BY 1",
+        harness.topic,
+    )
     counted = await harness.sql(
         "SELECT sum(count) AS points FROM rollup_10s JOIN series USING (series_id) WHERE tenant_id = $1",
         harness.tenant_id,
     )
 
     assert [("retention_gap", 0)] * PARTITIONS == [tuple(row) for row in codes]
+    assert [(NOBODY, 3 * PARTITIONS)] == [tuple(row) for row in lost]
     assert 0 < counted[0]["points"] < load.expected.total()
 
 

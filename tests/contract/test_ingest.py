@@ -172,7 +172,7 @@ async def test_broken_records_become_one_dead_letter_each(harness: Harness, load
     await load.rounds(5)
     await load.spoil(b"\xc1 not a batch")
     await load.spoil(random.Random(SEED).randbytes(MAX_MESSAGE_BYTES - 200))
-    await load.spoil(b'{"v":1,"received_at_ms":0,"events":[]}')
+    await load.spoil(b'{"v":1,"received_at_ms":"noon","events":[]}')
     await load.rounds(5)
     first = await harness.worker()
     await harness.caught_up()

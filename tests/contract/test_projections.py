@@ -21,7 +21,7 @@ from services.ingest.adapters.stream import Ingestion
 from services.ingest.projections.registry import PROJECTIONS
 from shared.errors import Unavailable
 from shared.model.window import BASE_MS
-from shared.postgres import connections, maintenance
+from shared.postgres import connections
 from shared.runtime.clock import now_ms
 from shared.runtime.kafka import Message
 from shared.stream.ownership import Ownership
@@ -30,7 +30,8 @@ from shared.stream.pump import Pump
 from shared.wire import envelope, events
 from shared.wire.events import Event
 from shared.wire.series import unpack
-from tests.support.uploads import Uploads
+from tests.support.logs import FakeLog
+from tests.support.uploads import TABLE, Uploads
 
 pytestmark = pytest.mark.servers
 
@@ -70,7 +71,7 @@ class Workers:
     async def pump(self, name: str) -> Pump[object]:
         """A process that has just acquired the partition."""
         topic = DerivedTopic(self.log, THREE)  # type: ignore[arg-type] # as much of a sender as it needs
-        made = Pump(Ingestion(EventTables(THREE), topic), Ownership(self._pool, name))
+        made = Pump(Ingestion(EventTables(THREE), topic), Ownership(self._pool, name), FakeLog())
         made.install(await made.acquire([self.key]))
         return made  # type: ignore[return-value]
 
@@ -84,7 +85,8 @@ class Workers:
 async def workers(stack: Stack) -> AsyncIterator[Workers]:
     """Workers of a tenant that no other test knows."""
     pool = await connections.pool(stack.postgres, 4)
-    await maintenance.keep(pool, EventTables(THREE).maintenance)
+    async with connections.connection(pool) as conn:
+        await conn.execute(TABLE)
     yield Workers(pool, random.SystemRandom().randrange(1 << 40))
     async with connections.connection(pool) as conn:
         await conn.execute("DROP TABLE upload")
@@ -119,8 +121,9 @@ def counted(sent: Sequence[Message]) -> dict[str, tuple[float, float]]:
         fold = aggregator.PointFold(Key("points", partition), Stored(1, 0, None, b"", None), {}, Repeats())
         mine = [message.value for message in sent if message.partition == partition]
         late = now_ms() + 4 * BASE_MS
-        for offset, value in enumerate([*mine, envelope.tick("clock", 1, late)]):
+        for offset, value in enumerate(mine):
             fold.fold(Record(offset, now_ms(), value))
+        fold.fold(Record(len(mine), late, envelope.tick("clock", 1, late)))
         work = fold.checkpoint().work
         if BASE_MS in work.closed:
             rows = work.closed[BASE_MS]

@@ -8,15 +8,15 @@ from uuid import uuid4
 
 import pytest
 
-from deploy.postgres.dead_letters import Connection as Operator
-from deploy.postgres.dead_letters import resume
-from shared.errors import Misconfigured, Rejected, Unavailable
+from deploy.postgres.partitions import resume
+from shared.errors import Rejected, Unavailable
 from shared.postgres import connections
-from shared.postgres.connections import Connection
-from shared.stream.owned import check_bounds
+from shared.postgres.connections import Connection, SingleConnection
+from shared.stream.containment.breaker import WINDOW
 from shared.stream.ownership import Ownership
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
 from shared.stream.pump import Pump
+from tests.support.logs import FakeLog
 from tests.support.wait import until
 
 
@@ -30,9 +30,12 @@ class Sum:
 
     def fold(self, record: Record) -> None:
         """Take a value in; refuse an empty one."""
-        if not record.value:
+        if not record.value or record.value == b'{"producer":"p-1"}':
             raise Rejected("empty", "value: must not be empty")
         self.text += record.value.decode()
+
+    def pass_over(self, record: Record) -> None:
+        """Nothing."""
 
     def checkpoint(self) -> Checkpoint[str]:
         """All values so far."""
@@ -79,7 +82,7 @@ def records(text: str, first: int = 0) -> list[Record]:
 async def pumping(pool: connections.Pool, key: Key, owner: str = "a") -> tuple[Pump[str], Journal]:
     """A pump that holds the partition."""
     journal = Journal()
-    pump = Pump(journal, Ownership(pool, owner))
+    pump = Pump(journal, Ownership(pool, owner), FakeLog())
     pump.install(await pump.acquire([key]))
     return pump, journal
 
@@ -204,8 +207,9 @@ async def test_lost_records_are_reported(pool: connections.Pool, key: Key) -> No
     pump, _ = await pumping(pool, key)
     owned = pump.owned[key]
 
-    assert check_bounds(owned, earliest=7, end=9) == 7
-    assert ["retention_gap"] == [dead.code for dead in owned.dead]
+    owned.pass_gap(7)
+
+    assert (7, [("retention_gap", 7)]) == (owned.position, [(dead.code, dead.lost) for dead in owned.dead])
 
 
 async def test_what_retention_takes_of_a_stopped_partition_does_not_resume_it(
@@ -213,46 +217,40 @@ async def test_what_retention_takes_of_a_stopped_partition_does_not_resume_it(
 ) -> None:
     """It stands where it stood, whoever owns it; the gap is reported once it goes on."""
     pump, _ = await pumping(pool, key)
-    pump.take(key, records(" " * 100))
+    pump.take(key, records(" " * WINDOW))
     await pump.commit()
     successor, _ = await pumping(pool, key, "b")
     owned = successor.owned[key]
 
-    assert (100, []) == (check_bounds(owned, earliest=5_000, end=6_000), owned.dead)
+    owned.pass_gap(5_000)
+
+    assert (WINDOW, []) == (owned.next, owned.dead)
     assert owned.is_stopped()
-    owned.resume(100)
-    assert (5_000, 1) == (check_bounds(owned, earliest=5_000, end=6_000), len(owned.dead))
-
-
-async def test_a_topic_made_anew_is_not_read(pool: connections.Pool, key: Key) -> None:
-    """A checkpoint past the end of the log stops the start and says what to do."""
-    pump, _ = await pumping(pool, key)
-    pump.take(key, records("abc"))
-    await pump.commit()
-
-    with pytest.raises(Misconfigured, match="made anew"):
-        check_bounds(pump.owned[key], earliest=0, end=2)
+    owned.resume(WINDOW)
+    owned.pass_gap(5_000)
+    assert (5_000, 1) == (owned.next, len(owned.dead))
 
 
 async def test_a_partition_is_stopped_until_it_is_resumed(pool: connections.Pool, key: Key) -> None:
     """Neither a commit nor a successor takes more of it; all that was bad is a dead letter once."""
     pump, _ = await pumping(pool, key)
-    pump.take(key, records("a" + " " * 130))
-    assert {key: 101} == await pump.commit()
+    pump.take(key, records("a" + " " * (WINDOW + 30)))
+    assert {key: WINDOW + 1} == await pump.commit()
     await pump.resume()
     successor, journal = await pumping(pool, key, "b")
-    assert successor.take(key, records("xyz", 101))
+    assert successor.take(key, records("xyz", WINDOW + 1))
     await successor.resume()
     assert ({}, []) == (await successor.commit(), successor.rewinds())
 
     async with connections.connection(pool) as conn:
         rows = await conn.fetch("SELECT stopped_at, reason FROM breaker WHERE topic = $1", key.topic)
         dead_letters = await conn.fetchval("SELECT count(*) FROM dead_letter WHERE topic = $1", key.topic)
-        assert ([(101, "100 bad messages in a row")], 100) == ([tuple(row) for row in rows], dead_letters)
-        assert 101 == await resume(cast(Operator, conn), *key, 0)
+        said = "all of the last 1,000 messages were bad"
+        assert ([(WINDOW + 1, said)], WINDOW) == ([tuple(row) for row in rows], dead_letters)
+        assert WINDOW + 1 == await resume(cast(SingleConnection, conn), *key, 0)
     await successor.resume()
     assert [key] == successor.rewinds()
-    successor.take(key, records(" " * 30 + "b", 101))
+    successor.take(key, records(" " * 30 + "b", WINDOW + 1))
     await successor.commit()
 
     assert ["ab"] == journal.saved
@@ -261,23 +259,36 @@ async def test_a_partition_is_stopped_until_it_is_resumed(pool: connections.Pool
 async def test_what_an_operator_resumed_stays_resumed(pool: connections.Pool, key: Key) -> None:
     """For a successor too; beyond it all is counted anew."""
     pump, _ = await pumping(pool, key)
-    pump.take(key, records(" " * 100))
+    pump.take(key, records(" " * WINDOW))
     await pump.commit()
     await pump.resume()
     async with connections.connection(pool) as conn:
-        assert 400 == await resume(cast(Operator, conn), *key, 400)
+        assert 1_400 == await resume(cast(SingleConnection, conn), *key, 1_400)
     successor, _ = await pumping(pool, key, "b")
-    successor.take(key, records(" " * 400, 100))
+    successor.take(key, records(" " * 3_000, WINDOW))
 
-    assert {key: 500} == await successor.commit()
+    assert {key: 1_400 + WINDOW} == await successor.commit()
 
 
-async def test_the_share_is_known_after_a_restart(pool: connections.Pool, key: Key) -> None:
-    """Ten bad ones before it and one after it, of a thousand: which they are is in the dead letters."""
+async def test_a_stopped_producer_is_known_after_a_restart(pool: connections.Pool, key: Key) -> None:
+    """By its dead letters: the good messages of others are folded, its own become dead letters that name it."""
+    bad, good = b'{"producer":"p-1"}', b'{"producer":"p-2","good":1}'
     pump, _ = await pumping(pool, key)
-    pump.take(key, records("a " * 10 + "a" * 900))
+    pump.take(key, [Record(offset, 1, bad if offset % 5 == 0 else good) for offset in range(1_100)])
     await pump.commit()
-    successor, _ = await pumping(pool, key, "b")
-    successor.take(key, records(" " + "a" * 200, 920))
+    successor, journal = await pumping(pool, key, "b")
+    successor.take(key, [Record(1_100, 1, b'{"producer":"p-1","good":1}'), Record(1_101, 1, good)])
+    await successor.commit()
 
-    assert {key: 1_000} == await successor.commit()
+    async with connections.connection(pool) as conn:
+        rows = await conn.fetch(
+            "SELECT code, producer, count(*) FROM dead_letter WHERE topic = $1 GROUP BY 1, 2 ORDER BY 1",
+            key.topic,
+        )
+        reason = await conn.fetchval(
+            'SELECT reason FROM dead_letter WHERE topic = $1 AND "offset" = 1100', key.topic
+        )
+    assert [("empty", "p-1", 100), ("producer_stopped", "p-1", 121)] == [tuple(row) for row in rows]
+    assert "p-1 is stopped: 80 of the last 1,000 messages were bad ones of it" == reason
+    assert journal.saved[-1].endswith(good.decode())
+    assert 881 == journal.saved[-1].count("good")

@@ -24,6 +24,7 @@ from shared.runtime.clock import now_ms
 from shared.runtime.failpoint import EXIT_CRASHED, VARIABLE
 from shared.wire import envelope
 from shared.wire.series import pack, partition_of, series_id
+from tests.support.load.points import CLOCK_TENANT
 from tests.support.processes.harness import PARTITIONS, Harness, Worker
 from tests.support.wait import until
 
@@ -34,7 +35,7 @@ MESSAGES = 60
 
 STEP_MS = 30_000
 BEGUN_MS = (MESSAGES + 70) * STEP_MS
-"""So long ago the log began: its last tick, with which every window closes, lies not ahead of the clock."""
+"""So long ago the log began: its last point, with which every window closes, lies not ahead of the clock."""
 
 BITE = 6
 """Messages of a partition that are put into the log at once when workers already wait for them."""
@@ -95,7 +96,10 @@ async def test_workers_and_crashes_change_no_row(harness: Harness) -> None:
 
 
 def written(tenant_id: int) -> Log:
-    """A log of the last hour, a tick at its end."""
+    """A log of the last hour; the point of another tenant at its end carries time forward.
+
+    It is no tick: the time of a tick is that of its append, which is another for each topic.
+    """
     chance = random.Random(tenant_id)
     first_ms = now_ms() - BEGUN_MS
     owned: list[list[bytes]] = [[] for _ in range(PARTITIONS)]
@@ -103,11 +107,17 @@ def written(tenant_id: int) -> Log:
         kind = KINDS[number % len(KINDS)]
         packed = pack(Series(tenant_id, "replayed", kind, "", (("i", str(number)),)))
         owned[partition_of(series_id(packed), PARTITIONS)].append(packed)
-    tick = envelope.tick("gateway", MESSAGES, first_ms + (MESSAGES + 65) * STEP_MS)
+    last = _last(tenant_id, first_ms + (MESSAGES + 65) * STEP_MS)
     return [
-        [*(_message(chance, seq, first_ms + seq * STEP_MS, series) for seq in range(MESSAGES)), tick]
+        [*(_message(chance, seq, first_ms + seq * STEP_MS, series) for seq in range(MESSAGES)), last]
         for series in owned
     ]
+
+
+def _last(tenant_id: int, at_ms: int) -> bytes:
+    packed = pack(Series(tenant_id + CLOCK_TENANT, "clock", "gauge", "", ()))
+    points = Points(np.zeros(1, np.uint16), np.array([at_ms]), np.ones(1))
+    return envelope.encode(envelope.PointBatch("gateway", MESSAGES, at_ms, [packed], points, []))
 
 
 def _message(chance: random.Random, seq: int, clock_ms: int, series: list[bytes]) -> bytes:

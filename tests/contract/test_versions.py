@@ -8,15 +8,15 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from deploy.postgres.dead_letters import Connection as Operator
-from deploy.postgres.dead_letters import resume, stopped
+from deploy.postgres.partitions import listed, resume
 from shared.errors import Misconfigured, UnknownVersion
 from shared.postgres import connections
-from shared.postgres.connections import Connection
-from shared.stream.owned import check_bounds, readable
+from shared.postgres.connections import Connection, SingleConnection
+from shared.stream.owned import readable
 from shared.stream.ownership import Ownership
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
 from shared.stream.pump import Pump
+from tests.support.logs import FakeLog
 
 REASON = "of version 9; this build reads 4 and 5: upgrade this service, then the partition goes on by itself"
 
@@ -36,6 +36,9 @@ class Text:
         if value == "9" and 9 not in self.known:
             raise UnknownVersion("text", 9, self.known)
         self.text += value
+
+    def pass_over(self, record: Record) -> None:
+        """Nothing."""
 
     def checkpoint(self) -> Checkpoint[str]:
         """All values so far."""
@@ -93,7 +96,7 @@ def records(text: str, first: int = 0) -> list[Record]:
 async def pumping(pool: connections.Pool, keys: list[Key], *known: int) -> tuple[Pump[str], Build]:
     """A pump of a build that owns the partitions."""
     build = Build(known or (4, 5))
-    pump = Pump(build, Ownership(pool, "a"))
+    pump = Pump(build, Ownership(pool, "a"), FakeLog())
     pump.install(await pump.acquire(keys))
     return pump, build
 
@@ -101,8 +104,8 @@ async def pumping(pool: connections.Pool, keys: list[Key], *known: int) -> tuple
 async def reported(pool: connections.Pool, keys: list[Key]) -> list[tuple[int, int, str]]:
     """What an operator is told of: partition, offset and reason."""
     async with connections.connection(pool) as conn:
-        found = await stopped(cast(Operator, conn))
-    return [(each.partition, each.offset, each.reason) for each in found if each.topic == keys[0].topic]
+        found = await listed(cast(SingleConnection, conn), keys[0].topic, stopped=True)
+    return [(each.partition, each.stop.offset, each.stop.reason) for each in found if each.stop]
 
 
 async def dead_letters_of(pool: connections.Pool, keys: list[Key]) -> int:
@@ -147,7 +150,8 @@ async def test_a_snapshot_from_the_future_stops_its_partition_alone(
 
     assert ["xy"] == build.saved
     assert [(0, 2, f"snapshot {REASON}")] == await reported(pool, keys)
-    assert 2 == check_bounds(pump.owned[first], earliest=5, end=9)
+    pump.owned[first].pass_gap(5)
+    assert (2, []) == (pump.owned[first].next, pump.owned[first].dead)
     async with connections.connection(pool) as conn:
         row = await conn.fetchrow(
             "SELECT epoch, next_offset, snapshot FROM partition_state WHERE (topic, partition) = ($1, $2)",
@@ -191,7 +195,7 @@ async def test_an_operator_cannot_resume_what_a_build_cannot_read(
 
     async with connections.connection(pool) as conn:
         with pytest.raises(Misconfigured, match="upgrade"):
-            await resume(cast(Operator, conn), *keys[0], 0)
+            await resume(cast(SingleConnection, conn), *keys[0], 0)
     await pump.resume()
 
     assert (1, []) == (len(await reported(pool, keys)), pump.rewinds())

@@ -2,16 +2,20 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from services.aggregator.adapters.snapshot import TOTALS
 from services.aggregator.adapters.stream import PointFold
 from services.aggregator.domain.totals.increments import RunningTotals
+from shared.runtime.metadata import TopicMetadata
+from shared.stream.log.identity import Extent
 from shared.stream.processor import Cut, Key, Record, Stored
 from shared.stream.pump import Pump
+from shared.wire import envelope
 from tests.simulation.sums import RollupWork, SumFold, Summing, Sums
 from tests.simulation.windows import Aggregating, MemoryTables, Windows
 from tests.simulation.world import Parts
-from tests.support.simulated.kafka import MemorySender
+from tests.support.simulated.kafka import MemoryLogReader, MemorySender
 from tests.support.simulated.store import MemoryCheckpoints, Transaction
 
 
@@ -122,6 +126,58 @@ class ForgetsTotals(Windows):
         return self._Processor(sender, MemoryTables())
 
 
+class GoesByReceiveTime(Windows):
+    """It believes the clocks of gateways."""
+
+    class _Processor(Aggregating):
+        async def restore(self, connection: Any, stored: Mapping[Key, Stored]) -> dict[Key, PointFold]:
+            streams = await super().restore(connection, stored)
+            return {key: _believing(stream) for key, stream in streams.items()}
+
+    def processor(self, sender: MemorySender) -> Aggregating:
+        """A process of it."""
+        return self._Processor(sender, MemoryTables())
+
+
+def _believing(stream: PointFold) -> PointFold:
+    fold = stream.fold
+
+    def believe(record: Record) -> None:
+        received_at_ms = envelope.decode(record.value, record.appended_at_ms).received_at_ms
+        fold(record._replace(appended_at_ms=received_at_ms))
+
+    stream.fold = believe
+    return stream
+
+
+class ForgetsRecords(MemoryLogReader):
+    """Knows no record again: a log that was truncated and refilled looks as before."""
+
+    async def extents(self, offsets: Mapping[Key, int]) -> dict[Key, Extent]:
+        """The ends alone."""
+        found = await super().extents(offsets)
+        return {key: extent._replace(record=None) for key, extent in found.items()}
+
+
+class ForgetsLeaders(MemoryLogReader):
+    """Does not see that a partition has another leader, which may lack what was folded."""
+
+    async def topics(self, names: Sequence[str]) -> dict[str, TopicMetadata]:
+        """As if there was one for ever."""
+        return {
+            name: found._replace(leader_epochs=()) for name, found in (await super().topics(names)).items()
+        }
+
+
+class KnowsEnds(ForgetsRecords, ForgetsLeaders):
+    """Knows of a log where it ends, and nothing else: a topic that was made again is the same."""
+
+    async def topics(self, names: Sequence[str]) -> dict[str, TopicMetadata]:
+        """One id for ever."""
+        found = await super().topics(names)
+        return {name: one._replace(topic_id=UUID(int=1)) for name, one in found.items()}
+
+
 MUTANTS = {
     "no fence": Parts(Sums(), checkpoints=WithoutFence),
     "blind repeat": Parts(Sums(), checkpoints=RepeatsBlindly),
@@ -132,5 +188,9 @@ MUTANTS = {
     "published in part": Parts(PublishesSome()),
     "forgotten coarse windows": Parts(ForgetsCoarseWindows()),
     "forgotten totals": Parts(ForgetsTotals()),
+    "receive time": Parts(GoesByReceiveTime()),
+    "forgotten records": Parts(Sums(), reader=ForgetsRecords),
+    "forgotten leaders": Parts(Sums(), reader=ForgetsLeaders),
+    "known ends": Parts(Sums(), reader=KnowsEnds),
 }
 """Every bug by its name."""

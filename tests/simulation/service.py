@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from shared.stream.processor import Processor
+from shared.stream.processor import Processor, Record
 from tests.support.simulated.kafka import MemorySender
 
 At = tuple[int, int, int]
@@ -16,6 +16,14 @@ class Sent(NamedTuple):
     producer: str
     seq: int
     clock_ms: int
+    """When the broker appends it."""
+    skew_ms: int = 0
+    """How far the clock of its sender is ahead."""
+
+    @property
+    def received_at_ms(self) -> int:
+        """The time by the clock of its sender."""
+        return self.clock_ms + self.skew_ms
 
 
 class Point(NamedTuple):
@@ -53,7 +61,10 @@ class Service(Protocol):
         """A process of it."""
 
     def encode(self, sent: Sent, points: Points) -> bytes:
-        """The bytes of a message."""
+        """The bytes of a message, with the receive time that its sender stamps."""
+
+    def restamped(self, record: Record) -> Record:
+        """The same record as a sender with a right clock would have written it; one that is unreadable as it is."""
 
     def rows(self, stored: Mapping[Any, Any]) -> dict[At, tuple[float, Any]]:
         """The rows among all that is stored, each with its sum and its content."""

@@ -64,7 +64,7 @@ class SumFold:
     def fold(self, record: Record) -> None:
         """Take one message in."""
         try:
-            producer, seq, clock_ms, points = _decoder.decode(record.value or b"")
+            producer, seq, _, points = _decoder.decode(record.value or b"")
         except msgspec.DecodeError as error:
             raise Rejected("bad", str(error)) from error
         state = self._state
@@ -77,7 +77,7 @@ class SumFold:
                 self._late.append((at, value))
             else:
                 state.open[at] = state.open.get(at, 0.0) + value
-        state.watermark_ms = max(state.watermark_ms, clock_ms - DISORDER_MS)
+        state.watermark_ms = max(state.watermark_ms, record.appended_at_ms - DISORDER_MS)
         for at in [at for at in state.open if at[1] + WINDOW_MS <= state.watermark_ms]:
             self._closed[at] = state.open.pop(at)
 
@@ -144,7 +144,15 @@ class Sums:
     def encode(self, sent: Sent, points: Points) -> bytes:
         """The bytes of a message."""
         rows = [(one.series, one.ts_ms, one.value * one.weight) for one in points]
-        return msgspec.msgpack.encode((sent.producer, sent.seq, sent.clock_ms, rows))
+        return msgspec.msgpack.encode((sent.producer, sent.seq, sent.received_at_ms, rows))
+
+    def restamped(self, record: Record) -> Record:
+        """With the append time in the place of the sender's."""
+        try:
+            producer, seq, _, rows = _decoder.decode(record.value or b"")
+        except msgspec.DecodeError:
+            return record
+        return record._replace(value=msgspec.msgpack.encode((producer, seq, record.appended_at_ms, rows)))
 
     def rows(self, stored: Mapping[Any, Any]) -> dict[tuple[int, int, int], tuple[float, Any]]:
         """Its rows: window length, series and start, with the sum and all."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
+import msgspec
 import numpy as np
 
 from services.aggregator.adapters import snapshot
@@ -20,10 +21,11 @@ from shared.model import point
 from shared.model.rollup import RAGGED, ROW_COLUMNS, SPARSE_COLUMNS, Rollups
 from shared.model.series import Series
 from shared.model.window import TIERS_MS
-from shared.stream.processor import Key
+from shared.stream.processor import Key, Record
 from shared.wire import envelope, rollups
 from shared.wire.series import pack
 from shared.wire.topics import WINDOWS
+from shared.wire.versions import NEW, OLD
 from tests.simulation.service import TOTALS, At, Point, Points, Row, Sent
 from tests.support.simulated.kafka import MemorySender
 from tests.support.simulated.store import Transaction
@@ -79,7 +81,7 @@ def thawed(places: Sequence[tuple[int, int]], contents: Sequence[tuple[Any, ...]
 
 
 DTYPES = {"bucket": np.int16, "weight": np.float64, "register": np.uint16, "rank": np.uint8}
-FLOATS = {"count", "sum", "min", "max", "last"}
+FLOATS = {"count", "samples", "sum", "min", "max", "last"}
 
 
 def _column(name: str, bits: list[int]) -> Any:
@@ -94,7 +96,7 @@ class MemoryTables:
         """Closed windows first, then the rows that late ones revise."""
         for key, work in works.items():
             await conn.statement()
-            for resolution_ms, packed in snapshot.whole(key, work):
+            for resolution_ms, packed in snapshot.whole(key, work, NEW):
                 conn.put((key, "open", resolution_ms, ""), packed)
             for resolution_ms, closed in work.closed.items():
                 _put(conn, frozen(resolution_ms, work.series, closed))
@@ -104,6 +106,14 @@ class MemoryTables:
                     revised = revise(await _stored(conn, resolution_ms, work.series, bite), bite)
                     work.revised[resolution_ms].append(revised)
                     _put(conn, frozen(resolution_ms, work.series, revised))
+
+    async def disorder_bounds(self, conn: Transaction, keys: Iterable[Key]) -> dict[str, int]:
+        """No topic has a bound of its own."""
+        return {}
+
+    async def collided(self, conn: Transaction) -> frozenset[bytes]:
+        """No id is that of two series."""
+        return frozenset()
 
     async def rewrite(self, conn: Transaction, kept: Mapping[Key, Mapping[int, bytes]]) -> None:
         """All is of one version here."""
@@ -171,7 +181,9 @@ class Aggregating(Aggregation):
     """The aggregator's side of the pump, on tables and a topic in memory."""
 
     def __init__(self, sender: MemorySender, tables: MemoryTables) -> None:
-        super().__init__(cast(Any, tables), cast(Any, MemoryBatchIds()), WindowTopic(cast(Any, sender)))
+        # In the version that carries all figures of a row over a restart.
+        topic = WindowTopic(cast(Any, sender), version=NEW)
+        super().__init__(cast(Any, tables), cast(Any, MemoryBatchIds()), topic, NEW)
 
 
 class Windows:
@@ -192,7 +204,7 @@ class Windows:
     def encode(self, sent: Sent, points: Points) -> bytes:
         """The bytes of a message."""
         if not points:
-            return envelope.tick(*sent)
+            return envelope.tick(sent.producer, sent.seq, sent.received_at_ms)
         if sent.seq % 2:
             points = [*points, *map(_total, points[:2])]
         numbers = list(dict.fromkeys(one.series for one in points))
@@ -202,9 +214,21 @@ class Windows:
             np.array([one.value for one in points]),
             np.array([one.weight for one in points]),
         )
-        return envelope.encode(
-            envelope.PointBatch(*sent, [self._series(number) for number in numbers], columns, [])
-        )
+        # Of each series of running totals several streams, which only the newest version tells apart.
+        streams = [one.ts_ms // 7 % 3 if one.series >= TOTALS else 0 for one in points]
+        columns.stream = np.array(streams, np.uint64) if any(streams) else None
+        series = [self._series(number) for number in numbers]
+        batch = envelope.PointBatch(sent.producer, sent.seq, sent.received_at_ms, series, columns, [])
+        return envelope.encode(batch, NEW if any(streams) else OLD)
+
+    def restamped(self, record: Record) -> Record:
+        """With the append time in the place of the gateway's."""
+        try:
+            fields = msgspec.msgpack.decode(record.value or b"")
+        except msgspec.DecodeError:
+            return record
+        value = msgspec.msgpack.encode(fields | {"received_at_ms": record.appended_at_ms})
+        return record._replace(value=value)
 
     def _series(self, number: int) -> bytes:
         if number not in self._packed:

@@ -1,4 +1,4 @@
-"""A world from a seed: producers, a log, workers, a store, and everything that goes wrong between them.
+"""A world from a seed: producers, some with wrong clocks, a log, workers, a store, and what goes wrong between them.
 
 Spans are seconds, times of the log milliseconds UTC. Invariant: the seed decides everything, and every world comes to
 rest with the tables that one process without any failure would have made of its log.
@@ -16,8 +16,9 @@ from aiokafka import TopicPartition
 from shared.errors import Unavailable, UnknownVersion
 from shared.stream.processor import Fold, Key, Processor, Record, Stored
 from shared.stream.pump import Pump
+from tests.simulation.logs import Logs
 from tests.simulation.service import Point, Sent, Service
-from tests.support.simulated.kafka import MemoryConsumer, MemoryLog, MemorySender
+from tests.support.simulated.kafka import MemoryConsumer, MemoryLog, MemoryLogReader, MemorySender
 from tests.support.simulated.loop import Process, SimulatedLoop
 from tests.support.simulated.network import Network
 from tests.support.simulated.store import MemoryCheckpoints, MemoryStore
@@ -32,6 +33,9 @@ REST_S = 200.0
 """Within so long after that, everything is at rest."""
 
 STEPS_MS = (0, 300, 900, 2_500, 9_000, 31_000, 200_000)
+SKEWS_MS = (0, 0, 0, 0, 0, 5_000, 15_000, 960_000, 3_660_000, -90_000)
+"""How far the clock of a gateway may be ahead."""
+
 AGES_MS = (0, 0, 0, 0, 700, 1_500, 9_000, 25_000, 130_000, 2_000_000)
 
 
@@ -42,6 +46,7 @@ class Parts:
     service: Service
     checkpoints: type[MemoryCheckpoints] = MemoryCheckpoints
     pump: type[Pump[Any]] = Pump
+    reader: type[MemoryLogReader] = MemoryLogReader
 
 
 @dataclass(slots=True)
@@ -66,6 +71,10 @@ class Hasty:
     def fold(self, record: Record) -> None:
         """As it is."""
         self.fold_of.fold(record)
+
+    def pass_over(self, record: Record) -> None:
+        """As it is."""
+        self.fold_of.pass_over(record)
 
     def checkpoint(self) -> Any:
         """As it is."""
@@ -120,6 +129,7 @@ class World:
         self.digits: Counter[tuple[int, int]] = Counter()
         self.sent: dict[Key, dict[tuple[str, int], Sequence[Point]]] = defaultdict(dict)
         """What each message in the log holds, by its producer and number."""
+        self.logs = Logs(self.log, self.keys, chance, parts.reader)
 
     def run(self) -> None:
         """Let it happen."""
@@ -130,11 +140,13 @@ class World:
     async def _course(self) -> None:
         for _ in range(self.chance.choice((1, 2, 2, 3))):
             self._start()
-        troubles = asyncio.create_task(self._troubles())
+        troubles = [asyncio.create_task(self._troubles()), asyncio.create_task(self.logs.trouble())]
         gateways = [asyncio.create_task(self._gateway(number)) for number in range(2)]
-        await asyncio.gather(troubles, *gateways)
+        operator = asyncio.create_task(self.logs.operate(self.store))
+        await asyncio.gather(*troubles, *gateways)
         await self._peace()
         await self._rest()
+        operator.cancel()
 
     def _start(self, _: SimulatedWorker | None = None) -> None:
         self.starts += 1
@@ -146,7 +158,11 @@ class World:
                 self.loop,
                 self.group,
                 MemoryConsumer(self.log, self.chance, self.odd),
-                self._parts.pump(Rushed(processor, self.chance, self.early, self.bloated), checkpoints),
+                self._parts.pump(
+                    Rushed(processor, self.chance, self.early, self.bloated),
+                    checkpoints,
+                    self._parts.reader(self.log),
+                ),
                 checkpoints,
                 self._restart,
             )
@@ -197,15 +213,16 @@ class World:
         """Processes of a gateway, one after the other; each partition has one message on its way at a time."""
         for life in range(self.chance.choice((1, 1, 2))):
             process = Process(self.loop)
-            jobs = [process.start(self._publish(f"gateway-{number}-{life}", key)) for key in self.keys]
+            sent = Sent(f"gateway-{number}-{life}", 0, 0, self.chance.choice(SKEWS_MS))
+            jobs = [process.start(self._publish(sent, key)) for key in self.keys]
             span_s = self.chance.choice((5.0, TROUBLE_S))
             await asyncio.wait(jobs, timeout=span_s)
             process.kill()
 
-    async def _publish(self, producer: str, key: Key) -> None:
+    async def _publish(self, sent: Sent, key: Key) -> None:
         for seq in range(self.chance.randrange(1, 5)):
             await asyncio.sleep(self.chance.choice((0.05, 1.0, 4.0)))
-            await self._send(key, Sent(producer, seq, self._tick()), self._points(key))
+            await self._send(key, sent._replace(seq=seq, clock_ms=self._tick()), self._points(key))
 
     def _tick(self) -> int:
         self.clock_ms += self.chance.choice(STEPS_MS)
@@ -229,7 +246,7 @@ class World:
             points, value = (), b"\xc1 nobody can read this"
 
         def append() -> None:
-            self.log.append(key, sent.clock_ms, value)
+            self.logs.append(key, sent.clock_ms, value, (sent.producer, sent.seq))
             self.sent[key][sent.producer, sent.seq] = points
 
         again = True
@@ -254,11 +271,16 @@ class World:
 
     async def _rest(self) -> None:
         deadline_s = self.loop.time() + REST_S
-        while not all(self._at(key) == len(self.log.records[key]) for key in self.keys):
+        while not (
+            self._is_at_rest() and await self.logs.nothing_to_accept(self.store) and self._is_at_rest()
+        ):
             await asyncio.sleep(1.0)
             if self.loop.time() > deadline_s:
-                states = {key: (self._at(key), len(self.log.records[key])) for key in self.keys}
+                states = {key: (self._at(key), len(self.logs.history(key))) for key in self.keys}
                 raise AssertionError(f"no rest within {REST_S:g} s: {states}")
+
+    def _is_at_rest(self) -> bool:
+        return self.logs.at_rest and all(self._at(key) == len(self.logs.history(key)) for key in self.keys)
 
     def _at(self, key: Key) -> int:
         row = self.store.rows.get(key)

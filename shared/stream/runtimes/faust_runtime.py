@@ -7,24 +7,26 @@ acknowledges an event that raised. Partitions are acquired once for each assignm
 
 import asyncio
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import faust
 import mode
 import structlog
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.transport.drivers import aiokafka as driver
 
+from shared.errors import Unavailable
 from shared.runtime.clock import monotonic_s
-from shared.runtime.lifecycle import background, die
-from shared.runtime.retry import attempts
+from shared.runtime.lifecycle import background, die, exit_code_of
+from shared.runtime.metadata import METADATA_MAX_AGE_MS, require_brokers
+from shared.runtime.retry import attempts, spread
 from shared.stream import group as timing
 from shared.stream.group import Group
-from shared.stream.owned import OwnedPartition, check_bounds
 from shared.stream.processor import Key, Record
 from shared.stream.pump import Pump
+from shared.stream.runtimes import faust_symptoms, pump_symptoms
 from shared.stream.runtimes.watchdog import Watchdog
 
 BUFFERED = 64
@@ -35,6 +37,9 @@ REWIND_EVERY_S = 0.5
 
 _ACQUIRE_S = 8.0
 """Heartbeats go on in Faust's own thread meanwhile; beyond the request timeout, recovery would end in silence."""
+
+_AGAIN_S, _AGAIN_EVERY_S = 4.0, 1.0
+"""Limit of another attempt while Postgres is away, and the pause before it: Faust's own call may wait for one."""
 
 _log = structlog.get_logger(__name__)
 
@@ -55,6 +60,16 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust's d
         consumer._fetch_max_wait_ms = timing.FETCH_WAIT_MS
         return consumer
 
+    async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
+        # An offset that Kafka does not have is looked into by the pump, which lives on another loop.
+        try:
+            return await super()._fetch_records(*args, **kwargs)
+        except OffsetOutOfRangeError as problem:
+            self.consumer.out_of_range.update(Key(tp.topic, tp.partition) for tp in problem.args[0])
+        except NoOffsetForPartitionError:
+            _log.info("fetched before it was sought")
+        return {}
+
 
 class _Consumer(driver.Consumer):  # type: ignore[misc]  # Faust's drivers are not typed
     pump: Pump[Any]
@@ -64,6 +79,8 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]  # Faust's drivers are n
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.out_of_range: set[Key] = set()
+        """Partitions of whose offsets a fetch was told that Kafka does not have them."""
         self._seeking = asyncio.Lock()
         self._rewound_s: dict[Key, float] = {}
         self._read_offset = _Blind()
@@ -90,36 +107,53 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]  # Faust's drivers are n
         # G1: getmany() calls this too, even in the middle of a revoke, so acquiring is for the first call alone.
         async with self._seeking:
             if self.seek_due:
-                await self._acquire(self.assignments)
+                await self._acquire(self.assignments, _ACQUIRE_S)
             else:
                 await self.rewind(list(self.pump.owned))
 
-    async def _acquire(self, number: int) -> None:
+    async def _acquire(self, number: int, limit_s: float) -> None:
         try:
-            async with asyncio.timeout(_ACQUIRE_S):
+            async with asyncio.timeout(limit_s):
                 await self._acquired(number)
         except asyncio.CancelledError:
             raise
+        except (Unavailable, TimeoutError) as problem:
+            _log.warning("partitions not acquired yet", problem=str(problem) or repr(problem))
+            background(self._acquire_again(number), "acquisition")
         except BaseException as problem:  # noqa: BLE001 # G5: Faust would end its recovery in silence
-            die(f"partitions could not be acquired: {problem!r}")
+            die(f"partitions could not be acquired: {problem!r}", exit_code_of(problem))
+
+    async def _acquire_again(self, number: int) -> None:
+        """Nothing is owned meanwhile: what Faust fetches is passed over, and fetched again after the seek."""
+        await asyncio.sleep(spread(_AGAIN_EVERY_S))
+        async with self._seeking:
+            if self.seek_due and number == self.assignments:
+                await self._acquire(number, _AGAIN_S)
 
     async def _acquired(self, number: int) -> None:
         assigned = self.assigned()
         acquired = await self.pump.acquire(assigned)
-        start = await self._starts(assigned, acquired)
+        start = {tp: acquired[key].position for key, tp in assigned.items()}
         if number == self.assignments:
             await self.seek_wait(start)
         if number == self.assignments:
             self.pump.install(acquired)
             self.seek_due = False
 
-    async def _starts(
-        self, assigned: Mapping[Key, Any], acquired: Mapping[Key, OwnedPartition[Any]]
-    ) -> dict[Any, int]:
-        tps = list(assigned.values())
-        earliest = await self.earliest_offsets(*tps)
-        ends = await self.highwaters(*tps)
-        return {tp: check_bounds(acquired[key], earliest[tp], ends[tp]) for key, tp in assigned.items()}
+    async def reacquire(self, keys: Iterable[Key]) -> None:
+        """Own these assigned partitions anew, as after a reset, while the others go on."""
+        async with self._seeking:
+            number, assigned = self.assignments, self.assigned()
+            wanted = {key: assigned[key] for key in keys if key in assigned}
+            try:
+                acquired = await self.pump.acquire(wanted)
+            except Unavailable as problem:
+                _log.warning("partitions not acquired yet", problem=str(problem))
+                return
+            if number == self.assignments and not self.seek_due:
+                await self.seek_wait({tp: acquired[key].position for key, tp in wanted.items()})
+            if number == self.assignments and not self.seek_due:
+                self.pump.add(acquired)
 
     async def rewind(self, keys: Iterable[Key], every_s: float = 0.0) -> None:
         """G2: go back to what the pump wants; always safe, for what it has is skipped."""
@@ -133,7 +167,7 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]  # Faust's drivers are n
         ]
         self._rewound_s.update(dict.fromkeys(due, now_s))
         if due:
-            await self.seek_wait({assigned[key]: self.pump.owned[key].next for key in due})
+            await self.seek_wait({assigned[key]: self.pump.owned[key].position for key in due})
 
 
 async def run(pump: Pump[Any], group: Group, stopping: asyncio.Event) -> None:
@@ -142,18 +176,14 @@ async def run(pump: Pump[Any], group: Group, stopping: asyncio.Event) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         app = _app(pump, group, folder, stopping)
-        watchdog = Watchdog(
-            {
-                pump.fenced: timing.FENCED_S,
-                pump.hole: timing.SETTLE_S,
-                _crash(app): 0.0,
-                _coordination(app): 0.0,
-                _flow(app): timing.SETTLE_S,
-            }
-        )
+        watchdog = Watchdog(pump_symptoms.of(pump) | faust_symptoms.of(app))
         watchdog.start()
         mirror = _Mirror(app)
-        tasks = [background(pump.run_commits(mirror), "commits"), background(_resume(pump, app), "resumed")]
+        tasks = [
+            background(pump.run_commits(mirror), "commits"),
+            background(pump.run_watch(group.topics), "watch of the logs"),
+            background(_resume(pump, app), "resumed"),
+        ]
         await app.start()
         await stopping.wait()
         for task in tasks:
@@ -163,9 +193,13 @@ async def run(pump: Pump[Any], group: Group, stopping: asyncio.Event) -> None:
 
 
 async def _resume(pump: Pump[Any], app: Any) -> None:
-    """Go back to where partitions stopped that are resumed: in a quiet one no record would show the gap."""
+    """Seek partitions that have another position now: in a quiet one no record would show it."""
     while True:
         await asyncio.sleep(REWIND_EVERY_S)
+        missing, app.consumer.out_of_range = app.consumer.out_of_range, set()
+        await pump.out_of_range(missing)
+        if released := pump.releases():
+            await app.consumer.reacquire(released)
         if resumed := pump.rewinds():
             await app.consumer.rewind(resumed)
 
@@ -178,7 +212,7 @@ async def _kafka_answers(group: Group, stopping: asyncio.Event) -> bool:
                 break
             client = AIOKafkaClient(bootstrap_servers=group.bootstrap, client_id=group.client_id)
             try:
-                await client.bootstrap()
+                await require_brokers(client)
             finally:
                 await client.close()
     return not stopping.is_set()
@@ -206,21 +240,23 @@ def _app(pump: Pump[Any], group: Group, folder: str, stopping: asyncio.Event) ->
 
 async def _take(pump: Pump[Any], app: Any, message: Any, stopping: asyncio.Event) -> None:
     key = Key(message.topic, message.partition)
-    record = Record(message.offset, int(message.timestamp * 1000), message.value)
+    # Faust hands over seconds; rounding gives the milliseconds back that the broker has written.
+    record = Record(message.offset + pump.base(key), round(message.timestamp * 1000), message.value)
     try:
-        if not pump.take(key, [record]):
+        if not await pump.consume(key, [record]):
             await app.consumer.rewind([key], REWIND_EVERY_S)
         while pump.full and not stopping.is_set():
             await pump.room()
     except Exception as problem:  # noqa: BLE001 # Faust acknowledges what an agent raised on
         _log.critical("fold failed", exc_info=problem)
-        die(f"fold: {problem!r}")
+        die(f"fold: {problem!r}", exit_code_of(problem))
 
 
 _SETTINGS: dict[str, Any] = {
     "store": "memory://",
     "processing_guarantee": "at_least_once",
-    "consumer_auto_offset_reset": "earliest",
+    "consumer_auto_offset_reset": "none",
+    "consumer_metadata_max_age_ms": METADATA_MAX_AGE_MS,
     "value_serializer": "raw",
     "key_serializer": "raw",
     "web_enabled": False,
@@ -254,31 +290,3 @@ class _Mirror:
             assigned = self._app.consumer.assigned()
             known = {assigned[key]: at for key, at in offsets.items() if key in assigned}
             self._task = asyncio.create_task(self._app.consumer._commit(known))
-
-
-def _crash(app: Any) -> Any:
-    return lambda: f"Faust crashed: {app.crash_reason!r}" if app.crashed else None
-
-
-def _coordination(app: Any) -> Any:
-    # G3: aiokafka parks a fatal group error until somebody asks for it, and Faust never does.
-    def symptom() -> str | None:
-        consumer = app.consumer._thread._consumer if app.consumer and app.consumer._thread else None
-        group = consumer and consumer._coordinator
-        if app.should_stop or not group:
-            return None
-        if group._pending_exception or group._coordination_task.done():
-            return f"group coordination ended: {group._pending_exception!r}"
-        return None
-
-    return symptom
-
-
-def _flow(app: Any) -> Any:
-    def symptom() -> str | None:
-        if app.should_stop or not app.consumer or not app.consumer._thread:
-            return None
-        stuck = app.rebalancing or not app.consumer.flow_active or app.consumer._thread.crashed
-        return "rebalance without end" if stuck else None
-
-    return symptom

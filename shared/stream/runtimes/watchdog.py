@@ -21,7 +21,7 @@ CHECK_EVERY_S = 1.0
 """Time between two checks; a check that comes much later means that the process itself was frozen."""
 
 Symptom = Callable[[], str | None]
-"""Returns what is wrong now, or None; called from the watchdog's thread."""
+"""Returns what is wrong now, or None; called from the watchdog's thread. Other words are another fault."""
 
 
 class Watchdog:
@@ -29,7 +29,7 @@ class Watchdog:
 
     def __init__(self, symptoms: dict[Symptom, float], end: Callable[[str], object] = die) -> None:
         self._symptoms = symptoms
-        self._since: dict[Symptom, float] = {}
+        self._since: dict[Symptom, tuple[str, float]] = {}
         self.beat_s = monotonic_s()
         """When the event loop was last seen alive."""
         self._end = end
@@ -72,5 +72,10 @@ class Watchdog:
         problem = symptom()
         if problem is None:
             self._since.pop(symptom, None)
-        elif now_s - self._since.setdefault(symptom, now_s) >= limit_s:
+            return
+        said, since_s = self._since.get(symptom, ("", now_s))
+        if said != problem:
+            since_s = now_s
+        self._since[symptom] = problem, since_s
+        if now_s - since_s >= limit_s:
             self._end(problem)

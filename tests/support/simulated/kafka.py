@@ -7,14 +7,17 @@ gap before them. The log itself keeps what it has acknowledged, in one order for
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from uuid import UUID
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from shared.runtime.kafka import Message
+from shared.runtime.metadata import TopicMetadata
+from shared.stream.log.identity import Extent, LastRecord, checksum
 from shared.stream.processor import Key, Record
 from tests.support.simulated.network import Network
 
@@ -36,14 +39,39 @@ class MemoryLog:
 
     network: Network
     records: dict[Key, list[Record]] = field(default_factory=lambda: defaultdict(list))
+    """Of each partition from its first offset on; what retention took stays in the list and is not handed out."""
     waiting: dict["MemoryConsumer", None] = field(default_factory=dict)
+    cluster_id: str = "cluster"
+    created: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    """How often each topic was made again."""
+    earliest: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
+    """Offset of the first record that is still there."""
+    partitions: int = 3
+    """Of every topic."""
+    leader_epochs: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
+    appended_ms: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
+    """Append time of the newest record, those that were lost included: a broker's clock goes on."""
 
     def append(self, key: Key, appended_at_ms: int, value: bytes) -> None:
         """Put a record at the end of a partition."""
         log = self.records[key]
-        log.append(Record(len(log), appended_at_ms, value))
+        self.appended_ms[key] = max(self.appended_ms[key], appended_at_ms)
+        log.append(Record(len(log), self.appended_ms[key], value))
         for consumer in self.waiting:
             consumer.more.set()
+
+    def remake(self, topic: str) -> None:
+        """Delete the topic and make it again, empty."""
+        self.created[topic] += 1
+        for key in [key for key in self.records if key.topic == topic]:
+            self.truncate(key, 0)
+            self.earliest[key] = 0
+
+    def truncate(self, key: Key, end: int) -> None:
+        """Lose the records from an offset on, as a broker does that was restored from a copy."""
+        del self.records[key][end:]
+        self.appended_ms[key] += 1
+        self.leader_epochs[key] += 1
 
     def end(self, tp: TopicPartition) -> int:
         """The offset of the next record."""
@@ -51,7 +79,46 @@ class MemoryLog:
 
     def read(self, tp: TopicPartition, begin: int, end: int) -> list[Delivered]:
         """The records between two offsets."""
-        return [Delivered(*record) for record in self.records[Key(*tp)][begin:end]]
+        key = Key(*tp)
+        if not self.earliest[key] <= begin <= len(self.records[key]):
+            raise OffsetOutOfRangeError({tp: begin})
+        return [Delivered(*record) for record in self.records[key][begin:end]]
+
+
+@dataclass(slots=True)
+class MemoryLogReader:
+    """Reads the log beside the consumers."""
+
+    log: MemoryLog
+
+    async def topics(self, names: Sequence[str]) -> dict[str, TopicMetadata]:
+        """Each of these topics. Raises `Unavailable`."""
+        return await self.log.network.call(lambda: dict(zip(names, map(self._topic, names), strict=True)))  # type: ignore[no-any-return]
+
+    async def extents(self, offsets: Mapping[Key, int]) -> dict[Key, Extent]:
+        """Ends of these partitions, and the record at the offset of each. Raises `Unavailable`."""
+        return await self.log.network.call(  # type: ignore[no-any-return]
+            lambda: {key: self._extent(key, offset) for key, offset in offsets.items()}
+        )
+
+    def _topic(self, name: str) -> TopicMetadata:
+        log = self.log
+        epochs = [log.leader_epochs[Key(name, partition)] for partition in range(log.partitions)]
+        return TopicMetadata(log.cluster_id, UUID(int=1 + log.created[name]), log.partitions, tuple(epochs))
+
+    def _extent(self, key: Key, offset: int) -> Extent:
+        records, earliest = self.log.records[key], self.log.earliest[key]
+        found = records[offset] if earliest <= offset < len(records) else None
+        last = found and LastRecord(offset, found.appended_at_ms, checksum(found.value))
+        return Extent(earliest, len(records), last)
+
+    async def first_after(self, appended_ms: Mapping[Key, int]) -> dict[Key, int]:
+        """Offset of the first record of each partition that was appended after its time."""
+        found = {
+            key: next((one.offset for one in self.log.records[key] if one.appended_at_ms > after_ms), None)
+            for key, after_ms in appended_ms.items()
+        }
+        return {key: offset for key, offset in found.items() if offset is not None}
 
 
 @dataclass(eq=False)
@@ -74,6 +141,10 @@ class MemoryConsumer:
         self.positions = {tp: self.chance.randrange(self.log.end(tp) + 1) for tp in parts}
         self.more.set()
 
+    def assignment(self) -> frozenset[TopicPartition]:
+        """What is assigned."""
+        return frozenset(self.positions)
+
     def seek(self, tp: TopicPartition, offset: int) -> None:
         """Fetch from there; what is on its way may come all the same."""
         if tp in self.positions:
@@ -89,25 +160,18 @@ class MemoryConsumer:
         await asyncio.sleep(self.log.network.way_s())
         if not self.log.network.up:
             return {}
-        return {tp: found for tp, at in wanted.items() if (found := self._fetch(tp, at))}
+        return _handed_out(wanted, self._fetch)
 
     def _fetch(self, tp: TopicPartition, wanted: int) -> list[Delivered]:
         odd = self.chance.random() < self.odd
-        at = self.chance.randrange(self.log.end(tp) + 1) if odd else wanted
+        first = self.log.earliest[Key(*tp)]
+        at = self.chance.randrange(first, self.log.end(tp) + 1) if odd else wanted
         found = self.log.read(tp, at, at + self.chance.choice((1, 2, 3, 8)))
         if found and self.positions.get(tp) == wanted:
             self.positions[tp] = found[-1].offset + 1
         if len(found) > 2 and self.chance.random() < self.odd:
             del found[self.chance.randrange(len(found))]
         return found
-
-    async def beginning_offsets(self, parts: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Nothing is removed."""
-        return dict.fromkeys(parts, 0)
-
-    async def end_offsets(self, parts: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Where the log ends now."""
-        return await self.log.network.call(lambda: {tp: self.log.end(tp) for tp in parts})  # type: ignore[no-any-return]
 
     async def commit(self, offsets: dict[TopicPartition, int]) -> None:
         """The mirror, on which nobody depends."""
@@ -134,6 +198,21 @@ class MemorySender:
     def _append(self, messages: Sequence[Message]) -> None:
         for message in messages:
             self.log.append(Key(message.topic, message.partition), 0, message.value)
+
+
+def _handed_out(
+    wanted: Mapping[TopicPartition, int], fetch: Callable[[TopicPartition, int], list[Delivered]]
+) -> dict[TopicPartition, list[Delivered]]:
+    """What a fetch brings; as aiokafka has it, one out of range is told of when no other partition has anything."""
+    found, lost = {}, None
+    for tp, at in wanted.items():
+        try:
+            found[tp] = fetch(tp, at)
+        except OffsetOutOfRangeError as problem:
+            lost = problem
+    if lost is not None and not any(found.values()):
+        raise lost
+    return {tp: records for tp, records in found.items() if records}
 
 
 async def _within(event: asyncio.Event, limit_s: float) -> None:

@@ -6,13 +6,15 @@ what a transaction has written at once and as a whole.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from shared.errors import Unavailable
 from shared.postgres.connections import Connection
-from shared.stream.breaker import BreakerTrip
+from shared.stream.containment.breaker import BreakerTrip
+from shared.stream.containment.breaker_store import Decision
 from shared.stream.ownership import F, Outcome, Restore, Write
 from shared.stream.processor import Cut, Key, Stored
 from tests.support.simulated.network import Network
@@ -121,33 +123,85 @@ class MemoryStore:
             self.undo(one)
 
 
+def checkpoints(store: MemoryStore, topic: str) -> dict[Key, Stored]:
+    """The checkpoints of a topic, by partition."""
+    found = {key: row[0] for key, row in store.rows.items() if isinstance(key, Key) and key.topic == topic}
+    return dict(sorted(found.items()))
+
+
+def _raised(store: MemoryStore, key: Key, at: Stored) -> Stored:
+    """The checkpoint of the next owner, with the logs that those of its topic were written for."""
+    logs = dict.fromkeys(one.log for one in checkpoints(store, key.topic).values() if one.log is not None)
+    return replace(at, epoch=at.epoch + 1, siblings=tuple(logs))
+
+
+def _moved(at: Stored, cut: Cut[Any]) -> Stored:
+    """The checkpoint behind a cut."""
+    state = cut.checkpoint
+    return replace(
+        at,
+        next_offset=cut.end,
+        watermark_ms=state.watermark_ms,
+        seen=state.seen,
+        snapshot=state.snapshot,
+        log=cut.log,
+        last=cut.last,
+    )
+
+
 def _time_out(waiting: asyncio.Future[None]) -> None:
     if not waiting.done():
         waiting.set_exception(Unavailable("store", "lock timeout"))
 
 
-class MemoryCheckpoints:
+class NoOperator:
+    """Nobody looks at stopped partitions, unless a test resets them."""
+
+    _store: MemoryStore
+    _owner: str
+
+    async def stopped(self, trips: Mapping[Key, BreakerTrip]) -> dict[Key, Decision]:
+        """Nothing is recorded, and nobody resumes."""
+        return {}
+
+    async def released(self, fenced: Collection[Key], stopped: Collection[Key]) -> set[Key]:
+        """Those that an operator has reset, and stopped ones of another owner."""
+        keys = [*fenced, *stopped]
+        rows = await self._store.network.call(lambda: list(map(self._store.rows.get, keys)))
+        owners = {key: row[1] for key, row in zip(keys, rows, strict=True) if row}
+        return {
+            key for key, owner in owners.items() if not owner or (key in stopped and owner != self._owner)
+        }
+
+    async def latest_epochs(self, keys: Sequence[Key]) -> dict[Key, int]:
+        """The epochs of those whose latest owner is this process."""
+        rows = await self._store.network.call(lambda: list(map(self._store.rows.get, keys)))
+        return {
+            key: row[0].epoch for key, row in zip(keys, rows, strict=True) if row and row[1] == self._owner
+        }
+
+
+@dataclass
+class MemoryCheckpoints(NoOperator):
     """Acquires partitions for one process and commits its cuts, as `Ownership` does."""
 
-    def __init__(self, store: MemoryStore, owner: str) -> None:
-        self._store = store
-        self._owner = owner
-        self._transactions: dict[Transaction, None] = {}
+    _store: MemoryStore
+    _owner: str
+    _transactions: dict[Transaction, None] = field(default_factory=dict)
 
     async def acquire(self, keys: Sequence[Key], restore: Restore[F]) -> tuple[dict[Key, Stored], F]:
         """Take ownership and read the checkpoints; waits for a predecessor's open transaction."""
-        async with _transaction(self._store, self._transactions) as conn:
+        async with transaction(self._store, self._transactions) as conn:
             stored = {}
             for key in keys:
                 await conn.lock(key)
-                before = _at(conn, key)
-                stored[key] = Stored(before.epoch + 1, *_rest(before))
+                stored[key] = _raised(self._store, key, _at(conn, key))
                 conn.put(key, (stored[key], self._owner))
             return stored, await restore(cast(Connection, conn), stored)
 
     async def commit(self, cuts: Sequence[Cut[Any]], write: Write) -> Outcome:
         """One transaction for all cuts; those whose checkpoint has moved under us are left out and reported."""
-        async with _transaction(self._store, self._transactions) as conn:
+        async with transaction(self._store, self._transactions) as conn:
             won = [cut for cut in sorted(cuts, key=lambda cut: cut.key) if await self._moved(conn, cut)]
             for key, dead in [(cut.key, dead) for cut in won for dead in cut.dead]:
                 conn.put((key, dead.offset), dead)
@@ -157,20 +211,13 @@ class MemoryCheckpoints:
             known = frozenset(cut.key for cut in rest if self.committed_before(conn, cut))
         return Outcome(frozenset(cut.key for cut in won) | known, frozenset(cut.key for cut in rest) - known)
 
-    async def stopped(self, trips: Mapping[Key, BreakerTrip]) -> dict[Key, int]:
-        """Nothing is recorded, and nobody resumes."""
-        return {}
-
     async def _moved(self, conn: Transaction, cut: Cut[Any]) -> bool:
         await conn.statement()
-        if not self.mine(_at(conn, cut.key), cut):
-            return False
-        await conn.lock(cut.key)
+        if self.mine(_at(conn, cut.key), cut):
+            await conn.lock(cut.key)
         if not self.mine(at := _at(conn, cut.key), cut):
             return False
-        state = cut.checkpoint
-        moved = Stored(at.epoch, cut.end, state.watermark_ms, state.seen, state.snapshot)
-        conn.put(cut.key, (moved, self._owner))
+        conn.put(cut.key, (_moved(at, cut), self._owner))
         return True
 
     def mine(self, at: Stored, cut: Cut[Any]) -> bool:
@@ -189,11 +236,12 @@ class MemoryCheckpoints:
 
 
 @asynccontextmanager
-async def _transaction(
-    store: MemoryStore, transactions: dict[Transaction, None]
+async def transaction(
+    store: MemoryStore, transactions: dict[Transaction, None] | None = None
 ) -> AsyncIterator[Transaction]:
     """One transaction; it stands among those that a process holds as long as it is open."""
     one = Transaction(store)
+    transactions = {} if transactions is None else transactions
     transactions[one] = None
     try:
         await one.statement()
@@ -209,7 +257,3 @@ async def _transaction(
 def _at(conn: Transaction, key: Key) -> Stored:
     row = cast(Owned | None, conn.get(key))
     return Stored(0, 0, None, b"", None) if row is None else row[0]
-
-
-def _rest(at: Stored) -> tuple[int, int | None, bytes, bytes | None]:
-    return at.next_offset, at.watermark_ms, at.seen, at.snapshot

@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 from shared.errors import Unavailable
 from shared.stream import group as timing
 from shared.stream.pump import Pump
+from shared.stream.runtimes import pump_symptoms
 from shared.stream.runtimes.aiokafka_runtime import Runtime
 from shared.stream.runtimes.watchdog import CHECK_EVERY_S, Watchdog
 from tests.support.simulated.kafka import MemoryConsumer
@@ -72,9 +73,8 @@ class SimulatedWorker:
         self.process = Process(self.loop)
         self.inbox: asyncio.Queue[tuple[int, list[TopicPartition]]] = asyncio.Queue()
         self.stopping = asyncio.Event()
-        self._runtime = Runtime(self.pump, self.consumer, ())
-        symptoms = {self.pump.fenced: timing.FENCED_S, self.pump.hole: timing.SETTLE_S}
-        self._watchdog = Watchdog(symptoms, self.die)
+        self._runtime = Runtime(self.pump, self.consumer, (), self.die)
+        self._watchdog = Watchdog(pump_symptoms.of(self.pump), self.die)
         self._checked_s = self.loop.time()
         for job in (self._consume(), self._rebalances()):
             self.process.start(job).add_done_callback(self._fail_on_bug, context=Context())
@@ -82,11 +82,16 @@ class SimulatedWorker:
         self.group.network.later(CHECK_EVERY_S, self._check)
 
     async def _consume(self) -> None:
-        commits = asyncio.create_task(self.pump.run_commits(self._runtime.mirror))
-        commits.add_done_callback(self._fail_on_bug, context=Context())
+        tasks = [
+            asyncio.create_task(self.pump.run_commits(self._runtime.mirror)),
+            asyncio.create_task(self.pump.run_watch(())),
+        ]
+        for task in tasks:
+            task.add_done_callback(self._fail_on_bug, context=Context())
         while not self.stopping.is_set():
             await self._runtime.turn(self.stopping)
-        commits.cancel()
+        for task in tasks:
+            task.cancel()
         self._runtime.mirror(await self.pump.drain())
         self.group.leave(self)
         self._end()
@@ -121,7 +126,7 @@ class SimulatedWorker:
             self._checked_s = now_s
         self.group.network.later(CHECK_EVERY_S, self._check)
 
-    def die(self, reason: str) -> None:
+    def die(self, reason: str, code: int = 70) -> None:
         """End at once, whether it ends itself or is killed; Kafka and the store learn of it later."""
         if self.process.alive:
             self._end()
