@@ -18,19 +18,25 @@ from services.aggregator.adapters.redis import LiveKeys
 from services.aggregator.adapters.stream import Aggregation, PointFold
 from services.aggregator.domain.work import RollupWork
 from services.aggregator.ports import LiveWindow, LiveWindows
+from services.aggregator.service import PartitionFold
 from services.aggregator.settings import Settings
 from shared.errors import Unavailable
 from shared.model.bound import Bound
-from shared.postgres import connections, maintenance, schema
+from shared.postgres import connections, installation, maintenance, schema
 from shared.runtime import instruments, redis
 from shared.runtime.clock import monotonic_s, now_ms
 from shared.runtime.kafka import Sender
 from shared.runtime.lifecycle import background, stop_event
+from shared.stream import dead_letters
+from shared.stream.containment.death_store import DeathTable
 from shared.stream.group import Group
+from shared.stream.log.expected import ExpectedTopics
+from shared.stream.log.reader import KafkaLog
 from shared.stream.ownership import Ownership
 from shared.stream.processor import Key
 from shared.stream.pump import Pump
 from shared.stream.runtimes import choice
+from shared.wire.series import keyed
 from shared.wire.topics import METRICS
 
 GROUP = "tidegauge-aggregator"
@@ -50,34 +56,48 @@ async def run(settings: Settings) -> None:
     stopping = stop_event()
     owner = f"aggregator-{socket.gethostname()}-{os.getpid()}"
     pool = await connections.pool(settings.postgres, settings.pool_size)
-    sender = Sender(settings.kafka, owner)
+    check = ExpectedTopics(pool)
+    sender = Sender(settings.kafka, owner, check=check)
     client = redis.client(settings.redis)
     version = settings.write_version
     topic = WindowTopic(sender, settings.topic_prefix, version)
-    pump = Pump(
-        Aggregation(RollupTables(version), repeats.BatchIds(version), topic, version), Ownership(pool, owner)
-    )
+    log = KafkaLog(settings.kafka, owner)
     await schema.require(pool, stopping)
-    await maintenance.begin(pool, (*MAINTENANCE, *repeats.MAINTENANCE), stopping)
+    id_of = keyed(await installation.series_secret(pool, stopping))
+    tables = RollupTables(version, id_of)
+    aggregation = Aggregation(tables, repeats.BatchIds(version), topic, version, id_of)
+    pump = Pump(aggregation, Ownership(pool, owner), log, DeathTable(pool))
+    await maintenance.begin(pool, (*MAINTENANCE, *repeats.MAINTENANCE, *dead_letters.MAINTENANCE), stopping)
     keys = LiveKeys(client, settings.topic_prefix, version)
-    live_sender = Sender(settings.kafka, f"{owner}-live")
+    live_sender = Sender(settings.kafka, f"{owner}-live", check=check)
     live_topic = WindowTopic(live_sender, settings.topic_prefix, version)
     background(_show(pump, (keys, live_topic), settings.live_every_ms / 1000), "live windows")
-    ledger_sender = Sender(settings.kafka, f"{owner}-ledger")
-    watch = LedgerWatch(pool, ledger_sender, owner, settings.topic_prefix, version)
+    ledger_sender = Sender(settings.kafka, f"{owner}-ledger", check=check)
+    watch = LedgerWatch(pool, ledger_sender, owner, settings.topic_prefix, version, id_of=id_of)
     background(_watch(pump, watch, Key(settings.topic_prefix + METRICS.name, 0)), "watch of the ledger")
     group = Group(
         settings.kafka, settings.topic_prefix + GROUP, (settings.topic_prefix + METRICS.name,), owner
     )
-    instruments.serve("aggregator", settings.metrics_host, settings.metrics_port, _bounds(pump))
+    instruments.serve(
+        "aggregator",
+        settings.metrics_host,
+        settings.metrics_port,
+        _bounds(pump),
+        bounds.counts(lambda: _states(pump)),
+    )
     await choice.run(settings.runtime, pump, group, stopping)
-    await asyncio.gather(sender.close(), live_sender.close(), ledger_sender.close(), client.aclose())
+    closing = (sender.close(), live_sender.close(), ledger_sender.close(), log.close(), client.aclose())
+    await asyncio.gather(*closing)
     pool.terminate()
 
 
 def _bounds(pump: Pump[RollupWork]) -> tuple[Bound, ...]:
     """The bounds of everything in this process that may grow."""
-    return *pump.bounds(), *bounds.bounds(lambda: [stream.state for stream in _streams(pump)])
+    return *pump.bounds(), *bounds.bounds(lambda: _states(pump))
+
+
+def _states(pump: Pump[RollupWork]) -> list[PartitionFold]:
+    return [stream.state for stream in _streams(pump)]
 
 
 def _streams(pump: Pump[RollupWork]) -> list[PointFold]:

@@ -16,7 +16,7 @@ from shared.model.series import Series
 from shared.postgres.connections import Pool, connection
 from shared.runtime.kafka import Message, Sender
 from shared.wire import envelope
-from shared.wire.series import pack, partition_of, series_id
+from shared.wire.series import SeriesId, pack, partition_of, series_id
 from shared.wire.topics import METRICS
 from shared.wire.versions import OLD
 
@@ -27,10 +27,20 @@ METRIC = "tidegauge.ledger.difference"
 class LedgerWatch:
     """Checks the last hour of the ledger, and publishes its differences as points."""
 
-    def __init__(self, pool: Pool, sender: Sender, owner: str, prefix: str = "", version: int = OLD) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        sender: Sender,
+        owner: str,
+        prefix: str = "",
+        version: int = OLD,
+        *,
+        id_of: SeriesId = series_id,
+    ) -> None:
         self._pool = pool
         self._sender = sender
         self._version = version
+        self._id_of = id_of
         self._producer = f"ledger:{owner}"
         self._points = prefix + METRICS.name
         self._signals = {topic: signal for signal, topic in topics(prefix).items()}
@@ -60,6 +70,6 @@ class LedgerWatch:
             batch = envelope.PointBatch(
                 self._producer, now_ms * 1000 + len(messages), now_ms, [packed], points, [], entries
             )
-            partition = partition_of(series_id(packed), partitions)
+            partition = partition_of(self._id_of(packed), partitions)
             messages.append(Message(self._points, partition, envelope.encode(batch, self._version)))
         await self._sender.send(messages)

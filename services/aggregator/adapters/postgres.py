@@ -9,10 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 import numpy as np
-import orjson
 from asyncpg import UniqueViolationError
 
-from services.aggregator.adapters import copy, readback, snapshot
+from services.aggregator.adapters import collisions, copy, readback, snapshot
 from services.aggregator.domain.windows.cells import NEVER_MS
 from services.aggregator.domain.windows.lateness import bites, revise, rows_to_revise
 from services.aggregator.domain.work import RollupWork
@@ -21,9 +20,10 @@ from shared.model.rollup import Ints, Rollups
 from shared.model.window import TIERS_MS
 from shared.postgres import planning
 from shared.postgres.connections import Connection
+from shared.postgres.maintenance import Deletion, Partitioned, Task
 from shared.runtime import failpoint
 from shared.stream.processor import Key
-from shared.wire.series import series_id, unpack
+from shared.wire.series import SeriesId, series_id
 from shared.wire.versions import OLD
 
 TABLES = dict(zip(TIERS_MS, ("rollup_10s", "rollup_1m", "rollup_15m"), strict=True))
@@ -32,18 +32,23 @@ TABLES = dict(zip(TIERS_MS, ("rollup_10s", "rollup_1m", "rollup_15m"), strict=Tr
 REVISED_ROWS = 5_000
 """Stored rows that are read, merged and written at once."""
 
-_SERIES = """
-INSERT INTO series (series_id, tenant_id, metric, kind, unit, labels)
-SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::jsonb[])
-    AS new (series_id, tenant_id, metric, kind, unit, labels) ORDER BY series_id
-ON CONFLICT DO NOTHING
+_OLD_SERIES = """
+DELETE FROM series WHERE series_id IN (
+    SELECT series_id FROM series
+    WHERE seen_on < (now() - interval '90 days'
+                     - (SELECT max(keep + 3 * step) FROM retention WHERE table_name LIKE 'rollup%'))::date
+    ORDER BY seen_on LIMIT 5000 FOR UPDATE SKIP LOCKED
+)
 """
+"""Its last row in a tier went with its partition, at most two steps after the retention."""
 
 _KEEP = """
 INSERT INTO open_window (topic, partition, resolution_ms, snapshot)
 SELECT * FROM unnest($1::text[], $2::integer[], $3::integer[], $4::bytea[])
 ON CONFLICT (topic, partition, resolution_ms) DO UPDATE SET snapshot = excluded.snapshot
 """
+
+_DISORDER = "SELECT topic, disorder_ms FROM topic_setting WHERE topic = ANY($1)"
 
 _KEPT = """
 SELECT topic, partition, resolution_ms, snapshot FROM open_window
@@ -55,19 +60,27 @@ _STAGE = "CREATE TEMPORARY TABLE IF NOT EXISTS incoming ({}) ON COMMIT DELETE RO
 )
 
 _MERGE = """
-INSERT INTO {table} AS stored (window_start, series_id, revision, late_count, count, sum, min, max, last, last_at,
-                               watermark, extremes_estimated, distinct_sketch, sketch_bucket, sketch_weight)
-SELECT window_start, series_id, revision, late_count, count, sum, nullif(min, 'Infinity'), nullif(max, '-Infinity'),
+INSERT INTO {table} AS stored (window_start, series_id, revision, late_count, samples, count, sum, min, max, last,
+                               last_at, watermark, extremes_estimated, distinct_sketch, sketch_bucket, sketch_weight)
+SELECT window_start, series_id, revision, late_count, nullif(samples, '-9223372036854775808'), count, sum,
+       nullif(min, 'Infinity'), nullif(max, '-Infinity'),
        CASE WHEN last_at > '-infinity' THEN last END, nullif(last_at, '-infinity'), watermark,
        extremes_estimated, distinct_sketch, sketch_bucket, sketch_weight
 FROM incoming
 ON CONFLICT (window_start, series_id) DO UPDATE
-SET revision = excluded.revision, late_count = excluded.late_count, count = excluded.count, sum = excluded.sum,
+SET revision = excluded.revision, late_count = excluded.late_count, samples = excluded.samples,
+    count = excluded.count, sum = excluded.sum,
     min = excluded.min, max = excluded.max, last = excluded.last, last_at = excluded.last_at,
     watermark = excluded.watermark, extremes_estimated = excluded.extremes_estimated,
     distinct_sketch = excluded.distinct_sketch, sketch_bucket = excluded.sketch_bucket,
     sketch_weight = excluded.sketch_weight
 WHERE stored.revision < excluded.revision
+"""
+
+_MISSED = """
+UPDATE rollup_10s r SET kept_up = false
+FROM unnest($1::bigint[], $2::bigint[]) AS missed (start_s, series_id)
+WHERE r.series_id = missed.series_id AND r.window_start = to_timestamp(missed.start_s) AND r.kept_up
 """
 
 _BY_KEY = planning.local(planning.BY_KEY)
@@ -83,24 +96,29 @@ JOIN {table} r ON r.series_id = wanted.series_id AND r.window_start = to_timesta
 """
 )
 
-MAINTENANCE = ("SELECT keep_rollups()", *ledger.MAINTENANCE)
-"""Creates partitions of all tiers ahead of time and deletes what is past retention."""
+MAINTENANCE: tuple[Task, ...] = (
+    *map(Partitioned, TABLES.values()),
+    *ledger.MAINTENANCE,
+    Deletion("series", _OLD_SERIES),
+)
+"""Keeps the partitions of all tiers and of the ledger, and removes series without a row."""
 
 
 class RollupTables:
     """The tables `series`, `rollup_*`, `open_window` and `ledger_1m`."""
 
-    def __init__(self, version: int = OLD) -> None:
+    def __init__(self, version: int = OLD, id_of: SeriesId = series_id) -> None:
         self._version = version
+        self._id_of = id_of
 
     async def save(self, conn: Connection, works: Mapping[Key, RollupWork]) -> None:
         """Write what the works hold: closed windows first, then the rows that late points revise."""
-        await _save_series(conn, works)
+        await collisions.save_series(conn, works, self._id_of)
         failpoint.hit("series_saved")
         await conn.execute(_STAGE)
         for resolution_ms, table in TABLES.items():
             closed = [
-                (work.closed[resolution_ms], ids_of(work.series, work.closed[resolution_ms].slot))
+                (work.closed[resolution_ms], work.ids[work.closed[resolution_ms].slot])
                 for work in works.values()
                 if resolution_ms in work.closed
             ]
@@ -111,6 +129,7 @@ class RollupTables:
             await conn.execute(_BY_KEY)
         for work in works.values():
             await _save_late(conn, work)
+            await _save_missed(conn, work)
         failpoint.hit("late_saved")
         kept = [
             (*key, *part) for key, work in works.items() for part in snapshot.whole(key, work, self._version)
@@ -127,6 +146,15 @@ class RollupTables:
             found[Key(topic, partition)][resolution_ms] = packed
         return found
 
+    async def disorder_bounds(self, conn: Connection, keys: Iterable[Key]) -> dict[str, int]:
+        """The disorder bounds, in milliseconds, of those topics that have one of their own."""
+        topics = sorted({key.topic for key in keys})
+        return {str(row["topic"]): int(row["disorder_ms"]) for row in await conn.fetch(_DISORDER, topics)}
+
+    async def collided(self, conn: Connection) -> frozenset[bytes]:
+        """Series that were found to have the id of another."""
+        return await collisions.kept(conn)
+
     async def rewrite(self, conn: Connection, kept: Mapping[Key, Mapping[int, bytes]]) -> None:
         """Let what is kept whole of these partitions be of the version that is written."""
         rows = [
@@ -140,38 +168,31 @@ async def _save_late(conn: Connection, work: RollupWork) -> None:
     work.revised = {resolution_ms: [] for resolution_ms in work.late}
     for resolution_ms, late in work.late.items():
         for bite in bites(late, REVISED_ROWS):
-            revised = await _revise(conn, TABLES[resolution_ms], work.series, bite)
+            revised = await _revise(conn, TABLES[resolution_ms], work.ids, bite)
             work.revised[resolution_ms].append(revised)
 
 
-async def _save_series(conn: Connection, works: Mapping[Key, RollupWork]) -> None:
-    packed = [packed for work in works.values() for packed in work.new_series]
-    if not packed:
-        return
-    known = {series_id(p): unpack(p) for p in packed}
-    await conn.execute(
-        _SERIES,
-        list(known),
-        [s.tenant_id for s in known.values()],
-        [s.metric for s in known.values()],
-        [s.kind for s in known.values()],
-        [s.unit for s in known.values()],
-        [orjson.dumps(dict(s.labels)).decode() for s in known.values()],
-    )
+async def _save_missed(conn: Connection, work: RollupWork) -> None:
+    """Mark the rows that say less than those of the coarser tiers from now on."""
+    start_ms, slot = work.missed
+    for begin in range(0, len(slot), REVISED_ROWS):
+        span = slice(begin, begin + REVISED_ROWS)
+        await conn.execute(_MISSED, (start_ms[span] // 1000).tolist(), work.ids[slot[span]].tolist())
 
 
 async def _write_closed(conn: Connection, table: str, closed: Sequence[copy.Part]) -> None:
     """Rows that are new go straight into their table, for half the cost; when a log is read once more some are not."""
-    if all(_lacks_nothing(rows) for rows, _ in closed):
+    sampled = copy.are_sampled(closed)
+    if sampled is not None and all(_lacks_nothing(rows) for rows, _ in closed):
         with suppress(UniqueViolationError):
             async with conn.transaction():
-                await _copy(conn, table, closed)
+                await _copy(conn, table, closed, sampled=sampled)
             return
     await _merge(conn, table, closed)
 
 
 def _lacks_nothing(rows: Rollups) -> bool:
-    """Whether no row has a column that is null in the table."""
+    """Whether no row has a null in the table, its samples aside."""
     known = np.isfinite(rows.min) & np.isfinite(rows.max) & (rows.last_ms > NEVER_MS)
     return bool(known.all())
 
@@ -182,26 +203,21 @@ async def _merge(conn: Connection, table: str, parts: Sequence[copy.Part]) -> No
     await conn.execute("TRUNCATE incoming")
 
 
-async def _copy(conn: Connection, table: str, parts: Sequence[copy.Part]) -> None:
-    await conn.copy_to_table(table, source=copy.stream(parts), columns=list(copy.COLUMNS), format="binary")
+async def _copy(conn: Connection, table: str, parts: Sequence[copy.Part], *, sampled: bool = True) -> None:
+    source, columns = copy.stream(parts, sampled=sampled), copy.columns(sampled=sampled)
+    await conn.copy_to_table(table, source=source, columns=columns, format="binary")
 
 
-async def _revise(conn: Connection, table: str, series: Sequence[bytes], late: Rollups) -> Rollups:
+async def _revise(conn: Connection, table: str, ids: Ints, late: Rollups) -> Rollups:
     """Merge late rows with their stored ones, those closed by this very transaction included."""
     start_ms, slot = rows_to_revise(late)
-    wanted = {"start_s": _listed(start_ms // 1000), "series_id": _listed(ids_of(series, slot))}
+    wanted = {"start_s": _listed(start_ms // 1000), "series_id": _listed(ids[slot])}
     stored = await readback.read(conn, _REVISED.format(table=table, **wanted))
     stored.rollups.slot = slot[stored.place - 1]
     revised = revise(stored.rollups, late)
-    await _merge(conn, table, [(revised, ids_of(series, revised.slot))])
+    await _merge(conn, table, [(revised, ids[revised.slot])])
     return revised
 
 
 def _listed(numbers: Ints) -> str:
     return ",".join(map(str, numbers.tolist()))
-
-
-def ids_of(series: Sequence[bytes], slot: Ints) -> Ints:
-    """The id of the series that each slot means."""
-    used, at = np.unique(slot, return_inverse=True)
-    return np.array([series_id(series[i]) for i in used.tolist()], np.int64)[at]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from services.aggregator.adapters.copy import UNKNOWN
 from services.aggregator.domain.windows.cells import NEVER_MS
 from shared.model.rollup import Ints, Rollups
 from shared.postgres.connections import Connection
@@ -18,15 +19,16 @@ from shared.wire.stored import distinct
 
 _SELECTED = """
     cardinality(r.sketch_bucket), coalesce(octet_length(r.distinct_sketch), 0), {}::integer, r.series_id,
-    r.window_start, r.revision, r.late_count, r.count, r.sum, coalesce(r.min, 'Infinity'),
-    coalesce(r.max, '-Infinity'), coalesce(r.last, 0), coalesce(r.last_at, '-infinity'), r.watermark,
-    r.extremes_estimated::integer, r.sketch_bucket, r.sketch_weight, coalesce(r.distinct_sketch, '')
+    r.window_start, r.revision, r.late_count, coalesce(r.samples, '-9223372036854775808'),
+    r.count, r.sum, coalesce(r.min, 'Infinity'), coalesce(r.max, '-Infinity'), coalesce(r.last, 0),
+    coalesce(r.last_at, '-infinity'), r.watermark, r.extremes_estimated::integer, r.sketch_bucket, r.sketch_weight,
+    coalesce(r.distinct_sketch, '')
 """
 
 _SCALARS = (
     ("buckets", ">i4"), ("distinct_bytes", ">i4"), ("place", ">i4"), ("series_id", ">i8"), ("start", ">i8"),
-    ("revision", ">i4"), ("late_count", ">i8"), ("count", ">f8"), ("sum", ">f8"), ("min", ">f8"), ("max", ">f8"),
-    ("last", ">f8"), ("last_at", ">i8"), ("watermark", ">i8"), ("estimated", ">i4"),
+    ("revision", ">i4"), ("late_count", ">i8"), ("samples", ">i8"), ("count", ">f8"), ("sum", ">f8"), ("min", ">f8"),
+    ("max", ">f8"), ("last", ">f8"), ("last_at", ">i8"), ("watermark", ">i8"), ("estimated", ">i4"),
 )  # fmt: skip
 _HEAD = np.dtype(
     [("fields", ">i2")]
@@ -96,12 +98,14 @@ def _stored(
     registers, ranks = zip(*counts, strict=True) if counts else ((), ())
     sizes = np.zeros(len(head), np.int64)
     sizes[head["distinct_bytes"] > 0] = [len(register) for register in registers]
+    samples = head["samples"].astype(np.int64)
     last_at = head["last_at"].astype(np.int64)
     return Stored(
         head["place"].astype(np.int64),
         head["series_id"].astype(np.int64),
         Rollups(
             **columns,
+            samples=np.where(samples == UNKNOWN, np.nan, samples),
             slot=np.zeros(len(head), np.int64),
             start_ms=milliseconds(head["start"].astype(np.int64)),
             last_ms=np.where(last_at == NEVER_MS, NEVER_MS, milliseconds(last_at)),

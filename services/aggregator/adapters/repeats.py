@@ -14,6 +14,7 @@ from services.aggregator.domain.remembered import words_of
 from services.aggregator.domain.repeats import REMEMBERED_S, Fresh, Repeats
 from shared.postgres.connections import Connection
 from shared.postgres.instants import at
+from shared.postgres.maintenance import Deletion
 from shared.stream.processor import Key
 from shared.wire.stored import batch_ids
 from shared.wire.stored.batch_ids import NOTE, Ids, Row
@@ -46,7 +47,7 @@ DELETE FROM batch_id WHERE (topic, partition, received_at, next_offset) IN (
         ORDER BY b.received_at LIMIT {FORGOTTEN} FOR UPDATE SKIP LOCKED) old)
 """  # noqa: S608 # the number is a constant of this module
 
-MAINTENANCE = (_FORGET,) * 10
+MAINTENANCE = (Deletion("batch_id", _FORGET),)
 """Forgets what lies a day of log time behind the newest of its partition; never by the clock, for the log may rest."""
 
 

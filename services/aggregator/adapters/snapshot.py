@@ -44,7 +44,7 @@ def encode(key: Key, work: RollupWork, version: int = OLD) -> bytes | None:
     kept = wire.Snapshot(
         None if work.open is None else _batch(key, work, BASE_MS, work.open),
         [_batch(key, work, resolution_ms, rows) for resolution_ms, rows in work.amended.items()],
-        None if work.totals is None else totals.packed(work.series, work.totals),
+        None if work.totals is None else totals.packed(work.series, work.totals, version),
     )
     return wire.encode(kept, version)
 
@@ -99,7 +99,9 @@ def _readable(key: Key) -> Iterator[None]:
         yield
     except Rejected as error:
         raise Misconfigured(
-            f"the snapshot of {key.topic}[{key.partition}] is damaged ({error}): restore Postgres from a backup"
+            f"the snapshot of {key.topic}[{key.partition}] is damaged ({error}): restore Postgres from a backup, or "
+            "give up what is open: "
+            f"`tidegauge partitions reset {key.topic} {key.partition} --to OFFSET --without-state`"
         ) from error
 
 

@@ -1,6 +1,6 @@
 """Finds repeated batches of clients: a partition remembers batch ids for 15 minutes of log time.
 
-Log time is the highest receive time of a message that brought a new id, in whole seconds; other times are milliseconds
+Log time is the highest append time of a message that brought a new id, in whole seconds; other times are milliseconds
 UTC. Invariant: of all repeats of a batch in a partition only the first in the log counts, also after restarts.
 """
 
@@ -65,11 +65,11 @@ class Repeats:
         """New ids that wait to be stored."""
         return len(self._fresh.ids)
 
-    def judge(self, parts: Sequence[Part], received_at_ms: int, rows: int) -> Verdict | None:
+    def judge(self, parts: Sequence[Part], appended_at_ms: int, rows: int) -> Verdict | None:
         """Which of a message's rows count, None when all do; remembers its new ids."""
         if not parts:
             return None
-        now_s = max(received_at_ms // 1000, self._seconds[-1][0] if self._seconds else 0)
+        now_s = max(appended_at_ms // 1000, self._seconds[-1][0] if self._seconds else 0)
         ids, bodies, _, sizes = zip(*parts, strict=True)
         known = self._memory.known(ids, self._oldest(now_s))
         if not known and len(set(ids)) == len(ids):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from services.aggregator.adapters.postgres import RollupTables
+from services.aggregator.domain.partition_series import SeriesNames
 from services.aggregator.service import Arrival, PartitionFold
 from shared.model import sketch
 from shared.model.point import Points
@@ -14,7 +15,7 @@ from shared.model.series import Series
 from shared.postgres import connections
 from shared.runtime.clock import now_ms
 from shared.stream.processor import Key
-from shared.wire.series import checked, pack, tenant_of
+from shared.wire.series import checked, kind_of, pack, series_id, tenant_of
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ class Log:
     def __init__(self, pool: connections.Pool, tenant_id: int) -> None:
         self._pool = pool
         self._tenant_id = tenant_id
-        self._fold = PartitionFold(checked, tenant_of)
+        self._fold = PartitionFold(checked, tenant_of, kind_of, SeriesNames(series_id))
         self._series = pack(Series(tenant_id, "m", "gauge", "ms", (("host", "a'); --"),)))
         self._seq = 0
         self.start_ms = now_ms() // 10_000 * 10_000

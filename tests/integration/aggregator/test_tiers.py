@@ -8,6 +8,8 @@ import pytest
 
 from services.aggregator.adapters import readback, snapshot
 from services.aggregator.adapters.postgres import REVISED_ROWS, TABLES, RollupTables
+from services.aggregator.domain.partition_series import SeriesNames
+from services.aggregator.domain.windows.tiers import WRITTEN_MS
 from services.aggregator.domain.work import RollupWork
 from services.aggregator.service import Arrival, PartitionFold
 from shared.model.point import Points
@@ -19,9 +21,12 @@ from shared.runtime.clock import now_ms
 from shared.stream.processor import Key
 from shared.wire import rollups
 from shared.wire.series import checked, kind_of, pack, series_id, tenant_of
+from shared.wire.versions import NEW
 from tests.support.memory_tables import MemoryTables
 
 pytestmark = pytest.mark.servers
+
+NAMES = SeriesNames(series_id)
 
 HOUR_MS = 3_600_000
 
@@ -46,7 +51,7 @@ class Partition:
         ]
         self.series = sorted(named, key=series_id)
         self.memory = MemoryTables(self.series, revised_rows=100_000)
-        self.fold, self.twin = (PartitionFold(checked, tenant_of, kind_of) for _ in range(2))
+        self.fold, self.twin = (PartitionFold(checked, tenant_of, kind_of, NAMES) for _ in range(2))
         self.start_ms = start_of(now_ms(), TIERS_MS[-1]) - 2 * HOUR_MS
         self._seq = 0
 
@@ -63,18 +68,20 @@ class Partition:
         """Write what was gathered, here and there."""
         work = self.fold.checkpoint()
         async with connections.connection(self._pool) as conn, conn.transaction():
-            await RollupTables().save(conn, {self._key: work})
+            await RollupTables(NEW).save(conn, {self._key: work})
         self.memory.write(self.twin.checkpoint())
         return work
 
     async def restart(self, work: RollupWork) -> None:
         """Another process acquires the partition after this commit."""
         fold, watermark_ms = self.fold, self.fold.watermark_ms or 0
-        packed = snapshot.encode(self._key, work)
+        packed = snapshot.encode(self._key, work, NEW)
         opened = snapshot.decode(self._key, packed) if packed else snapshot.NOTHING
         async with connections.connection(self._pool) as conn:
-            whole = await RollupTables().kept(conn, [self._key])
-        self.fold = PartitionFold(checked, tenant_of, kind_of, watermark_ms=watermark_ms, seen=fold.seen)
+            whole = await RollupTables(NEW).kept(conn, [self._key])
+        self.fold = PartitionFold(
+            checked, tenant_of, kind_of, NAMES, watermark_ms=watermark_ms, seen=fold.seen
+        )
         kept = snapshot.opened(self._key, whole[self._key])
         self.fold.restore(opened.open, kept.windows, opened.amended)
         if opened.totals is not None:
@@ -90,10 +97,20 @@ class Partition:
         stored.rollups.slot = np.searchsorted(places, stored.series_id)
         return stored.rollups
 
+    async def kept_up(self) -> dict[int, bool]:
+        """Whether each row of the finest tier is kept up, by the number of its series; one window holds them all."""
+        places = {series_id(packed): place for place, packed in enumerate(self.series)}
+        async with connections.connection(self._pool) as conn:
+            found = await conn.fetch(
+                "SELECT series_id, kept_up FROM rollup_10s JOIN series USING (series_id) WHERE tenant_id = $1",
+                self._tenant_id,
+            )
+        return {places[row["series_id"]]: row["kept_up"] for row in found}
+
     async def content(self) -> dict[int, bytes]:
         """The rows of all tiers as bytes, in the form of those in memory."""
         return {
-            tier: rollups.encode(rollups.WindowBatch(0, True, 0, 0, [], await self.rows(tier)))
+            tier: rollups.encode(rollups.WindowBatch(0, True, 0, 0, [], await self.rows(tier)), NEW)
             for tier in TIERS_MS
         }
 
@@ -160,6 +177,45 @@ async def test_a_burst_of_late_points_is_revised_in_bites(pool: connections.Pool
     assert partition.memory.content() == await partition.content()
 
 
+async def test_a_fine_row_that_is_no_longer_kept_up_says_so(pool: connections.Pool, tenant_id: int) -> None:
+    """A point 25 s inside the 6 h of fine rows, and one of the same window 90 s outside. Source: timescaledb#2198.
+
+    Its neighbours, and the coarser rows, which both points reach, stay as they are. See timescaledb#2592 as well.
+    """
+    partition = Partition(pool, tenant_id, 2)
+    one = Points(np.zeros(1, np.uint16), np.array([5_000]), np.ones(1))
+    partition.feed(0, replace(one, slot=np.ones(1, np.uint16)))
+    partition.feed(WRITTEN_MS - 25_000)
+    partition.feed(WRITTEN_MS - 25_000, one)
+    await partition.commit()
+    kept_up = await partition.kept_up()
+    partition.feed(WRITTEN_MS + 90_000)
+    partition.feed(WRITTEN_MS + 90_000, one)
+    await partition.commit()
+
+    assert {0: True, 1: True} == kept_up
+    assert {0: False, 1: True} == await partition.kept_up()
+    fine, coarse = await partition.rows(BASE_MS), await partition.rows(TIERS_MS[1])
+    assert ([1.0, 1.0], [2.0, 1.0]) == (fine.count.tolist(), coarse.count.tolist())
+
+
+async def test_a_burst_of_points_beyond_the_fine_rows_is_marked_in_bites(
+    pool: connections.Pool, tenant_id: int
+) -> None:
+    """Windows without a row stay without one."""
+    partition = Partition(pool, tenant_id, 40)
+    partition.feed(0, drawn(np.random.default_rng(1), 30, 40, 0, 1))
+    partition.feed(WRITTEN_MS + 2 * HOUR_MS)
+    partition.feed(WRITTEN_MS + 2 * HOUR_MS, drawn(np.random.default_rng(2), 18_000, 40, 0, HOUR_MS))
+    work = await partition.commit()
+
+    missed = set(zip(*(column.tolist() for column in work.missed), strict=True))
+    rows = await partition.rows(BASE_MS)
+    assert (len(missed) > REVISED_ROWS, len(rows) < len(partition.series)) == (True, True)
+    expected = {slot: (partition.start_ms, slot) not in missed for slot in rows.slot.tolist()}
+    assert expected == await partition.kept_up()
+
+
 async def test_rows_of_the_finest_tier_are_forgotten_behind_the_slowest_watermark(
     pool: connections.Pool,
 ) -> None:
@@ -180,7 +236,8 @@ async def test_rows_of_the_finest_tier_are_forgotten_behind_the_slowest_watermar
         )
         for hours in (48, 25):
             await conn.execute(insert, now - hours * HOUR_MS)
-        await conn.execute("SELECT keep_rollups()")
+        while await conn.fetchval("SELECT waiting FROM expire_partition('rollup_10s')"):
+            pass
         kept = await conn.fetchval(
             "SELECT array_agg(extract(epoch FROM now() - window_start)::integer / 3600) FROM rollup_10s "
             "WHERE series_id = 0 AND window_start < now() - interval '20 hours'"

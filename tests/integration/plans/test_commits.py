@@ -10,7 +10,9 @@ from services.aggregator.adapters.ledger import LedgerWatch
 from services.aggregator.adapters.postgres import RollupTables
 from services.aggregator.adapters.repeats import MAINTENANCE as BATCH_MAINTENANCE
 from services.aggregator.adapters.repeats import BatchIds
+from services.aggregator.domain.partition_series import SeriesNames
 from services.aggregator.domain.repeats import Fresh
+from services.aggregator.domain.windows.tiers import WRITTEN_MS
 from services.aggregator.service import Arrival, PartitionFold
 from services.alerts.dispatch.adapters.notifications import MAINTENANCE as NOTIFICATION_MAINTENANCE
 from services.alerts.dispatch.adapters.notifications import Notifications
@@ -31,7 +33,7 @@ from shared.runtime.kafka import Sender
 from shared.stream.ownership import Ownership
 from shared.stream.processor import Checkpoint, Cut, DeadLetter, Key, Record, Stored
 from shared.wire import events
-from shared.wire.series import checked, pack, tenant_of
+from shared.wire.series import checked, kind_of, pack, series_id, tenant_of
 from tests.support.alerting import closed, partition, rule
 from tests.support.plans import Plans, explaining
 
@@ -77,7 +79,7 @@ class Fold:
     """A partition of points, fed with messages of one series."""
 
     def __init__(self) -> None:
-        self._fold = PartitionFold(checked, tenant_of)
+        self._fold = PartitionFold(checked, tenant_of, kind_of, SeriesNames(series_id))
         self._seq = 0
         self.start_ms = now_ms() // 900_000 * 900_000 - 900_000
 
@@ -112,6 +114,20 @@ async def test_late_points_find_their_rows_by_key(pool: Pool, plans: Plans) -> N
     assert [1, 1, 1] == [plans.partitions(table) for table in tables]
 
 
+async def test_rows_that_are_no_longer_kept_up_are_found_by_key(pool: Pool, plans: Plans) -> None:
+    """Of the finest tier, in the one partition of their time; the point itself goes into the coarser ones."""
+    fold = Fold()
+    fold.feed(5_000, 1_000)
+    fold.feed(WRITTEN_MS + 60_000)
+    await fold.save(pool)
+    plans.found.clear()
+    fold.feed(WRITTEN_MS + 61_000, 2_000)
+    await fold.save(pool)
+
+    assert {"rollup_10s_pkey", "rollup_1m_pkey", "rollup_15m_pkey"} <= plans.indexes
+    assert (set(), 1) == (plans.read_whole, plans.partitions("rollup_10s"))
+
+
 async def test_open_windows_are_found_by_key(pool: Pool, plans: Plans) -> None:
     """Those of other partitions are not read."""
     async with connection(pool) as conn:
@@ -133,11 +149,11 @@ async def test_batch_ids_are_remembered_by_partition(pool: Pool, plans: Plans) -
 
 
 async def test_the_watch_of_the_ledger_reads_its_last_hour(pool: Pool, plans: Plans) -> None:
-    """Of 30 days of minutes, those of one or two days are looked into."""
+    """Of 30 days of minutes, those of one or two days are looked into; of a day that is hours old all may be read."""
     await LedgerWatch(pool, Sender("127.0.0.1:9", "test"), "me").check()
 
     assert plans.partitions("ledger_1m") <= 2
-    assert plans.rows_of("ledger_1m") <= 61 * 200
+    assert plans.rows_of("ledger_1m") <= 5 * 60 * 200
 
 
 async def test_events_are_known_by_their_ids(filled: str) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from services.gateway.auth.postgres import PostgresGrants
 from services.gateway.query.alerts.postgres import PostgresAlerts
+from services.gateway.query.app import reports_pool
 from services.gateway.query.batches.postgres import PostgresBatchCounts
 from services.gateway.query.dashboard.dashboard import Span
 from services.gateway.query.dashboard.postgres import PostgresCheckpoints, PostgresSummaries
@@ -59,6 +60,26 @@ async def test_windows_are_found_by_metric_and_range(pool: Pool, plans: Plans, r
     assert plans.partitions(table) <= 2
 
 
+async def test_windows_are_planned_for_their_range_however_often_they_are_asked_for(filled: str) -> None:
+    """From the sixth time on a connection Postgres would take one plan for all ranges: it was answered 503 then."""
+    reports = await reports_pool(filled)
+    planning = {name: await reports.fetchval(f"SHOW {name}") for name in EACH_TIME}
+    reports.terminate()
+    to_ms = (now_ms() // 10_000 - BEHIND) * 10_000
+    query = Query(TENANT_ID, "metric 5", (), to_ms - 30_000, to_ms, (0.5,), 100)
+    read = set[int]()
+    async with explaining(filled, **planning) as (pool, plans):
+        for _ in range(8):
+            plans.found.clear()
+            assert await PostgresWindows(pool).closed(query)
+
+            assert ({"series_by_metric", "rollup_10s_pkey"}, set()) == (plans.indexes, plans.read_whole)
+            assert plans.partitions("rollup_10s") <= 2
+            read.add(plans.rows_of("rollup_10s"))
+
+    assert len(read) == 1
+
+
 async def test_the_dashboard_reads_the_windows_of_its_tenant(filled: str) -> None:
     """Each window and series is looked up, so that windows of other tenants cost nothing."""
     to_ms = (now_ms() // 10_000 - BEHIND) * 10_000
@@ -71,12 +92,12 @@ async def test_the_dashboard_reads_the_windows_of_its_tenant(filled: str) -> Non
 
 
 async def test_checkpoints_are_found_by_topic(pool: Pool, plans: Plans) -> None:
-    """Each look at the health of the system asks this."""
+    """Each look at the health of the system asks this: once for the partitions that are routed to, once for all."""
     found = await PostgresCheckpoints(pool).partitions(["topic 7"])
 
     assert len(found) == 12
     assert set() == plans.read_whole
-    assert plans.rows_of("partition_state") == 12
+    assert plans.rows_of("partition_state") == 2 * 12
 
 
 async def test_a_funnel_reads_the_sessions_of_its_range(pool: Pool, plans: Plans) -> None:

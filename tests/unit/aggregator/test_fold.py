@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from services.aggregator.domain.in_use import SPAN_MS
 from services.aggregator.domain.windows.cells import NEVER_MS, Cells
 from services.aggregator.domain.windows.entries import INCREMENT, TOTAL, Entries
 from services.aggregator.domain.windows.lateness import revise
@@ -32,7 +33,7 @@ def points(*rows: tuple[int, int, float], weight: list[float] | None = None) -> 
 def feed(
     fold: PartitionFold, seq: int, at_ms: int, given: Points, series: tuple[bytes, ...] = (b"a", b"b")
 ) -> None:
-    """One message received `at_ms` after T0."""
+    """One message appended `at_ms` after T0."""
     fold.fold(Arrival("gateway", seq, T0 + at_ms, series if len(given) else ()), given)
 
 
@@ -112,12 +113,25 @@ def test_point_older_than_the_watermark_is_on_time_while_its_window_is_open() ->
 
 
 def test_a_clock_that_runs_ahead_closes_nothing() -> None:
-    """The watermark follows the receive time when points lie ahead of it."""
+    """The watermark follows the append time when points lie ahead of it."""
     fold = PartitionFold(bytes, len)
     feed(fold, 1, 1_000, points((0, 500, 1.0), (1, 59_000, 2.0)))
 
     assert {} == fold.checkpoint().closed
     assert T0 - 1_000 == fold.watermark_ms
+
+
+def test_a_window_stays_open_for_the_disorder_bound_of_its_topic() -> None:
+    """With five seconds it closes three seconds later than with two."""
+    fold = PartitionFold(bytes, len, disorder_ms=5_000)
+    feed(fold, 1, 1_000, points((0, 500, 1.0)))
+    feed(fold, 2, 14_999, points())
+    early = fold.checkpoint()
+
+    feed(fold, 3, 15_000, points())
+
+    assert {} == early.closed
+    assert [(0, 0, 1.0, 1.0, 0)] == rows(closed(fold.checkpoint()))
 
 
 def test_last_is_the_latest_by_event_time_and_the_larger_among_equals() -> None:
@@ -188,6 +202,19 @@ def test_new_series_are_handed_over_once() -> None:
     feed(fold, 2, 1_000, points((0, 500, 1.0), (1, 500, 1.0)), series=(b"b", b"a"))
 
     assert ([b"a"], [b"b"]) == (first, fold.checkpoint().new_series)
+
+
+def test_series_are_handed_over_again_once_in_each_span_in_which_they_have_points() -> None:
+    """So their table knows what is in use; one that is silent is not handed over."""
+    fold = PartitionFold(bytes, len)
+    feed(fold, 1, 1_000, points((0, 500, 1.0), (1, 500, 1.0)))
+    feed(fold, 2, SPAN_MS, points())
+    fold.checkpoint()
+    for seq in (3, 4):
+        at_ms = SPAN_MS + 1_000 * seq
+        feed(fold, seq, at_ms, points((0, at_ms, 1.0), (1, at_ms, 1.0)), series=(b"a", b"c"))
+
+    assert [b"c", b"a"] == fold.checkpoint().new_series
 
 
 def test_what_is_taken_back_whole_leaves_an_empty_row() -> None:

@@ -16,7 +16,7 @@ def part(name: int, body: int = 7, first: int = 0, rows: int = 1) -> Part:
 
 
 def kept(repeats: Repeats, after_ms: int, *parts: Part, rows: int = 1) -> list[bool]:
-    """Which rows of a message count that was received so long after T0."""
+    """Which rows of a message count that was appended so long after T0."""
     verdict = repeats.judge(parts, T0 + after_ms, rows)
     return [True] * rows if verdict is None else verdict.kept.tolist()
 
@@ -74,7 +74,7 @@ def test_an_id_is_remembered_for_fifteen_minutes(newest: int, after_ms: int, cou
     assert [False] == kept(repeats, after_ms, part(1))
 
 
-def test_a_receive_time_that_goes_back_forgets_nothing() -> None:
+def test_an_append_time_that_goes_back_forgets_nothing() -> None:
     """Log time is the highest that was seen with a new id."""
     repeats = Repeats()
     kept(repeats, SPAN_MS, part(1))

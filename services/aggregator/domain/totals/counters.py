@@ -4,21 +4,27 @@ Invariant: what a total adds, and when totals are forgotten, follows from the me
 restarts.
 """
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.aggregator.domain.totals.increments import FORGET_EVERY_MS, RunningTotals
 from services.aggregator.domain.windows.entries import PLAIN, Entries, joined
+from shared.ledger.entries import CONTESTED_TOTAL, STALE_TOTAL
 from shared.model.rollup import Ints
 
 _OTHER, _CUMULATIVE, _HISTOGRAM = 0, 1, 2
 _KINDS = {"cumulative": _CUMULATIVE, "histogram": _HISTOGRAM}
 
-Judged: TypeAlias = tuple[Entries, NDArray[np.bool_] | None]
-"""What a message adds, and which of its rows are totals that came too late; None: none of them."""
+
+class JudgedMessage(NamedTuple):
+    """What a message adds."""
+
+    entries: Entries
+    refused: Mapping[str, NDArray[np.bool_]]
+    """By outcome, which of its rows are totals that add nothing for a reason that the ledger names."""
 
 
 class Counters:
@@ -31,24 +37,23 @@ class Counters:
         """Of the series of each slot that was asked for."""
         self._any = False
 
-    def judge(self, entries: Entries, series: Sequence[bytes], watermark_ms: int) -> Judged:
+    def judge(self, entries: Entries, series: Sequence[bytes], watermark_ms: int) -> JudgedMessage:
         """What rows with slots that mean these series add, given the watermark before them."""
         self._know(series)
         if not self._any:
-            return entries, None
+            return JudgedMessage(entries, {})
         kind = self._kind[entries.slot]
         running = np.flatnonzero(kind)
         if not len(running):
-            return entries, None
+            return JudgedMessage(entries, {})
         judged = self.totals.judge(entries.rows(running), kind[running] == _HISTOGRAM, watermark_ms)
-        stale = np.zeros(len(kind), np.bool_)
-        stale[running] = judged.stale
-        late = stale if judged.stale.any() else None
+        found = {STALE_TOTAL: judged.stale, CONTESTED_TOTAL: judged.contested}
+        refused = {outcome: _among(running, mask, len(kind)) for outcome, mask in found.items() if mask.any()}
         if len(running) == len(kind):
-            return judged.entries, late
+            return JudgedMessage(judged.entries, refused)
         plain = entries.rows(kind == _OTHER)
         plain.role = np.full(len(plain), PLAIN, np.uint8)
-        return joined([plain, judged.entries]), late
+        return JudgedMessage(joined([plain, judged.entries]), refused)
 
     def _know(self, series: Sequence[bytes]) -> None:
         known = len(self._kind)
@@ -67,3 +72,10 @@ class Counters:
         self._kind = self._kind[slots[slots < len(self._kind)]]
         self._any = bool(self._kind.any())
         self.totals.keep(slots)
+
+
+def _among(rows: Ints, mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
+    """The mask of these rows as one of all."""
+    found = np.zeros(size, np.bool_)
+    found[rows] = mask
+    return found

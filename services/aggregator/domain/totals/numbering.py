@@ -29,6 +29,10 @@ class _Sorted(NamedTuple):
         at = self.keys.searchsorted(keys)
         return np.where(self.keys.take(at, mode="clip") == keys, self.numbers.take(at, mode="clip"), -1)
 
+    def beside(self, keys: Ints) -> tuple[Ints, Ints]:
+        """Where the nearest key below each of these stands, and the nearest above; out of range where there is none."""
+        return self.keys.searchsorted(keys) - 1, self.keys.searchsorted(keys, side="right")
+
     def merged(self, other: "_Sorted") -> "_Sorted":
         """Both, which have no key in common."""
         at = self.keys.searchsorted(other.keys)
@@ -61,6 +65,18 @@ class Numbering:
         if len(missing):
             numbers[missing] = self._add(keys[missing])
         return numbers
+
+    def near(self, keys: Ints, distance: int) -> tuple[Ints, Ints]:
+        """Pairs of these keys, by their places, and of the numbers of the keys next to them, at most so far away."""
+        at, numbers = [], []
+        for part in (self._main, self._newest):
+            for beside in part.beside(keys):
+                inside = np.flatnonzero((beside >= 0) & (beside < len(part.keys)))
+                other = beside[inside]
+                found = np.abs(part.keys[other] - keys[inside]) <= distance
+                at.append(inside[found])
+                numbers.append(part.numbers[other[found]])
+        return np.concatenate(at), np.concatenate(numbers)
 
     def _add(self, keys: Ints) -> Ints:
         new, first, at = np.unique(keys, return_index=True, return_inverse=True)

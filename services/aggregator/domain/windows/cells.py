@@ -25,9 +25,12 @@ _EMPTY = {
 
 
 class Cells:
-    """Growable columns count, sum, min, max, last, last_ms, estimated and touched, and two sparse ones."""
+    """Growable columns count, sum, min, max, last, last_ms, estimated and touched, and two sparse ones.
 
-    __slots__ = (*_EMPTY, "distincts", "sketches")
+    `samples` is kept apart from `count` from the first row on that adds another number to it.
+    """
+
+    __slots__ = (*_EMPTY, "_samples", "distincts", "sketches")
 
     count: Floats
     sum: Floats
@@ -41,6 +44,7 @@ class Cells:
     def __init__(self, size: int) -> None:
         for name, empty in _EMPTY.items():
             setattr(self, name, np.full(size, empty))
+        self._samples: Floats | None = None
         self.sketches = Sketches()
         self.distincts = Distincts()
 
@@ -52,10 +56,25 @@ class Cells:
         more = max(size, 2 * have, 64) - have
         for name, empty in _EMPTY.items():
             setattr(self, name, np.concatenate((getattr(self, name), np.full(more, empty))))
+        if self._samples is not None:
+            self._samples = np.concatenate((self._samples, np.zeros(more)))
+
+    @property
+    def samples(self) -> Floats:
+        """Points that came, less those that took something back."""
+        return self.count if self._samples is None else self._samples
+
+    def _sample(self, cell: Index, samples: Floats | None) -> None:
+        """Add samples (None: as many as are counted) to the cells, before anything is counted."""
+        if samples is not None and self._samples is None:
+            self._samples = self.count.copy()
+        if self._samples is not None:
+            np.add.at(self._samples, cell, np.float64(1.0) if samples is None else samples)
 
     def fold(self, cell: Index, entries: Entries) -> None:
         """Add row i to cell `cell[i]`, in order."""
         self.touched[cell] = True
+        self._sample(cell, entries.samples())
         if entries.distinct is not None:
             self.distincts.add(cell, entries.distinct)
         if entries.role is None:
@@ -101,6 +120,8 @@ class Cells:
         """Add row i to cell `cell[i]`, in order."""
         self.touched[cell] = True
         self.estimated[cell[rows.estimated]] = True
+        if self._samples is not None or not np.array_equal(rows.samples, rows.count):
+            self._sample(cell, rows.samples)
         np.add.at(self.count, cell, rows.count)
         np.add.at(self.sum, cell, rows.sum)
         np.minimum.at(self.min, cell, rows.min)

@@ -26,16 +26,17 @@ class Entries(Points):
 
     def rows(self, mask: NDArray[np.bool_] | NDArray[np.integer] | slice) -> "Entries":
         """The rows where `mask` is true, or those with these indices, or of this span."""
-        weight, start_ms, distinct = self.optional()
-        return Entries(
-            self.slot[mask],
-            self.ts_ms[mask],
-            self.value[mask],
-            None if weight is None else weight[mask],
-            None if start_ms is None else start_ms[mask],
-            None if distinct is None else distinct[mask],
-            None if self.role is None else self.role[mask],
-        )
+        kept = [None if column is None else column[mask] for column in (*self.optional(), self.role)]
+        return Entries(self.slot[mask], self.ts_ms[mask], self.value[mask], *kept)  # type: ignore[arg-type]
+
+    def samples(self) -> NDArray[np.float64] | None:
+        """What each row adds to the samples, -1 where a point takes back; None: 1 each, which is what they count."""
+        if self.role is None and self.weight is None:
+            return None
+        signs = np.ones(len(self)) if self.weight is None else np.sign(self.weight)
+        if self.role is None:
+            return signs
+        return np.where(self.role == PLAIN, signs, np.where(self.role == INCREMENT, 0.0, 1.0))
 
     def points(self) -> NDArray[np.bool_] | None:
         """Which rows are points of the log; None: all."""
@@ -51,11 +52,10 @@ def joined(parts: Sequence[Entries]) -> Entries:
         np.concatenate([part.ts_ms for part in parts]),
         np.concatenate([part.value for part in parts]),
         np.concatenate([np.ones(len(part)) if part.weight is None else part.weight for part in parts]),
-        None,
-        np.concatenate([_distinct(part) for part in parts])
+        distinct=np.concatenate([_distinct(part) for part in parts])
         if any(part.distinct is not None for part in parts)
         else None,
-        np.concatenate([part.role for part in parts if part.role is not None]),
+        role=np.concatenate([part.role for part in parts if part.role is not None]),
     )
 
 

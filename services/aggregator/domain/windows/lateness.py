@@ -6,6 +6,7 @@ happened.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,22 @@ from shared.model.window import BASE_MS, starts_of
 
 _SLOT_BITS = 24
 _SLOTS = (1 << _SLOT_BITS) - 1
+
+
+class WindowKeys(NamedTuple):
+    """Windows by start and slot."""
+
+    start_ms: Ints
+    slot: Ints
+
+
+NO_WINDOWS = WindowKeys(np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+def windows_of(late: Entries) -> WindowKeys:
+    """The distinct windows of the finest tier that hold these points, ascending."""
+    slot, start_ms = _named(np.unique(_code(starts_of(late.ts_ms), late.slot)))
+    return WindowKeys(start_ms, slot)
 
 
 def late_rows(late: Entries, watermark_ms: int, resolution_ms: int = BASE_MS) -> Rollups:
@@ -56,10 +73,10 @@ def bites(late: Rollups, rows: int) -> Iterator[Rollups]:
         yield late.take(order[begin:end])
 
 
-def rows_to_revise(late: Rollups) -> tuple[Ints, Ints]:
-    """Starts and slots of the distinct rows that late points change, ascending."""
+def rows_to_revise(late: Rollups) -> WindowKeys:
+    """The distinct rows that late points change, ascending."""
     slot, start_ms = _named(np.unique(_code(late.start_ms, late.slot)))
-    return start_ms, slot
+    return WindowKeys(start_ms, slot)
 
 
 def revise(stored: Rollups | None, late: Rollups) -> Rollups:

@@ -114,6 +114,7 @@ def rows_of(cells: Cells, index: Ints, standing: Standing) -> Rollups:
     return Rollups(
         **standing._asdict(),
         count=cells.count[index],
+        samples=cells.samples[index],
         sum=cells.sum[index],
         min=low,
         max=high,

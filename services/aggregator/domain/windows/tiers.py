@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from services.aggregator.domain.windows.cells import Cells
 from services.aggregator.domain.windows.entries import Entries
-from services.aggregator.domain.windows.lateness import late_rows
+from services.aggregator.domain.windows.lateness import NO_WINDOWS, WindowKeys, late_rows, windows_of
 from services.aggregator.domain.windows.open_windows import (
     OpenWindows,
     closed_rows,
@@ -25,7 +25,7 @@ from shared.model.rollup import Ints, Rollups
 from shared.model.window import BASE_MS, TIERS_MS, start_of
 
 WRITTEN_MS = 6 * 3600 * 1000
-"""How far behind the watermark rows of the finest tier are still written; the others outlast all lateness."""
+"""How far behind the watermark rows of the finest tier are kept up; the others outlast all lateness."""
 
 Tiered: TypeAlias = tuple[int, Rollups]
 """Rows with the resolution of their tier."""
@@ -109,6 +109,7 @@ class Tiers:
     def __init__(self) -> None:
         self.open = OpenWindows()
         self.coarse = tuple(CoarseWindow(resolution_ms) for resolution_ms in TIERS_MS[1:])
+        self._missed: list[WindowKeys] = []
 
     def late(self, late: Entries, before_ms: int, moved_ms: int, series: int) -> Iterator[Tiered]:
         """The late rows of each tier; where a coarser window is still open, it takes the points, and that is all."""
@@ -120,6 +121,13 @@ class Tiers:
             written = is_written(late.ts_ms, moved_ms, resolution_ms)
             if written.any():
                 yield resolution_ms, late_rows(late.rows(written), moved_ms, resolution_ms)
+            if not written.all():
+                self._missed.append(windows_of(late.rows(~written)))
+
+    def take_missed(self) -> WindowKeys:
+        """The windows of the finest tier that late points have missed since the previous call; some twice."""
+        missed, self._missed = [NO_WINDOWS, *self._missed], []
+        return WindowKeys(*map(np.concatenate, zip(*missed, strict=True)))
 
     def close(self, watermark_ms: int, series: int) -> Iterator[Tiered]:
         """Take out the windows whose end the watermark has passed, by tier, oldest first."""

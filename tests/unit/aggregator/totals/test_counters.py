@@ -24,7 +24,7 @@ Row = tuple[bytes, int, float] | tuple[bytes, int, float, float]
 
 
 def feed(fold: PartitionFold, seq: int, at_ms: int, *rows: Row, batch: int | None = None) -> None:
-    """One message received `at_ms` after T0."""
+    """One message appended `at_ms` after T0."""
     series, ts, value, weight = list(zip(*((*row, 1.0)[:4] for row in rows), strict=True)) or [()] * 4
     points = Points(
         np.array([SERIES.index(one) for one in series], np.uint16),
@@ -113,6 +113,21 @@ def test_a_total_that_comes_too_late_is_stale_in_the_ledger() -> None:
     assert {"received": 4, "counted": 3, "stale_total": 1} == outcomes(work)
     assert {} == unsettled([Line(1, outcome, count) for outcome, count in outcomes(work).items()])
     assert [(GAUGE, 0, 1.0, 7.0, 7.0, 1), (TOTAL, 0, 1.0, 2.0, 12.0, 1)] == figures(work.late[BASE_MS])
+
+
+def test_totals_of_several_writers_are_contested_in_the_ledger() -> None:
+    """From the one on that tells of them; the series is named once, the account closes, and nothing is added."""
+    fold = PartitionFold(bytes, len, kind_of)
+    for seq, total in enumerate([800.0, 501.0, 802.0, 503.0, 804.0, 505.0]):
+        feed(fold, seq, 1_000 * seq, (TOTAL, 1_000 * seq, total), (GAUGE, 1_000 * seq, 1.0))
+    work = fold.checkpoint()
+    feed(fold, 6, 7_000, (TOTAL, 7_000, 806.0))
+    later = fold.checkpoint()
+
+    assert {"received": 12, "counted": 9, "contested_total": 3} == outcomes(work)
+    assert {"received": 1, "contested_total": 1} == outcomes(later)
+    assert ([TOTAL], [], 4) == (work.contested, later.contested, fold.counters.totals.contested)
+    assert (TOTAL, 0, 0.0, 0.0, 806.0, 0) in figures(later.open)
 
 
 def test_totals_go_on_after_a_restart() -> None:

@@ -14,12 +14,14 @@ from services.aggregator.domain.totals.increments import (
     Judged,
     RunningTotals,
 )
+from services.aggregator.domain.totals.rules import YOUNG_MS
 from services.aggregator.domain.windows.entries import INCREMENT, SEEN, TOTAL, Entries
+from shared.wire.versions import NEW, OLD
 
 T0 = 1_732_252_800_000
 
 Total = tuple[int, int, float] | tuple[int, int, float, int]
-"""Slot, milliseconds after T0, total, and start after T0."""
+"""Slot, milliseconds after T0, total, and start after T0; unknown if it is left out."""
 
 Bucket = tuple[int, float, float]
 """Milliseconds after T0, middle and total."""
@@ -27,16 +29,16 @@ Bucket = tuple[int, float, float]
 
 def judged(kept: RunningTotals, *rows: Total, watermark: int = 0) -> Judged:
     """One message of cumulative series, when the watermark is so long after T0."""
-    slot, ts, total, start = zip(*((*row, 0)[:4] for row in rows), strict=True)
+    slot, ts, total, start = zip(*((*row, -T0)[:4] for row in rows), strict=True)
     points = Entries(np.array(slot), np.array(ts) + T0, np.array(total, float), None, np.array(start) + T0)
     return kept.judge(points, np.zeros(len(rows), np.bool_), T0 + watermark)
 
 
 def buckets(kept: RunningTotals, *rows: Bucket) -> Judged:
-    """One message of one histogram that began at T0."""
+    """One message of one histogram."""
     ts, middle, total = zip(*rows, strict=True)
     zeros = np.zeros(len(rows), np.int64)
-    points = Entries(zeros, np.array(ts) + T0, np.array(middle, float), np.array(total, float), zeros + T0)
+    points = Entries(zeros, np.array(ts) + T0, np.array(middle, float), np.array(total, float), zeros)
     return kept.judge(points, np.ones(len(rows), np.bool_), T0)
 
 
@@ -54,11 +56,11 @@ def roles(judged: Judged) -> list[int]:
     return [] if role is None else list(map(int, role))
 
 
-def restored(kept: RunningTotals) -> RunningTotals:
+def restored(kept: RunningTotals, version: int = NEW) -> RunningTotals:
     """A successor that starts from the stored bytes."""
     whole, stored = kept.checkpoint()
     assert stored is not None
-    series, found = totals.unpacked(totals.packed([bytes([slot]) for slot in range(9)], stored))
+    series, found = totals.unpacked(totals.packed([bytes([slot]) for slot in range(9)], stored, version))
     slots = np.array([packed[0] for packed in series])
     successor = RunningTotals()
     successor.restore(
@@ -95,17 +97,6 @@ def test_a_smaller_total_is_a_reset_and_counts_in_full() -> None:
     assert [(0, 10, 3.0, 1.0), (0, 20, 1.0, 1.0)] == added(judged(kept, (0, 10, 3.0), (0, 20, 4.0)))
 
 
-def test_a_total_with_a_later_start_counts_in_full() -> None:
-    """However large: it has run for itself, and both may go on side by side."""
-    kept = RunningTotals()
-    judged(kept, (0, 100, 7.0, 0))
-
-    assert [(0, 200, 9.0, 1.0)] == added(judged(kept, (0, 200, 9.0, 150)))
-    assert [(0, 300, 1.0, 1.0), (0, 300, 2.0, 1.0)] == added(
-        judged(kept, (0, 300, 8.0, 0), (0, 300, 11.0, 150))
-    )
-
-
 def test_a_total_that_comes_late_takes_back_what_its_successor_had_added() -> None:
     """The successor now counts from it."""
     kept = RunningTotals()
@@ -130,23 +121,14 @@ def test_a_total_before_the_first_makes_that_one_count() -> None:
     assert [(0, 10, 2.0, 1.0)] == added(judged(kept, (0, 0, 10.0)))
 
 
-def test_an_earlier_start_makes_the_later_one_count_in_full() -> None:
-    """The stream begins with it instead."""
+def test_a_start_between_two_others_makes_one_sequence_of_them() -> None:
+    """Each was 12 s from the other; what the later one had counted in full is taken back but for its growth."""
     kept = RunningTotals()
-    judged(kept, (0, 100, 12.0, 50), (0, 110, 13.0, 50))
+    judged(kept, (0, 100_000, 12.0, 0), (0, 110_000, 13.0, 12_000))
 
-    assert [(0, 100, 12.0, 1.0)] == added(judged(kept, (0, 40, 30.0, 0)))
-    assert [(0, 45, 1.0, 1.0)] == added(judged(kept, (0, 45, 31.0, 0)))
+    found = added(judged(kept, (0, 105_000, 12.5, 6_000)))
 
-
-def test_an_earlier_start_out_of_reach_of_the_first_total_counts_from_its_own_first() -> None:
-    """What lies beyond the horizon is not changed any more."""
-    kept = RunningTotals()
-    judged(kept, (0, 100, 12.0, 50))
-    late = HORIZON_MS + 1_000
-
-    assert [] == added(judged(kept, (0, late, 30.0, 0), watermark=late))
-    assert [(0, late + 1, 2.0, 1.0)] == added(judged(kept, (0, late + 1, 32.0, 0), watermark=late))
+    assert {(0, 110_000, 13.0, -1.0), (0, 105_000, 0.5, 1.0), (0, 110_000, 0.5, 1.0)} == set(found)
 
 
 def test_of_two_totals_of_one_instant_the_larger_stands() -> None:
@@ -190,19 +172,34 @@ def test_forgetting_keeps_what_late_totals_are_compared_with() -> None:
     assert pruned.size < whole.size / 2 + 10
 
 
-def test_a_run_that_was_silent_for_a_day_is_forgotten() -> None:
+def test_a_start_that_was_silent_for_a_day_is_forgotten() -> None:
     """Its next total is a first one again, though the series went on under another start."""
     kept = RunningTotals()
-    judged(kept, (0, 0, 5.0, 0), (1, 0, 5.0), (0, 10, 7.0, 10))
-    judged(kept, (0, SILENT_MS, 9.0, 0), watermark=SILENT_MS)
-    kept.forget(T0 + SILENT_MS + 20)
+    judged(kept, (0, 0, 5.0, -60_000), (1, 0, 5.0), (0, 110, 7.0, 100))
+    judged(kept, (0, SILENT_MS, 9.0, -60_000), watermark=SILENT_MS)
+    kept.forget(T0 + SILENT_MS + 120)
 
-    found = judged(kept, (0, SILENT_MS + 20, 9.0, 10), (1, SILENT_MS + 20, 9.0), watermark=SILENT_MS)
+    found = judged(kept, (0, SILENT_MS + 120, 9.0, 100), (1, SILENT_MS + 120, 9.0), watermark=SILENT_MS)
 
     assert ([], 3) == (added(found), kept.starts)
-    assert [(0, SILENT_MS + 30, 2.0, 1.0), (0, SILENT_MS + 30, 1.0, 1.0)] == added(
-        judged(kept, (0, SILENT_MS + 30, 11.0, 0), (0, SILENT_MS + 30, 10.0, 10), watermark=SILENT_MS)
+    assert [(0, SILENT_MS + 130, 2.0, 1.0), (0, SILENT_MS + 130, 1.0, 1.0)] == added(
+        judged(
+            kept, (0, SILENT_MS + 130, 11.0, -60_000), (0, SILENT_MS + 130, 10.0, 100), watermark=SILENT_MS
+        )
     )
+
+
+@pytest.mark.parametrize(("max_starts", "silent_ms"), [(9, CROWDED_SILENT_MS), (3, YOUNG_MS + HORIZON_MS)])
+def test_a_start_that_only_says_when_it_began_is_forgotten_sooner(max_starts: int, silent_ms: int) -> None:
+    """There may be one for each total, and nothing is ever counted from most of them."""
+    kept = RunningTotals(max_starts=max_starts)
+    judged(kept, (0, 0, 5.0, 0), (1, 0, 5.0))
+
+    kept.forget(T0 + silent_ms)
+    kept_until = kept.starts
+    kept.forget(T0 + silent_ms + 1)
+
+    assert (2, 1) == (kept_until, kept.starts)
 
 
 def test_each_bucket_of_a_histogram_runs_for_itself() -> None:
@@ -238,7 +235,7 @@ def test_starts_beyond_the_bound_count_nothing(starts: int) -> None:
     assert [TOTAL] * starts == roles(found)[:starts]
 
 
-def test_while_runs_are_crowded_those_silent_for_an_hour_make_room() -> None:
+def test_while_starts_are_crowded_those_silent_for_an_hour_make_room() -> None:
     """More than half of the bound is crowded."""
     kept = RunningTotals(max_starts=3, max_totals=100)
     judged(kept, (0, 0, 5.0), (1, CROWDED_SILENT_MS, 5.0))
@@ -260,18 +257,19 @@ def test_beyond_the_bound_of_totals_the_horizon_comes_nearer(count: int) -> None
     assert [(0, 1_000, 1_001.0 - count, 1.0)] == added(found)
 
 
-def test_totals_survive_a_restart() -> None:
+@pytest.mark.parametrize("version", [OLD, NEW])
+def test_totals_survive_a_restart(version: int) -> None:
     """Late, repeated and new ones count as without it, whatever slots their series have now."""
     kept = RunningTotals()
-    judged(kept, (1, 0, 10.0), (2, 10, 1.0, 5), (1, 20, 16.0))
+    judged(kept, (1, 0, 10.0), (2, 10, 1.0, -60_000), (2, 11, 1.5, -50_000), (1, 20, 16.0))
     buckets(kept, (0, 0.5, 3.0))
-    successor = restored(kept)
+    successor = restored(kept, version)
 
     for one in (kept, successor):
         assert [(0, 10, 0.5, 2.0)] == added(buckets(one, (10, 0.5, 5.0)))
-        found = added(judged(one, (1, 10, 12.0), (2, 12, 3.0, 5), (2, 15, 3.0, 9), (1, 30, 16.0)))
+        found = added(judged(one, (1, 10, 12.0), (2, 12, 3.0, -55_000), (2, 15, 3.0, 14), (1, 30, 16.0)))
         assert [(1, 20, 6.0, -1.0), (1, 10, 2.0, 1.0), (1, 20, 4.0, 1.0)] == found[:3]
-        assert {(1, 30, 0.0, 1.0), (2, 12, 2.0, 1.0), (2, 15, 3.0, 1.0)} == set(found[3:])
+        assert {(1, 30, 0.0, 1.0), (2, 12, 1.5, 1.0), (2, 15, 3.0, 1.0)} == set(found[3:])
 
 
 def test_totals_are_kept_whole_when_some_were_forgotten() -> None:
@@ -327,3 +325,21 @@ def test_series_may_be_renumbered() -> None:
 
     assert [1, 2] == kept.slots().tolist()
     assert [(1, 10, 1.0, 1.0), (2, 10, 2.0, 1.0)] == added(judged(kept, (1, 10, 11.0), (2, 10, 22.0)))
+
+
+@pytest.mark.parametrize("version", [OLD, NEW])
+def test_several_writers_are_known_after_a_restart(version: int) -> None:
+    """Those without a start, and those whose starts are near; version 4 has them noticed anew."""
+    kept = RunningTotals()
+    for at in range(8):
+        judged(
+            kept,
+            (0, at * 10, [800.0, 501.0][at % 2] + at),
+            (1, at * 10, [90.0, 50.0][at % 2] + at, at % 2 - 900),
+        )
+    successor = restored(kept, version)
+
+    for one in (kept, successor):
+        found = judged(one, (0, 80, 808.0), (0, 90, 509.0), (1, 80, 98.0, -900), (1, 90, 59.0, -899))
+        assert [(1, 80, 2.0, 1.0), (1, 90, 2.0, 1.0)] == added(found)
+        assert [True, True, False, False] == found.contested.tolist()
