@@ -3,6 +3,7 @@
 Spans are seconds. Rules are sound before anything connects; no receiver and no rule file delays a commit.
 """
 
+import asyncio
 import os
 import socket
 from collections.abc import Callable
@@ -18,14 +19,19 @@ from services.alerts.evaluation.adapters.stream import AlertFold, Alerting, Dead
 from services.alerts.evaluation.service import MAX_ALERTS, MAX_KNOWN, AlertWork, PartitionAlerts
 from services.alerts.settings import Settings, webhooks
 from shared.model.bound import Bound
-from shared.postgres import connections, maintenance, schema
+from shared.postgres import connections, installation, maintenance, schema
 from shared.runtime import instruments
 from shared.runtime.kafka import Sender
 from shared.runtime.lifecycle import background, stop_event
+from shared.stream import dead_letters
+from shared.stream.containment.death_store import DeathTable
 from shared.stream.group import Group
+from shared.stream.log.expected import ExpectedTopics
+from shared.stream.log.reader import KafkaLog
 from shared.stream.ownership import Ownership
 from shared.stream.pump import Pump
 from shared.stream.runtimes import choice
+from shared.wire.series import keyed
 from shared.wire.topics import WINDOWS
 
 GROUP = "tidegauge-alerts"
@@ -45,22 +51,25 @@ async def run(settings: Settings) -> None:
     pool = await connections.pool(settings.postgres, settings.pool_size)
     topic = settings.topic_prefix + WINDOWS.name
     dispatch = Dispatcher(pool, topic, receivers)
-    sender = Sender(settings.kafka, name)
+    sender = Sender(settings.kafka, name, check=ExpectedTopics(pool))
     dead = DeadLetters(sender, settings.topic_prefix, settings.write_version)
     handover = dispatch.handover(settings.write_version)
-    alerting = Alerting(file.rule_set, tables.AlertTables(), dead, handover)
     await schema.require(pool, stopping)
-    await maintenance.begin(pool, (*notifications.MAINTENANCE, *tables.MAINTENANCE), stopping)
+    id_of = keyed(await installation.series_secret(pool, stopping))
+    alerting = Alerting(file.rule_set, tables.AlertTables(), dead, handover, id_of)
+    kept = (*notifications.MAINTENANCE, *tables.MAINTENANCE, *dead_letters.MAINTENANCE)
+    await maintenance.begin(pool, kept, stopping)
     dispatch.start()
     group = Group(settings.kafka, settings.topic_prefix + GROUP, (topic,), name)
-    pump = Pump(alerting, Ownership(pool, name))
+    log = KafkaLog(settings.kafka, name)
+    pump = Pump(alerting, Ownership(pool, name), log, DeathTable(pool))
     instruments.serve(
         "alerts", settings.metrics_host, settings.metrics_port, (*pump.bounds(), *_bounds(pump))
     )
     await choice.run(settings.runtime, pump, group, stopping)
     following.cancel()
     await dispatch.finish(LAST_S)
-    await sender.close()
+    await asyncio.gather(sender.close(), log.close())
     pool.terminate()
 
 

@@ -22,13 +22,13 @@ class Arrival(Generic[E]):
     offset: int
     """Its place in the partition."""
     appended_at_ms: int
-    """When the broker appended it: the time by which ids are remembered."""
-    received_at_ms: int
-    """When the gateway received the latest of its events."""
+    """When the broker appended it: the time of all that is decided here."""
     events: Sequence[E]
     """Its events, repeats included."""
     entries: Sequence[Line] | None = None
     """What its gateway let in and refused; None: it does not say."""
+    refused: Sequence[Line] = ()
+    """How many of its events may not count, by tenant and reason."""
 
 
 @dataclass(slots=True, eq=False)
@@ -89,7 +89,8 @@ def ledger_entries(work: EventWork[E], taken: Collection[Id]) -> Counter[Entry]:
     ledger = Ledger()
     for arrival, new in work.verdicts():
         if arrival.entries is not None:
-            minute_ms = minute_of(arrival.received_at_ms)
+            minute_ms = minute_of(arrival.appended_at_ms)
             ledger.add(minute_ms, arrival.entries)
+            ledger.add(minute_ms, arrival.refused)
             ledger.add(minute_ms, outcomes(arrival.events, new, taken))
     return ledger.take()

@@ -4,9 +4,8 @@ Spans are seconds.
 """
 
 import asyncio
-import contextlib
 
-from shared.runtime.retry import spread
+from shared.runtime.retry import spread, until_set
 
 POLL_S = 1.0
 """Longest time between two turns: for what failed before, and for what others left."""
@@ -35,6 +34,4 @@ class Wakeup:
 
     async def rest(self) -> None:
         """Wait for the next turn."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(spread(self._interval_s)):
-                await self._woken.wait()
+        await until_set(self._woken, spread(self._interval_s))

@@ -20,7 +20,7 @@ from shared.stream import dead_letters
 from shared.stream.processor import Cut
 from shared.wire import envelope
 from shared.wire.events import MAX_EVENTS, Event
-from shared.wire.series import partition_of, series_id, tenant_of
+from shared.wire.series import SeriesId, partition_of, series_id, tenant_of
 from shared.wire.topics import METRICS
 from shared.wire.versions import OLD
 
@@ -38,8 +38,14 @@ class DerivedTopic:
     """Sends to the topics of points and of dead letters."""
 
     def __init__(
-        self, sender: Sender, projections: Sequence[Projection], prefix: str = "", version: int = OLD
+        self,
+        sender: Sender,
+        projections: Sequence[Projection],
+        prefix: str = "",
+        version: int = OLD,
+        id_of: SeriesId = series_id,
     ) -> None:
+        self._id_of = id_of
         self._sender = sender
         self._projections = projections
         self._version = version
@@ -50,7 +56,7 @@ class DerivedTopic:
     async def publish(self, cuts: Sequence[Cut[EventWork[Event]]]) -> None:
         """Publish derived points and dead letters of these cuts, which are judged. Raises `Unavailable`."""
         if self._partition_of is None:
-            self._partition_of = partitions_of(await self._sender.partitions(self._points))
+            self._partition_of = partitions_of(await self._sender.partitions(self._points), self._id_of)
         points = [
             Message(self._points, partition, envelope.encode(batch, self._version))
             for cut in cuts
@@ -61,12 +67,12 @@ class DerivedTopic:
         await self._sender.send([*points, *dead_letters.messages(cuts, self._prefix, self._version)])
 
 
-def partitions_of(partitions: int) -> PartitionOf:
-    """Where series go in a topic of so many partitions."""
+def partitions_of(partitions: int, id_of: SeriesId = series_id) -> PartitionOf:
+    """Where series with these ids go in a topic of so many partitions."""
 
     @lru_cache(maxsize=REMEMBERED_SERIES)
     def found(packed: bytes) -> int:
-        return partition_of(series_id(packed), partitions)
+        return partition_of(id_of(packed), partitions)
 
     return found
 
@@ -97,7 +103,7 @@ def _batches(
             envelope.PointBatch(
                 producer,
                 arrival.offset,
-                arrival.received_at_ms,
+                arrival.appended_at_ms,
                 series,
                 columns,
                 [],

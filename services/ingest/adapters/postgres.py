@@ -15,6 +15,7 @@ from services.ingest.service import Arrival, EventWork, ledger_entries
 from shared.ledger import table as ledger
 from shared.postgres.connections import Connection
 from shared.postgres.instants import at
+from shared.postgres.maintenance import Partitioned, Task
 from shared.stream.processor import Key
 from shared.wire.events import Event
 
@@ -41,10 +42,6 @@ WITH wanted AS (
 )
 SELECT tenant_id, event_id FROM wanted EXCEPT SELECT tenant_id, event_id FROM stored
 """  # noqa: S608 # a constant of this module
-
-_IDS_MAINTENANCE = (
-    "SELECT ensure_partitions('event_id', interval '1 day', interval '1 day', interval '9 days')"
-)
 
 _Found: TypeAlias = list[tuple[Arrival[Event], list[Event]]]
 
@@ -74,16 +71,16 @@ class EventTables:
         self._projections = projections
 
     @property
-    def maintenance(self) -> Sequence[str]:
+    def maintenance(self) -> Sequence[Task]:
         """Keeps partitions ahead of time, and forgets what is past retention."""
         own = (each.maintenance for each in self._projections)
-        return (_IDS_MAINTENANCE, *ledger.MAINTENANCE, *chain.from_iterable(own))
+        return (Partitioned("event_id"), *ledger.MAINTENANCE, *chain.from_iterable(own))
 
     async def save(self, conn: Connection, works: Mapping[Key, EventWork[Event]]) -> None:
         """Write what is new in these checkpoints, inside the transaction that moves them."""
         found = [pair for work in works.values() for pair in work.judged()]
         taken = await _remember(conn, found)
-        new = [NewEvents(arrival.received_at_ms, _left(events, taken)) for arrival, events in found]
+        new = [NewEvents(arrival.appended_at_ms, _left(events, taken)) for arrival, events in found]
         for projection in self._projections:
             await projection.save(conn, new)
         await ledger.add(conn, {key: ledger_entries(work, taken) for key, work in works.items()})

@@ -12,8 +12,9 @@ from typing import TypeAlias
 from services.ingest.adapters.kafka import DerivedTopic
 from services.ingest.adapters.postgres import EventIds, EventTables
 from services.ingest.service import Arrival, EventWork, PartitionIntake, judge
+from shared.errors import Rejected, UnknownVersion
 from shared.postgres.connections import Connection
-from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
+from shared.stream.processor import UNSUPPORTED_VERSION, Checkpoint, Cut, Key, Record, Stored
 from shared.wire import events
 from shared.wire.events import Event
 from shared.wire.ledger_entries import read
@@ -43,10 +44,17 @@ class EventFold:
 
     def fold(self, record: Record) -> None:
         """Decode and gather one record."""
-        batch = events.decode(record.value, record.appended_at_ms)
+        try:
+            batch = events.decode(record.value, record.appended_at_ms)
+        except UnknownVersion as unknown:
+            # Other producers of the partition do not wait for the build that reads this one.
+            raise Rejected(UNSUPPORTED_VERSION, str(unknown)) from unknown
         entries = read(batch.entries)
-        arrival = Arrival(record.offset, record.appended_at_ms, batch.received_at_ms, batch.events, entries)
+        arrival = Arrival(record.offset, record.appended_at_ms, batch.events, entries, batch.refused)
         self._intake.take(arrival, len(record.value or b"") + EVENT_BYTES * len(batch.events))
+
+    def pass_over(self, record: Record) -> None:
+        """Nothing: no state depends on which records were folded."""
 
     def checkpoint(self) -> Checkpoint[EventWork[Event]]:
         """What was gathered; nothing else is needed to go on from its end."""

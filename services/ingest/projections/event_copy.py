@@ -27,11 +27,11 @@ _NULL = _length(copying.NULL)
 
 
 def streams(arrivals: Iterable[tuple[int, Iterable[Event]]]) -> Iterator[bytes]:
-    """Streams for events that come with their receive times."""
+    """Streams for events that come with their append times, which are stored as `received_at`."""
     rows, size = [copying.HEADER], 0
-    for received_at_ms, events in arrivals:
+    for appended_at_ms, events in arrivals:
         for event in events:
-            rows.append(row := _row(event, received_at_ms))
+            rows.append(row := _row(event, appended_at_ms))
             size += len(row)
         if size >= PART_BYTES:
             yield b"".join((*rows, copying.END))
@@ -40,8 +40,8 @@ def streams(arrivals: Iterable[tuple[int, Iterable[Event]]]) -> Iterator[bytes]:
         yield b"".join((*rows, copying.END))
 
 
-def _row(event: Event, received_at_ms: int) -> bytes:
-    ts, received_at = (event.ts_ms - copying.EPOCH_MS) * 1000, (received_at_ms - copying.EPOCH_MS) * 1000
+def _row(event: Event, appended_at_ms: int) -> bytes:
+    ts, received_at = (event.ts_ms - copying.EPOCH_MS) * 1000, (appended_at_ms - copying.EPOCH_MS) * 1000
     body = event.properties
     return b"".join(
         (

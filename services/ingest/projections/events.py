@@ -14,6 +14,7 @@ from services.ingest.projections.projection import NewEvents
 from shared.model.event import ERROR
 from shared.model.series import Series
 from shared.postgres.connections import Connection
+from shared.postgres.maintenance import Partitioned
 from shared.wire.events import Event
 from shared.wire.series import pack
 
@@ -31,9 +32,7 @@ class Events:
     """The table `event`, and how many events there are."""
 
     producer = "ingest"
-    maintenance = (
-        "SELECT ensure_partitions('event', interval '1 day', interval '1 day', interval '30 days')",
-    )
+    maintenance = (Partitioned("event"),)
 
     def derive(self, events: Sequence[Event]) -> DerivedPoints:
         """A point an event by type, and one more if it reports an error."""

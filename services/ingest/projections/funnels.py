@@ -18,6 +18,7 @@ from shared.model.event import FUNNEL_STEP
 from shared.model.funnel import funnel_of
 from shared.postgres.connections import Connection
 from shared.postgres.instants import at, ms_of
+from shared.postgres.maintenance import Deletion, kept_since
 from shared.wire.events import Event
 
 FORGOTTEN = 10_000
@@ -41,9 +42,9 @@ SET first_at = excluded.first_at, entered_at = excluded.entered_at, reached = ex
 
 _FORGET = f"""
 DELETE FROM funnel_entry WHERE (tenant_id, funnel, session_id) IN (
-    SELECT tenant_id, funnel, session_id FROM funnel_entry WHERE updated_at < now() - interval '90 days'
+    SELECT tenant_id, funnel, session_id FROM funnel_entry WHERE updated_at < {kept_since("funnel_entry")}
     ORDER BY updated_at LIMIT {FORGOTTEN} FOR UPDATE SKIP LOCKED)
-"""  # noqa: S608 # the number is a constant of this module
+"""  # noqa: S608 # constants of this module
 
 
 class _Entry(NamedTuple):
@@ -58,8 +59,8 @@ class Funnels:
     """The table `funnel_entry`: how far each session came in each funnel."""
 
     producer = "ingest.funnels"
-    maintenance = (_FORGET,) * 20
-    """Forgets sessions 90 days after their last step."""
+    maintenance = (Deletion("funnel_entry", _FORGET),)
+    """Forgets sessions some time after their last step."""
 
     def derive(self, _events: Sequence[Event]) -> None:
         """No points: a funnel is read from its table."""

@@ -10,14 +10,15 @@ from typing import NamedTuple, Protocol
 
 from services.ingest.projections.derived_points import DerivedPoints
 from shared.postgres.connections import Connection
+from shared.postgres.maintenance import Task
 from shared.wire.events import Event
 
 
 class NewEvents(NamedTuple):
     """The events of one record that this transaction stores."""
 
-    received_at_ms: int
-    """When the gateway received the latest of them."""
+    appended_at_ms: int
+    """When the broker appended them."""
     events: Sequence[Event]
 
 
@@ -29,8 +30,8 @@ class Projection(Protocol):
         """What its points are published as, followed by the partition of the events; no two projections share it."""
 
     @property
-    def maintenance(self) -> Sequence[str]:
-        """Statements that keep its tables."""
+    def maintenance(self) -> Sequence[Task]:
+        """What keeps its tables."""
 
     def derive(self, events: Sequence[Event]) -> DerivedPoints | None:
         """The points of the new events of a record, which follow from them alone; at most two an event.

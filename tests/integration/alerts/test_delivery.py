@@ -332,7 +332,7 @@ async def test_nothing_is_told_after_the_lease(webhook: Webhook, call: WebhookRe
 async def test_a_process_that_stops_delivers_what_is_due(
     office: Office, webhook: Webhook, call: WebhookReceiver
 ) -> None:
-    """All that can be told now is told, in order; what must wait is left."""
+    """All that can be told now is told; what must wait is left. A call that times out comes again under its key."""
     busy = Reply(429, {"Retry-After": "50"})
     webhook.otherwise = lambda delivered: busy if delivered.key.endswith("busy") else Reply()
     await office.put("pager", "busy", alert=0)
@@ -342,7 +342,7 @@ async def test_a_process_that_stops_delivers_what_is_due(
     owner.stop()
     await owner.run()
 
-    assert 41 == len(office.delivered(webhook))
+    assert 41 == len(set(office.delivered(webhook)))
     assert "due 1 429: {}" == await office.state("busy")
 
 

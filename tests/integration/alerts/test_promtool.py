@@ -11,6 +11,7 @@ import yaml
 
 from deploy.local.folder import ROOT
 from services.alerts.domain.transition import FIRING
+from services.alerts.evaluation.domain import template
 from services.alerts.evaluation.domain.expression import COMPARISONS
 from shared.model.window import BASE_MS
 from tests.support import promtool
@@ -50,6 +51,35 @@ def test_promtool_agrees_on_what_fires(tmp_path: Path) -> None:
     assert code == 0, said[:4000]
     ended = {case["pair"] for case in cases if (True, False) in pairwise(case["firing"])}
     assert set(PAIRS) == ended, "some pairs never fired and ended: promtool agreed on nothing"
+
+
+def test_promtool_prints_values_as_we_do(tmp_path: Path) -> None:
+    """`{{ $value }}` of any float, of all scales, and of what is none. Source: prometheus#7426."""
+    chance = random.Random(11)
+    values = [1234567.0, 99.99999, 5000000.4, 1e-05, 0.0001, 1e6, 999999.5, 1e21, 5e-324, 0.0, float("inf")]
+    values += [chance.uniform(-1, 1) * 10 ** chance.uniform(-12, 25) for _ in range(300)]
+    values += [round(value, 3) for value in values[-100:] if abs(value) < 1e9] + [-float("inf"), float("nan")]
+    texts = [template.filled("{{ $value }} s", value, {}) for value in values]
+    rules = [
+        {"alert": f"Case{number}", "expr": f"vector({value!r})", "annotations": {"text": "{{ $value }} s"}}
+        for number, value in enumerate(values)
+    ]
+    expected = [
+        {
+            "eval_time": "10s",
+            "alertname": f"Case{number}",
+            "exp_alerts": [{"exp_annotations": {"text": text}}],
+        }
+        for number, text in enumerate(texts)
+    ]
+    groups = [{"name": "values", "interval": "10s", "rules": rules}]
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": groups}))
+    tests = {"rule_files": ["rules.yml"], "tests": [{"interval": "10s", "alert_rule_test": expected}]}
+    (tmp_path / "tests.yml").write_text(yaml.safe_dump(tests))
+
+    code, said = promtool.run("test", "rules", str(tmp_path / "tests.yml"))
+
+    assert code == 0, said[:4000]
 
 
 def _case(chance: random.Random, number: int, comparison: str, for_s: int) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def test_a_whole_rule_is_read(tmp_path: Path) -> None:
         pytest.param(f"    expr: {EXPR} > 5\n    expr: {EXPR} > 6\n", 6, 5, "stands twice", id="a key twice"),
         pytest.param(f"    expr: {EXPR} > 5\n    labels: {{a: 1}}\n", 6, 17, "in quotes", id="a number as label"),
         pytest.param(f"    expr: {EXPR} > 5\n    labels: {{tenant: x}}\n", 6, 14, "by the system", id="tenant"),
-        pytest.param(f"    expr: {EXPR} > 5\n    labels: {{le: x}}\n", 6, 14, "reserved", id="a reserved label"),
+        pytest.param(f"    expr: {EXPR} > 5\n    labels: {{tenant_id: x}}\n", 6, 14, "reserved", id="a reserved label"),
         pytest.param(
             f"    expr: {EXPR} > 5\n    labels: {{a: 'v {{{{ $value }}}}'}}\n", 6, 20, "no templates",
             id="a template as label",

@@ -98,7 +98,7 @@ def test_clocks_may_be_wrong_within_reason() -> None:
 def test_an_unsound_series_leaves_everything_as_it_was() -> None:
     """The record is refused whole."""
     folded, malformed = stream(), windows()
-    malformed.series = [pack(Series(7, "9 lives", "gauge", "", ()))]
+    malformed.series = [pack(Series(7, "__lives", "gauge", "", ()))]
 
     with pytest.raises(Rejected, match="invalid_name"):
         folded.fold(Record(0, NOW_MS, rollups.encode(malformed)))

@@ -27,7 +27,7 @@ def bare(*ids: str, tenant_id: int = 1) -> list[BareEvent]:
 
 def arrival(offset: int, *ids: str) -> Arrival[BareEvent]:
     """A record appended at noon."""
-    return Arrival(offset, NOON_MS, NOON_MS - 5, bare(*ids))
+    return Arrival(offset, NOON_MS, bare(*ids))
 
 
 def gathered(*arrivals: Arrival[BareEvent]) -> EventWork[BareEvent]:

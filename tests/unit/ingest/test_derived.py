@@ -111,7 +111,7 @@ async def test_a_message_is_the_same_however_the_log_was_cut() -> None:
 
 
 async def test_the_sequence_is_the_offset() -> None:
-    """Each producer and partition sees it rise, one message a record; the receive time is the record's."""
+    """Each producer and partition sees it rise, one message a record; the receive time is the record's append time."""
     work = await taken(*(record(o, *(event(f"{o}.{i}", f"t{i}") for i in range(30))) for o in (5, 6, 9)))
     batches = [(p, envelope.decode(value, NOW_MS)) for p, value in sent(work)]
 
@@ -119,7 +119,7 @@ async def test_the_sequence_is_the_offset() -> None:
     for partition in range(PARTITIONS):
         mine = [batch for p, batch in batches if p == partition]
         assert [5, 6, 9] == [batch.seq for batch in mine]
-        assert [NOW_MS + 5, NOW_MS + 6, NOW_MS + 9] == [batch.received_at_ms for batch in mine]
+        assert [NOW_MS + 10, NOW_MS + 11, NOW_MS + 14] == [batch.received_at_ms for batch in mine]
 
 
 async def test_the_largest_batch_derives_messages_that_can_be_sent() -> None:

@@ -12,6 +12,7 @@ from services.alerts.dispatch.domain.redelivery import GIVE_UP_S, pause_s
 from services.alerts.dispatch.ports import DeliveryResult, Notification, RecordedResult
 from services.alerts.domain.transition import Transition
 from shared.postgres.connections import Pool, connection
+from shared.postgres.maintenance import Deletion, kept_since
 from shared.runtime.clock import monotonic_s
 
 LEASE_S = 15.0
@@ -57,16 +58,15 @@ WHERE n.notification_id = r.notification_id AND n.attempts = r.attempts
 RETURNING n.key, n.attempts, n.problem, n.given_up_at IS NOT NULL AS given_up
 """
 
-_BITES = 10
-_OLD_NOTIFICATIONS = """
+_OLD_NOTIFICATIONS = f"""
 DELETE FROM notification WHERE notification_id IN (
-    SELECT notification_id FROM notification WHERE created_at < now() - interval '7 days'
+    SELECT notification_id FROM notification WHERE created_at < {kept_since("notification")}
     ORDER BY created_at LIMIT 5000 FOR UPDATE SKIP LOCKED
 )
-"""
+"""  # noqa: S608 # a constant of this module
 
-MAINTENANCE = (_OLD_NOTIFICATIONS,) * _BITES
-"""Removes what is past retention, in bites that no commit has to wait for. What is a week old was given up long ago."""
+MAINTENANCE = (Deletion("notification", _OLD_NOTIFICATIONS),)
+"""Removes what is past retention, in pieces that no commit has to wait for. What is so old was given up long ago."""
 
 
 class Notifications:

@@ -18,6 +18,7 @@ from services.alerts.evaluation.service import AlertWork
 from shared.errors import Misconfigured
 from shared.model.window import BASE_MS
 from shared.postgres.connections import Connection
+from shared.postgres.maintenance import Deletion, kept_since
 from shared.stream.processor import Cut, Key, Stored
 
 _AS_STORED = (
@@ -77,22 +78,22 @@ ORDER BY place
 """
 """A transition is a function of the log: what is there already says the same, and dispatch has had it."""
 
-_BITES = 10
-_OLD_EVENTS = """
+_OLD_EVENTS = f"""
 DELETE FROM alert_event WHERE (rule, series_id, episode_ms, transition) IN (
-    SELECT rule, series_id, episode_ms, transition FROM alert_event WHERE recorded_at < now() - interval '400 days'
+    SELECT rule, series_id, episode_ms, transition FROM alert_event WHERE recorded_at < {kept_since("alert_event")}
     ORDER BY recorded_at LIMIT 5000 FOR UPDATE SKIP LOCKED
 )
-"""
-_OLD_ALERTS = """
+"""  # noqa: S608 # a constant of this module
+_OLD_ALERTS = f"""
 DELETE FROM alert_instance WHERE (rule, series_id) IN (
-    SELECT rule, series_id FROM alert_instance WHERE state = 'resolved' AND updated_at < now() - interval '400 days'
+    SELECT rule, series_id FROM alert_instance
+    WHERE state = 'resolved' AND updated_at < {kept_since("alert_instance")}
     ORDER BY updated_at LIMIT 5000 FOR UPDATE SKIP LOCKED
 )
-"""
+"""  # noqa: S608 # a constant of this module
 
-MAINTENANCE = (_OLD_EVENTS, _OLD_ALERTS) * _BITES
-"""Removes what is past retention, in bites that no commit has to wait for."""
+MAINTENANCE = (Deletion("alert_event", _OLD_EVENTS), Deletion("alert_instance", _OLD_ALERTS))
+"""Removes what is past retention, in pieces that no commit has to wait for."""
 
 
 class AlertTables:
@@ -169,8 +170,9 @@ def _rule(row: Any, name: str) -> Rule:
     except ExpressionError as problem:
         raise Misconfigured(
             f"the alert {row['rule']} of series {row['series_id']} stands on {row['expr']!r}, which this version "
-            f"cannot read ({problem.message}). Run the version that wrote it until it has resolved, or delete its row "
-            "from alert_instance"
+            f"cannot read ({problem.message}). Run the version that wrote it until it has resolved, or begin the "
+            "alerts of its partition anew: "
+            f"`tidegauge partitions reset {row['topic']} {row['partition']} --to latest --without-state`"
         ) from problem
     return Rule(
         row["rule"].removesuffix(f"/{name}"), name, comparison, annotations=orjson.loads(row["annotations"])

@@ -4,7 +4,6 @@ Spans are seconds. Invariant: the file counts whole or not at all; while it is w
 """
 
 import asyncio
-import contextlib
 import os
 import signal
 
@@ -13,6 +12,7 @@ import structlog
 from services.alerts.evaluation.adapters import rules_file
 from services.alerts.evaluation.domain.rule import RuleSet
 from shared.errors import Misconfigured
+from shared.runtime.retry import until_set
 
 LOOK_EVERY_S = 1.0
 """Time between two looks whether the file has changed."""
@@ -38,9 +38,7 @@ class RuleFile:
         """Read it again for ever: on SIGHUP and when it has changed."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY_S):
-                    await self._asked.wait()
+            await until_set(self._asked, LOOK_EVERY_S)
             stamp = _stamp(self._path)
             if self._asked.is_set() or stamp != self._stamp:
                 self._asked.clear()

@@ -6,6 +6,7 @@ hold all that is needed to go on from its offset.
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from shared.runtime.kafka import Sender
 from shared.stream import dead_letters
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
 from shared.wire import rollups
-from shared.wire.series import checked, series_id
+from shared.wire.series import SeriesId, checked, series_id
 from shared.wire.versions import OLD
 
 AHEAD_MS = 24 * 3600 * 1000
@@ -73,6 +74,9 @@ class AlertFold:
             return
         self.state.fold(WindowRows(found.final, found.watermark_ms, found.series, rows))
 
+    def pass_over(self, record: Record) -> None:
+        """Nothing: no state depends on which records were folded."""
+
     def checkpoint(self) -> Checkpoint[AlertWork]:
         """What was gathered; the alerts themselves are in their table."""
         return Checkpoint(self.state.checkpoint(), self.state.time_ms, b"", None)
@@ -101,10 +105,10 @@ def check(windows: rollups.WindowBatch, partition: int, appended_at_ms: int) -> 
             raise Rejected("bad_windows", "start_ms: lies more than 30 days from the watermark")
 
 
-def series_info(packed: bytes) -> SeriesInfo:
+def series_info(packed: bytes, id_of: SeriesId = series_id) -> SeriesInfo:
     """What a series is to rules; raise `Rejected` unless it is sound."""
     read = checked(packed)
-    ref = SeriesRef(series_id(packed), read.tenant_id, dict(read.labels))
+    ref = SeriesRef(id_of(packed), read.tenant_id, dict(read.labels))
     return SeriesInfo(_FOREIGN.sub("_", read.metric), ref)
 
 
@@ -112,9 +116,15 @@ class Alerting:
     """The alert service's side of the pump."""
 
     def __init__(
-        self, rule_set: RuleSet, tables: AlertTables, dead: DeadLetters, dispatch: Dispatch[Connection]
+        self,
+        rule_set: RuleSet,
+        tables: AlertTables,
+        dead: DeadLetters,
+        dispatch: Dispatch[Connection],
+        id_of: SeriesId = series_id,
     ) -> None:
         self._rule_set = rule_set
+        self._series_info = partial(series_info, id_of=id_of)
         self._tables = tables
         self._dead = dead
         self._dispatch = dispatch
@@ -123,7 +133,7 @@ class Alerting:
         """The partitions with their alerts as the tables hold them."""
         folds = {}
         for key, alerts in (await self._tables.restore(connection, stored)).items():
-            state = PartitionAlerts(self._rule_set, series_info, time_ms=stored[key].watermark_ms)
+            state = PartitionAlerts(self._rule_set, self._series_info, time_ms=stored[key].watermark_ms)
             state.restore(alerts)
             folds[key] = AlertFold(key, state)
         return folds

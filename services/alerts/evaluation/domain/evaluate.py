@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.alerts.evaluation.domain.expression import Comparison
-from shared.model.rollup import Rollups
-from shared.model.sketch import quantile
+from shared.model import sketch
+from shared.model.rollup import Rollups, sketches_of
 
 Floats = NDArray[np.float64]
 
@@ -32,7 +32,7 @@ def values(comparison: Comparison, rows: Rollups, chosen: NDArray[np.intp]) -> F
 
 def _found(comparison: Comparison, rows: Rollups, chosen: NDArray[np.intp]) -> Floats:
     if comparison.quantile is not None:
-        return np.array([_quantile(rows, row, comparison.quantile) for row in chosen.tolist()], np.float64)
+        return sketch.quantiles(sketches_of(rows, chosen), (comparison.quantile,))[:, 0]
     if comparison.operation == "avg":
         count = rows.count[chosen]
         average: Floats = np.full(len(chosen), np.nan)
@@ -48,9 +48,3 @@ def breaches(comparison: Comparison, found: Floats) -> NDArray[np.bool_]:
     """Which values are beyond the threshold."""
     known: Any = ~np.isnan(found)
     return np.asarray(_COMPARE[comparison.operator](found, comparison.threshold) & known)
-
-
-def _quantile(rows: Rollups, row: int, q: float) -> float:
-    span = slice(int(rows.sketch_at[row]), int(rows.sketch_at[row + 1]))
-    found = quantile(rows.bucket[span], rows.weight[span], q)
-    return float("nan") if found is None else found
