@@ -5,23 +5,31 @@ point in the log, and a query process as soon as its last query is answered.
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import structlog
 from fastapi import FastAPI
 
 from services.gateway.auth.key_cache import KeyCache
+from services.gateway.auth.postgres import KeyChanges, KeyUses
 from services.gateway.http import health, misdirected
+from services.gateway.http.connections import ConnectionLimits, Connections, within_files
 from services.gateway.http.health import Probe
-from services.gateway.http.server import Server, listen, tune_collector
+from services.gateway.http.protocol import HeadLimits, LimitedProtocol, limited_protocol
+from services.gateway.http.proxied import Proxied, edge_of, proxies_of
+from services.gateway.http.server import Server, listen, tune_allocator, tune_collector
 from services.gateway.intake import app as intake
+from services.gateway.intake.protocols.registry import FIXED_PATHS
 from services.gateway.intake.protocols.registry import PATHS as INTAKE_PATHS
 from services.gateway.query import app as query
+from services.gateway.query.system.postgres import StoppedPartitions
 from services.gateway.settings import Settings
 from shared.errors import Unavailable
 from shared.postgres import connections, schema
 from shared.postgres.connections import reachable
 from shared.runtime import lifecycle, redis
+from shared.wire.topics import TOPICS
 
 POOL_SIZE = 4
 """Connections to Postgres: look-ups of keys, checkpoints and breakers."""
@@ -42,11 +50,11 @@ class Half(Protocol):
     probes: dict[str, Probe]
     """Whether each dependency answers."""
 
-    def refusal(self) -> str | None:
-        """Why the process cannot do its work now, None when it can."""
+    def refusals(self) -> dict[str, str | None]:
+        """Why the process cannot do its work now, by what is at fault; None where it can."""
 
-    def begin(self) -> None:
-        """Work in the background."""
+    def begin(self, checked: asyncio.Task[None], stopping: asyncio.Event) -> None:
+        """Work in the background; what needs tables waits for `checked`, the check of the schema."""
 
     def refuse(self, reason: str) -> None:
         """Take nothing new from now on."""
@@ -55,14 +63,22 @@ class Half(Protocol):
         """Finish what was begun."""
 
 
-async def build(settings: Settings, pool: connections.Pool, cache: redis.Client) -> Half:
+async def build(
+    settings: Settings,
+    pool: connections.Pool,
+    cache: redis.Client,
+    stopped: Mapping[str, int],
+    edge: Connections,
+) -> Half:
     """Wire the half of the role; nothing is connected yet."""
     probes: dict[str, Probe] = {"postgres": lambda: reachable(pool), "redis": lambda: answers(cache)}
     if settings.role == "query":
-        looked = await query.query(settings, pool, cache, probes)
+        looked = await query.query(settings, pool, cache, probes, stopped=stopped, edge=edge)
         add_routes(looked.api, misdirected.routes(INTAKE_PATHS, ["POST"], "intake", settings.intake_url))
+        for path, methods in FIXED_PATHS.items():
+            add_routes(looked.api, misdirected.routes([path], methods, "intake", settings.intake_url))
         return looked
-    taken = intake.intake(settings, pool, cache, probes)
+    taken = intake.intake(settings, pool, cache, probes, edge)
     add_routes(taken.rest, misdirected.routes(query.PATHS, ["GET"], "query", settings.query_url))
     return taken
 
@@ -82,26 +98,57 @@ async def answers(cache: redis.Client) -> bool:
     return True
 
 
-def servers(settings: Settings, half: Half) -> list[Server]:
+def counting(settings: Settings) -> Connections:
+    """What counts the connections of the API."""
+    limits = ConnectionLimits(within_files(settings.max_connections), settings.max_connections_per_address)
+    return edge_of(proxies_of(settings.trusted_proxies), limits)
+
+
+def servers(settings: Settings, half: Half, stopped: Mapping[str, int], edge: Connections) -> list[Server]:
     """The server of the API and, where a port is set, the one of health and metrics, each at a socket that listens."""
-    headers_s, grace_s = settings.headers_ms / 1000, GRACE_S[settings.role]
-    made = [Server(half.api, listen("port", settings.host, settings.port), headers_s, grace_s)]
+    keep_alive_s = settings.keep_alive_ms / 1000
+    proxies = proxies_of(settings.trusted_proxies)
+    api = Proxied(half.api, proxies, edge) if proxies else half.api
+    protocol = limited_protocol(head_limits(settings), edge)
+    listening = listen("port", settings.host, settings.port)
+    made = [Server(api, listening, protocol, GRACE_S[settings.role], keep_alive_s)]
     if settings.metrics_port:
         listening = listen("metrics_port", settings.metrics_host, settings.metrics_port)
-        shown = health.application(half.refusal, lambda: half.key_cache.ever_found, half.probes)
-        made.append(Server(shown, listening, headers_s, grace_s=1))
+        shown = health.application(half.refusals, lambda: half.key_cache.ever_found, half.probes, stopped)
+        made.append(Server(shown, listening, LimitedProtocol, 1, keep_alive_s))
     return made
+
+
+def head_limits(settings: Settings) -> HeadLimits:
+    """What the head of a request may be."""
+    return HeadLimits(
+        settings.max_header_bytes,
+        settings.max_headers,
+        settings.max_target_bytes,
+        settings.headers_ms / 1000,
+        settings.unread_ms / 1000,
+    )
 
 
 async def run(settings: Settings) -> None:
     """Serve until SIGTERM, then finish what was begun."""
     stopping = lifecycle.stop_event()
-    pool = await connections.pool(settings.postgres, POOL_SIZE)
+    tune_allocator()
+    pool = await connections.pool(settings.postgres, POOL_SIZE, writes=False)
     cache = redis.client(settings.redis)
-    half = await build(settings, pool, cache)
-    listening = servers(settings, half)
+    stopped = StoppedPartitions(
+        pool, (settings.topic_prefix + topic.name for topic in TOPICS if topic.readers)
+    )
+    edge = counting(settings)
+    half = await build(settings, pool, cache, stopped.counts, edge)
+    listening = servers(settings, half, stopped.counts, edge)
+    watching = lifecycle.background(stopped.watch(), "stopped partitions")
     checking = schema.require_beside(pool, stopping)
-    half.begin()
+    half.begin(checking, stopping)
+    beside = [
+        lifecycle.background(KeyChanges(settings.postgres, half.key_cache).watch(), "changes of keys"),
+        lifecycle.background(KeyUses(pool, half.key_cache).watch(), "uses of keys"),
+    ]
     serving = [lifecycle.background(server.run_until_exit(), "server") for server in listening]
     tune_collector()
     await asyncio.wait(
@@ -114,6 +161,8 @@ async def run(settings: Settings) -> None:
         server.should_exit = True
         await served
     await half.finish()
+    for task in (watching, *beside):
+        task.cancel()
     await cache.aclose()
     pool.terminate()
     await checking

@@ -3,20 +3,23 @@
 A key is never stored or logged, only its SHA-256.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from hashlib import sha256
+from math import ceil
+from typing import Any
 from urllib.parse import parse_qsl
 
 from fastapi import Security
 from fastapi.security import HTTPBearer
 
 from services.gateway.auth.key_cache import ApiKey, KeyCache
+from services.gateway.auth.ports import SCOPES, Grant
 from services.gateway.http.problems import Problem, unauthorised
 from shared.errors import Unavailable
 from shared.runtime.clock import monotonic_s
 
-KEY = Security(HTTPBearer(auto_error=False, description="An API key; `X-API-Key` works as well"))
-"""Says in the documentation that a route wants a key; `holder_of` is what looks at it."""
+BEARER = HTTPBearer(auto_error=False, description="An API key; `X-API-Key` works as well")
+"""How a key is sent, in the documentation."""
 
 MAX_KEY_BYTES = 512
 """Longest key that is looked at."""
@@ -33,25 +36,77 @@ def key_of(headers: Iterable[tuple[bytes, bytes]], query: bytes = b"") -> bytes:
         elif name == b"authorization":
             scheme, _, rest = value.partition(b" ")
             keys.add(rest.strip() if scheme.lower() == b"bearer" else b"")
+    return only_key(keys, "Authorization, X-API-Key and key")
+
+
+def only_key(keys: Collection[bytes], places: str) -> bytes:
+    """The one key that was found in these places; raise `Problem` for none, or for two that differ."""
     if len(keys) > 1:
-        raise Problem(400, "two_keys", "Authorization, X-API-Key and key hold different keys")
-    key = keys.pop() if keys else b""
+        raise Problem(400, "two_keys", f"{places} hold different keys")
+    key = next(iter(keys), b"")
     if not 0 < len(key) <= MAX_KEY_BYTES:
         raise unauthorised()
     return key
 
 
-async def api_key_of(key_cache: KeyCache, key: bytes, scope: str) -> ApiKey:
-    """Who bears the key; raise `Problem` unless it is known and its scope is `scope` or `admin`."""
+async def api_key_of(key_cache: KeyCache, key: bytes, scope: str, address: str = "") -> ApiKey:
+    """Who bears the key; raise `Problem` unless it is known and its scope grants `scope`.
+
+    `address` is where the request comes from: it may not make up keys without end.
+    """
     key_hash = sha256(key).digest()
     api_key = key_cache.known(key_hash, monotonic_s())
     if api_key is None:
-        try:
-            api_key = await key_cache.find(key_hash, monotonic_s())
-        except Unavailable as error:
-            raise Problem(503, "unavailable", "keys cannot be looked up now", 1, "not_accepted") from error
+        api_key = await _looked_up(key_cache, key_hash, address)
     if api_key is None:
         raise unauthorised()
-    if api_key.grant.scope not in (scope, "admin"):
-        raise Problem(403, "forbidden", f"the key's scope is not '{scope}'")
+    if api_key.grant.scope not in SCOPES[scope]:
+        raise Problem(403, "forbidden", f"the key's scope does not grant '{scope}'")
     return api_key
+
+
+async def reader_of(key_cache: KeyCache, scope: Mapping[str, Any]) -> ApiKey:
+    """Who asks a question; raise `Problem` as `api_key_of` does."""
+    return await api_key_of(key_cache, key_of(scope["headers"]), "read", address_of(scope))
+
+
+async def _looked_up(key_cache: KeyCache, key_hash: bytes, address: str) -> ApiKey | None:
+    wait_s = key_cache.wait_s(key_hash, address, monotonic_s())
+    if wait_s > 0:
+        raise Problem(429, "too_many_unknown_keys", "too many keys came that nobody has", ceil(wait_s))
+    try:
+        return await key_cache.find(key_hash, monotonic_s(), address)
+    except Unavailable as error:
+        raise Problem(503, "unavailable", "keys cannot be looked up now", 1, "not_accepted") from error
+
+
+def address_of(scope: Mapping[str, Any]) -> str:
+    """Where a request comes from: the address of its client, or of the proxy before it."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def check_origin(grant: Grant, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Raise `Problem` when a key that is bound to origins comes from elsewhere.
+
+    A server sends no origin; of a page's key that is a beacon's it must be there.
+    """
+    if not grant.origins:
+        return
+    origin = origin_of(headers)
+    if origin not in grant.origins and (origin or grant.scope == "beacon"):
+        raise Problem(403, "forbidden_origin", "Origin: the key is not for pages of this origin")
+
+
+def origin_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The origin of the page that asks, empty where none does."""
+    return next((value.decode("latin-1") for name, value in headers if name == b"origin"), "")
+
+
+def needs(scope: str) -> Any:
+    """Says of a route, to those who read its contract, the scope that a key must have; `api_key_of` looks at it."""
+    return Security(BEARER, scopes=[scope])
+
+
+READS = needs("read")
+"""What a route that answers questions declares."""

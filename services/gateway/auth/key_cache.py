@@ -1,7 +1,8 @@
 """Known keys: looked up in Postgres, remembered, and good for a while without it.
 
-Times are monotonic seconds, an argument. A key whose grant is older than a minute is looked up again, so that a revoked
-one ends; while Postgres is away a known key is good for an hour.
+Times are monotonic seconds, an argument. A key is looked up again when its grant is older than a minute, and at once
+when it is said to have changed, so that a revoked one ends; while Postgres is away a known key is good for an hour. A
+key that nobody has is remembered too, for some seconds.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.gateway.auth.bounded_map import BoundedMap, bound_of
+from services.gateway.auth.lookup_limit import LookupLimit
 from services.gateway.auth.ports import Grant, Grants, Spread
 from shared.errors import Unavailable
 
@@ -32,6 +34,12 @@ FIRST_S = 3.0
 
 MAX_KEYS = 10_000
 """Known keys at once; beyond it the one that was looked up longest ago is forgotten."""
+
+UNKNOWN_S = 10.0
+"""How long a key that nobody has is not looked up again, unless it is said to have been made."""
+
+MAX_UNKNOWN = 100_000
+"""Keys that nobody has, at once; beyond it the one that came longest ago is forgotten."""
 
 
 Granted = Callable[[Grant, float], None]
@@ -70,8 +78,16 @@ class KeyCache:
         self._spread = spread
         self._api_keys: BoundedMap[bytes, ApiKey] = BoundedMap(max_keys)
         self._lookups: dict[bytes, asyncio.Task[ApiKey | None]] = {}
+        self._unknown: BoundedMap[bytes, float] = BoundedMap(MAX_UNKNOWN)
+        self._changes = 0
+        self.limit = LookupLimit()
+        """Bounds the look-ups of keys that nobody has."""
+        self.used: set[bytes] = set()
+        """Hashes of the keys that were looked up with success since this was emptied."""
         self.bound = bound_of("keys", self._api_keys)
         """What it may remember."""
+        self.bound_unknown = bound_of("unknown_keys", self._unknown)
+        """What it may remember of keys that nobody has."""
         self.ever_found = False
         """Some key has been looked up with success (an unknown one counts: Postgres answered)."""
 
@@ -80,11 +96,34 @@ class KeyCache:
         api_key = self._api_keys.get(key_hash)
         return api_key if api_key is not None and now_s < api_key.lookup_at_s else None
 
-    async def find(self, key_hash: bytes, now_s: float) -> ApiKey | None:
+    def wait_s(self, key_hash: bytes, address: str, now_s: float) -> float:
+        """0 when `find` may be asked; else when to come again, for too many keys were looked up that nobody has."""
+        if key_hash in self._api_keys or key_hash in self._lookups or self._is_unknown(key_hash, now_s):
+            return 0.0
+        return self.limit.wait_s(address, now_s)
+
+    def forget(self, key_hash: bytes) -> None:
+        """The key was made, changed or revoked."""
+        self._changes += 1
+        self._api_keys.pop(key_hash, None)
+        self._unknown.pop(key_hash, None)
+
+    def doubt(self, now_s: float, tenant_id: int | None = None) -> None:
+        """Keys of this tenant, or of any, may have changed: each is looked up again when it comes."""
+        self._changes += 1
+        if tenant_id is None:
+            self._unknown.clear()
+        for api_key in self._api_keys.values():
+            if tenant_id in (None, api_key.grant.tenant_id):
+                api_key.lookup_at_s = min(api_key.lookup_at_s, now_s)
+
+    async def find(self, key_hash: bytes, now_s: float, address: str = "") -> ApiKey | None:
         """The api_key of a key, None for an unknown one; raise `Unavailable` when it cannot be known."""
         api_key = self._api_keys.get(key_hash)
         if api_key is None:
-            return await self._first(key_hash, now_s)
+            return (
+                None if self._is_unknown(key_hash, now_s) else await self._counted(key_hash, now_s, address)
+            )
         age_s = now_s - api_key.looked_up_s
         if now_s >= api_key.lookup_at_s:
             lookup = self._lookup(key_hash, now_s)
@@ -95,6 +134,21 @@ class KeyCache:
                 api_key.lookup_at_s = now_s + self._spread(RETRY_S)
         if age_s > STALE_S:
             raise Unavailable("postgres", "the key has not been confirmed for an hour")
+        return api_key
+
+    def _is_unknown(self, key_hash: bytes, now_s: float) -> bool:
+        return now_s < self._unknown.get(key_hash, now_s)
+
+    async def _counted(self, key_hash: bytes, now_s: float, address: str) -> ApiKey | None:
+        """The first look-up of a key, which counts for its address when it finds nothing; who shares one does not."""
+        if key_hash in self._lookups:
+            return await self._first(key_hash, now_s)
+        self.limit.begin()
+        api_key = None
+        try:
+            api_key = await self._first(key_hash, now_s)
+        finally:
+            self.limit.end(address, found=api_key is not None)
         return api_key
 
     async def _first(self, key_hash: bytes, now_s: float) -> ApiKey | None:
@@ -121,11 +175,17 @@ class KeyCache:
             raise problem  # a bug that no request may be waiting for
 
     async def _ask(self, key_hash: bytes, now_s: float) -> ApiKey | None:
+        changes = self._changes
         grant = await self._grants.find(key_hash)
         self.ever_found = True
         self._api_keys.pop(key_hash, None)
         if grant is None:
+            if changes == self._changes:
+                self._unknown[key_hash] = now_s + UNKNOWN_S
             return None
+        self.used.add(key_hash)
         self._granted(grant, now_s)
-        self._api_keys[key_hash] = api_key = ApiKey(grant, now_s, now_s + self._spread(REFRESH_S))
+        # What changed meanwhile may not be in the answer.
+        fresh_s = self._spread(REFRESH_S) if changes == self._changes else 0.0
+        self._api_keys[key_hash] = api_key = ApiKey(grant, now_s, now_s + fresh_s)
         return api_key

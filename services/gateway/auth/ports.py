@@ -18,17 +18,29 @@ class Grant:
     tenant_id: int
     """Whose key it is."""
     scope: str
-    """`write`, `read` or `admin` (both)."""
+    """`write`, `beacon` (write, from its origins alone), `read` or `admin` (all)."""
     points_per_s: float
     """Lasting rate of the tenant."""
     points_burst: float
     """Points the tenant may send at once."""
     max_series: int = DEFAULT_MAX_SERIES
     """Series of the tenant that may be active."""
+    origins: frozenset[str] = frozenset()
+    """Origins of the pages that the key is for; empty: any."""
+    scrub: frozenset[str] = frozenset()
+    """What is taken out of the tenant's events before they are in the log."""
 
 
 Spread = Callable[[float], float]
 """Shortens a period at random, so that processes that were restarted together do not do the same at one time."""
+
+
+SCOPES = {
+    "write": frozenset({"write", "beacon", "admin"}),
+    "read": frozenset({"read", "admin"}),
+    "admin": frozenset({"admin"}),
+}
+"""What a route may ask for, and the scopes of the keys that grant it."""
 
 
 class Grants(Protocol):

@@ -1,4 +1,4 @@
-"""Reads a request's body within limits of size and time, and inflates gzip within a limit of its own.
+"""Reads a request's body within limits of size and time, and inflates gzip and deflate within a limit of its own.
 
 Bytes and seconds. Memory never exceeds the limits, however the client sends. The rest of a refused body is drained, or
 the connection is closed.
@@ -6,7 +6,16 @@ the connection is closed.
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Generator,
+    Iterable,
+    Mapping,
+    MutableMapping,
+)
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +23,8 @@ from services.gateway.http.problems import Headers, Problem
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Coroutine[Any, Any, Message]]
+Inflate = Callable[[bytes, int], bytes]
+"""Undoes a content encoding; raises `Problem` for more than so many bytes."""
 
 DRAIN_BYTES = 16 << 20
 """Most that is read of a body only to throw it away: closing at once would reset the answer with it."""
@@ -21,7 +32,15 @@ DRAIN_BYTES = 16 << 20
 DRAIN_S = 2.0
 """How long that may take."""
 
+TOO_LARGE = "body_too_large"
+
+FREE_BYTES = 256 << 10
+"""A body may be unpacked to so many bytes whatever it had on the wire: one of equal points shrinks well."""
+
 GZIP = 16 + zlib.MAX_WBITS
+
+MAX_MEMBERS = 256
+"""Gzip members of a body: RFC 1952 2.2 lets there be several, and each costs a copy of what is behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,41 +51,57 @@ class Limits:
     decoded_bytes: int
     idle_s: float
     total_s: float
+    objects: int = 1 << 18
+    """Objects and lists that a body of JSON may hold."""
+    ratio: int = 100
+    """So many times its bytes on the wire a body may have unpacked, where it has more than `FREE_BYTES`."""
+
+    def unpacked_bytes(self, wire_bytes: int) -> int:
+        """What a body of so many bytes may become."""
+        return min(self.decoded_bytes, max(FREE_BYTES, self.ratio * wire_bytes))
 
 
 class Incoming:
     """The body of one request, on its way."""
 
-    __slots__ = ("_complete", "_expects", "_receive", "encoding", "length", "media")
+    __slots__ = ("_complete", "_expects", "_receive", "_type", "encoding", "length", "media")
 
     def __init__(self, receive: Receive, headers: Headers) -> None:
         self._receive = receive
         self._complete = False
         self._expects = False
         self.length: int | None = None
-        self.media = b""
+        self._type = b""
         self.encoding = b""
         for name, value in headers:
             if name == b"content-length":
                 self.length = int(value)
             elif name == b"content-type":
-                self.media = value
+                self._type = value
             elif name == b"content-encoding":
-                self.encoding = value.strip().lower()
+                self.encoding += (b", " if self.encoding else b"") + value.strip().lower()
             elif name == b"expect":
                 self._expects = True
+        self.media = self._type.partition(b";")[0].strip().lower()
+        """Content type without its parameters."""
 
-    def check(self, limits: Limits, *, plain_text: bool = False) -> None:
-        """Raise `Problem` when the body need not be read at all; a beacon says of its JSON that it is plain text."""
-        if self.media != b"application/json" and not _is_json(self.media, plain_text=plain_text):
-            raise Problem(415, "unsupported_media_type", "Content-Type: must be application/json in UTF-8")
-        if self.encoding not in (b"", b"identity", b"gzip"):
+    def check(self, limits: Limits, media: Collection[bytes], encodings: Collection[bytes]) -> None:
+        """Raise `Problem` when the body need not be read at all; no `media`: any content type will do."""
+        if media and (self.media not in media or not _is_utf8(self._type)):
+            wanted = b" or ".join(sorted(media)).decode()
+            raise Problem(415, "unsupported_media_type", f"Content-Type: must be {wanted} in UTF-8")
+        if self.encoding not in (b"", b"identity") and self.encoding not in encodings:
+            offered = sorted(filter(None, encodings))
             raise Problem(
-                415, "unsupported_encoding", "Content-Encoding: must be gzip or none",
-                headers=[(b"accept-encoding", b"gzip, identity")],
+                415, "unsupported_encoding", f"Content-Encoding: must be {b', '.join(offered).decode()} or none",
+                headers=[(b"accept-encoding", b", ".join((*offered, b"identity")))],
             )  # fmt: skip
         if self.length is not None and self.length > limits.wire_bytes:
             raise too_large(limits.wire_bytes)
+
+    def announced(self, limits: Limits) -> int:
+        """How many bytes it may have, as far as is known before it is read."""
+        return min(self.length, limits.wire_bytes) if self.length else limits.wire_bytes
 
     async def read(self, limits: Limits) -> bytes | None:
         """The body on the wire, None when the client left; raise `Problem` for one too large or too slow."""
@@ -164,25 +199,77 @@ def _sized(body: bytes, limits: Limits) -> bytes:
 
 def too_large(limit: int) -> Problem:
     """The body is beyond a limit."""
-    return Problem(413, "body_too_large", f"body: at most {limit} bytes")
+    return Problem(413, TOO_LARGE, f"body: at most {limit} bytes")
 
 
-def _is_json(media: bytes, *, plain_text: bool) -> bool:
-    kind, *parameters = [part.strip().lower() for part in media.split(b";")]
-    return (kind == b"application/json" or (plain_text and kind == b"text/plain")) and all(
-        part.replace(b'"', b"") in (b"", b"charset=utf-8") for part in parameters
+def unpacked(content: bytes, undo: Inflate | None, limits: Limits) -> bytes:
+    """A body without its encoding; raise `Problem` for one too large."""
+    if undo is None:
+        if len(content) > limits.decoded_bytes:
+            raise too_large(limits.decoded_bytes)
+        return content
+    limit = limits.unpacked_bytes(len(content))
+    try:
+        return undo(content, limit)
+    except Problem as problem:
+        if problem.code == TOO_LARGE and limit < limits.decoded_bytes:
+            raise inflated_too_much(limits, len(content)) from problem
+        raise
+
+
+def check_objects(plain: bytes, marks: Iterable[bytes], limit: int) -> None:
+    """Raise `Problem` for a body of more objects than that, by the bytes that begin one; nothing is decoded for it."""
+    if len(plain) > limit and sum(map(plain.count, marks)) > limit:
+        raise Problem(413, "too_many_objects", f"body: at most {limit} objects and lists")
+
+
+def inflated_too_much(limits: Limits, wire_bytes: int) -> Problem:
+    """The body is beyond what it may become."""
+    limit = limits.unpacked_bytes(wire_bytes)
+    message = f"body: of {wire_bytes} bytes at most {limit} unpacked, {limits.ratio} times as many"
+    return Problem(413, "inflated_too_much", message)
+
+
+def _is_utf8(content_type: bytes) -> bool:
+    """Whether a content type names no other charset."""
+    parameters = [part.strip().lower().replace(b'"', b"") for part in content_type.split(b";")[1:]]
+    return all(
+        part in (b"charset=utf-8", b"charset=utf8") for part in parameters if part.startswith(b"charset=")
     )
 
 
 def inflate(body: bytes, limit: int) -> bytes:
-    """The one gzip member of a body; raise `Problem` for anything else or for more than `limit` bytes."""
-    stream = zlib.decompressobj(GZIP)
+    """The gzip members of a body, end to end; raise `Problem` for anything else or for more than `limit` bytes."""
+    plain, rest = _member(body, GZIP, "gzip", limit)
+    for _ in range(MAX_MEMBERS):
+        if not rest:
+            return plain
+        more, rest = _member(rest, GZIP, "gzip", limit - len(plain))
+        plain += more
+    raise Problem(400, "bad_gzip", f"body: at most {MAX_MEMBERS} gzip members")
+
+
+def inflate_zlib(body: bytes, limit: int) -> bytes:
+    """What is packed as Content-Encoding deflate means it; raise `Problem` for anything else or for too much."""
+    plain, rest = _member(body, zlib.MAX_WBITS, "deflate", limit)
+    if rest:
+        raise Problem(400, "bad_deflate", "body: must be one whole zlib stream")
+    return plain
+
+
+def _member(body: bytes, wbits: int, encoding: str, limit: int) -> tuple[bytes, bytes]:
+    """What one stream holds, and what is behind it."""
+    stream = zlib.decompressobj(wbits)
     try:
         plain = stream.decompress(body, limit + 1)
     except zlib.error as error:
-        raise Problem(400, "bad_gzip", "body: is not gzip") from error
+        raise Problem(400, f"bad_{encoding}", f"body: is not {encoding}") from error
     if len(plain) > limit:
         raise too_large(limit)
-    if not stream.eof or stream.unused_data:
-        raise Problem(400, "bad_gzip", "body: must be one whole gzip member")
-    return plain
+    if not stream.eof:
+        raise Problem(400, f"bad_{encoding}", "body: was cut, or is not whole")
+    return plain, stream.unused_data
+
+
+INFLATE: Mapping[bytes, Inflate] = {b"gzip": inflate, b"x-gzip": inflate, b"deflate": inflate_zlib}
+"""How a body of each Content-Encoding is unpacked; RFC 9110 8.4.1 has `x-gzip` mean gzip."""

@@ -14,9 +14,12 @@ Probe = Callable[[], Awaitable[bool]]
 
 
 def application(
-    refusal: Callable[[], str | None], knows_keys: Callable[[], bool], probes: Mapping[str, Probe]
+    refusals: Callable[[], Mapping[str, str | None]],
+    knows_keys: Callable[[], bool],
+    probes: Mapping[str, Probe],
+    stopped: Mapping[str, int],
 ) -> FastAPI:
-    """What answers there, bound to what it reports on."""
+    """What answers there, bound to what it reports on; `stopped` counts the stopped partitions of each topic."""
     routes = FastAPI(openapi_url=None, redirect_slashes=False)
 
     @routes.get("/health/live")
@@ -26,13 +29,18 @@ def application(
 
     @routes.get("/health/ready")
     async def ready() -> Response:
-        """200 when the process can do its work and keys can be told apart, else 503; how each dependency is."""
-        reason = refusal()
+        """200 when the process can do its work and keys can be told apart, else 503; how each dependency is.
+
+        It names the topics of which partitions are stopped. Those of the others go on and the log keeps what waits, so
+        that the process is ready all the same.
+        """
+        reasons = refusals()
         states = {name: "up" if await probe() else "down" for name, probe in probes.items()}
-        able = reason is None and (knows_keys() or states.get("postgres") == "up")
+        able = not any(reasons.values()) and (knows_keys() or states.get("postgres") == "up")
         body = {
             "status": "ready" if able else "not_ready",
-            "dependencies": {"kafka": reason or "up", **states},
+            "dependencies": {name: reason or "up" for name, reason in reasons.items()} | states,
+            "stopped_partitions": {topic: count for topic, count in stopped.items() if count},
         }
         return JSONResponse(body, 200 if able else 503)
 

@@ -12,6 +12,9 @@ from starlette.routing import Route
 
 from services.gateway.http.problems import Problem
 
+KEYS = frozenset({"key", "sentry_key"})
+"""Parameters of a query that hold a key."""
+
 
 def routes(paths: Iterable[str], methods: Iterable[str], other: str, base_url: str) -> list[Route]:
     """A route for each path of the role `other`, which answers at `base_url`; empty: nobody is told where."""
@@ -33,5 +36,7 @@ def _refusal(other: str, base_url: str) -> Callable[[Request], Awaitable[Respons
 def _target(request: Request) -> str:
     """The path and query as they came, without a key."""
     path = request.scope.get("raw_path") or request.url.path.encode()
-    parts = [part for part in request.url.query.split("&") if unquote_plus(part.partition("=")[0]) != "key"]
+    parts = [
+        part for part in request.url.query.split("&") if unquote_plus(part.partition("=")[0]) not in KEYS
+    ]
     return path.decode("latin-1") + ("?" + "&".join(parts) if any(parts) else "")

@@ -1,16 +1,20 @@
-"""Refusals as HTTP: a status, a stable code and a message, in the manner of RFC 9457.
+"""Refusals as HTTP: problem documents of RFC 9457 with a stable code, which is where their type leads.
 
 A body holds nothing of the input but the names of fields and, in `ask`, the path and query without a key. What is
 worth trying again bears `Retry-After`.
 """
 
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 import orjson
 
 Headers = list[tuple[bytes, bytes]]
 
 PROBLEM = b"application/problem+json"
+
+PAGE = "docs/clients/answers.md"
+"""Where each code stands, with what to do about it; the type of a problem is a place on it."""
 
 
 @dataclass(slots=True)
@@ -32,17 +36,28 @@ class Problem(Exception):
     headers: Headers = field(default_factory=list)
     """More headers of the answer."""
 
-    def body(self) -> bytes:
-        """The answer's body."""
+    def document(self) -> dict[str, str | int]:
+        """What the answer's body says."""
         found = self.message.partition(":")
-        fields = {"code": self.code, "message": self.message}
+        fields: dict[str, str | int] = {
+            "type": f"{PAGE}#{self.code}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.message,
+            "code": self.code,
+            "message": self.message,
+        }
         if found[1] and found[0].replace("_", "").replace(".", "").isalnum():
             fields["field"] = found[0]
         if self.outcome:
             fields["outcome"] = self.outcome
         if self.ask:
             fields["ask"] = self.ask
-        return orjson.dumps(fields)
+        return fields
+
+    def body(self) -> bytes:
+        """The answer's body."""
+        return orjson.dumps(self.document())
 
     def all_headers(self) -> Headers:
         """The answer's headers but the length."""
@@ -65,6 +80,13 @@ def unauthorised() -> Problem:
 def refused(reason: str) -> Problem:
     """Nothing can be taken now, and nothing was."""
     return Problem(503, "unavailable", f"nothing was taken, try again: {reason}", 1, "not_accepted")
+
+
+def not_allowed(methods: str) -> Problem:
+    """Another method than these."""
+    return Problem(
+        405, "method_not_allowed", f"only {methods} is answered here", headers=[(b"allow", methods.encode())]
+    )
 
 
 def unknown() -> Problem:

@@ -12,8 +12,10 @@ from pydantic import BaseModel, Field
 class HistogramBody(BaseModel):
     """How many values lay in each bucket."""
 
-    bounds: list[float] = Field(description="Upper ends of all buckets but the last, ascending", min_length=1)
-    counts: list[float] = Field(description="One more than bounds; at most 200", min_length=2, max_length=200)
+    bounds: list[float] = Field(
+        description="Upper ends of all buckets but the last, ascending; none: what was counted lies at 0"
+    )
+    counts: list[float] = Field(description="One more than bounds; at most 200", min_length=1, max_length=200)
 
 
 class PointBody(BaseModel):
@@ -36,7 +38,8 @@ class PointBody(BaseModel):
     unit: str = ""
     start_ts: int | str | None = Field(
         None,
-        description="Kind `cumulative`: when the total began to run, as `ts`; another start is another run",
+        description="Kind `cumulative`: when the total began to run, as `ts`; with it the first total counts in full "
+        "for 20 minutes, and writers of one series are told apart",
     )
     weight: float = Field(
         1.0, description="How many it stands for; negative retracts; not with kind `cumulative`"
@@ -103,8 +106,12 @@ class IntakeResultBody(BaseModel):
 
 
 class ProblemBody(BaseModel):
-    """Why a request was refused."""
+    """Why a request was refused (RFC 9457)."""
 
+    type: str = Field(description="Where docs/clients/answers.md says what to do about it")
+    title: str
+    status: int
+    detail: str
     code: str
     message: str
     field: str | None = None
@@ -121,7 +128,10 @@ class WindowBody(BaseModel):
     labels: dict[str, str]
     start_ms: int
     end_ms: int
-    count: float
+    count: float = Field(description="Sum of the weights")
+    samples: int | None = Field(
+        description="Points that came, whatever their weights, less those that took something back; null: not known"
+    )
     sum: float
     min: float | None
     max: float | None
@@ -133,6 +143,9 @@ class WindowBody(BaseModel):
     watermark_ms: int
     final: bool = Field(description="False: the window is live")
     estimated: bool = Field(description="True: min and max are bounds, since something was taken back")
+    kept_up: bool = Field(
+        description="False: points that came later went into windows of the coarser tiers alone"
+    )
 
 
 class WindowsBody(BaseModel):
