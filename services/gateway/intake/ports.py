@@ -4,13 +4,14 @@ Each port is small enough for a fake of thirty lines. A dependency that is down 
 exception, and no call waits without a limit of its own.
 """
 
-from collections.abc import Awaitable, Sized
+from collections.abc import Awaitable, Sequence, Sized
 from enum import Enum
 from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.gateway.intake.domain.growing_body import Prefix
 from services.gateway.intake.domain.idempotency import Identity
 
 
@@ -63,6 +64,14 @@ class IdempotencyClaims(Protocol):
 
     async def release(self, batch: Identity) -> None:
         """Take back one claim: nothing of the batch came into the log. Raises `Unavailable`."""
+        ...
+
+
+class GrowingBodies(Protocol):
+    """Knows for some minutes which bodies came, to any gateway, that may come again with more behind them."""
+
+    async def earlier(self, name: bytes, body: Prefix) -> Sequence[Prefix]:
+        """Those of this name that came before; from now on this body is one of them. Raises `Unavailable`."""
         ...
 
 

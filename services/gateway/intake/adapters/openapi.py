@@ -3,13 +3,24 @@
 A wrong request gets one of these answers, whichever route it was for.
 """
 
+import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, Header
 
-from services.gateway.auth.http import KEY
+from services.gateway.auth.http import needs
 from services.gateway.http.schemas import EventsBody, IntakeResultBody, ProblemBody, TelemetryBody
-from services.gateway.intake.protocols.registry import EVENTS, METRICS, POINTS, STEPS, USER_EVENTS
+from services.gateway.intake.protocols.registry import (
+    CLIENT_ALERTS,
+    EVENTS,
+    METRICS,
+    POINTS,
+    STEPS,
+    USER_EVENTS,
+    ProtocolRoute,
+    protocol_routes,
+)
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     **{code: {"model": ProblemBody} for code in (400, 401, 403, 405, 408, 413, 415, 429, 503)},
@@ -20,6 +31,9 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 """Answers of the hot route other than 202."""
 
+
+_PART = re.compile(r"\{(\w+)\}")
+"""A part of a path that varies."""
 
 BatchKey = Annotated[
     str | None,
@@ -45,14 +59,42 @@ def document(rest: FastAPI) -> None:
         raise NotImplementedError(body, key)
 
     async def legacy(body: Annotated[Any, Body()], key: BatchKey = None) -> IntakeResultBody:
-        """One object, a list, or a list under `metrics`, `events` or `steps`; JSON, or plain text of a beacon."""
+        """An object, a list, or one under `metrics`, `alerts`, `events` or `steps`; JSON, or plain text of a beacon."""
         raise NotImplementedError(body, key)
 
-    rest.post(POINTS, status_code=202, responses=RESPONSES, dependencies=[KEY], summary="Post points")(points)
-    rest.post(EVENTS, status_code=202, responses=RESPONSES, dependencies=[KEY], summary="Post events")(events)
-    for path, summary in (
-        (METRICS, "Post web vitals and timings"),
-        (USER_EVENTS, "Post user events"),
-        (STEPS, "Post funnel steps"),
-    ):
-        rest.post(path, status_code=202, responses=RESPONSES, dependencies=[KEY], summary=summary)(legacy)
+    described: dict[str, Callable[..., Any]] = {
+        POINTS: points,
+        EVENTS: events,
+        METRICS: legacy,
+        CLIENT_ALERTS: legacy,
+        USER_EVENTS: legacy,
+        STEPS: legacy,
+    }
+    for path, route in protocol_routes(1, 1).items():
+        if path in described:
+            rest.post(
+                path,
+                status_code=202,
+                responses=RESPONSES,
+                dependencies=[needs(route.scope)],
+                summary=route.summary,
+            )(described[path])
+        else:
+            _post(rest, path, route)
+
+
+def _post(rest: FastAPI, path: str, route: ProtocolRoute) -> None:
+    """A route that speaks another product's dialect: its bodies and answers are that product's."""
+
+    async def foreign() -> None:
+        raise NotImplementedError(path)
+
+    media: dict[str, Any] = {kind.decode(): {"schema": {}} for kind in sorted(route.dialect.media)} or {
+        "*/*": {"schema": {}}
+    }
+    parts = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PART.findall(path)
+    ]
+    extra = {"requestBody": {"content": media}} | ({"parameters": parts} if parts else {})
+    rest.post(path, summary=route.summary, openapi_extra=extra)(foreign)

@@ -1,11 +1,13 @@
-"""Stores idempotency claims in Redis: a value for each key of a batch, which expires by itself.
+"""Stores in Redis, until they expire, idempotency claims, a value for each key of a batch, and bodies that may grow.
 
 Claims of many requests go in one call, and one call runs at a time. A value is the hash of the body (8 bytes) and the
 number of attempts that may have reached the log. An absent Redis raises `Unavailable` within a short limit.
 """
 
 import asyncio
+from collections.abc import Sequence
 
+from services.gateway.intake.domain.growing_body import Prefix
 from services.gateway.intake.domain.idempotency import Identity
 from shared.errors import Unavailable
 from shared.model.bound import Bound
@@ -132,3 +134,50 @@ class RedisIdempotencyClaims:
 
 def _body(batch: Identity) -> bytes:
     return batch.body.to_bytes(8, "little")
+
+
+MOST_BODIES = 64
+"""Bodies that are remembered of those that begin alike; beyond it the oldest is forgotten."""
+
+_LENGTH_BYTES = 8
+
+_REMEMBER = """
+local earlier = redis.call('LRANGE', KEYS[1], 0, -1)
+local known = false
+for _, each in ipairs(earlier) do known = known or each == ARGV[1] end
+if not known then
+    redis.call('RPUSH', KEYS[1], ARGV[1])
+    redis.call('LTRIM', KEYS[1], -ARGV[2], -1)
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return earlier
+"""
+
+
+class RedisGrowingBodies:
+    """Bodies that came to all gateways that share a Redis: the length and the hash of each, by what it begins with.
+
+    A body is remembered before it is published, so that its repeat is known even where nobody lived to answer it.
+    """
+
+    def __init__(self, client: Client, prefix: str = "") -> None:
+        self._prefix = f"{prefix}growing:".encode()
+        self._remember = client.register_script(_REMEMBER)
+        self._retry_at_s = 0.0
+
+    async def earlier(self, name: bytes, body: Prefix) -> Sequence[Prefix]:
+        """Those of this name that came before; from now on this body is one of them. Raises `Unavailable`."""
+        if monotonic_s() < self._retry_at_s:
+            raise Unavailable("redis", "no answer a moment ago")
+        try:
+            with guard():
+                async with asyncio.timeout(WAIT_S):
+                    found = await self._remember([self._prefix + name], [_packed(body), MOST_BODIES, HELD_MS])
+        except (TimeoutError, Unavailable) as error:
+            self._retry_at_s = monotonic_s() + spread(RETRY_S)
+            raise Unavailable("redis", "no answer in time") from error
+        return [Prefix(int.from_bytes(each[:_LENGTH_BYTES]), each[_LENGTH_BYTES:]) for each in found]
+
+
+def _packed(body: Prefix) -> bytes:
+    return body.length.to_bytes(_LENGTH_BYTES) + body.digest

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from operator import attrgetter
-from typing import Any
 
 import msgspec
 import orjson
@@ -19,11 +18,10 @@ from services.gateway.intake.columns.contract import EventColumns, RequestColumn
 from services.gateway.intake.columns.event_fields import event_refusal
 from services.gateway.intake.domain.admission import Rejection, untimely
 from shared.errors import Rejected
-from shared.model.event import FUNNEL_STEP, MAX_PROPERTIES_BYTES, check_depth
+from shared.model.event import FUNNEL_STEP, MAX_PROPERTIES_BYTES, check_depth, may_be_deep
 from shared.model.window import MAX_AHEAD_MS, MAX_LATE_MS
-from shared.wire.events import TEXT, TYPE, Event, check_step, packed_properties, properties_of
+from shared.wire.events import TEXT, Event, check_step, properties_of
 
-_type = re.compile(TYPE)
 _text = re.compile(TEXT)
 
 
@@ -42,11 +40,13 @@ def admit_events(decoded: RequestColumns, tenant_id: int, received_at_ms: int) -
     columns = decoded.events
     if columns is None or not columns.event_id:
         return AdmittedEvents([], decoded.refused)
-    if _timely(columns, received_at_ms) and (columns.printable or _printable(columns)):
-        texts = _storable(columns.properties)
-        if texts is not None:
-            return AdmittedEvents(_events(columns, texts, tenant_id), decoded.refused)
-    events = _events(columns, columns.properties, tenant_id)
+    events = _events(columns, tenant_id)
+    if (
+        _timely(columns, received_at_ms)
+        and (columns.printable or _printable(columns))
+        and (_storable(columns.properties) if not columns.flat else not _any_is_large(columns.properties))
+    ):
+        return AdmittedEvents(events, decoded.refused)
     index = columns.index or range(len(events))
     admitted: list[Event] = []
     rejected: list[Rejection] = list(decoded.refused)
@@ -60,7 +60,7 @@ def admit_events(decoded: RequestColumns, tenant_id: int, received_at_ms: int) -
     return AdmittedEvents(admitted, rejected)
 
 
-def _events(columns: EventColumns, properties: Sequence[Any], tenant_id: int) -> list[Event]:
+def _events(columns: EventColumns, tenant_id: int) -> list[Event]:
     return list(
         map(
             Event,
@@ -71,17 +71,15 @@ def _events(columns: EventColumns, properties: Sequence[Any], tenant_id: int) ->
             columns.name,
             columns.session_id,
             columns.user_id,
-            properties,
+            columns.properties,
         )
     )
 
 
 def _timely(columns: EventColumns, received_at_ms: int) -> bool:
-    """Whether all types and times are as they may be, and no event is a step of a funnel."""
-    types = set(columns.type)
+    """Whether all times are as they may be, and no event is a step of a funnel."""
     return (
-        FUNNEL_STEP not in types
-        and all(map(_type.match, types))
+        FUNNEL_STEP not in columns.type
         and received_at_ms - MAX_LATE_MS <= min(columns.ts_ms)
         and max(columns.ts_ms) <= received_at_ms + MAX_AHEAD_MS
     )
@@ -90,53 +88,36 @@ def _timely(columns: EventColumns, received_at_ms: int) -> bool:
 def _printable(columns: EventColumns) -> bool:
     """Whether all texts are; narrower than what is allowed, and ten times as fast as looking for what is not."""
     texts = (
-        *columns.event_id, *columns.name, *filter(None, columns.session_id), *filter(None, columns.user_id)
+        *columns.event_id, *set(columns.type), *columns.name,
+        *filter(None, columns.session_id), *filter(None, columns.user_id),
     )  # fmt: skip
     return "".join(texts).isprintable()
 
 
-def _storable(properties: Sequence[Any]) -> Sequence[msgspec.Raw] | None:
-    """All properties as text; None unless all are objects that a table holds, none of them too large or too deep."""
-    if type(properties[0]) is not msgspec.Raw:
-        return _packed(properties)
+def _storable(properties: Sequence[msgspec.Raw]) -> bool:
+    """Whether all properties are objects that a table holds, none of them too large or too deep."""
     joined = b",".join(properties)
-    if b"\\u0000" in joined or _any_is_large(joined, properties):
-        return None
+    if b"\\u0000" in joined or _any_is_large(properties):
+        return False
     try:
         read = orjson.loads(b"[%b]" % joined)
         if set(map(type, read)) != {dict}:
-            return None
-        if joined.count(b"{") + joined.count(b"[") > len(properties):
-            for one in read:
+            return False
+        for one, text in zip(read, map(bytes, properties), strict=True):
+            if may_be_deep(text):
                 check_depth(one)
     except (orjson.JSONDecodeError, Rejected):
-        return None
-    return properties
+        return False
+    return True
 
 
-def _packed(properties: Sequence[object]) -> list[msgspec.Raw] | None:
-    """The texts of objects; None where one of them might be too large, too deep or not to be stored."""
-    if set(map(type, properties)) != {dict}:
-        return None
-    try:
-        texts = list(map(orjson.dumps, properties))
-    except orjson.JSONEncodeError:
-        return None
-    joined = b",".join(texts)
-    if b"\\u0000" in joined or _any_is_large(joined, texts):
-        return None
-    if joined.count(b"{") + joined.count(b"[") > len(texts):
-        return None
-    return list(map(msgspec.Raw, texts))
-
-
-def _any_is_large(joined: bytes, texts: Sequence[bytes]) -> bool:
-    """Whether one of these texts is; most requests are smaller than the properties of one event may be."""
-    return len(joined) > MAX_PROPERTIES_BYTES and max(map(len, texts)) > MAX_PROPERTIES_BYTES
+def _any_is_large(properties: Sequence[msgspec.Raw]) -> bool:
+    """Whether the properties of one event are larger than they may be."""
+    return max(map(len, properties)) > MAX_PROPERTIES_BYTES
 
 
 def _refusal(index: int, event: Event, received_at_ms: int) -> Rejection | None:
-    """Why an event may not enter, None when it may; its properties are text from then on."""
+    """Why an event may not enter, None when it may."""
     field = _bad_text(event)
     if field:
         return event_refusal(index, field)
@@ -144,11 +125,7 @@ def _refusal(index: int, event: Event, received_at_ms: int) -> Rejection | None:
     if refusal is not None:
         return refusal
     try:
-        properties: Any = event.properties
-        if isinstance(properties, msgspec.Raw):
-            properties = properties_of(properties)
-        else:
-            event.properties = packed_properties(properties)
+        properties = properties_of(event.properties)
         if event.type == FUNNEL_STEP:
             check_step(event, properties)
     except Rejected as refused:
@@ -158,9 +135,7 @@ def _refusal(index: int, event: Event, received_at_ms: int) -> Rejection | None:
 
 def _bad_text(event: Event) -> str:
     """The first field whose text may not be, empty when all may."""
-    if not _type.match(event.type):
-        return "type"
-    names = ("event_id", "name", "session_id", "user_id")
+    names = ("event_id", "type", "name", "session_id", "user_id")
     texts = [getattr(event, name) or "" for name in names]
     if "".join(texts).isprintable():
         return ""

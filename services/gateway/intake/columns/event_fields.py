@@ -29,7 +29,7 @@ class EventFields(msgspec.Struct, gc=False):
 
 _MUST = {
     "event_id": f"must be given, 1 to {MAX_ID} characters, none of control",
-    "type": f"must be given, 1 to {MAX_TYPE} letters, digits or any of '_.:/-', starting with a letter or '_'",
+    "type": f"must be given, 1 to {MAX_TYPE} characters, none of control",
     "name": f"must be at most {MAX_NAME} characters, none of control",
     "ts": INSTANT,
     "session_id": f"must be 1 to {MAX_ID} characters, none of control",

@@ -1,6 +1,7 @@
 """Histograms to rows: one for each bucket, its value the middle of the bucket and its weight what lies in it.
 
-An open-ended bucket reaches to zero if zero lies in it, else nowhere: its middle is half its bound, or its bound.
+An open-ended bucket reaches to zero if zero lies in it, else nowhere: its middle is half its bound, or its bound. The
+bucket of a histogram without bounds counts at zero.
 Invariant: the middles of a histogram differ, so that each names one running total. Empty buckets that hold no running
 total are left out.
 """
@@ -22,9 +23,7 @@ MAX_BUCKETS = 200
 """Buckets of a histogram; those of all histograms of a request are at most `MAX_ROWS`."""
 
 CODE = "invalid_histogram"
-SHAPE = (
-    f"histogram: must have at least one bound, one count more than bounds and at most {MAX_BUCKETS} counts"
-)
+SHAPE = f"histogram: must have one count more than bounds and at most {MAX_BUCKETS} counts"
 BOUNDS = f"histogram: bounds must ascend, not too near to each other, and be at most {MAX_MAGNITUDE:g} in magnitude"
 COUNTS = f"histogram: counts must not be negative and, times the weight, at most {MAX_WEIGHT:g}"
 NO_VALUE = "histogram: not together with a value"
@@ -75,13 +74,13 @@ class Sides(NamedTuple):
 
 
 def buckets_of(
-    found: Sequence[HistogramRow], weight: Floats | None
+    found: Sequence[HistogramRow], weight: Floats | None, limit: int = MAX_ROWS
 ) -> tuple[Buckets | None, list[Rejection]]:
     """The buckets and the refusals by row; `weight` is that of all rows. Raise `Rejected` for too many buckets."""
     if not found:
         return None, []
-    if sum(len(one.counts) for one in found) > MAX_ROWS:
-        raise Rejected("too_many_points", f"histogram: at most {MAX_ROWS} buckets a request")
+    if sum(len(one.counts) for one in found) > limit:
+        raise Rejected("too_many_points", f"histogram: at most {limit} buckets a request")
     buckets, sides = _laid([one for one in found if _shaped(one)])
     owner = np.repeat(buckets.row, buckets.size)
     with np.errstate(over="ignore"):  # what overflows is refused for it
@@ -114,7 +113,7 @@ def expanded(points: Points, buckets: Buckets, left_out: list[int]) -> Points:
 
 
 def _shaped(one: HistogramRow) -> bool:
-    return 2 <= len(one.counts) == len(one.bounds) + 1 <= MAX_BUCKETS
+    return 1 <= len(one.counts) == len(one.bounds) + 1 <= MAX_BUCKETS
 
 
 def _laid(found: Sequence[HistogramRow]) -> tuple[Buckets, Sides]:
@@ -134,7 +133,7 @@ def _laid(found: Sequence[HistogramRow]) -> tuple[Buckets, Sides]:
 def _sides(bound: Floats, size: Ints) -> Sides:
     buckets, end = int(size.sum()), np.cumsum(size)
     first, last = _marked(buckets, end - size), _marked(buckets, end - 1)
-    lower, upper = np.empty(buckets), np.empty(buckets)
+    lower, upper = np.zeros(buckets), np.zeros(buckets)
     upper[~last] = bound
     lower[~first] = bound
     lower[first] = np.minimum(upper[first], 0)

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import repeat
 from types import MappingProxyType
+from weakref import WeakKeyDictionary
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_128_digest
 
+from services.gateway.intake.columns.contract import SeriesTable
 from services.gateway.intake.domain.series_limit import ActiveSeries, SeriesLimiter
 from shared.model.labels import labels_of
 from shared.model.series import Series, check_kind, check_metric, check_unit
@@ -50,6 +52,8 @@ class Spellings:
     count: int = 0
     overflows: set[int] = field(default_factory=set)
     """The numbers of overflow series among theirs."""
+    tables: "WeakKeyDictionary[SeriesTable, NDArray[np.int32]]" = field(default_factory=WeakKeyDictionary)
+    """The numbers of the series that protocols remember."""
 
     def page(self, kind: str, unit: str) -> Mapping[tuple[str, bytes], int]:
         """The numbers of the tenant's series of one kind and unit; made up ones leave no page behind."""
@@ -60,6 +64,16 @@ class Spellings:
         self.pages.setdefault(series, {})[spelling] = number
         self.count += 1
 
+    def numbers_of(self, table: SeriesTable) -> NDArray[np.int32]:
+        """The number of each series of a table by its place, -1 where it is not known yet; to be filled in there."""
+        numbers = self.tables.get(table)
+        if numbers is None or len(numbers) < len(table.refs):
+            grown = np.full(2 * len(table.refs), -1, np.int32)
+            if numbers is not None:
+                grown[: len(numbers)] = numbers
+            numbers = self.tables[table] = grown
+        return numbers
+
     def overflowed(self, numbers: NDArray[np.integer]) -> int:
         """How many of these are numbers of overflow series."""
         return sum(map(self.overflows.__contains__, numbers.tolist())) if self.overflows else 0
@@ -68,8 +82,14 @@ class Spellings:
 class Interner:
     """Numbers for at most `capacity` series and as many spellings."""
 
-    def __init__(self, capacity: int, series_limiter: SeriesLimiter | None = None) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        series_limiter: SeriesLimiter | None = None,
+        id_of: wire.SeriesId = wire.series_id,
+    ) -> None:
         self._capacity = capacity
+        self._id_of = id_of
         self._active = series_limiter or SeriesLimiter()
         self._tenants: dict[int, Spellings] = {}
         self._numbers: dict[bytes, int] = {}
@@ -113,7 +133,7 @@ class Interner:
         check_kind(kind)
         check_unit(unit)
         asked = Series(known.tenant_id, name, kind, unit, labels_of(labels()))
-        placed = known.active_series.admit(asked, _id)
+        placed = known.active_series.admit(asked, lambda one: self._id_of(wire.pack(one)))
         number = self._number(wire.pack(placed))
         if placed is not asked:
             known.overflows.add(number)
@@ -126,7 +146,7 @@ class Interner:
         """Partition of every number, when there are `count`."""
         known = len(self._partitions) if self._partition_count == count else 0
         if known < len(self.packed):
-            new = [wire.partition_of(wire.series_id(packed), count) for packed in self.packed[known:]]
+            new = [wire.partition_of(self._id_of(packed), count) for packed in self.packed[known:]]
             self._partitions = np.concatenate((self._partitions[:known], np.array(new, np.int16)))
             self._partition_count = count
         return self._partitions
@@ -137,7 +157,3 @@ class Interner:
             number = self._numbers[packed] = len(self.packed)
             self.packed.append(packed)
         return number
-
-
-def _id(series: Series) -> int:
-    return wire.series_id(wire.pack(series))

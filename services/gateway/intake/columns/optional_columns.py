@@ -76,6 +76,15 @@ def distinct_column(
     ]
 
 
+def stream_id(told_apart_by: bytes) -> int:
+    """What a stream of running totals is told apart by within its series, as `PointColumns.stream` has it.
+
+    The bytes must be the same whenever and by whichever gateway the stream is read.
+    """
+    # 0 says that nothing tells it apart.
+    return max(1, xxh3_64_intdigest(told_apart_by))
+
+
 def marked_rows(mask: Mask) -> list[int]:
     """The rows where the mask is true."""
     return np.flatnonzero(mask).tolist()

@@ -22,6 +22,7 @@ Mask = NDArray[np.bool_]
 
 MAXIMUM = np.maximum.reduce
 MINIMUM = np.minimum.reduce
+ALL = np.logical_and.reduce
 
 TOO_LARGE = f"magnitude must be at most {MAX_MAGNITUDE:g}"
 WEIGHT_RANGE = f"weight: must be finite, not zero, and at most {MAX_WEIGHT:g} in magnitude"

@@ -27,6 +27,8 @@ class Admitted:
     """What was let in."""
     refused: Mapping[str, int]
     """What was refused, by code."""
+    came_in: str = RECEIVED
+    """Or derived: made by the gateway itself."""
 
 
 def admitted(tenant_id: int, rows: int, rejected: Sequence[Rejection]) -> Admitted:
@@ -38,17 +40,16 @@ class RowsByTenant:
     """Whose the rows of a flush are, by the number of the request that brought them."""
 
     def __init__(self, requests: Sequence[Admitted]) -> None:
-        self._tenants = sorted({request.tenant_id for request in requests})
-        places = {tenant_id: at for at, tenant_id in enumerate(self._tenants)}
-        self._place = np.array([places[request.tenant_id] for request in requests], np.intp)
+        self._owners = sorted({(request.tenant_id, request.came_in) for request in requests})
+        places = {owner: at for at, owner in enumerate(self._owners)}
+        self._place = np.array([places[request.tenant_id, request.came_in] for request in requests], np.intp)
 
     def of(self, source: NDArray[np.integer]) -> list[Line]:
-        """A line for each tenant among rows that these requests brought."""
-        if len(self._tenants) == 1:
-            return [Line(self._tenants[0], RECEIVED, len(source))]
-        found = np.bincount(self._place[source], minlength=len(self._tenants)).tolist()
-        rows_by_tenant = zip(self._tenants, found, strict=True)
-        return [Line(tenant_id, RECEIVED, rows) for tenant_id, rows in rows_by_tenant if rows]
+        """A line for each tenant, and each way in, among rows that these requests brought."""
+        if len(self._owners) == 1:
+            return [Line(*self._owners[0], len(source))]
+        found = np.bincount(self._place[source], minlength=len(self._owners)).tolist()
+        return [Line(*owner, rows) for owner, rows in zip(self._owners, found, strict=True) if rows]
 
 
 class PendingEntries:
@@ -64,9 +65,9 @@ class PendingEntries:
         """Take these in."""
         for request in requests:
             counts = self._counts[request.tenant_id]
-            counts[RECEIVED] += request.rows
+            counts[request.came_in] += request.rows
             for code, number in request.refused.items():
-                counts[RECEIVED] += number
+                counts[request.came_in] += number
                 counts[coded(REJECTED, code)] += number
 
     def carried(self, lines: Iterable[Line]) -> None:

@@ -20,9 +20,13 @@ class Bucket:
     at_s: float
     """When `tokens` was true."""
 
+    def left(self, now_s: float) -> float:
+        """Tokens held now."""
+        return min(self.burst, self.tokens + max(0.0, now_s - self.at_s) * self.rate_per_s)
+
     def take(self, points: int, now_s: float) -> float:
         """Take a token a point and return 0, or take none and return the seconds to wait."""
-        tokens = min(self.burst, self.tokens + max(0.0, now_s - self.at_s) * self.rate_per_s)
+        tokens = self.left(now_s)
         self.at_s = now_s
         # A request larger than the burst could never pass, so a full bucket lets it through on credit.
         missing = min(float(points), self.burst) - tokens

@@ -18,7 +18,9 @@ MAX_BYTES = 700_000
 """Size of a message before compression, well below the broker's limit on records."""
 
 ROW_BYTES = 42
-"""Bytes of one row with every column that may be missing: whether they are there depends on the neighbours."""
+"""Bytes of one row with every column of version 4: whether they are there depends on the neighbours.
+
+`stream` takes 8 more, which `MAX_BYTES` leaves room for: gateways of both versions divide a repeat alike."""
 
 LINE_BYTES = 24
 """Bytes of a ledger entry, of which a message has at most one a series, and of what is pending besides."""

@@ -5,7 +5,7 @@ numbers rise, and the rows of each client batch with an id are marked with that 
 """
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,12 @@ from shared.wire import envelope
 from shared.wire.stored.batch_ids import part_id
 from shared.wire.versions import OLD
 
-ABSENT = {"weight": np.float64(1), "start_ms": np.int64(0), "distinct": np.uint64(0)}
+ABSENT = {
+    "weight": np.float64(1),
+    "start_ms": np.int64(0),
+    "distinct": np.uint64(0),
+    "stream": np.uint64(0),
+}
 """The columns that may be missing, and what rows that came without one hold in it."""
 
 TICK_S = 1.0
@@ -69,9 +74,11 @@ class PointBatches:
         return min(self._written_s) + TICK_S
 
     def messages(
-        self, batches: list[PointIntakeBatch], now_s: float, now_ms: int
+        self, batches: list[PointIntakeBatch], now_s: float, now_ms: int, away: Collection[int] = ()
     ) -> tuple[list[tuple[int, bytes]], int]:
-        """The messages of a flush, those of one partition in order, and how many of them are ticks."""
+        """The messages of a flush, those of one partition in order, and how many are ticks: none to those `away`."""
+        for partition in away:
+            self._written_s[partition] = now_s
         received_at_ms = max((batch.received_at_ms for batch in batches), default=now_ms)
         messages = []
         for piece, entries in self._with_entries(batches):
@@ -82,13 +89,17 @@ class PointBatches:
             messages.append((piece.partition, envelope.encode(batch, self._version)))
         idle = [p for p, written_s in enumerate(self._written_s) if now_s - written_s >= TICK_S]
         if self._pending and not idle:
-            idle = [0]
+            idle = [partition for partition in range(len(self._seq)) if partition not in away][:1]
         for partition in idle:
             entries = self._pending.rest()
             seq = self._next(partition, now_s)
             tick = envelope.tick(self._boot_id, seq, now_ms, entries or None, self._version)
             messages.append((partition, tick))
         return messages, len(idle)
+
+    def partitions_of(self, batch: PointIntakeBatch) -> set[int]:
+        """The partitions that hold the rows of a request."""
+        return set(batch.catalogue.partitions(len(self._seq))[batch.points.slot].tolist())
 
     def _with_entries(self, batches: list[PointIntakeBatch]) -> list[tuple[Piece, list[Line]]]:
         """The pieces with their lines; the first says what no message bears."""
