@@ -1,0 +1,1 @@
+"""Metrics of OTLP: gauges, sums, histograms and summaries."""
