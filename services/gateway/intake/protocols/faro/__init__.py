@@ -1,0 +1,1 @@
+"""Grafana Faro's payload: measurements, events, exceptions and logs of browsers."""

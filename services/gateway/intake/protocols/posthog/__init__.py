@@ -1,0 +1,1 @@
+"""What PostHog's SDKs post: captured events, page views, web vitals and exceptions."""
