@@ -4,29 +4,19 @@ Milliseconds UTC. Invariant: each item is taken, or refused by itself under its 
 """
 
 from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
-
-import msgspec
-import orjson
 
 from services.gateway.intake.columns.contract import Request, RequestColumns, check_size
-from services.gateway.intake.columns.json import BROKEN, malformed, mended
-from services.gateway.intake.domain.admission import Rejection
-from services.gateway.intake.protocols.analytics.map import (
-    Item,
+from services.gateway.intake.columns.json import items_of, object_of
+from services.gateway.intake.columns.rows import (
+    ContentIds,
     MappedEvent,
+    MetricPoint,
     event_columns,
-    event_of,
+    mapped,
     point_columns,
-    step_of,
 )
-from services.gateway.intake.protocols.analytics.metrics import point_of
-from shared.errors import Rejected
-
-T = TypeVar("T")
-
-_outer = msgspec.json.Decoder(dict[str, msgspec.Raw] | list[msgspec.Raw])
-_list = msgspec.json.Decoder(list[msgspec.Raw])
+from services.gateway.intake.protocols.analytics.map import Item, alert_of, event_of, step_of
+from services.gateway.intake.protocols.analytics.metrics import is_known_again, points_of
 
 
 class AnalyticsMetrics:
@@ -37,9 +27,19 @@ class AnalyticsMetrics:
 
     def decode(self, request: Request) -> RequestColumns:
         """The columns of the metrics that are understood."""
-        raws = _items(request.body, "metrics", "points", self._max_points)
-        points, index, refused = _mapped(raws, lambda item, _: point_of(item))
-        return RequestColumns(point_columns(points, index, request.received_at_ms), refused=refused)
+        raws = items_of(request.body, "metrics")
+        check_size("points", len(raws), self._max_points)
+        known: list[bool] = []
+
+        def rows_of(raw: bytes) -> list[MetricPoint]:
+            item = object_of(raw)
+            points = points_of(item)
+            known.append(is_known_again(item, points))
+            return points
+
+        points, index, refused = mapped(raws, rows_of)
+        columns = point_columns(points, index, request.received_at_ms, timed=all(known))
+        return RequestColumns(columns, refused=refused)
 
 
 class AnalyticsEvents:
@@ -64,56 +64,21 @@ class AnalyticsSteps:
         return _events(request, "steps", self._max_events, step_of)
 
 
-class _Mapped(NamedTuple, Generic[T]):
-    """What has become of the items of a body."""
+class AnalyticsAlerts:
+    """Decodes alerts that clients raise by themselves, to events."""
 
-    rows: list[T]
-    indices: list[int]
-    """The place that each row had."""
-    refused: list[Rejection]
+    def __init__(self, max_events: int) -> None:
+        self._max_events = max_events
+
+    def decode(self, request: Request) -> RequestColumns:
+        """The columns of the alerts that are understood."""
+        return _events(request, "alerts", self._max_events, alert_of)
 
 
 def _events(
-    request: Request, name: str, limit: int, event: Callable[[Item, bytes, int], MappedEvent]
+    request: Request, name: str, limit: int, event: Callable[[Item, bytes, ContentIds], MappedEvent]
 ) -> RequestColumns:
-    raws = _items(request.body, name, "events", limit)
-    events, index, refused = _mapped(raws, lambda item, raw: event(item, raw, request.tenant_id))
+    raws, ids = items_of(request.body, name), ContentIds(request.tenant_id)
+    check_size("events", len(raws), limit)
+    events, index, refused = mapped(raws, lambda raw: [event(object_of(raw), raw, ids)])
     return RequestColumns(events=event_columns(events, index, request.received_at_ms), refused=refused)
-
-
-def _mapped(raws: list[bytes], row_of: Callable[[Item, bytes], T]) -> _Mapped[T]:
-    """Each item and its bytes as a row, or refused."""
-    mapped: _Mapped[T] = _Mapped([], [], [])
-    for at, raw in enumerate(raws):
-        try:
-            mapped.rows.append(row_of(_object(raw), raw))
-            mapped.indices.append(at)
-        except Rejected as error:
-            mapped.refused.append(Rejection(at, error.code, error.message))
-    return mapped
-
-
-def _items(body: bytes, name: str, signal: str, limit: int) -> list[bytes]:
-    """The bytes of each item; raise `Rejected` for none, or too many."""
-    content = mended(body)
-    try:
-        outer = _outer.decode(content)
-        found = outer.get(name, content) if isinstance(outer, dict) else content
-        one = bytes(found).strip()
-        items = list(map(bytes, _list.decode(one))) if one.startswith(b"[") else [one]
-    except msgspec.ValidationError as error:
-        raise Rejected("invalid_body", f"{name}: must be an object, or a list of objects") from error
-    except BROKEN as error:
-        raise malformed(error) from error
-    check_size(signal, len(items), limit)
-    return items
-
-
-def _object(raw: bytes) -> Item:
-    try:
-        item = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise Rejected("invalid_item", "item: holds a number or a text that cannot be read") from error
-    if not isinstance(item, dict):
-        raise Rejected("invalid_item", "item: must be an object")
-    return item

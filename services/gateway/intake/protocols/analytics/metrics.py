@@ -1,124 +1,109 @@
-"""Performance metrics as browsers and older clients post them, each as a point.
+"""Performance metrics as browsers and older clients post them, each as a point, or two for a vital that comes again.
 
-Milliseconds and seconds as the names say. Sources: the web-vitals library (names, limits of its ratings). A metric that
-is not understood is refused by field.
+Milliseconds and seconds as the names say. A metric that is not understood is refused by field.
 """
 
 from collections.abc import Callable
 
 from services.gateway.intake.columns.json import instant_of
-from services.gateway.intake.protocols.analytics.map import Item, MetricPoint, first_of
+from services.gateway.intake.columns.rows import MetricPoint, Time
+from services.gateway.intake.protocols import vocabulary
+from services.gateway.intake.protocols.analytics.map import Item, first_of
+from services.gateway.intake.protocols.vocabulary import VITALS, labels, number
 from shared.errors import Rejected
 
-LIMITS = {
-    "LCP": (2500, 4000), "INP": (200, 500), "FCP": (1800, 3000), "TTFB": (800, 1800), "FID": (100, 300),
-    "CLS": (0.1, 0.25),
-}  # fmt: skip
-"""Web vital -> up to where it is good, and up to where it needs improvement."""
-
-LONGEST_MS, LARGEST_CLS = 60_000, 100
-"""Beyond these a vital is a mistake of its client."""
-
 KINDS = {
-    "api": "api.response_seconds", "api_response_time": "api.response_seconds", "render": "render.seconds",
-    "component_render": "render.seconds", "resource": "resource.seconds", "resource_loading": "resource.seconds",
-    "operation": "operation.seconds",
+    "api": vocabulary.API_RESPONSE, "api_response_time": vocabulary.API_RESPONSE,
+    "render": vocabulary.RENDER, "component_render": vocabulary.RENDER,
+    "resource": vocabulary.RESOURCE, "resource_loading": vocabulary.RESOURCE,
+    "operation": vocabulary.OPERATION,
 }  # fmt: skip
 """Kind of a duration -> its metric."""
 
 _KIND = ("kind", "type", "metricType")
-_LABELS = {
-    "endpoint": ("endpoint", "route"), "method": ("method",), "status": ("statusCode", "status_code", "status"),
-    "name": ("name",), "page": ("route", "page", "navigationURL"),
-}  # fmt: skip
+_PAGE = ("route", "page", "navigationURL", "url")
+_TIME = ("ts", "timestamp", "t_client")
 
 
-def point_of(item: Item) -> MetricPoint:
-    """The point that a metric stands for; raise `Rejected` naming the field."""
+def points_of(item: Item) -> list[MetricPoint]:
+    """The points that a metric stands for; raise `Rejected` naming the field."""
     kind, name = (first_of(item, names) for names in (_KIND, ("name",)))
     if isinstance(kind, str) and kind in _MAKERS:
-        point = _MAKERS[kind](item)
-    elif vital := next((each for each in (name, kind) if isinstance(each, str) and each in LIMITS), ""):
-        point = _vital(vital, item)
-    else:
-        known = ", ".join([*LIMITS, *_MAKERS])
+        return [_MAKERS[kind](item, time_in(item))]
+    vital = next((each for each in (name, kind) if isinstance(each, str) and each in VITALS), "")
+    if not vital:
+        known = ", ".join([*VITALS, *_MAKERS])
         raise Rejected("unknown_metric", f"kind: neither it nor the name is one of {known}")
-    ts = first_of(item, ("ts", "timestamp", "t_client"))
+    return vocabulary.vital(
+        vital,
+        item.get("value"),
+        item.get("delta"),
+        page=first_of(item, _PAGE),
+        navigation_type=item.get("navigationType"),
+        ts=time_in(item),
+    )
+
+
+def is_known_again(item: Item, points: list[MetricPoint]) -> bool:
+    """Whether the same item posted again is the same one: two visitors may see a vital of one value at one time."""
+    return item.get("id") is not None or (
+        points[0].ts is not None and not points[0].name.startswith("web_vital.")
+    )
+
+
+def time_in(item: Item) -> Time:
+    """When it happened, as an item says it; raise `Rejected` for what is no time."""
+    ts = first_of(item, _TIME)
     if isinstance(ts, (dict, list)):
         raise Rejected("invalid_ts", "ts: must not be an object or a list")
-    if ts is not None:
-        point.ts = instant_of(int(ts) if isinstance(ts, float) else ts)
-    return point
+    return ts if ts is None else instant_of(ts)
 
 
-def _vital(name: str, item: Item) -> MetricPoint:
-    value = _number(item, "value")
-    if not 0 <= value <= (LARGEST_CLS if name == "CLS" else LONGEST_MS):
-        raise Rejected("value_out_of_range", "value: beyond what this vital can be")
-    good, fair = LIMITS[name]
-    rating = "good" if value <= good else "needs-improvement" if value <= fair else "poor"
-    labels = {"rating": rating} | _labels(item, "page")
-    if isinstance(navigation := item.get("navigationType"), str):
-        labels["navigation_type"] = navigation
-    return MetricPoint(f"web_vital.{name.lower()}", value, "1" if name == "CLS" else "ms", labels)
-
-
-def _duration(item: Item) -> MetricPoint:
+def _duration(item: Item, ts: Time) -> MetricPoint:
     metric = KINDS[first_of(item, _KIND)]
     value = _number(item, "value", "duration", "responseTime")
-    if value < 0:
-        raise Rejected("value_out_of_range", "value: must not be negative")
-    unit = item.get("unit", "ms")
-    if unit not in ("ms", "s"):
+    unit = item.get("unit")
+    if unit not in (None, "ms", "s"):
         raise Rejected("invalid_unit", "unit: must be 'ms' or 's'")
-    labels = ("endpoint", "method", "status") if metric.startswith("api.") else ("name", "page")
-    seconds = value / 1000 if unit == "ms" else value
-    return MetricPoint(metric, seconds, "s", _labels(item, *labels), "delta")
+    seconds = value if unit == "s" else value / 1000
+    if metric == vocabulary.API_RESPONSE:
+        return vocabulary.api_response(
+            seconds,
+            endpoint=first_of(item, ("endpoint", "route")),
+            method=item.get("method"),
+            status=first_of(item, ("statusCode", "status_code", "status")),
+            ts=ts,
+        )
+    return vocabulary.duration(metric, seconds, labels(name=item.get("name"), page=first_of(item, _PAGE)), ts)
 
 
-def _memory(item: Item) -> MetricPoint:
-    if "usedJSHeapSize" in item:
+def _memory(item: Item, ts: Time) -> MetricPoint:
+    if item.get("usedJSHeapSize") is not None:
         limit = _number(item, "jsHeapSizeLimit")
         if limit <= 0:
             raise Rejected("invalid_jsHeapSizeLimit", "jsHeapSizeLimit: must be above zero")
-        ratio = _within(_number(item, "usedJSHeapSize") / limit)
+        share = _number(item, "usedJSHeapSize") / limit
     else:
-        ratio = _ratio(item)
-    return MetricPoint("memory.heap_ratio", ratio, "1", _labels(item, "page"))
+        share = _share(item)
+    return vocabulary.ratio(vocabulary.HEAP_RATIO, share, labels(page=first_of(item, _PAGE)), ts)
 
 
-def _cache(item: Item) -> MetricPoint:
+def _cache(item: Item, ts: Time) -> MetricPoint:
     hit = item.get("hit")
-    ratio = float(hit) if isinstance(hit, bool) else _ratio(item)
-    return MetricPoint("cache.hit_ratio", ratio, "1", _labels(item, "name"))
+    share = float(hit) if isinstance(hit, bool) else _share(item)
+    return vocabulary.ratio(vocabulary.CACHE_HIT_RATIO, share, labels(name=item.get("name")), ts)
 
 
-_MAKERS: dict[str, Callable[[Item], MetricPoint]] = dict.fromkeys(KINDS, _duration) | {
+_MAKERS: dict[str, Callable[[Item, Time], MetricPoint]] = dict.fromkeys(KINDS, _duration) | {
     "memory": _memory,
     "cache": _cache,
 }
 
 
-def _ratio(item: Item) -> float:
+def _share(item: Item) -> float:
     value = _number(item, "value", "ratio")
-    return _within(value / 100 if item.get("unit") == "%" else value)
-
-
-def _within(ratio: float) -> float:
-    if not 0 <= ratio <= 1:
-        raise Rejected("value_out_of_range", "value: must be 0 to 1, or a percentage with unit '%'")
-    return ratio
-
-
-def _labels(item: Item, *names: str) -> dict[str, str]:
-    found = {name: first_of(item, _LABELS[name]) for name in names}
-    return {
-        name: str(value).partition("?")[0] for name, value in found.items() if isinstance(value, (str, int))
-    }
+    return value / 100 if item.get("unit") == "%" else value
 
 
 def _number(item: Item, *names: str) -> float:
-    value = first_of(item, names)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise Rejected(f"invalid_{names[0]}", f"{names[0]}: must be given, a number")
-    return float(value)
+    return number(first_of(item, names), names[0])

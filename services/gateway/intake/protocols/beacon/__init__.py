@@ -1,0 +1,1 @@
+"""Web vitals as their library has them, posted by `sendBeacon`."""
