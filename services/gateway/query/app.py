@@ -4,7 +4,7 @@ Seconds. Nothing is connected before `begin`.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from fastapi import APIRouter, FastAPI
@@ -12,6 +12,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 
 from services.gateway.auth.key_cache import KeyCache
 from services.gateway.auth.postgres import PostgresGrants
+from services.gateway.http.connections import Connections
 from services.gateway.http.health import Probe
 from services.gateway.http.openapi import framework
 from services.gateway.query.alerts import http as http_alerts
@@ -27,7 +28,6 @@ from services.gateway.query.ledger.postgres import PostgresLedger
 from services.gateway.query.service import Reader, SystemHealth
 from services.gateway.query.system import metrics
 from services.gateway.query.system.kafka import PointTopic
-from services.gateway.query.system.postgres import StoppedPartitions
 from services.gateway.query.windows import http as http_windows
 from services.gateway.query.windows.postgres import PostgresWindows
 from services.gateway.query.windows.redis import RedisLive
@@ -66,20 +66,18 @@ class QueryHalf:
     tables: connections.Pool
     key_cache: KeyCache
     points: PointTopic
-    stopped: StoppedPartitions
     provider: MeterProvider
     probes: dict[str, Probe]
     stopping: str | None = None
     watching: list[asyncio.Task[None]] = field(default_factory=list)
 
-    def refusal(self) -> str | None:
-        """Why no question should come here now, None when it may."""
-        return self.stopping or (None if self.points.asked else "kafka has not been asked yet")
+    def refusals(self) -> dict[str, str | None]:
+        """Why no question should come here now."""
+        return {"kafka": self.stopping or (None if self.points.asked else "kafka has not been asked yet")}
 
-    def begin(self) -> None:
+    def begin(self, _checked: asyncio.Task[None], _stopping: asyncio.Event) -> None:
         """Watch in the background."""
         self.watching.append(background(self.points.watch(), "topic of points"))
-        self.watching.append(background(self.stopped.watch(), "stopped partitions"))
 
     def refuse(self, reason: str) -> None:
         """Not ready from now on."""
@@ -94,15 +92,25 @@ class QueryHalf:
         self.tables.terminate()
 
 
+async def reports_pool(dsn: str) -> connections.Pool:
+    """Connections whose questions are planned for their arguments each time."""
+    return await connections.pool(dsn, REPORTS_SIZE, planning.EACH_TIME, writes=False)
+
+
 async def query(
-    settings: Settings, pool: connections.Pool, cache: redis.Client, probes: dict[str, Probe]
+    settings: Settings,
+    pool: connections.Pool,
+    cache: redis.Client,
+    probes: dict[str, Probe],
+    *,
+    stopped: Mapping[str, int],
+    edge: Connections,
 ) -> QueryHalf:
-    """Wire it; `probes` say how Postgres and Redis are."""
+    """Wire it; `probes` say how Postgres and Redis are, `stopped` counts the stopped partitions of each topic."""
     prefix = settings.topic_prefix
-    tables = await connections.pool(settings.postgres, REPORTS_SIZE, **planning.EACH_TIME)
+    tables = await reports_pool(settings.postgres)
     key_cache = KeyCache(PostgresGrants(pool), spread=spread)
     points = PointTopic(settings.kafka, prefix + METRICS.name)
-    stopped = StoppedPartitions(pool, {prefix + topic.name for topic in TOPICS if topic.readers})
     probes = {"kafka": points.answers, **probes}
     api = framework(TITLE)
     reader = Reader(PostgresWindows(tables), RedisLive(cache, points.partitions, prefix))
@@ -112,8 +120,10 @@ async def query(
         api.include_router(routes)
     topics = {reader: prefix + topic.name for topic in TOPICS for reader in topic.readers}
     api.include_router(http_dashboard.health_router(key_cache, system, topics))
-    provider = metrics.instruments(stopped.counts, [key_cache.bound])
-    return QueryHalf(api, tables, key_cache, points, stopped, provider, probes)
+    provider = metrics.instruments(
+        stopped, [key_cache.bound, key_cache.bound_unknown, key_cache.limit.bound()], edge
+    )
+    return QueryHalf(api, tables, key_cache, points, provider, probes)
 
 
 def _reports(key_cache: KeyCache, tables: connections.Pool, prefix: str) -> Iterator[APIRouter]:

@@ -32,7 +32,7 @@ class Live(Protocol):
     """Knows live windows."""
 
     async def live(self, query: Query, now_ms: int) -> Sequence[WindowRow]:
-        """All live rows of the query."""
+        """All live rows of the query. Raises `Unavailable`, and `UnknownVersion` for a window of another build."""
         ...
 
 

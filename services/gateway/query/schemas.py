@@ -61,15 +61,21 @@ class AccountBody(BaseModel):
     duplicate: int = Field(description="Repeats, left out")
     conflict: int = Field(description="Repeats of a batch id with another body, left out")
     stale_total: int = Field(description="Running totals that came too late to count from")
+    contested_total: int = Field(
+        description="Running totals that several writers send as one series: they count nothing"
+    )
+    lost: int = Field(
+        description="Messages of the log that vanished before they were counted; whose points they held is not known"
+    )
     rejected: dict[str, int] = Field(description="Refused in answers, by code")
     dead_lettered: dict[str, int] = Field(description="In messages that could not be used, by code")
     difference: int = Field(
-        description="What came in less what became of it; other than 0 is a fault of ours"
+        description="What came in less what became of it; other than 0 is a fault of ours, or a loss"
     )
 
 
 class MinuteBody(AccountBody):
-    """A minute of receive."""
+    """A minute of the log: when the broker appended what came in."""
 
     minute_ms: int = Field(description="Start of the minute")
 
@@ -155,6 +161,9 @@ class MetricBody(BaseModel):
     unit: str
     kind: str
     count: float
+    samples: int | None = Field(
+        description="Points that came, whatever their weights; null: not known of all"
+    )
     average: float | None = Field(description="Null when nothing is left to divide by")
     p50: float | None
     p95: float | None

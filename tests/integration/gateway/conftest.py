@@ -16,7 +16,9 @@ def steady(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
     made = started(
         (stack.kafka, stack.postgres, stack.redis), f"gw-{uuid4().hex[:8]}.", tmp_path_factory.mktemp("gateway"),
         body_idle_ms=500,
+        body_total_ms=3000,
         headers_ms=500,
+        unread_ms=500,
     )  # fmt: skip
     yield made
     made.remove()

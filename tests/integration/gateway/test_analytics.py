@@ -24,10 +24,10 @@ def deep(levels: int) -> Any:
 async def test_a_beacon_of_web_vitals_becomes_points(gateway: Gateway) -> None:
     """A text/plain array without headers, as browsers send it; a CLS of 0 is a value."""
     vitals = [
-        {"name": "LCP", "value": 2500.5, "delta": 1.5, "id": "v6-1", "rating": "good", "navigationType": "navigate",
+        {"name": "LCP", "value": 2500.5, "delta": 2500.5, "id": "v6-1", "rating": "good", "navigationType": "navigate",
          "entries": [{"big": 1}], "attribution": {"target": "#a"}},
         {"name": "CLS", "value": 0, "delta": 0, "id": "v6-2", "rating": "good"},
-        {"name": "INP", "value": 90_000, "delta": 0, "id": "v6-3"},
+        {"name": "INP", "value": 900_001, "delta": 900_001, "id": "v6-3"},
     ]  # fmt: skip
 
     answer = await gateway.post(
@@ -98,7 +98,7 @@ async def test_older_clients_post_events_and_steps(gateway: Gateway) -> None:
         await gateway.post(
             {"steps": [step, {"step": "Nope", "sessionId": "s9"}]}, path="/api/analytics/funnel"
         ),
-        await gateway.post({"events": [{"eventType": "x y"}]}, path="/api/analytics/events"),
+        await gateway.post({"events": [{"eventType": "x\ty"}]}, path="/api/analytics/events"),
         await gateway.post(b"{", path="/api/analytics/funnel"),
     ]
 
@@ -121,13 +121,22 @@ async def test_two_keys_that_differ_are_refused(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/analytics/performance/metrics", "/api/analytics/events", "/api/analytics/funnel"]
+    "path",
+    [
+        "/api/analytics/performance/metrics",
+        "/api/analytics/performance/alerts",
+        "/api/analytics/events",
+        "/api/analytics/funnel",
+    ],
 )
 @pytest.mark.parametrize(
     ("body", "media", "status"),
     [
         pytest.param(
-            b"[" + b'{"name":[],"eventId":{},"step":[]},' * 9 + b"5]", "text/plain", 422, id="wrong types"
+            b"[" + b'{"name":[],"eventId":{},"step":[],"severity":[]},' * 9 + b"5]",
+            "text/plain",
+            422,
+            id="wrong types",
         ),
         pytest.param(
             json.dumps({"type": "x", "properties": deep(300)}).encode(), "application/json", 422, id="deep"
@@ -141,7 +150,7 @@ async def test_two_keys_that_differ_are_refused(gateway: Gateway) -> None:
 async def test_a_bad_body_of_older_clients_is_refused(
     gateway: Gateway, path: str, body: bytes, media: str, status: int
 ) -> None:
-    """With a status of the contract on all three routes, and the process goes on."""
+    """With a status of the contract on all four routes, and the process goes on."""
     answer = await gateway.post(body, None, path=f"{path}?key=write", content_type=media)
 
     assert status == answer.status_code

@@ -47,7 +47,7 @@ async def test_accepted_points_are_in_the_topic(gateway: Gateway) -> None:
 async def test_good_points_of_a_bad_batch_are_taken(gateway: Gateway) -> None:
     """202 names the bad ones; 422 with the same body when none was good."""
     body = points([2000, 2001])
-    body["points"].insert(1, {"name": "bad name", "value": 1})  # type: ignore[attr-defined]
+    body["points"].insert(1, {"name": "__bad", "value": 1})  # type: ignore[attr-defined]
 
     mixed, bad = await gateway.post(body), await gateway.post({"points": [{"name": "a", "value": "1"}]})
 
@@ -104,18 +104,36 @@ async def test_a_bearer_key_is_a_key(gateway: Gateway, headers: dict[str, str]) 
 
 
 async def test_gzip_is_inflated_within_limits(gateway: Gateway) -> None:
-    """One whole member is taken; a truncated, trailing, corrupt or exploding one is refused."""
+    """Whole members are taken; truncated, trailing, corrupt, endless and exploding ones are refused."""
     packed = gzip.compress(json.dumps(points([4000])).encode())
     corrupt = packed[:-8] + bytes(8)
     bomb = zlib.compressobj(9, wbits=31)
     huge = bomb.compress(b" " * (64 << 20)) + bomb.flush()
+    half = gzip.compress(b" " * (3 << 20))
 
     answers = [
         await gateway.post(body, content_encoding="gzip")
-        for body in (packed, packed[:-9], packed + b"x", packed + packed, corrupt, huge)
-    ]
+        for body in (
+            packed, gzip.compress(b" ") + packed + gzip.compress(b""), packed[:-9], packed + b"x", corrupt,
+            packed + gzip.compress(b"") * 300, huge, half + half,
+        )
+    ]  # fmt: skip
 
-    assert [202, 400, 400, 400, 400, 413] == [answer.status_code for answer in answers]
+    assert [202, 202, 400, 400, 400, 400, 413, 413] == [answer.status_code for answer in answers]
+
+
+async def test_a_body_may_be_packed_as_http_names_it(gateway: Gateway) -> None:
+    """`x-gzip` is gzip, and deflate is one whole zlib stream; both within the limit."""
+    body = json.dumps(points([4100])).encode()
+    sent = [
+        ("x-gzip", gzip.compress(body)), ("deflate", zlib.compress(body)), ("DEFLATE", zlib.compress(body)),
+        ("deflate", zlib.compress(body)[:-1]), ("deflate", zlib.compress(body) + b"x"), ("deflate", body),
+        ("deflate", zlib.compress(b" " * (6 << 20))),
+    ]  # fmt: skip
+
+    answers = [await gateway.post(packed, content_encoding=encoding) for encoding, packed in sent]
+
+    assert [202, 202, 202, 400, 400, 400, 413] == [answer.status_code for answer in answers]
 
 
 async def test_other_methods_are_not_allowed(gateway: Gateway) -> None:
@@ -123,7 +141,7 @@ async def test_other_methods_are_not_allowed(gateway: Gateway) -> None:
     async with httpx2.AsyncClient(base_url=gateway.url) as client:
         answer = await client.get("/v1/telemetry")
 
-    assert (405, "POST") == (answer.status_code, answer.headers["allow"])
+    assert (405, "OPTIONS, POST") == (answer.status_code, answer.headers["allow"])
 
 
 async def test_over_the_allowance_nothing_is_taken(gateway: Gateway) -> None:
@@ -201,6 +219,20 @@ async def test_a_refused_body_does_not_spoil_the_next_request(gateway: Gateway) 
     answer = await raw(gateway, refused, good)
 
     assert [b"401", b"202"] == [part.split(b" ", 1)[0] for part in answer.split(b"HTTP/1.1 ")[1:]]
+
+
+UPGRADE = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"
+
+
+async def test_an_upgrade_is_ignored(gateway: Gateway) -> None:
+    """As Java's client and `curl --http2` ask for it; what is pipelined behind it is answered. Source: uvicorn#2722."""
+    body = json.dumps(points([6100])).encode()
+    length = b"content-length: %d\r\n\r\n" % len(body)
+    plain, upgrade, last = (HEAD + more + length + body for more in (b"", UPGRADE, b"connection: close\r\n"))
+
+    answer = await raw(gateway, upgrade + plain + upgrade + last)
+
+    assert [b"202"] * 4 == [part.split(b" ", 1)[0] for part in answer.split(b"HTTP/1.1 ")[1:]]
 
 
 async def test_the_contract_is_published(gateway: Gateway) -> None:

@@ -82,7 +82,9 @@ async def test_what_was_taken_back_leaves_no_average(mine: Reader) -> None:
     start = start_of(now_ms()) - 60_000
     nothing = {"count": 0.0, "sum": 0.0, "min": None, "max": None}
     await close(mine, "empty", "a", start, **nothing, sketch={})
-    await close(mine, "level", "a", start, count=2.0, sum=0.0, sketch={-12_000: 2.0, 12_000: 2.0})
+    await close(
+        mine, "level", "a", start, count=2.0, sum=0.0, min=-1.0, max=1.0, sketch={-12_000: 2.0, 12_000: 2.0}
+    )
     await close(mine, "level", "b", start, count=-3.0, sum=-3.0, min=None, max=None, sketch={12_000: -3.0})
     await close(mine, "low", "a", start, count=2.0, sum=-8.0, min=-4.0, max=-4.0, sketch={-12_070: 2.0})
 

@@ -64,6 +64,19 @@ async def test_events_are_in_the_log_when_they_are_accepted(gateway: Gateway) ->
     assert len(found) == 3
 
 
+@pytest.mark.parametrize("path", ["/v1/events", "/api/analytics/events"])
+async def test_numbers_of_a_body_are_in_the_log_as_they_came(gateway: Gateway, path: str) -> None:
+    """Whatever door they took: no float is made of them. Source: inngest#4058."""
+    numbers = '{"a":36893488147419103233,"b":0.12345678901234567890123}'
+    said = json.dumps({"events": [sent := event(properties="NUMBERS")]}).replace('"NUMBERS"', numbers)
+
+    answer = await gateway.post(said.encode(), path=path)
+
+    assert answer.status_code == 202
+    found = await stored(gateway, {sent["event_id"]})
+    assert numbers == bytes(found[sent["event_id"]].properties).decode()
+
+
 @pytest.mark.parametrize(
     ("malformed", "code", "field"),
     [
@@ -71,7 +84,7 @@ async def test_events_are_in_the_log_when_they_are_accepted(gateway: Gateway) ->
         pytest.param({"event_id": ""}, "invalid_event_id", "event_id", id="id is empty"),
         pytest.param({"event_id": "x" * 10_000}, "invalid_event_id", "event_id", id="id of 10 kB"),
         pytest.param({"event_id": "a\x00b"}, "invalid_event_id", "event_id", id="id with a control character"),
-        pytest.param({"type": "with blank"}, "invalid_type", "type", id="type with a blank"),
+        pytest.param({"type": "a\tb"}, "invalid_type", "type", id="type with a control character"),
         pytest.param({"name": "\u202e"}, "invalid_name", "name", id="name that turns text around"),
         pytest.param({"ts": 0}, "ts_too_old", "ts", id="1970"),
         pytest.param({"ts": now_ms() + YEAR_MS}, "ts_in_future", "ts", id="next year"),
@@ -82,7 +95,7 @@ async def test_events_are_in_the_log_when_they_are_accepted(gateway: Gateway) ->
         pytest.param({"properties": {"a": deep(100)}}, "invalid_properties", "properties", id="100 levels"),
         pytest.param({"properties": [1]}, "invalid_properties", "properties", id="a list"),
         pytest.param({"properties": {"a": "\x00"}}, "invalid_properties", "properties", id="U+0000"),
-        pytest.param({"session_id": 5}, "invalid_session_id", "session_id", id="session is a number"),
+        pytest.param({"session_id": True}, "invalid_session_id", "session_id", id="session is a bool"),
         pytest.param({"type": "funnel_step", "name": "effect_start"}, "unknown_funnel", "funnel", id="no funnel"),
         pytest.param(
             {"type": "funnel_step", "name": "effect_start", "properties": {"funnel": "x"}},
@@ -147,26 +160,33 @@ async def test_gzip_and_keys_work_as_for_points(gateway: Gateway) -> None:
     assert [202, 403, 401, 202, 429] == [answer.status_code for answer in answers]
 
 
+async def taken(gateway: Gateway) -> str:
+    """Post events until one is accepted; its id. A gateway that waits 300 ms for a broker may refuse some."""
+    posted: list[dict[str, object]] = []
+
+    async def accepted() -> bool:
+        posted.append(event())
+        return (await gateway.post({"events": posted[-1:]}, path="/v1/events")).status_code == 202
+
+    await until(accepted, "events are taken", 30)
+    return str(posted[-1]["event_id"])
+
+
 async def test_a_killed_kafka_loses_no_accepted_event(stack: Stack, impatient: Gateway) -> None:
     """In between they are refused and it is said whether they may be in the log; afterwards they are taken again."""
-    before, during, after = event(), event(), event()
-    await impatient.post({"events": [before]}, path="/v1/events")
+    during = event()
+    before = await taken(impatient)
     stack.servers["kafka"].kill()
     refused = await impatient.post({"events": [during]}, path="/v1/events")
     at_once = await impatient.post([during], path="/api/analytics/events")
     stack.servers["kafka"].start()  # type: ignore[attr-defined]
     await asyncio.to_thread(stack.servers["kafka"].wait_ready)
-
-    async def accepted() -> bool:
-        return (await impatient.post({"events": [after]}, path="/v1/events")).status_code == 202
-
-    await until(accepted, "events are taken again", 30)
+    after = await taken(impatient)
     logged = Counter(each.event_id for _, each in await impatient.events())
 
     outcomes = {(answer.status_code, answer.json()["outcome"]) for answer in (refused, at_once)}
     assert outcomes <= {(503, "unknown"), (503, "not_accepted")}
-    assert 1 == logged[before["event_id"]]
-    assert logged[after["event_id"]] >= 1
+    assert (1, 1) == (logged[before], logged[after])
 
 
 async def test_points_are_taken_while_the_topic_of_events_is_missing(stack: Stack, tmp_path: Path) -> None:

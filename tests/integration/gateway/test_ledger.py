@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shared.ledger.entries import LOST, NOBODY
 from shared.runtime.clock import now_ms
 from shared.wire.topics import EVENTS, METRICS
 from tests.support.http.gateway import Gateway
@@ -14,8 +15,9 @@ pytestmark = pytest.mark.servers
 
 MINUTE_MS = 60_000
 NOTHING = {
-    "received": 0, "derived": 0, "counted": 0, "duplicate": 0, "conflict": 0, "stale_total": 0, "rejected": {},
-    "dead_lettered": {}, "difference": 0,
+    "received": 0, "derived": 0, "counted": 0, "duplicate": 0, "conflict": 0, "stale_total": 0, "contested_total": 0,
+    "lost": 0,
+    "rejected": {}, "dead_lettered": {}, "difference": 0,
 }  # fmt: skip
 
 _ROW = "INSERT INTO ledger_1m (minute, tenant_id, topic, partition, outcome, count) VALUES ($1, $2, $3, $4, $5, $6)"
@@ -81,6 +83,23 @@ async def test_a_statement_says_how_far_it_is_complete(mine: Reader, gateway: Ga
     await mine.write("DELETE FROM partition_state WHERE topic = $1", (gateway.topic,))
 
     assert (1000, None) == (known["complete_until_ms"], unknown["complete_until_ms"])
+
+
+async def test_lost_messages_are_shown_to_every_tenant(
+    mine: Reader, foreign: Reader, gateway: Gateway
+) -> None:
+    """Nobody knows whose points they held: no account closes that may have been concerned."""
+    now = now_ms()
+    minute = datetime.fromtimestamp((now - now % MINUTE_MS) / 1000, UTC)
+    await book(mine, gateway.topic, now - now % MINUTE_MS, received=2, counted=2)
+    await mine.write(_ROW, (minute, NOBODY, gateway.topic, 0, LOST, 3))
+    totals = [(await reader.ask("/v1/ledger")).json()["total"] for reader in (mine, foreign)]
+    await mine.write("DELETE FROM ledger_1m WHERE tenant_id = $1", (NOBODY,))
+
+    assert [
+        NOTHING | {"received": 2, "counted": 2, "lost": 3, "difference": -3},
+        NOTHING | {"lost": 3, "difference": -3},
+    ] == totals
 
 
 async def test_the_default_is_the_last_hour_of_points(mine: Reader) -> None:

@@ -101,6 +101,21 @@ async def test_of_many_bodies_at_once_one_is_taken(gateway: Gateway, other: Gate
     assert [[202] * 6, *[[422] * 6] * 3] == sorted(statuses)
 
 
+async def test_what_grew_is_known_by_any_gateway(gateway: Gateway, other: Gateway) -> None:
+    """Telegraf says again what was refused, and what has come since behind it."""
+    old, new = (f"grew,host={uuid4().hex} value={value} {now_ms()}000000\n" for value in (74.5, 75.5))
+
+    answers = [
+        await one.post(body.encode(), path="/api/v2/write")
+        for one, body in ((gateway, old), (other, old + new), (gateway, old + new))
+    ]
+
+    assert [204] * 3 == [answer.status_code for answer in answers]
+    before, since = await parts(gateway, [74.5]), await parts(gateway, [75.5])
+    assert [(3, 1), (2, 1)] == [(len(found), len(set(found))) for found in (before, since)]
+    assert set(before).isdisjoint(since)
+
+
 async def test_tenants_do_not_share_keys(gateway: Gateway) -> None:
     """Nor do points and events of one tenant."""
     key = uuid4().hex

@@ -2,11 +2,14 @@
 
 import asyncio
 
+import asyncpg
 import httpx2
 import pytest
 
+from deploy.local.stack import Stack
 from shared.runtime.clock import monotonic_s
 from tests.support.http.gateway import Gateway, points
+from tests.support.wait import until
 
 pytestmark = pytest.mark.servers
 
@@ -32,6 +35,30 @@ async def test_a_large_post_to_a_query_process_does_not_spoil_the_connection(gat
         statuses.append((await client.get("/v1/funnels", headers={"x-api-key": "read"})).status_code)
 
     assert [421, 421, 421, 200] == statuses
+
+
+async def test_both_roles_know_of_stopped_partitions_and_are_ready_all_the_same(
+    gateway: Gateway, stack: Stack
+) -> None:
+    """The other partitions go on and the log keeps what waits: no reason to send traffic elsewhere."""
+    conn = await asyncpg.connect(stack.postgres)
+    row = "INSERT INTO breaker (topic, partition, stopped_at, reason, kind) VALUES ($1, 0, 7, 'e', 'deaths')"
+    await conn.execute(row, gateway.topic)
+    try:
+        async with httpx2.AsyncClient() as client:
+            for process in (gateway.intake, gateway.query):
+
+                async def knows(url: str = f"{process.metrics_url}/health/ready") -> bool:
+                    answer = await client.get(url)
+                    return (200, {gateway.topic: 1}) == (
+                        answer.status_code,
+                        answer.json()["stopped_partitions"],
+                    )
+
+                await until(knows, "the process knows of the stopped partition", 30)
+    finally:
+        await conn.execute("DELETE FROM breaker WHERE topic = $1", gateway.topic)
+        await conn.close()
 
 
 async def test_a_query_process_ends_quickly(leaving: Gateway) -> None:

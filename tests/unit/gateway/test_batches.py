@@ -82,6 +82,7 @@ def test_batches_of_two_catalogues_are_cut_apart_in_order() -> None:
         pytest.param("weight", np.array([-2.0]), [1.0, -2.0], id="weight"),
         pytest.param("start_ms", np.array([NOW]), [0, NOW], id="start"),
         pytest.param("distinct", np.array([1 << 63], np.uint64), [0, 1 << 63], id="distinct"),
+        pytest.param("stream", np.array([1 << 63], np.uint64), [0, 1 << 63], id="stream"),
     ],
 )
 @pytest.mark.parametrize("partitions", [1, 3])

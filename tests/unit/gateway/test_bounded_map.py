@@ -13,11 +13,13 @@ from services.gateway.intake.domain.idempotency import Identity
 from services.gateway.intake.domain.ledger import admitted
 from services.gateway.intake.domain.series_limit import SeriesLimiter
 from services.gateway.intake.domain.tenant_limits import TenantLimits
+from services.gateway.intake.publish.broker_clock import BrokerClock
 from services.gateway.intake.publish.event_batches import EventBatches, EventIntakeBatch
 from services.gateway.intake.publish.publisher import MAX_BATCHES_WAITING, KafkaPublisher
 from shared.errors import Unavailable
 from shared.runtime import redis
 from tests.support.decoding import native_points
+from tests.support.logs import FakeLog
 
 BELOW_AT_ABOVE = pytest.mark.parametrize(
     ("count", "evicted"),
@@ -101,7 +103,9 @@ async def test_claims_beyond_the_bound_are_let_in_unasked(count: int, evicted: i
 
 async def test_a_publisher_takes_no_more_requests_than_may_wait() -> None:
     """Requests that were refused as a whole wait to be said for the ledger, and are bounded too."""
-    publisher = KafkaPublisher("", "topic", EventBatches, deadline_ms=1000, stall_ms=1000)
+    publisher = KafkaPublisher(
+        "", "topic", EventBatches, BrokerClock(1000), FakeLog(), deadline_ms=1000, stall_ms=1000
+    )
     refused = EventIntakeBatch([], 0, admitted(1, 0, []))
     for _ in range(MAX_BATCHES_WAITING - 1):
         publisher.note(refused)

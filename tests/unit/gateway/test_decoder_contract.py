@@ -2,10 +2,11 @@
 
 import json
 
+import msgspec
 import numpy as np
 import pytest
 
-from services.gateway.intake.adapters.intake_batches import of_events, of_points
+from services.gateway.intake.adapters.intake_batches import Decode
 from services.gateway.intake.columns.admit_points import AdmittedPoints, PointAdmission
 from services.gateway.intake.columns.contract import EventColumns, PointColumns, Request, RequestColumns
 from services.gateway.intake.domain.admission import Rejection
@@ -45,7 +46,7 @@ class Lines:
                 [""] * len(events),
                 [None] * len(events),
                 [None] * len(events),
-                [{"line": at} for at in events],
+                [msgspec.Raw(b'{"line":%d}' % at) for at in events],
                 events,
             ),
             [Rejection(at, "invalid_line", "line: must begin with point or event") for at in others],
@@ -53,7 +54,7 @@ class Lines:
         )
 
 
-BODY = b"point a 1\nevent e-1 click\nsomething else\npoint b 1e200\npoint c 2\nevent e-2 1st"
+BODY = b"point a 1\nevent e-1 click\nsomething else\npoint b 1e200\npoint c 2\nevent e-2 a\x07b"
 
 
 def request(body: bytes = BODY, query: bytes = b"") -> Request:
@@ -67,14 +68,16 @@ def series_of(found: AdmittedPoints) -> list[str]:
 
 
 def test_a_protocol_may_bring_points_and_events() -> None:
-    """Each becomes a batch of its own, and a refusal has the index of the request."""
-    points, rejected_points = of_points(Lines(), PointAdmission(1000))(request(), b"")
-    events, rejected_events = of_events(Lines())(request(), b"")
+    """Each becomes a batch of its own; a refusal has the index of the request, and is told once."""
+    decoded = Decode(Lines(), PointAdmission(1000))(request(), b"")
+    assert decoded.points is not None
+    assert decoded.events is not None
+    (points, rejected_points), (events, rejected_events) = decoded.points, decoded.events
 
     assert ([1.0, 2.0], [(2, "invalid_line"), (3, "value_out_of_range")]) == (
         points.points.value.tolist(), [(bad.index, bad.code) for bad in rejected_points],
     )  # fmt: skip
-    assert ([(7, "e-1", {"line": 1})], [(2, "invalid_line"), (5, "invalid_type")]) == (
+    assert ([(7, "e-1", {"line": 1})], [(5, "invalid_type")]) == (
         [(event.tenant_id, event.event_id, json.loads(bytes(event.properties))) for event in events.events],
         [(bad.index, bad.code) for bad in rejected_events],
     )
@@ -90,16 +93,18 @@ def test_a_protocol_may_bring_points_and_events() -> None:
 )
 def test_any_protocol_may_name_its_batch(header_key: bytes, query: bytes, key: bytes) -> None:
     """The key of a batch comes from the header or from what the decoder has read."""
-    batch, _ = of_points(Lines(), PointAdmission(1000))(request(query=query), header_key)
+    decoded = Decode(Lines(), PointAdmission(1000))(request(query=query), header_key)
 
-    assert batch.identity is not None
-    assert (id_of_key("points", 7, key), True) == (batch.identity.batch_id, batch.identity.keyed)
+    assert decoded.points is not None
+    identity = decoded.points.batch.identity
+    assert identity is not None
+    assert (id_of_key("points", 7, key), True) == (identity.batch_id, identity.keyed)
 
 
 def test_two_keys_that_differ_are_refused() -> None:
     """Of a header and of the decoder, whatever the protocol."""
     with pytest.raises(Rejected) as refusal:
-        of_events(Lines())(request(query=b"k"), b"other")
+        Decode(Lines(), PointAdmission(1000))(request(query=b"k"), b"other")
 
     assert "two_batch_ids" == refusal.value.code
 

@@ -46,3 +46,16 @@ async def test_nothing_else_of_the_package_is_served(client: httpx2.AsyncClient)
     assert [404, 404] == [
         (await client.get(path)).status_code for path in ("/docs/index.html", "/docs/..%2f__init__.py")
     ]
+
+
+async def test_the_contract_names_each_part_of_a_path_that_varies(client: httpx2.AsyncClient) -> None:
+    """Else no tool can read it."""
+    contract = (await client.get("/openapi.json")).json()
+
+    wanted = {path: re.findall(r"\{(\w+)\}", path) for path in contract["paths"]}
+    found = {
+        path: [each["name"] for each in operations["post"].get("parameters", []) if each["in"] == "path"]
+        for path, operations in contract["paths"].items()
+        if "post" in operations
+    }
+    assert {path: wanted[path] for path in found} == found

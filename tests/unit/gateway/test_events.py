@@ -36,6 +36,9 @@ def plain(**fields: Any) -> dict[str, Any]:
             id="step",
         ),
         pytest.param({"more": 1}, id="a field that is not ours"),
+        pytest.param({"name": None, "properties": None, "user_id": None}, id="null for what is absent"),
+        pytest.param({"user_id": 42, "session_id": 7}, id="ids that are numbers"),
+        pytest.param({"ts": NOW + 0.5}, id="a time with a fraction"),
     ],
 )
 def test_an_odd_event_is_taken_beside_plain_and_bad_ones(odd: dict[str, Any]) -> None:
@@ -77,10 +80,12 @@ def test_a_text_that_was_cut_in_a_character_is_mended(said: bytes, text: str) ->
         pytest.param(
             b'{"event_id":"a","type":"b","properties":{"n":1e999}}', "invalid_properties", id="a number without end"
         ),
+        pytest.param(b'{"event_id":"a","type":"b","properties":{"n":NaN}}', "invalid_properties", id="no number"),
+        pytest.param(b'{"event_id":"a","type":"b","ts":1e300}', "ts_in_future", id="a time beyond 64 bits"),
         pytest.param(
             b'{"event_id":"a","type":"b","properties":%b}' % (b"[" * 900 + b"]" * 900), "invalid_properties", id="deep"
         ),
-        pytest.param(b'{"event_id":"a","type":"b\\u00e9"}', "invalid_type", id="a letter no type has"),
+        pytest.param(b'{"event_id":"a","type":"b\\u202e"}', "invalid_type", id="a type that turns text around"),
         pytest.param(b'{"event_id":"a\\u200b\\u0085","type":"b"}', "invalid_event_id", id="control among others"),
         pytest.param(b'{"event_id":"a\x7f","type":"b"}', "invalid_event_id", id="the control character JSON allows"),
         pytest.param(b"[]", "invalid_event", id="a list"),

@@ -17,6 +17,11 @@ from services.gateway.query.system.growth import Growth
         pytest.param([(10.0, {0: 5}), (60.0, {0: 0})], 40.0, id="the topic was made anew"),
         pytest.param([(10.0, {0: 5}), (60.0, {0: 6, 1: 0})], 40.0, id="a partition is new"),
         pytest.param([(10.0, {0: 5, 1: 5}), (60.0, {0: 6})], 40.0, id="a partition is gone"),
+        pytest.param(
+            [(10.0, {0: 5}), (60.0, {0: 6, 1: 0}), (90.0, {0: 7, 1: 0})],
+            10.0,
+            id="one was added, and is empty",
+        ),
     ],
 )
 def test_a_topic_is_as_silent_as_its_quietest_partition(

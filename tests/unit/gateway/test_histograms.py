@@ -44,6 +44,7 @@ def shaped(bounds: list[float], counts: list[float], **changes: Any) -> dict[str
         pytest.param([-4, -2, -1], [-4, -3, -1.5, -0.5], id="below zero"),
         pytest.param([-1, 1], [-1, 0, 1], id="on both sides"),
         pytest.param([0, 5], [0, 2.5, 5], id="from zero on"),
+        pytest.param([], [0], id="no bound"),
         pytest.param([10], [5, 10], id="one bound"),
         pytest.param([-10], [-10, -5], id="one bound below zero"),
     ],
@@ -105,7 +106,7 @@ def test_a_weight_scales_and_takes_back_all_buckets() -> None:
 @pytest.mark.parametrize(
     ("point", "code"),
     [
-        pytest.param(shaped([], [1]), "invalid_histogram", id="no bounds"),
+        pytest.param(shaped([], []), "invalid_histogram", id="no buckets"),
         pytest.param(shaped([1, 2], [1, 1]), "invalid_histogram", id="too few counts"),
         pytest.param(shaped([1], [1, 1, 1]), "invalid_histogram", id="too many counts"),
         pytest.param(shaped(list(range(200)), [1] * 201), "invalid_histogram", id="201 buckets"),
@@ -121,7 +122,7 @@ def test_a_weight_scales_and_takes_back_all_buckets() -> None:
         pytest.param(shaped([1], [1, 1e12], weight=2), "invalid_histogram", id="a large weight"),
         pytest.param(shaped([1], [1, "1"]), "invalid_histogram", id="a count that is a string"),
         pytest.param(shaped([1], [1, None]), "invalid_histogram", id="a count that is null"),
-        pytest.param(POINT | {"histogram": None}, "invalid_histogram", id="null"),
+        pytest.param(POINT | {"histogram": None}, "invalid_value", id="null"),
         pytest.param(POINT | {"histogram": [1]}, "invalid_histogram", id="a list"),
         pytest.param(POINT | {"histogram": {"bounds": [1]}}, "invalid_histogram", id="no counts"),
         pytest.param(shaped([1], [1, 1], value=1), "invalid_histogram", id="a value as well"),

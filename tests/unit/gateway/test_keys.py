@@ -5,7 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from services.gateway.auth.key_cache import FRESH_S, REFRESH_S, RETRY_S, STALE_S, KeyCache
+from services.gateway.auth.key_cache import (
+    FRESH_S,
+    MAX_UNKNOWN,
+    REFRESH_S,
+    RETRY_S,
+    STALE_S,
+    UNKNOWN_S,
+    KeyCache,
+)
+from services.gateway.auth.lookup_limit import ADDRESS_MISSES, MAX_MISSES, SPAN_S
 from services.gateway.auth.ports import Grant
 from services.gateway.intake.domain.tenant_limits import TenantLimits
 from shared.errors import Unavailable
@@ -40,15 +49,108 @@ async def test_many_requests_with_a_new_key_are_one_look_up() -> None:
     assert (1, 1) == (grants.asked, len({id(api_key) for api_key in api_keys}))
 
 
-async def test_an_unknown_key_is_asked_for_again() -> None:
-    """No refusal is remembered, so a key works as soon as it is made."""
+async def test_an_unknown_key_costs_one_look_up_for_some_seconds() -> None:
+    """It is remembered, and looked up again in time, or at once when it is said to have been made."""
     grants = FakeGrants()
     key_cache = KeyCache(grants)
-    assert await key_cache.find(b"new", 0) is None
 
-    grants.known[b"new"] = GRANT
+    found = [await key_cache.find(b"new", at_s) for at_s in (0, 1, UNKNOWN_S - 0.1)]
+    grants.known[b"new"] = grants.known[b"told"] = GRANT
+    await key_cache.find(b"other", 0)
+    key_cache.forget(b"other")
+    grants.known[b"other"] = GRANT
 
-    assert await key_cache.find(b"new", 0) is not None
+    assert ([None] * 3, 2) == (found, grants.asked)
+    assert await key_cache.find(b"new", UNKNOWN_S) is not None
+    assert await key_cache.find(b"other", 1) is not None
+
+
+async def test_made_up_keys_cost_few_look_ups() -> None:
+    """Of one address, and of many; a known key needs none, and a new one of another address is found."""
+    grants = FakeGrants()
+    key_cache = KeyCache(grants)
+    await key_cache.find(b"key", 0)
+
+    async def flood(addresses: int) -> int:
+        before = grants.asked
+        for at in range(20_000):
+            key, address = b"%d %d" % (addresses, at), f"a{at % addresses}"
+            if not key_cache.wait_s(key, address, 1.0):
+                assert await key_cache.find(key, 1.0, address) is None
+        return grants.asked - before
+
+    assert ADDRESS_MISSES == await flood(1)
+    assert 0.0 == key_cache.wait_s(b"key", "a0", 1.0)
+    assert 0.0 == key_cache.wait_s(b"another", "b", 1.0)
+    assert MAX_MISSES == ADDRESS_MISSES + await flood(1000)
+    assert 0.0 < key_cache.wait_s(b"another", "b", 1.0) <= SPAN_S
+    assert 0.0 == key_cache.wait_s(b"another", "b", 1.0 + SPAN_S)
+
+
+async def test_many_requests_with_one_wrong_key_are_one_miss() -> None:
+    """They share a look-up, so that a client that is misconfigured blocks no new key of its address."""
+    key_cache = KeyCache(FakeGrants())
+
+    await asyncio.gather(*(key_cache.find(b"wrong", 0, "a") for _ in range(100)))
+
+    assert 0.0 == key_cache.wait_s(b"new", "a", 0)
+
+
+async def test_what_is_remembered_of_unknown_keys_is_bounded() -> None:
+    """A flood from everywhere fills no memory."""
+    key_cache = KeyCache(FakeGrants())
+
+    assert MAX_UNKNOWN == key_cache.bound_unknown.limit
+
+
+async def test_a_key_that_is_said_to_be_revoked_ends_at_once() -> None:
+    """Also when it was being looked up meanwhile: what was found then is asked for again."""
+    grants = FakeGrants()
+    key_cache = KeyCache(grants)
+    await key_cache.find(b"key", 0)
+    del grants.known[b"key"]
+
+    key_cache.forget(b"key")
+
+    assert key_cache.known(b"key", 0) is None
+    assert await key_cache.find(b"key", 0) is None
+
+
+async def test_an_answer_that_a_change_has_overtaken_is_not_kept() -> None:
+    """The key is looked up again when it comes the next time."""
+
+    class OvertakenGrants(FakeGrants):
+        async def find(self, key_hash: bytes) -> Grant | None:
+            grant = await super().find(key_hash)
+            key_cache.forget(key_hash)
+            return grant
+
+    key_cache = KeyCache(OvertakenGrants())
+
+    assert await key_cache.find(b"key", 0) is not None
+    assert key_cache.known(b"key", 0) is None
+
+
+async def test_a_tenant_that_has_changed_is_looked_up_again() -> None:
+    """With its next request, which need not wait; keys of others are not."""
+    grants = FakeGrants()
+    grants.known[b"other"] = replace(GRANT, tenant_id=2)
+    key_cache = KeyCache(grants)
+    await asyncio.gather(key_cache.find(b"key", 0), key_cache.find(b"other", 0))
+
+    key_cache.doubt(1.0, 1)
+
+    assert (True, False) == (key_cache.known(b"key", 1.0) is None, key_cache.known(b"other", 1.0) is None)
+
+
+async def test_used_keys_are_noted() -> None:
+    """Those that were found, by hash."""
+    key_cache = KeyCache(FakeGrants())
+
+    await key_cache.find(b"key", 0)
+    await key_cache.find(b"unknown", 0)
+
+    assert {b"key"} == key_cache.used
 
 
 async def test_a_revoked_key_ends_when_its_grant_is_no_longer_fresh() -> None:

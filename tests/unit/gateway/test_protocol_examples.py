@@ -28,8 +28,8 @@ def expected_of(example: Path) -> dict[str, Any]:
 def point_rows(found: AdmittedPoints) -> list[dict[str, Any]]:
     """The admitted points; a column that no row needs is left out."""
     points = found.points
-    columns = {"weight": points.weight, "start_ms": points.start_ms, "distinct": points.distinct}
-    given = {name: column.tolist() for name, column in columns.items() if column is not None}
+    columns = zip(("weight", "start_ms", "distinct", "stream"), points.optional(), strict=True)
+    given = {name: column.tolist() for name, column in columns if column is not None}
     series = [unpack(found.catalogue.packed[slot]) for slot in points.slot.tolist()]
     return [
         {
@@ -55,19 +55,24 @@ def event_rows(found: AdmittedEvents) -> list[dict[str, Any]]:
 
 def outcome(path: str, request: Request) -> dict[str, Any]:
     """What a request becomes on its way into the log."""
-    signal, decoder, _ = ROUTES[path]
+    route = ROUTES[path]
     try:
-        decoded = decoder.decode(request)
+        decoded = route.decoder.decode(request)
     except Rejected as refusal:
         return {"refused_whole": {"code": refusal.code, "message": refusal.message}}
-    found: AdmittedPoints | AdmittedEvents
-    if signal == "points":
-        found = PointAdmission(1000).admit(decoded, TENANT_ID, request.received_at_ms)
-        rows = {"points": point_rows(found), "timed": found.timed}
-    else:
-        found = admit_events(decoded, TENANT_ID, request.received_at_ms)
-        rows = {"events": event_rows(found)}
-    refused = [{"index": bad.index, "code": bad.code, "message": bad.message} for bad in found.rejected]
+    rows: dict[str, Any] = {}
+    rejected = []
+    if decoded.points is not None or route.signals == ("points",):
+        points = PointAdmission(1000).admit(decoded, TENANT_ID, request.received_at_ms)
+        rows |= {"points": point_rows(points), "timed": points.timed}
+        rejected += points.rejected
+        decoded.refused = []
+    if decoded.events is not None:
+        events = admit_events(decoded, TENANT_ID, request.received_at_ms)
+        rows |= {"events": event_rows(events)}
+        rejected += events.rejected
+    rejected.sort(key=lambda bad: bad.index)
+    refused = [{"index": bad.index, "code": bad.code, "message": bad.message} for bad in rejected]
     return rows | {"refused": refused, "batch_key": decoded.batch_key.decode()}
 
 
@@ -77,9 +82,10 @@ def test_an_example_becomes_what_stands_beside_it(example: Path) -> None:
     expected = expected_of(example)
     path, received_at_ms = expected.pop("path"), expected.pop("received_at_ms")
     headers = [(name.encode(), value.encode()) for name, value in expected.pop("headers", {}).items()]
-    query = expected.pop("query", "").encode()
+    query, media = expected.pop("query", "").encode(), expected.pop("media", "").encode()
 
-    found = outcome(path, Request(example.read_bytes(), headers, query, TENANT_ID, received_at_ms))
+    request = Request(example.read_bytes(), headers, query, TENANT_ID, received_at_ms, path, media)
+    found = outcome(path, request)
 
     assert expected == found
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from services.gateway.query.windows.http import _pair
 from services.gateway.query.windows.windows import MAX_RANGE_MS, Query, WindowRow, check, merge
 from shared.errors import Rejected
 from shared.model.series import Series
@@ -74,7 +75,7 @@ def test_rows_beyond_the_limit_are_left_out_and_said_so() -> None:
     [
         pytest.param(0, 60_000, 30_000, 0, 6, id="all of it"),
         pytest.param(5_000, 60_000, 30_000, 10_000, 5, id="windows that start inside"),
-        pytest.param(0, 10**9, 2_000_000, 1_100_000, 97, id="only the recent past and near future"),
+        pytest.param(0, 10**9, 2_000_000, 1_100_000, 103, id="only the recent past and near future"),
         pytest.param(0, 60_000, 10**9, 0, 0, id="long ago"),
     ],
 )
@@ -100,3 +101,26 @@ def test_live_windows_are_looked_for_where_they_can_be(
 def test_a_query_matches_what_bears_its_labels(other: Series, asked: bool) -> None:
     """A series may bear more labels; tenant and metric are the same."""
     assert asked == QUERY.matches(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "pair"),
+    [
+        ("a=b", ("a", "b")),
+        ("a=b=c", ("a", "b=c")),
+        ("ключ=", ("ключ", "")),
+        ('"a=b"=c', ("a=b", "c")),
+        (r'"a\"b\\c"=d', ('a"b\\c', "d")),
+    ],
+    ids=["plain", "value with =", "UTF-8", "name with =", "escapes"],
+)
+def test_a_label_is_asked_for_by_any_name(text: str, pair: tuple[str, str]) -> None:
+    """A name that holds `=` stands in double quotes, as PromQL writes it."""
+    assert pair == _pair(text)
+
+
+@pytest.mark.parametrize("text", ["", "a", "=b", '"a"', '"a=b'])
+def test_what_names_no_label_is_refused(text: str) -> None:
+    """A parameter without a name and a value."""
+    with pytest.raises(Rejected, match="label"):
+        _pair(text)

@@ -1,5 +1,7 @@
 """What a gateway says of the routes of the other role, and how its settings name the two."""
 
+import re
+
 import httpx2
 import pytest
 
@@ -16,6 +18,9 @@ READS = [
     for path in QUERY
 ]
 """An address of each route of the queries."""
+
+POSTS = [re.sub("{[a-z_]+}", "x", path) for path in INTAKE]
+"""An address of each route of the intake."""
 
 
 def client(other: str, base_url: str) -> httpx2.AsyncClient:
@@ -36,22 +41,23 @@ async def test_an_intake_names_the_address_to_ask(path: str) -> None:
     assert (421, "application/problem+json", False) == (
         answer.status_code, answer.headers["content-type"], "location" in answer.headers,
     )  # fmt: skip
-    assert {
+    said = {
         "code": "misdirected",
         "message": "this process does not answer here, a gateway of role query does; "
         f"ask https://look.here{path}{query}",
         "ask": f"https://look.here{path}{query}",
-    } == answer.json()
+    }
+    assert said.items() <= answer.json().items()
     assert (421, b"") == (head.status_code, head.content)
 
 
-@pytest.mark.parametrize("path", INTAKE)
+@pytest.mark.parametrize("path", POSTS)
 async def test_a_query_process_names_the_address_to_post_to(path: str) -> None:
     """421, whatever the body; a key in the query is not repeated."""
     async with client("intake", "https://post.here") as posting:
         answers = [
             await posting.post(path + query, content=b"\x00")
-            for query in ("", "?key=secret", "?%6bey=secret&a=1")
+            for query in ("", "?key=secret", "?%6bey=secret&a=1&sentry_key=secret")
         ]
 
     assert [(421, "misdirected")] * 3 == [(one.status_code, one.json()["code"]) for one in answers]
@@ -63,9 +69,10 @@ async def test_without_an_address_none_is_named() -> None:
     async with client("query", "") as asking:
         answer = await asking.get("/v1/windows?metric=a")
 
-    assert (421, {
-        "code": "misdirected", "message": "this process does not answer here, a gateway of role query does",
-    }) == (answer.status_code, answer.json())  # fmt: skip
+    said = answer.json()
+    assert (421, "misdirected", "this process does not answer here, a gateway of role query does", False) == (
+        answer.status_code, said["code"], said["message"], "ask" in said,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -76,7 +83,7 @@ async def test_without_an_address_none_is_named() -> None:
         pytest.param("query", "GET", "/v1/windows/", 404, id="a slash too many"),
         pytest.param("query", "GET", "/v2/windows", 404, id="an unknown path"),
         pytest.param("intake", "GET", "/v1/telemetry", 405, id="a question where points are posted"),
-        pytest.param("intake", "POST", "/v1/traces", 404, id="a post to an unknown path"),
+        pytest.param("intake", "POST", "/v1/traces/x", 404, id="a post to an unknown path"),
     ],
 )
 async def test_nothing_else_is_misdirected(other: str, method: str, path: str, status: int) -> None:

@@ -1,117 +1,15 @@
 """The hot route as an ASGI callable, on a log that does as it is told."""
 
-import asyncio
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from services.gateway.auth.key_cache import KeyCache
-from services.gateway.auth.ports import Grant
-from services.gateway.http.body import Limits
-from services.gateway.intake.adapters import intake_batches
-from services.gateway.intake.adapters.http import ConcurrencyLimits, IntakeContext, IntakeRoute
-from services.gateway.intake.columns.admit_points import PointAdmission
-from services.gateway.intake.domain.idempotency import Identity
-from services.gateway.intake.domain.ledger import Admitted
-from services.gateway.intake.domain.tenant_limits import TenantLimits
+from services.gateway.intake.domain.in_flight import ConcurrencyLimits
 from services.gateway.intake.ports import Outcome
-from services.gateway.intake.protocols.native.decode import NativePoints
-from services.gateway.intake.publish.point_batches import PointIntakeBatch
-from services.gateway.intake.service import InFlight, Intake, IntakeCounters
-from shared.errors import Unavailable
 from shared.model.batch_id import id_of_key
 from shared.runtime.clock import now_ms
+from tests.support.http.intake import GOOD, FakeGrants, FakeLog, post, route
 from tests.support.idempotency import FakeIdempotencyClaims
-
-GOOD = json.dumps({"points": [{"name": "a", "value": 1}]}).encode()
-
-
-class FakeLog:
-    """Gives every publication the outcome it is told to."""
-
-    def __init__(self, outcome: Outcome = Outcome.ACCEPTED, down: str | None = None) -> None:
-        self.outcome = outcome
-        self.down = down
-        self.rows = 0
-        self.identities: list[Identity | None] = []
-        self.noted: list[Admitted] = []
-
-    def refusal(self) -> str | None:
-        """Why nothing can be taken now."""
-        return self.down
-
-    async def publish(self, batch: PointIntakeBatch) -> Outcome:
-        """Count the rows."""
-        self.rows += len(batch)
-        self.identities.append(batch.identity)
-        return self.outcome
-
-    def note(self, batch: PointIntakeBatch) -> None:
-        """Remember what was refused."""
-        self.noted.append(batch.admitted)
-
-
-class FakeGrants:
-    """Knows one key, or is away."""
-
-    def __init__(self, *, up: bool = True) -> None:
-        self.up = up
-
-    async def find(self, key_hash: bytes) -> Grant | None:
-        """Any key is a good one."""
-        if not self.up:
-            raise Unavailable("postgres", "away")
-        return Grant(1, "write", 100.0, 100.0)
-
-
-@dataclass
-class Counts:
-    """What the route counts."""
-
-    in_flight: InFlight
-    counters: IntakeCounters
-
-
-def route(
-    log: FakeLog,
-    grants: FakeGrants,
-    concurrency: ConcurrencyLimits,
-    claims: FakeIdempotencyClaims | None = None,
-) -> tuple[IntakeRoute[PointIntakeBatch], Counts]:
-    """The route on fakes."""
-    counts = Counts(InFlight(), IntakeCounters())
-    limits = Limits(wire_bytes=10_000, decoded_bytes=20_000, idle_s=0.05, total_s=1.0)
-    context = IntakeContext(KeyCache(grants), limits, concurrency, counts.in_flight)
-    decode = intake_batches.of_points(NativePoints(1000), PointAdmission(1000))
-
-    intake = Intake(log, counts.counters, claims or FakeIdempotencyClaims(), TenantLimits())
-    return IntakeRoute(context, intake, decode, counts.counters), counts
-
-
-async def post(
-    made: IntakeRoute[PointIntakeBatch], parts: Iterable[bytes | None], *headers: tuple[bytes, bytes]
-) -> list[dict[str, Any]]:
-    """What the route sends for a body in these parts; None: the client leaves; after them it is silent."""
-    waiting = list(parts)
-    sent: list[dict[str, Any]] = []
-
-    async def receive() -> dict[str, Any]:
-        if not waiting:
-            await asyncio.Event().wait()
-        part = waiting.pop(0)
-        if part is None:
-            return {"type": "http.disconnect"}
-        return {"type": "http.request", "body": part, "more_body": part != b""}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    given = [(b"x-api-key", b"k"), (b"content-type", b"application/json"), *headers]
-    await made({"type": "http", "method": "POST", "headers": given}, receive, send)
-    return sent
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.gateway.auth.http import KEY, api_key_of, key_of
+from services.gateway.auth.http import READS, reader_of
 from services.gateway.auth.key_cache import KeyCache
 from services.gateway.http.problems import Problem
 from services.gateway.query.alerts.alert import (
@@ -35,7 +35,7 @@ def router(key_cache: KeyCache, alerts: Alerts) -> APIRouter:
     routes = APIRouter()
 
     @routes.get(
-        "/v1/alerts", response_model=AlertsBody, responses=REFUSALS, dependencies=[KEY], summary="Alerts"
+        "/v1/alerts", response_model=AlertsBody, responses=REFUSALS, dependencies=[READS], summary="Alerts"
     )
     async def listed(
         request: Request,
@@ -44,7 +44,7 @@ def router(key_cache: KeyCache, alerts: Alerts) -> APIRouter:
         ] = DEFAULT_STATES,
     ) -> Response:
         """At most 1,000, the newest transition first; resolved ones when asked for, for a day."""
-        api_key = await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
+        api_key = await reader_of(key_cache, request.scope)
         with asking():
             since_ms = now_ms() - RESOLVED_MS
             found = await alerts.alerts(
@@ -56,12 +56,12 @@ def router(key_cache: KeyCache, alerts: Alerts) -> APIRouter:
         "/v1/alerts/{fingerprint}/history",
         response_model=HistoryBody,
         responses=REFUSALS | UNKNOWN,
-        dependencies=[KEY],
+        dependencies=[READS],
         summary="How an alert came to be as it is",
     )
     async def history(request: Request, fingerprint: str) -> Response:
         """Its transitions, at most 1,000, newest first, each with the evaluation it was decided on."""
-        api_key = await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
+        api_key = await reader_of(key_cache, request.scope)
         with asking():
             found = await alerts.history(api_key.grant.tenant_id, text_of("fingerprint", fingerprint))
         if found is None:

@@ -5,7 +5,7 @@ Milliseconds UTC. A batch that is found has been committed; one that is not foun
 
 from fastapi import APIRouter, Request, Response
 
-from services.gateway.auth.http import KEY, api_key_of, key_of
+from services.gateway.auth.http import READS, reader_of
 from services.gateway.auth.key_cache import KeyCache
 from services.gateway.http.problems import Problem
 from services.gateway.query.ports import BatchCounts
@@ -22,12 +22,12 @@ def router(key_cache: KeyCache, counts: BatchCounts) -> APIRouter:
         "/v1/batches/{id:path}",
         response_model=BatchBody,
         responses=REFUSALS | UNKNOWN,
-        dependencies=[KEY],
+        dependencies=[READS],
         summary="What became of a batch of points",
     )
     async def batch(request: Request, id: str) -> Response:  # noqa: A002 # the contract's word
         """By its `Idempotency-Key`, within a day: where it has counted so far. 404: nowhere, or not yet."""
-        api_key = await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
+        api_key = await reader_of(key_cache, request.scope)
         with asking():
             key = checked_key("id", "invalid_batch_id", id.encode("utf-8", "replace"))
             found = await counts.batch_status(id_of_key("points", api_key.grant.tenant_id, key))

@@ -6,11 +6,16 @@ Times are milliseconds UTC. A line is made of whole closed windows. An average o
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from shared.model import sketch
 from shared.model.window import BASE_MS, start_of
 
 RANGE_MS = 15 * 60 * 1000
 """How far back a dashboard looks."""
+
+QUANTILES = (0.5, 0.95, 0.99)
+"""Quantiles of each metric."""
 
 MAX_METRICS = 500
 """Most metrics of a dashboard."""
@@ -41,6 +46,8 @@ class Summary:
     kind: str
     count: float
     """Sum of weights; zero or less when as much was taken back."""
+    samples: int | None
+    """Points that came, whatever their weights; None: not known of all windows."""
     sum: float
     min: float | None
     max: float | None
@@ -56,9 +63,18 @@ class Summary:
         """Mean value, None when nothing is left to divide by."""
         return self.sum / self.count if self.count > 0 else None
 
-    def quantile(self, q: float) -> float | None:
-        """Quantile `q`, 0 to 1; None when nothing is left."""
-        return sketch.quantile(self.bucket, self.weight, q)
+
+def quantiles_of(summaries: Sequence[Summary]) -> list[tuple[float | None, ...]]:
+    """The quantiles `QUANTILES` of each summary; None when nothing is left."""
+    nothing = np.zeros(0)
+    sketches = sketch.Sketches(
+        np.cumsum([0, *(len(one.bucket) for one in summaries)], dtype=np.int64),
+        np.concatenate([nothing.astype(np.int16), *(one.bucket for one in summaries)]),
+        np.concatenate([nothing, *(one.weight for one in summaries)]),
+        np.array([one.min for one in summaries], np.float64),
+        np.array([one.max for one in summaries], np.float64),
+    )
+    return sketch.quantile_tuples(sketches, QUANTILES)
 
 
 def span_of(now_ms: int) -> Span:

@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from services.gateway.auth.http import KEY, api_key_of, key_of
+from services.gateway.auth.http import READS, reader_of
 from services.gateway.auth.key_cache import KeyCache
 from services.gateway.query.alerts.alert import Alert
 from services.gateway.query.dashboard import dashboard
@@ -41,12 +41,12 @@ def router(key_cache: KeyCache, summaries: Summaries, alerts: Alerts) -> APIRout
         "/api/analytics/dashboard/performance",
         response_model=PerformanceBody,
         responses=REFUSALS,
-        dependencies=[KEY],
+        dependencies=[READS],
         summary="Metrics of the last 15 minutes, and what fires",
     )
     async def performance(request: Request) -> Response:
         """At most 500 metrics by name, each merged from the closed windows of all its series."""
-        api_key = await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
+        api_key = await reader_of(key_cache, request.scope)
         now = now_ms()
         tenant_id, span = api_key.grant.tenant_id, dashboard.span_of(now)
         with asking(RETRY_S):
@@ -57,7 +57,7 @@ def router(key_cache: KeyCache, summaries: Summaries, alerts: Alerts) -> APIRout
             "from_ms": span.from_ms,
             "to_ms": span.to_ms,
             "complete_to_ms": dashboard.complete_to_ms(shown),
-            "metrics": [_metric(one) for one in shown],
+            "metrics": list(map(_metric, shown, dashboard.quantiles_of(shown))),
             "truncated": len(found) > dashboard.MAX_METRICS,
             "alerts": [_firing(alert) for alert in firing],
         })  # fmt: skip
@@ -73,22 +73,24 @@ def health_router(key_cache: KeyCache, system_health: SystemHealth, topics: Mapp
         "/api/analytics/system/health",
         response_model=SystemHealthBody,
         responses=REFUSALS | DOWN,
-        dependencies=[KEY],
+        dependencies=[READS],
         summary="How the system is",
     )
     async def system(request: Request) -> Response:
         """200 when it is ok or degraded, 503 when it is down: what it needs, and each service by what it committed."""
-        await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
+        await reader_of(key_cache, request.scope)
         found = await system_health.check(topics, now_ms())
         return answer(_shown(found), 503 if found.status == health.DOWN else 200)
 
     return routes
 
 
-def _metric(one: dashboard.Summary) -> dict[str, object]:
+def _metric(one: dashboard.Summary, quantiles: tuple[float | None, ...]) -> dict[str, object]:
+    p50, p95, p99 = quantiles
     return {
-        "metric": one.metric, "unit": one.unit, "kind": one.kind, "count": one.count, "average": one.average,
-        "p50": one.quantile(0.5), "p95": one.quantile(0.95), "p99": one.quantile(0.99), "min": one.min, "max": one.max,
+        "metric": one.metric, "unit": one.unit, "kind": one.kind, "count": one.count, "samples": one.samples,
+        "average": one.average,
+        "p50": p50, "p95": p95, "p99": p99, "min": one.min, "max": one.max,
     }  # fmt: skip
 
 

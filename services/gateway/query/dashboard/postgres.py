@@ -23,10 +23,11 @@ WITH member AS MATERIALIZED (
     SELECT series_id, metric, unit, kind, dense_rank() OVER (ORDER BY metric, unit, kind) AS place
     FROM series WHERE tenant_id = $1
 ), recent AS MATERIALIZED (
-    SELECT place, window_start, count, sum, min, max, sketch_bucket, sketch_weight
+    SELECT place, window_start, count, samples, sum, min, max, sketch_bucket, sketch_weight
     FROM rollup_10s JOIN member USING (series_id) WHERE window_start = ANY($2::timestamptz[])
 ), shown AS MATERIALIZED (
-    SELECT place, sum(count) AS count, sum(sum) AS sum, min(min) AS min, max(max) AS max,
+    SELECT place, sum(count) AS count, CASE WHEN count(samples) = count(*) THEN sum(samples)::bigint END AS samples,
+           sum(sum) AS sum, min(min) AS min, max(max) AS max,
            max(window_start) AS latest
     FROM recent GROUP BY place ORDER BY place LIMIT $3
 ), weighed AS (
@@ -40,7 +41,7 @@ WITH member AS MATERIALIZED (
     SELECT place, array_agg(bucket ORDER BY bucket) AS bucket, array_agg(weight ORDER BY bucket) AS weight
     FROM weighed GROUP BY place
 )
-SELECT metric, unit, kind, count, sum, min, max, bucket, weight, latest
+SELECT metric, unit, kind, count, samples, sum, min, max, bucket, weight, latest
 FROM shown JOIN (SELECT DISTINCT place, metric, unit, kind FROM member) AS named USING (place)
     LEFT JOIN sketch USING (place)
 ORDER BY place
@@ -50,9 +51,13 @@ ORDER BY place
 CHECKPOINTS = """
 SELECT topic, owner <> '' AS owned, extract(epoch FROM clock_timestamp() - updated_at)::double precision, watermark_ms,
        stopped_at IS NOT NULL AS stopped
-FROM partition_state LEFT JOIN breaker USING (topic, partition) WHERE topic = ANY($1)
+FROM partition_state LEFT JOIN breaker USING (topic, partition)
+    JOIN (SELECT topic, coalesce(max(routed_by), max(partition) + 1) AS routed_by FROM partition_state
+          WHERE topic = ANY($1) GROUP BY topic) AS routed USING (topic)
+WHERE topic = ANY($1) AND (partition < routed.routed_by OR stopped_at IS NOT NULL)
 """
-"""Partitions with the age of their last commit by the clock that wrote it."""
+"""Partitions with the age of their last commit by the clock that wrote it. Those that were added later are left out:
+nothing is routed to them, and they are stopped when they hold something all the same."""
 
 
 class PostgresSummaries:

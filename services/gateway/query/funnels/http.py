@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.gateway.auth.http import KEY, api_key_of, key_of
+from services.gateway.auth.http import READS, reader_of
 from services.gateway.auth.key_cache import KeyCache
 from services.gateway.http.problems import Problem
 from services.gateway.query.funnels.funnel import report
@@ -33,19 +33,19 @@ def router(key_cache: KeyCache, funnels: Funnels) -> APIRouter:
         "/v1/funnels",
         response_model=FunnelsBody,
         responses=REFUSALS,
-        dependencies=[KEY],
+        dependencies=[READS],
         summary="Names of the funnels",
     )
     async def names(request: Request) -> Response:
         """Every funnel with its steps."""
-        await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
+        await reader_of(key_cache, request.scope)
         return answer({"funnels": [{"funnel": one.name, "steps": one.steps} for one in FUNNELS.values()]})
 
     @routes.get(
         "/v1/funnels/{name}",
         response_model=FunnelReportBody,
         responses=REFUSALS | UNKNOWN,
-        dependencies=[KEY],
+        dependencies=[READS],
         summary="How far sessions come in a funnel",
     )
     async def one(
@@ -55,7 +55,7 @@ def router(key_cache: KeyCache, funnels: Funnels) -> APIRouter:
         to: Annotated[str, Query(description="Default: now")] = "",
     ) -> Response:
         """Of the sessions that entered in the range: how many reached each step, whenever that was."""
-        api_key = await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
+        api_key = await reader_of(key_cache, request.scope)
         funnel = _named(name)
         with asking():
             from_ms, to_ms = _range(from_, to, now_ms())

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.gateway.auth.http import KEY, api_key_of, key_of
+from services.gateway.auth.http import READS, reader_of
 from services.gateway.auth.key_cache import KeyCache
 from services.gateway.query.ledger.ledger_query import minutes_of, signal_of
 from services.gateway.query.ports import Ledgers
@@ -28,7 +28,7 @@ def router(key_cache: KeyCache, ledgers: Ledgers) -> APIRouter:
         "/v1/ledger",
         response_model=LedgerBody,
         responses=REFUSALS,
-        dependencies=[KEY],
+        dependencies=[READS],
         summary="What became of what was sent",
     )
     async def ledger(
@@ -37,8 +37,8 @@ def router(key_cache: KeyCache, ledgers: Ledgers) -> APIRouter:
         from_: Annotated[str, Query(alias="from", description="Default: an hour before `to`")] = "",
         to: Annotated[str, Query(description="Default: now")] = "",
     ) -> Response:
-        """By minute of receive, at most 24 hours: what came in, what became of it, and the difference, which is 0."""
-        api_key = await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
+        """By minute of append, at most 24 hours: what came in, what became of it, and the difference, which is 0."""
+        api_key = await reader_of(key_cache, request.scope)
         with asking():
             to_ms = time_of("to", to, now_ms() + 1)
             span = minutes_of(time_of("from", from_, max(0, to_ms - DEFAULT_RANGE_MS)), to_ms)

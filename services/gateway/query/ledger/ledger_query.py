@@ -1,4 +1,4 @@
-"""The ledger of a tenant: what became of what it sent, by minute of receive.
+"""The ledger of a tenant: what became of what it sent, by the minute in which the broker appended it.
 
 Times are milliseconds UTC. An answer covers whole minutes, and the difference is given for each of them.
 """

@@ -16,7 +16,7 @@ from fastapi import Response
 
 from services.gateway.http.problems import Problem
 from services.gateway.http.schemas import ProblemBody
-from shared.errors import Rejected, Unavailable
+from shared.errors import Rejected, Unavailable, UnknownVersion
 from shared.postgres.instants import ms_of
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -43,6 +43,8 @@ def asking(retry_after_s: int = 1) -> Iterator[None]:
         raise Problem(400, error.code, error.message) from error
     except Unavailable as error:
         raise Problem(503, "unavailable", "the tables cannot be read now", retry_after_s) from error
+    except UnknownVersion as error:
+        raise Problem(503, "unavailable", f"not readable by this build: {error}", retry_after_s) from error
 
 
 def answer(body: object, status: int = 200) -> Response:

@@ -14,10 +14,15 @@ class Growth:
         self._moved_s: dict[int, float] = {}
 
     def seen(self, ends: Mapping[int, int], now_s: float) -> None:
-        """Take the end of each partition as a look at this time found it."""
+        """Take the end of each partition as a look at this time found it.
+
+        A partition that never held a record is not waited for once another one has some: it was added later, and
+        nothing is routed to it.
+        """
+        written = {partition: end for partition, end in ends.items() if end} or ends
         self._moved_s = {
-            partition: self._moved_s[partition] if self._ends.get(partition) == end else now_s
-            for partition, end in ends.items()
+            partition: self._moved_s.get(partition, now_s) if self._ends.get(partition) == end else now_s
+            for partition, end in written.items()
         }
         self._ends = ends
 

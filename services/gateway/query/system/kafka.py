@@ -15,6 +15,7 @@ from services.gateway.query.system.growth import Growth
 from shared.errors import Unavailable
 from shared.runtime.clock import monotonic_s
 from shared.runtime.kafka import CLOSE_S, FAILURES
+from shared.runtime.metadata import METADATA_MAX_AGE_MS
 from shared.runtime.retry import attempts, spread
 
 LOOK_EVERY_S = 5.0
@@ -22,9 +23,6 @@ LOOK_EVERY_S = 5.0
 
 LOOK_S = 2.0
 """Bound on one look, and on a connection."""
-
-METADATA_S = 60.0
-"""Age from which on the client reads the number of partitions anew."""
 
 SILENT_S = 15.0
 """A partition without a message for so long: no gateway writes. Each one sends a tick every second."""
@@ -102,7 +100,7 @@ class PointTopic:
             bootstrap_servers=self._kafka,
             client_id="tidegauge-gateway-query",
             request_timeout_ms=int(LOOK_S * 1000),
-            metadata_max_age_ms=int(METADATA_S * 1000),
+            metadata_max_age_ms=METADATA_MAX_AGE_MS,
         )
         try:
             async with asyncio.timeout(LOOK_S):

@@ -1,4 +1,4 @@
-"""Counts the partitions that are stopped because too many of their messages were bad, for `/metrics`.
+"""Counts the partitions that are stopped, for `/metrics` and `/health/ready`.
 
 Spans are seconds. A scrape never waits for Postgres, so the count may be a few seconds old. While Postgres is away, the
 last count is shown.

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.gateway.auth.http import KEY, api_key_of, key_of
+from services.gateway.auth.http import READS, reader_of
 from services.gateway.auth.key_cache import KeyCache
 from services.gateway.http.schemas import WindowsBody
 from services.gateway.query.questions.questions import REFUSALS, answer, asking, integer_of, text_of, time_of
@@ -31,6 +31,11 @@ DEFAULT_LIMIT = 1000
 DEFAULT_QUANTILES = ["0.5", "0.95", "0.99"]
 """Quantiles of a query without `quantile`."""
 
+LABEL = '`name=value`, or `"name"=value` where the name holds `=`; repeatable'
+"""How a label is asked for."""
+
+_PAIR = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|([^"=][^=]*))=(.*)', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _DECIMAL = re.compile(r"\d{1,3}(\.\d{1,15})?|\.\d{1,15}")
 
 
@@ -42,7 +47,7 @@ def router(key_cache: KeyCache, reader: Reader) -> APIRouter:
         "/v1/windows",
         response_model=WindowsBody,
         responses=REFUSALS,
-        dependencies=[KEY],
+        dependencies=[READS],
         summary="Windows of a metric",
     )
     async def windows(  # noqa: PLR0917 - one parameter for each of the query's
@@ -50,13 +55,13 @@ def router(key_cache: KeyCache, reader: Reader) -> APIRouter:
         metric: str = "",
         from_: Annotated[str, Query(alias="from", description="Default: 90 windows before `to`")] = "",
         to: Annotated[str, Query(description="Default: now")] = "",
-        label: Annotated[list[str], Query(description="`name=value`, repeatable")] = [],  # noqa: B006
+        label: Annotated[list[str], Query(description=LABEL)] = [],  # noqa: B006
         quantile: Annotated[list[str], Query(description="0 to 1, repeatable")] = DEFAULT_QUANTILES,
         limit: str = str(DEFAULT_LIMIT),
         resolution: Annotated[str, Query(description="Length of the windows: 10s, 1m or 15m")] = "10s",
     ) -> Response:
         """Closed windows, and live ones marked `final: false`."""
-        api_key = await api_key_of(key_cache, key_of(request.scope["headers"]), "read")
+        api_key = await reader_of(key_cache, request.scope)
         now = now_ms()
         with asking():
             asked = _asked(
@@ -107,10 +112,11 @@ def _shown(row: domain.WindowRow, names: list[str], resolution_ms: int) -> dict[
     return {
         "metric": series.metric, "kind": series.kind, "unit": series.unit, "labels": dict(series.labels),
         "start_ms": row.start_ms, "end_ms": row.start_ms + resolution_ms,
-        "count": row.count, "sum": row.sum, "min": row.min, "max": row.max, "last": row.last, "last_ms": row.last_ms,
+        "count": row.count, "samples": row.samples, "sum": row.sum,
+        "min": row.min, "max": row.max, "last": row.last, "last_ms": row.last_ms,
         "quantiles": dict(zip(names, row.quantiles, strict=True)),
         "revision": row.revision, "late_count": row.late_count, "watermark_ms": row.watermark_ms, "final": row.final,
-        "estimated": row.estimated,
+        "estimated": row.estimated, "kept_up": row.kept_up,
     }  # fmt: skip
 
 
@@ -121,10 +127,11 @@ def _tier(text: str) -> int:
 
 
 def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text_of("label", text).partition("=")
-    if not equals:
-        raise Rejected("invalid_label", "label: must be name=value")
-    return name, value
+    found = _PAIR.fullmatch(text_of("label", text))
+    if found is None:
+        raise Rejected("invalid_label", f"label: must be {LABEL}")
+    quoted, name, value = found.groups()
+    return name if quoted is None else _ESCAPED.sub(r"\1", quoted), value
 
 
 def _quantile(text: str) -> float:

@@ -5,6 +5,7 @@ parameters. An absent server raises `Unavailable`.
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -50,13 +51,23 @@ class PostgresWindows:
                 at(query.to_ms),
                 query.limit + 1,
             )
-        return [_window(row, query) for row in rows]
+        quantiles = sketch.quantile_tuples(_sketches(rows), query.quantiles)
+        return [_window(row, query, found) for row, found in zip(rows, quantiles, strict=True)]
 
 
-def _window(row: Any, query: Query) -> WindowRow:
+def _sketches(rows: Sequence[Any]) -> sketch.Sketches:
+    sizes = [len(row["sketch_bucket"]) for row in rows]
+    ends = (np.array([row[name] for row in rows], np.float64) for name in ("min", "max"))
+    return sketch.Sketches(
+        np.cumsum([0, *sizes], dtype=np.int64),
+        np.fromiter(chain.from_iterable(row["sketch_bucket"] for row in rows), np.int16),
+        np.fromiter(chain.from_iterable(row["sketch_weight"] for row in rows), np.float64),
+        *ends,
+    )
+
+
+def _window(row: Any, query: Query, quantiles: tuple[float | None, ...]) -> WindowRow:
     labels = tuple(sorted(orjson.loads(row["labels"]).items()))
-    buckets = np.array(row["sketch_bucket"], np.int16)
-    weights = np.array(row["sketch_weight"], np.float64)
     return WindowRow(
         series=Series(query.tenant_id, query.metric, row["kind"], row["unit"], labels),
         start_ms=ms_of(row["window_start"]),
@@ -66,10 +77,13 @@ def _window(row: Any, query: Query) -> WindowRow:
         max=row["max"],
         last=row["last"],
         last_ms=None if row["last_at"] is None else ms_of(row["last_at"]),
-        quantiles=tuple(sketch.quantile(buckets, weights, q) for q in query.quantiles),
+        quantiles=quantiles,
         revision=row["revision"],
         late_count=row["late_count"],
         watermark_ms=ms_of(row["watermark"]),
         final=True,
         estimated=row["extremes_estimated"],
+        samples=row["samples"],
+        # The coarser tiers are kept up for as long as points may be late.
+        kept_up=row.get("kept_up", True),
     )

@@ -8,10 +8,12 @@ import asyncio
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from services.gateway.query.windows.windows import Query, WindowRow
-from shared.errors import Rejected, Unavailable, UnknownVersion
+from shared.errors import Rejected, Unavailable
 from shared.model import sketch
-from shared.model.rollup import Rollups
+from shared.model.rollup import Rollups, sketches_of
 from shared.model.series import Series
 from shared.runtime.redis import Client, guard
 from shared.wire import series
@@ -34,7 +36,7 @@ class RedisLive:
         self._series: dict[bytes, Series] = {}
 
     async def live(self, query: Query, now_ms: int) -> Sequence[WindowRow]:
-        """All live rows of the query."""
+        """All live rows of the query. Raises `Unavailable`, and `UnknownVersion` for a window of another build."""
         starts = query.live_starts(now_ms)
         if not starts:
             return []
@@ -50,17 +52,18 @@ class RedisLive:
             raise Unavailable("redis", "no answer in time") from error
         try:
             return [row for value in values if isinstance(value, bytes) for row in self._rows(value, query)]
-        except (Rejected, UnknownVersion) as error:
+        except Rejected as error:
             raise Unavailable("redis", f"a live window cannot be read: {error}") from error
 
     def _rows(self, value: bytes, query: Query) -> list[WindowRow]:
         windows = live.decode(value)
         known = [self._unpacked(packed) for packed in windows.series]
-        asked = [query.matches(one) for one in known]
+        asked = np.array([query.matches(one) for one in known], np.bool_)
+        rows = np.flatnonzero(asked[windows.rollups.slot])
+        quantiles = sketch.quantile_tuples(sketches_of(windows.rollups, rows), query.quantiles)
         return [
-            _window(windows.rollups, row, known[slot], query)
-            for row, slot in enumerate(windows.rollups.slot.tolist())
-            if asked[slot]
+            _window(windows.rollups, row, known[windows.rollups.slot[row]], found)
+            for row, found in zip(rows.tolist(), quantiles, strict=True)
         ]
 
     def _unpacked(self, packed: bytes) -> Series:
@@ -72,8 +75,7 @@ class RedisLive:
         return found
 
 
-def _window(rolled: Rollups, row: int, owner: Series, query: Query) -> WindowRow:
-    span = slice(int(rolled.sketch_at[row]), int(rolled.sketch_at[row + 1]))
+def _window(rolled: Rollups, row: int, owner: Series, quantiles: tuple[float | None, ...]) -> WindowRow:
     return WindowRow(
         series=owner,
         start_ms=int(rolled.start_ms[row]),
@@ -83,14 +85,13 @@ def _window(rolled: Rollups, row: int, owner: Series, query: Query) -> WindowRow
         max=_finite(float(rolled.max[row])),
         last=_finite(float(rolled.last[row])),
         last_ms=int(rolled.last_ms[row]),
-        quantiles=tuple(
-            sketch.quantile(rolled.bucket[span], rolled.weight[span], q) for q in query.quantiles
-        ),
+        quantiles=quantiles,
         revision=int(rolled.revision[row]),
         late_count=int(rolled.late_count[row]),
         watermark_ms=int(rolled.watermark_ms[row]),
         final=False,
         estimated=bool(rolled.estimated[row]),
+        samples=None if np.isnan(rolled.samples[row]) else int(rolled.samples[row]),
     )
 
 

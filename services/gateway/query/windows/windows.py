@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from shared.errors import Rejected
 from shared.model.series import Series
-from shared.model.window import BASE_MS, start_of
+from shared.model.window import BASE_MS, MAX_LEAD_MS, start_of
 
 MAX_RANGE_MS = 31 * 24 * 3600 * 1000
 """Longest range of one query."""
@@ -22,8 +22,8 @@ MAX_QUANTILES = 20
 LIVE_BEHIND_MS = 15 * 60 * 1000
 """How far back windows may still be live."""
 
-LIVE_AHEAD_MS = 70_000
-"""How far ahead windows may be live: points may lie 60 s ahead of their receive time."""
+LIVE_AHEAD_MS = MAX_LEAD_MS + BASE_MS
+"""How far ahead windows may be live: that of the point that lies furthest ahead of its append time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,10 @@ class WindowRow:
     """Closed by the watermark."""
     estimated: bool = False
     """Whether min and max are bounds, since something was taken back."""
+    samples: int | None = None
+    """Points that came, whatever their weights, less those that took something back; None: not known."""
+    kept_up: bool = True
+    """False: points that came later went into windows of the coarser tiers alone."""
 
 
 def check(query: Query) -> Query:
