@@ -66,7 +66,7 @@ class StateFolder:
         """Remove data, logs, keys and ports; the lock stays."""
         for name in ("data", "log"):
             shutil.rmtree(self.path / name, ignore_errors=True)
-        for name in ("ports.json", "keys.json", "running.json", "postgres.password"):
+        for name in ("ports.json", "keys.json", "running.json", "roles.json", "postgres.password"):
             (self.path / name).unlink(missing_ok=True)
 
     def recall(self, name: str) -> dict[str, Any]:

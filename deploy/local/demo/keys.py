@@ -3,8 +3,8 @@
 Invariant: the keys are made once, and only the owner of the folder can read them.
 """
 
+from deploy.api_keys import Scope, new_key
 from deploy.local.folder import StateFolder
-from deploy.tenants import Scope, new_key
 
 DEMO = "demo"
 """Name of the tenant whose data is this machine's own."""

@@ -6,12 +6,15 @@ Each installation is announced. A machine where it is not possible gets the exac
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from shared.errors import Misconfigured
 
-INSTALL = ("apt-get", "install", "-y", "--no-install-recommends", "default-jre-headless", "maven")
+INSTALL = ("apt-get", "install", "-y", "--no-install-recommends")
+
+PACKAGES = ("default-jre-headless", "maven")
+"""Debian's packages of both."""
 
 ADVICE = """{what} is missing, and the local Kafka needs it. Install it:
   Debian, Ubuntu:  sudo apt-get install -y --no-install-recommends default-jre-headless maven
@@ -38,26 +41,31 @@ def maven(say: Say) -> str:
 def _program(name: str, what: str, say: Say) -> str:
     if found := shutil.which(name):
         return found
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        say(f"{what} is missing; installing it: {' '.join(INSTALL)}")
-        _install()
+    advice = ADVICE.format(what=what)
+    install(PACKAGES, say, advice)
     if found := shutil.which(name):
         return found
-    raise Misconfigured(ADVICE.format(what=what))
+    raise Misconfigured(advice)
 
 
-def _install() -> None:
+def install(packages: Sequence[str], say: Say, advice: str) -> None:
+    """Install Debian packages that are missing, where root and apt are there; else do nothing.
+
+    Raises `Misconfigured`, with what apt says and the advice, when it fails.
+    """
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        return
+    command = (*INSTALL, *packages)
+    say(f"{', '.join(packages)} is missing; installing it: {' '.join(command)}")
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
 
     def run(*command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, env=environ, check=False, capture_output=True, text=True)
 
-    done = run(*INSTALL)
+    done = run(*command)
     if done.returncode:
         # A fresh container has no package lists yet.
         run("apt-get", "update")
-        done = run(*INSTALL)
+        done = run(*command)
     if done.returncode:
-        raise Misconfigured(
-            f"{' '.join(INSTALL)} failed:\n{done.stderr}\n{ADVICE.format(what='Java or Maven')}"
-        )
+        raise Misconfigured(f"{' '.join(command)} failed:\n{done.stderr}\n{advice}")

@@ -5,7 +5,7 @@ Invariant: each command works as printed.
 
 from collections.abc import Mapping
 
-from deploy.tenants import Scope
+from deploy.api_keys import Scope
 
 __all__ = ["text"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import asyncpg
 
-from deploy import tenants
+from deploy import api_keys
 from deploy.kafka import topics
 from deploy.local import sink
 from deploy.local.demo.keys import DEMO, demo_keys
@@ -20,8 +20,9 @@ from deploy.local.interrupt import Stopping, interruptible
 from deploy.local.ports import Ports
 from deploy.local.run_sync import run_sync
 from deploy.local.running import MEMORY as RUNNING
+from deploy.local.servers.server import OwnServer
 from deploy.local.stack import Stack
-from deploy.local.up import how_to_try
+from deploy.local.up import how_to_try, role_addresses
 from deploy.local.up.progress import Progress
 from deploy.local.up.services import SERVICES, GatewayPorts, ServiceEnvironment
 from deploy.local.up.supervisor import Supervisor
@@ -88,6 +89,7 @@ class _Run:
         self._keys = demo_keys(stack.folder)
         self._intake, self._query = _gateway_ports(stack.ports)
         self._sink_port = stack.ports.pick("sink", "SINK_PORT", sink.PORT)
+        self._role_addresses: dict[str, str] = {}
         self._pages = Tail(stack.folder.log / "sink.log", progress.page)
 
     def run(self) -> None:
@@ -101,6 +103,7 @@ class _Run:
         if demo:
             self._await_window()
         self._announce()
+        self._supervisor.started()
         self._until(lambda: False)
 
     def _public(self) -> dict[str, str]:
@@ -109,7 +112,10 @@ class _Run:
 
     async def _prepare(self) -> None:
         made, applied = await asyncio.gather(topics.create(self._stack.kafka), migrate(self._stack.postgres))
-        await tenants.store(self._stack.postgres, DEMO, {key: scope for scope, key in self._keys.items()})
+        if isinstance(self._stack.servers["postgres"], OwnServer):  # of another's server the roles are his
+            self._role_addresses = await role_addresses.make(self._stack.folder, self._stack.postgres)
+        for scope, key in self._keys.items():
+            await api_keys.create(self._stack.postgres, DEMO, key, scope)
         self._progress.say(
             f"topics and tables are there ({len(made)} topics made, {len(applied)} migrations applied)"
         )
@@ -118,12 +124,11 @@ class _Run:
         environ = self._stack.environ
         now = run_sync(_now(self._stack.postgres))
         self._services = services = ServiceEnvironment(
-            environ, self._intake, self._query, self._sink_port, now, DEFAULT_PARTITIONS
+            environ, self._intake, self._query, self._sink_port, now, DEFAULT_PARTITIONS, self._role_addresses
         )
         self._supervisor.start("sink", "deploy.local.sink", {"SINK_PORT": str(self._sink_port)}, last=True)
         for service in SERVICES:
-            given = environ | services.settings | service.environ(services)
-            self._supervisor.start(service.name, service.module, given)
+            self._supervisor.start(service.name, service.module, service.environ(services))
         for service in SERVICES:
             if not self._until(lambda ready=service.ready: ready(services), READY_S):  # type: ignore[misc]
                 end = self._supervisor.child(service.name).log_end()

@@ -4,7 +4,8 @@ Ready is a fact: each role of the gateway answers its health check, a worker own
 """
 
 import http.client
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -13,9 +14,13 @@ from deploy.local.folder import ROOT
 from deploy.local.ports import LOOPBACK
 from deploy.local.run_sync import run_sync
 from shared.wire.topics import EVENTS, METRICS, WINDOWS, Topic
+from shared.wire.versions import NEW
 
 RULES = ROOT / "deploy/rules/default.yml"
 """The rules shipped."""
+
+WORKERS = ("ingest", "aggregator", "alerts")
+"""Services that sign in to Postgres as one role each; of the gateway each process has another."""
 
 _OWNED = """
 SELECT count(*) FILTER (WHERE owner <> '' AND updated_at >= $2) >= $3
@@ -53,16 +58,25 @@ class ServiceEnvironment:
     """Postgres' clock before the services were started."""
     partitions: int
     """Partitions of each topic."""
+    role_addresses: Mapping[str, str] = field(default_factory=dict)
+    """Address of Postgres by role; empty: all sign in as the one whose address was given."""
 
     @property
     def settings(self) -> dict[str, str]:
         """What all processes of a service share, beside the addresses of the servers."""
         return {
+            # All services of this system are of one build, so nobody is left who reads only the older version.
+            "TIDEGAUGE_WRITE_VERSION": os.environ.get("TIDEGAUGE_WRITE_VERSION", str(NEW)),
             "GATEWAY_INTAKE_URL": self.intake.url,
             "GATEWAY_QUERY_URL": self.query.url,
             "ALERTS_RULES": str(RULES),
             "ALERTS_WEBHOOKS": f"sink=http://{LOOPBACK}:{self.sink_port}/",
             "ALERTS_EXTERNAL_URL": self.query.url,
+            **{
+                f"{role.upper()}_POSTGRES": address
+                for role, address in self.role_addresses.items()
+                if role in WORKERS
+            },
         }
 
 
@@ -72,8 +86,17 @@ class Service:
 
     name: str
     module: str
+    role: str
+    """Whom it signs in to Postgres as."""
     ready: Callable[[ServiceEnvironment], bool]
-    environ: Callable[[ServiceEnvironment], dict[str, str]] = field(default=lambda _: {})
+    own: Callable[[ServiceEnvironment], dict[str, str]] = field(default=lambda _: {})
+    """Settings beside those of all."""
+
+    def environ(self, environment: ServiceEnvironment) -> dict[str, str]:
+        """What it is started with."""
+        address = environment.role_addresses.get(self.role)
+        signed_in = {"TIDEGAUGE_POSTGRES": address} if address else {}
+        return environment.environ | environment.settings | signed_in | self.own(environment)
 
 
 def _ready(ports: Callable[[ServiceEnvironment], GatewayPorts]) -> Callable[[ServiceEnvironment], bool]:
@@ -123,14 +146,14 @@ def _gateway(role: str, ports: Callable[[ServiceEnvironment], GatewayPorts]) -> 
             "GATEWAY_METRICS_PORT": str(mine.metrics),
         }
 
-    return Service(f"gateway-{role}", "services.gateway", _ready(ports), environ)
+    return Service(f"gateway-{role}", "services.gateway", role, _ready(ports), environ)
 
 
 SERVICES = (
     _gateway("intake", lambda environment: environment.intake),
     _gateway("query", lambda environment: environment.query),
-    Service("ingest", "services.ingest", _owned(EVENTS)),
-    Service("aggregator", "services.aggregator", _owned(METRICS)),
-    Service("alerts", "services.alerts", _owned(WINDOWS)),
+    Service("ingest", "services.ingest", "ingest", _owned(EVENTS)),
+    Service("aggregator", "services.aggregator", "aggregator", _owned(METRICS)),
+    Service("alerts", "services.alerts", "alerts", _owned(WINDOWS)),
 )
 """Every process that `tidegauge up` runs, in the order in which data flow."""
