@@ -9,10 +9,9 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from deploy.postgres import dead_letters as store
-from deploy.postgres.dead_letters import Choice, Count, DeadLetter, Place, Stopped
+from deploy.postgres.dead_letters import Choice, Count, DeadLetter, Place
 from shared.errors import Misconfigured
 from shared.runtime.kafka import Message, Sender
-from shared.stream.breaker import BY_ITSELF
 from shared.wire import dead_letter as wire
 from shared.wire.replay import replayed
 
@@ -31,7 +30,6 @@ class Listing(NamedTuple):
 
     dead_letters: Sequence[DeadLetter]
     counts: Sequence[Count]
-    stopped: Sequence[Stopped]
 
 
 def choice(topic: str | None, code: str | None, since: str) -> Choice:
@@ -46,10 +44,10 @@ def choice(topic: str | None, code: str | None, since: str) -> Choice:
 
 
 async def listing(dsn: str, chosen: Choice, limit: int) -> Listing:
-    """The newest dead letters, how many there are, and the partitions that are stopped. Raises `Unavailable`."""
+    """The newest dead letters, and how many there are. Raises `Unavailable`."""
     async with store.opened(dsn) as conn:
         found = await store.listed(conn, chosen, limit)
-        return Listing(found, await store.counts(conn, chosen), await store.stopped(conn))
+        return Listing(found, await store.counts(conn, chosen))
 
 
 async def one(dsn: str, name: str) -> tuple[DeadLetter, bytes]:
@@ -78,12 +76,6 @@ async def replay(postgres: str, kafka: str, chosen: Choice) -> int:
     return done
 
 
-async def resume(dsn: str, topic: str, partition: int, through: int) -> int:
-    """Let a stopped partition go on; bad messages below the offset returned do not stop it again."""
-    async with store.opened(dsn) as conn:
-        return await store.resume(conn, topic, partition, through)
-
-
 def rendered(found: Listing) -> Iterator[str]:
     """The list, line by line."""
     lines = [("id", "code", "received", "bytes", "replayed", "reason")]
@@ -99,10 +91,6 @@ def rendered(found: Listing) -> Iterator[str]:
         yield f"{count.topic}: {count.code} {count.dead_letters}, {count.replayed} of them replayed"
     if not found.counts:
         yield "there are no such dead letters"
-    for stop in found.stopped:
-        yield f"stopped since {_text(stop.since)}: {stop.topic} {stop.partition} at {stop.offset}: {stop.reason}"
-        if not stop.reason.endswith(BY_ITSELF):
-            yield f"  when the cause is mended: tidegauge dead-letters resume {stop.topic} {stop.partition}"
 
 
 def described(dead_letter: DeadLetter, value: bytes) -> Iterator[str]:

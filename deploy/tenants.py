@@ -1,37 +1,34 @@
-"""Tenants: their keys and their limits. Postgres holds a key's hash; the key itself is shown once.
+"""Tenants and their limits: points a second and active series. Each gateway applies a change within a minute."""
 
-Limits are points a second and active series; each gateway applies a change within a minute.
-"""
-
-import hashlib
-import secrets
-from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from shared.errors import Misconfigured
 from shared.postgres import connections
 
-Scope: TypeAlias = Literal["write", "read", "admin"]
-
-PREFIX_LENGTH = 9
-"""How much of a key is kept readable, so that its owner can tell which one it is."""
-
-_TENANT = "INSERT INTO tenant (name) VALUES ($1) ON CONFLICT (name) DO NOTHING"
-
-_KEY = """
-INSERT INTO api_key (key_hash, tenant_id, scope, prefix)
-SELECT $1, tenant_id, $3, $4 FROM tenant WHERE name = $2
-ON CONFLICT (key_hash) DO NOTHING"""
-
 _READ_ALL = """
 SELECT name, points_per_s, points_burst, max_series,
-       ARRAY(SELECT prefix || '… ' || scope FROM api_key k WHERE k.tenant_id = t.tenant_id ORDER BY prefix) AS keys
+       ARRAY(SELECT prefix || '… ' || scope FROM api_key k
+             WHERE k.tenant_id = t.tenant_id AND revoked_at IS NULL ORDER BY prefix) AS keys
 FROM tenant t ORDER BY name"""
 
 _LIMIT = """
 UPDATE tenant SET points_per_s = coalesce($2, points_per_s), points_burst = coalesce($3, points_burst),
                   max_series = coalesce($4, max_series)
 WHERE name = $1 RETURNING name"""
+
+
+_SCRUB = "UPDATE tenant SET scrub = $2 WHERE name = $1 RETURNING name"
+
+SWITCHES = ("keys", "token", "email", "card", "phone", "ip", "url", "path", "user")
+"""What can be taken out of a tenant's events, as the table and the gateway know it."""
+
+
+DEFAULT = "default"
+"""Stands for what is taken out of the events of a tenant of which nobody has said anything."""
+
+SCRUBBED = tuple(each for each in SWITCHES if each != "user")
+"""What that is, as the table has it."""
 
 
 class Tenant(NamedTuple):
@@ -53,22 +50,6 @@ class Change(NamedTuple):
     max_series: int | None = None
 
 
-def new_key(scope: Scope) -> str:
-    """A key of 256 random bits that tells its scope by its third letter."""
-    return f"tg_{scope[0]}_{secrets.token_urlsafe(32)}"
-
-
-async def store(dsn: str, tenant: str, keys: Mapping[str, Scope]) -> None:
-    """Make the tenant, where it is new, and let these keys open it. Raises `Misconfigured`, `Unavailable`."""
-    if not tenant:
-        raise Misconfigured("a tenant needs a name")
-    async with connections.single(dsn) as connection, connection.transaction():
-        await connection.execute(_TENANT, tenant)
-        for key, scope in keys.items():
-            digest = hashlib.sha256(key.encode("ascii")).digest()
-            await connection.execute(_KEY, digest, tenant, scope, key[:PREFIX_LENGTH])
-
-
 async def read_all(dsn: str) -> list[Tenant]:
     """All tenants by name. Raises `Unavailable`."""
     async with connections.single(dsn) as connection:
@@ -79,6 +60,17 @@ async def limit(dsn: str, tenant: str, change: Change) -> None:
     """Change limits of a tenant. Raises `Misconfigured` when there is none of that name, and `Unavailable`."""
     async with connections.single(dsn) as connection:
         if await connection.fetchval(_LIMIT, tenant, *change) is None:
+            raise Misconfigured(f"there is no tenant {tenant!r}: `tidegauge tenant list` names them")
+
+
+async def scrub(dsn: str, tenant: str, switches: Sequence[str]) -> None:
+    """Have these taken out of a tenant's events, and nothing else. Raises as `limit` does, and for one that is none."""
+    if DEFAULT in switches:
+        switches = [*SCRUBBED, *(each for each in switches if each not in (DEFAULT, *SCRUBBED))]
+    if unknown := [each for each in switches if each not in SWITCHES]:
+        raise Misconfigured(f"{unknown[0]!r} is none of {', '.join((*SWITCHES, DEFAULT))}")
+    async with connections.single(dsn) as connection:
+        if await connection.fetchval(_SCRUB, tenant, list(switches)) is None:
             raise Misconfigured(f"there is no tenant {tenant!r}: `tidegauge tenant list` names them")
 
 

@@ -4,14 +4,16 @@ from logging import NullHandler, getLogger
 
 import typer
 
-from deploy.cli import audit, dead_letters, keys, migrate, sink, tenants, topics, up
+from deploy.cli import audit, dead_letters, keys, migrate, partitions, sink, status, tenants, topics, up
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
-for commands in (up, migrate, topics, sink, audit):
+for commands in (up, migrate, sink, audit, status):
     app.add_typer(commands.app)
+app.add_typer(topics.app, name="topics")
 app.add_typer(keys.app, name="key")
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(partitions.app, name="partitions")
 
 
 @app.callback()

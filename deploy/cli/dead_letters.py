@@ -1,4 +1,4 @@
-"""`tidegauge dead-letters`: lists, shows and replays dead letters, and resumes a stopped partition."""
+"""`tidegauge dead-letters`: lists, shows and replays dead letters."""
 
 import asyncio
 from typing import Annotated
@@ -22,8 +22,8 @@ Since = Annotated[str, typer.Option(help="Only those received since then: ISO 86
 def described() -> None:
     """Messages that no service could use: kept with their reason, origin and bytes, and replayed when they can be.
 
-    The name of a dead letter is its origin, `topic/partition/offset`. When more than 1 % of the last 1,000
-    messages of a partition are bad, or 100 in a row, it is stopped until `resume`: `list` shows such partitions too.
+    The name of a dead letter is its origin, `topic/partition/offset`. `tidegauge partitions` shows what they have
+    stopped.
     TIDEGAUGE_POSTGRES and TIDEGAUGE_KAFKA name the servers, else the system running here does.
     """
 
@@ -36,7 +36,7 @@ def list_dead_letters(
     since: Since = "",
     limit: Annotated[int, typer.Option(help="How many lines, newest first.", min=1, max=10_000)] = 20,
 ) -> None:
-    """List dead letters, newest first; how many there are by topic and code; and which partitions are stopped."""
+    """List dead letters, newest first, and how many there are by topic and code."""
     with cli_errors():
         chosen = dead_letters.choice(topic, code, since)
         found = asyncio.run(dead_letters.listing(postgres_of(folder), chosen, limit))
@@ -77,8 +77,8 @@ def replay(
 
     A dead letter counts once, however often it is replayed, and a replay that was interrupted is simply run again. The
     options choose only those that were never replayed; an id chooses one in any case. A message that still cannot be
-    used becomes a dead letter again, and its origin is the place of its replay. The services refuse dead letters that
-    are older than four days.
+    used becomes a dead letter again, and its origin is the place of its replay. Points that are 9 days old by then, and
+    events that are 6 days old, are refused one by one.
     """
     if bool(ids) == bool(topic or code or since or every):
         raise typer.BadParameter("give ids, or else --topic, --code, --since or --all")
@@ -88,24 +88,3 @@ def replay(
         kafka = kafka_of(folder)
         done = asyncio.run(dead_letters.replay(postgres_of(folder), kafka, chosen))
     typer.echo(f"replayed {done}" if done else "nothing had to be replayed")
-
-
-@app.command(epilog="Example: `tidegauge dead-letters resume telemetry.metrics.v1 3` once its cause is gone.")
-def resume(
-    topic: Annotated[str, typer.Argument(help="As `list` prints it.")],
-    partition: Annotated[int, typer.Argument(help="As `list` prints it.", min=0)],
-    folder: Folder = HERE,
-    through: Annotated[
-        int,
-        typer.Option(
-            help="Let bad messages below this offset through; else all count anew from here.", min=0
-        ),
-    ] = 0,
-) -> None:
-    """Let a stopped partition go on, within seconds: bad messages are dead letters again and are counted anew.
-
-    Mend what sends them first, or upgrade the service; else it stops again. The worker need not be restarted.
-    """
-    with cli_errors():
-        passed = asyncio.run(dead_letters.resume(postgres_of(folder), topic, partition, through))
-    typer.echo(f"{topic} {partition} goes on; bad messages count from offset {passed}")

@@ -42,3 +42,20 @@ def limit_tenant(
     with cli_errors():
         asyncio.run(tenants.limit(postgres_of(folder), name, change))
     typer.echo(f"changed {name}")
+
+
+@app.command("scrub", epilog="Example: `tidegauge tenant scrub shop default user`.")
+def scrub_tenant(
+    name: Annotated[str, typer.Argument(help="The tenant, as `tenant list` prints it.")],
+    switches: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help=f"Any of {', '.join(tenants.SWITCHES)}; default: all but user; none: nothing is taken out."
+        ),
+    ] = None,
+    folder: Folder = HERE,
+) -> None:
+    """Say what is taken out of a tenant's events before they are in the log; it replaces what was said before."""
+    with cli_errors():
+        asyncio.run(tenants.scrub(postgres_of(folder), name, switches or ()))
+    typer.echo(f"changed {name}")

@@ -1,12 +1,13 @@
-"""The end offsets of topics: a read that joins no consumer group and consumes no record."""
+"""Where the logs of topics begin and end: a read that joins no consumer group and consumes no record."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import aiokafka
 from aiokafka.admin import AIOKafkaAdminClient
 
-from shared.errors import Unavailable
+from shared.errors import Misconfigured, Unavailable
 from shared.runtime.kafka import FAILURES, REQUEST_S
 
 LIMIT_S = 20.0
@@ -20,6 +21,23 @@ async def ends(bootstrap: str, topics: Sequence[str]) -> dict[tuple[str, int], i
     try:
         async with asyncio.timeout(LIMIT_S):
             return await _ends(bootstrap, await _partitions(bootstrap, topics))
+    except FAILURES as problem:
+        raise Unavailable("kafka", repr(problem)) from problem
+
+
+async def bounds(bootstrap: str, topic: str, partition: int) -> tuple[int, int]:
+    """The offset of the first record of a partition, and the one after its last; raise `Unavailable`.
+
+    Raises `Misconfigured` when there is no such partition.
+    """
+    part = aiokafka.TopicPartition(topic, partition)
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            if part not in await _partitions(bootstrap, [topic]):
+                raise Misconfigured(f"Kafka has no partition {topic} {partition}")
+            async with _consumer(bootstrap, [part]) as consumer:
+                first = (await consumer.beginning_offsets([part]))[part]
+                return int(first), int((await consumer.end_offsets([part]))[part])
     except FAILURES as problem:
         raise Unavailable("kafka", repr(problem)) from problem
 
@@ -41,11 +59,19 @@ async def _partitions(bootstrap: str, topics: Sequence[str]) -> list[aiokafka.To
 
 
 async def _ends(bootstrap: str, parts: Sequence[aiokafka.TopicPartition]) -> dict[tuple[str, int], int]:
+    async with _consumer(bootstrap, parts) as consumer:
+        found = await consumer.end_offsets(parts)
+    return {(part.topic, part.partition): end for part, end in found.items()}
+
+
+@asynccontextmanager
+async def _consumer(
+    bootstrap: str, parts: Sequence[aiokafka.TopicPartition]
+) -> AsyncIterator[aiokafka.AIOKafkaConsumer]:
     consumer = aiokafka.AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=_REQUEST_MS)
     try:
         await consumer.start()
         consumer.assign(parts)
-        found = await consumer.end_offsets(parts)
+        yield consumer
     finally:
         await consumer.stop()
-    return {(part.topic, part.partition): end for part, end in found.items()}

@@ -14,7 +14,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from shared.errors import Misconfigured, Unavailable
-from shared.wire.topics import DEFAULT_PARTITIONS, TOPICS, Topic
+from shared.wire.topics import DEFAULT_PARTITIONS, MIN_INSYNC, TOPICS, Topic, min_insync
 
 VISIBLE_S = 20.0
 """How long a topic that was made may take to have leaders for all its partitions."""
@@ -28,13 +28,16 @@ async def create(
     partitions: int = DEFAULT_PARTITIONS,
     replication: int = 1,
 ) -> list[str]:
-    """Create what is missing and return its names; `Misconfigured` names every difference of what exists."""
+    """Create what is missing and return its names; `Misconfigured` names every difference of what exists.
+
+    `replication` brokers keep each record; a topic that exists may have more.
+    """
     async with _admin(bootstrap) as admin:
         missing = await _missing(admin, topics)
         if missing:
             await _make(admin, missing, partitions, replication)
         await _until_visible(admin, topics)
-        await _check(admin, topics, partitions)
+        await _check(admin, topics, partitions, replication)
     return [topic.name for topic in missing]
 
 
@@ -59,7 +62,10 @@ async def _missing(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> list[
 async def _make(
     admin: AIOKafkaAdminClient, topics: Sequence[Topic], partitions: int, replication: int
 ) -> None:
-    wanted = [NewTopic(topic.name, partitions, replication, topic_configs=topic.config) for topic in topics]
+    insync = {MIN_INSYNC: str(min_insync(replication))}
+    wanted = [
+        NewTopic(topic.name, partitions, replication, topic_configs=insync | topic.config) for topic in topics
+    ]
     answer = await admin.create_topics(wanted)
     for name, code, *message in answer.topic_errors:
         error = for_code(code)
@@ -85,22 +91,41 @@ def _is_led(topic: dict[str, Any]) -> bool:
     return not topic["error_code"] and all(part["leader"] >= 0 for part in topic["partitions"])
 
 
-async def _check(admin: AIOKafkaAdminClient, topics: Sequence[Topic], partitions: int) -> None:
+async def _check(
+    admin: AIOKafkaAdminClient, topics: Sequence[Topic], partitions: int, replication: int
+) -> None:
     names = [topic.name for topic in topics]
-    counts = {found["topic"]: len(found["partitions"]) for found in await admin.describe_topics(names)}
+    replicas = {
+        found["topic"]: [len(part["replicas"]) for part in found["partitions"]]
+        for found in await admin.describe_topics(names)
+    }
     configs = await _configs(admin, names)
     problems = []
     for topic in topics:
         wanted = {"partitions": str(partitions), **topic.config}
-        found = {"partitions": str(counts[topic.name]), **configs[topic.name]}
+        found = {"partitions": str(len(replicas[topic.name])), **configs[topic.name]}
         problems += [
             f"topic {topic.name}: {key} is {found.get(key, 'unset')}, wanted {value}"
             for key, value in wanted.items()
             if found.get(key) != value
         ]
+        least = min(replicas[topic.name])
+        problems += [f"topic {topic.name}: {one}" for one in copies(least, replication, found[MIN_INSYNC])]
     if problems:
         advice = "Change the topic on the broker, or give the declaration a new topic version."
         raise Misconfigured("\n".join([*problems, advice]))
+
+
+def copies(replicas: int, replication: int, insync: str) -> list[str]:
+    """What is wrong with how many brokers keep a record, and how many must have it before it is acknowledged."""
+    problems = []
+    if replicas < replication:
+        problems.append(f"replicas is {replicas}, wanted {replication}")
+    if not min_insync(replicas) <= int(insync) <= replicas:
+        problems.append(
+            f"{MIN_INSYNC} is {insync}, wanted {min_insync(replicas)} where there are {replicas} replicas"
+        )
+    return problems
 
 
 async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -24,7 +24,10 @@ FINE_MS = 6 * 3600 * 1000 - 60_000
 TIERS = (("rollup_10s", "rollup_1m", 60_000), ("rollup_1m", "rollup_15m", 900_000))
 """Finer table, coarser table, and the length of its windows."""
 
-_CHECKPOINTS = "SELECT topic, partition, next_offset, watermark_ms FROM partition_state WHERE topic = ANY($1)"
+_CHECKPOINTS = (
+    "SELECT topic, partition, next_offset - offset_base AS next_offset, watermark_ms "
+    "FROM partition_state WHERE topic = ANY($1)"
+)
 
 _TIER = """
 WITH fine AS (

@@ -1,4 +1,4 @@
-"""The dead letters in Postgres, as the command line reads, marks and resumes them.
+"""The dead letters in Postgres, as the command line reads and marks them.
 
 Times are `timestamptz`. A dead letter is never deleted or changed here, only marked as replayed.
 """
@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
-from shared.errors import Misconfigured
 from shared.postgres import connections
 from shared.postgres.connections import SingleConnection
-from shared.stream.breaker import BY_ITSELF
 
 PAGE = 50
 """Letters that are read at once; each has up to a mebibyte."""
@@ -50,19 +48,6 @@ UPDATE dead_letter SET replayed_at = now(), replays = replays + 1
 FROM unnest($1::text[], $2::integer[], $3::bigint[]) AS done (topic, partition, "offset")
 WHERE (dead_letter.topic, dead_letter.partition, dead_letter."offset") = (done.topic, done.partition, done."offset")
 """
-
-_STOPPED = """
-SELECT topic, partition, stopped_at, reason, stopped_since FROM breaker
-WHERE stopped_at IS NOT NULL ORDER BY topic, partition
-"""
-
-_RESUME = f"""
-UPDATE breaker SET let_through = greatest(let_through, stopped_at, $3), stopped_at = NULL, reason = NULL,
-                   stopped_since = NULL
-WHERE topic = $1 AND partition = $2 AND stopped_at IS NOT NULL
-    AND coalesce(reason, '') NOT LIKE '%{BY_ITSELF}'
-RETURNING let_through
-"""  # noqa: S608 # the text is a constant
 
 Connection: TypeAlias = SingleConnection
 Place: TypeAlias = tuple[str, int, int]
@@ -110,16 +95,6 @@ class Count(NamedTuple):
     replayed: int
 
 
-class Stopped(NamedTuple):
-    """A partition that a breaker has stopped."""
-
-    topic: str
-    partition: int
-    offset: int
-    reason: str
-    since: datetime
-
-
 def opened(dsn: str) -> AbstractAsyncContextManager[Connection]:
     """A connection; raises `Unavailable`."""
     return connections.single(dsn, command_s=COMMAND_S)
@@ -144,24 +119,6 @@ async def page(conn: Connection, choice: Choice, after: Place) -> list[tuple[Dea
 async def mark(conn: Connection, places: Sequence[Place]) -> None:
     """Note that these were published again."""
     await conn.execute(_MARK, *map(list, zip(*places, strict=True)))
-
-
-async def stopped(conn: Connection) -> list[Stopped]:
-    """The partitions that stand still."""
-    return [Stopped(*row) for row in await conn.fetch(_STOPPED)]
-
-
-async def resume(conn: Connection, topic: str, partition: int, through: int) -> int:
-    """Let a partition go on; up to where bad messages do not stop it. Raises `Misconfigured` unless it is stopped."""
-    resume_offset: int | None = await conn.fetchval(_RESUME, topic, partition, through)
-    if resume_offset is None:
-        waits = [each for each in await stopped(conn) if (each.topic, each.partition) == (topic, partition)]
-        raise Misconfigured(
-            f"{topic} {partition} is stopped by {waits[0].reason}"
-            if waits
-            else f"{topic} {partition} is not stopped: `tidegauge dead-letters list` names what is"
-        )
-    return resume_offset
 
 
 def _arguments(choice: Choice) -> tuple[object, ...]:

@@ -50,4 +50,7 @@ async def test_a_worker_shows_what_it_may_hold(stack: Stack, tmp_path: Path, ser
         if line.startswith("bound_used")
     }
     assert dict.fromkeys(BOUNDS[service], "0.0") == used
+    if service == "aggregator":
+        counts = {line.partition("{")[0].partition(" ")[0] for line in shown}
+        assert {"series_collisions_total", "messages_lost_total"} <= counts
     assert len(BOUNDS[service]) == sum(line.startswith("bound_limit{") for line in shown)

@@ -25,9 +25,9 @@ INSERT INTO series (series_id, tenant_id, metric, kind, unit, labels) VALUES
 
 ROWS = """
 INSERT INTO {} (window_start, series_id, revision, late_count, count, sum, watermark, sketch_bucket, sketch_weight,
-                distinct_sketch, extremes_estimated)
+                distinct_sketch, extremes_estimated, samples)
 SELECT date_trunc('minute', now()) - interval '2 minutes', series_id, 1, 1, 2, 8, now(), '{{12000, 12050}}', '{{1, 1}}',
-       '\\x000701010502', true
+       '\\x000701010502', true, 20
 FROM generate_series(1, 4) AS series_id
 """
 
@@ -41,6 +41,7 @@ async def tables(stack: Stack) -> AsyncIterator["asyncpg.Connection[asyncpg.Reco
     await connection.execute(SERIES)
     for table in ("rollup_10s", "rollup_1m", "rollup_15m"):
         await connection.execute(ROWS.format(table))
+    await connection.execute("UPDATE rollup_10s SET kept_up = false WHERE series_id = 1")
     yield connection
     await transaction.rollback()
     await connection.close()

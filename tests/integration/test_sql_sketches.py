@@ -1,11 +1,13 @@
-"""Sketches in SQL: what an analyst computes equals what the services compute."""
+"""Sketches in SQL: what an analyst computes equals what the services compute, and what Postgres itself does."""
 
+import os
 from collections.abc import AsyncIterator
 
 import asyncpg
 import numpy as np
 import pytest
 import pytest_asyncio
+from numpy.typing import NDArray
 
 from deploy.local.stack import Stack
 from shared.model import distinct, sketch
@@ -14,6 +16,8 @@ from shared.wire.stored import distinct as wire
 pytestmark = pytest.mark.servers
 
 ROWS = 120
+CASES = int(os.environ.get("TIDEGAUGE_CASES", "2000"))
+SEED = int(os.environ.get("TIDEGAUGE_SEED", "1"))
 QUANTILES = (0.0, 0.01, 0.25, 0.5, 0.9, 0.95, 0.99, 0.999, 1.0)
 
 
@@ -47,7 +51,7 @@ def joined(parts: list[tuple[sketch.Buckets, sketch.Weights]]) -> tuple[sketch.B
 async def test_quantiles_of_any_grouping_equal_those_of_the_services(
     connection: "asyncpg.Connection[asyncpg.Record]", seed: int
 ) -> None:
-    """The bucket is the same, and its value to the last few bits of an exponential."""
+    """To the last few bits of an exponential, without extremes and with them."""
     parts = drawn(seed)
     await connection.copy_records_to_table(
         "held", records=[(n, b.tolist(), w.tolist(), None) for n, (b, w) in enumerate(parts)]
@@ -55,13 +59,76 @@ async def test_quantiles_of_any_grouping_equal_those_of_the_services(
 
     found = await connection.fetch(
         "SELECT n % 5 AS part, ARRAY(SELECT sketch_quantile(sketch_merge(sketch_of(bucket, weight)), q) "
-        "FROM unnest($1::float8[]) AS q) AS quantiles FROM held GROUP BY n % 5 ORDER BY 1",
+        "FROM unnest($1::float8[]) AS q) AS open, ARRAY(SELECT sketch_quantile("
+        "sketch_merge(sketch_of(bucket, weight)), q, -2.5, 40) FROM unnest($1::float8[]) AS q) AS bounded "
+        "FROM held GROUP BY n % 5 ORDER BY 1",
         QUANTILES,
     )
 
-    for group, quantiles in found:
+    for group, unbounded, bounded in found:
         own = joined(parts[group::5])
-        assert [sketch.quantile(*own, q) for q in QUANTILES] == pytest.approx(quantiles, rel=1e-14)
+        assert [sketch.quantile(*own, q) for q in QUANTILES] == pytest.approx(unbounded, rel=1e-9)
+        assert [sketch.quantile(*own, q, -2.5, 40.0) for q in QUANTILES] == pytest.approx(bounded, rel=1e-9)
+
+
+@pytest.mark.parametrize("share", [0, 1, 2, 3])
+async def test_quantiles_are_those_of_percentile_cont(
+    connection: "asyncpg.Connection[asyncpg.Record]", share: int
+) -> None:
+    """Within one percent of the magnitudes beside it, of two values as of a hundred; equal where all are equal."""
+    chance = np.random.default_rng((SEED, share))
+    cases = [_values(chance) for _ in range(CASES // len(QUANTILES) // 4 + 1)]
+    sketches = [sketch.merge(sketch.buckets_of(values), np.ones(len(values))) for values in cases]
+    await connection.copy_records_to_table(
+        "held", records=[(n, b.tolist(), w.tolist(), None) for n, (b, w) in enumerate(sketches)]
+    )
+    await connection.execute("CREATE TEMP TABLE value (n int, value float8)")
+    await connection.copy_records_to_table(
+        "value", records=[(n, value) for n, values in enumerate(cases) for value in values.tolist()]
+    )
+
+    found = await connection.fetch(
+        "SELECT exact, ARRAY(SELECT sketch_quantile(sketch_of(bucket, weight), q, low, high) "
+        "FROM unnest($1::float8[]) AS q) AS found FROM held JOIN (SELECT n, min(value) AS low, max(value) AS high, "
+        "percentile_cont($1::float8[]) WITHIN GROUP (ORDER BY value) AS exact FROM value GROUP BY n) AS cont USING (n) "
+        "ORDER BY n",
+        QUANTILES,
+    )
+
+    for values, (exact, quantiles) in zip(cases, found, strict=True):
+        off = np.abs(np.array(quantiles) - exact)
+        assert (off <= sketch.ACCURACY * _sizes(values) + 1e-9).all(), values
+        assert min(values) <= min(quantiles) <= max(quantiles) <= max(values)
+
+
+def _sizes(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The larger magnitude beside each quantile."""
+    ordered = np.abs(np.sort(values))
+    places = [q * (len(values) - 1) for q in QUANTILES]
+    return np.array([max(ordered[int(at)], ordered[min(int(at) + 1, len(ordered) - 1)]) for at in places])
+
+
+def _values(chance: np.random.Generator) -> NDArray[np.float64]:
+    """Few values or many, of one sign or of all."""
+    size = int(chance.choice([1, 2, 3, 4, 8, 100]))
+    signs = chance.choice([-1.0, 0.0, 1.0], size, p=chance.choice([(0, 0, 1), (1, 0, 0), (0.3, 0.2, 0.5)]))
+    return np.asarray(np.round(chance.lognormal(1, 1, size), int(chance.integers(0, 4))) * signs)
+
+
+async def test_a_merge_of_rows_with_equal_values_has_that_value(
+    connection: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    """As QUERIES.md asks: with the extremes of all. Sources: DataDog/sketches-go#83, apache/druid#4744."""
+    bucket, weight = sketch.merge(sketch.buckets_of(np.array([250.0])), np.array([10.0]))
+    await connection.copy_records_to_table(
+        "held", records=[(n, bucket.tolist(), weight.tolist(), None) for n in range(3)]
+    )
+
+    found = await connection.fetchval(
+        "SELECT sketch_quantile(sketch_merge(sketch_of(bucket, weight)), 0.95, min(250.0), max(250.0)) FROM held"
+    )
+
+    assert found == 250.0
 
 
 async def test_a_merge_equals_that_of_the_services(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
@@ -85,9 +152,13 @@ async def test_a_sketch_of_nothing_has_no_quantile(
     connection: "asyncpg.Connection[asyncpg.Record]", bucket: list[int], weight: list[float]
 ) -> None:
     """Null, as the services say None."""
-    found = await connection.fetchval("SELECT sketch_quantile(sketch_of($1, $2), 0.5)", bucket, weight)
+    found = await connection.fetchrow(
+        "SELECT sketch_quantile(sketch_of($1, $2), 0.5), sketch_quantile(sketch_of($1, $2), 0.5, 1, 2)",
+        bucket,
+        weight,
+    )
 
-    assert found is None
+    assert (None, None) == tuple(found or ())
     assert sketch.quantile(np.array(bucket, np.int16), np.array(weight), 0.5) is None
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from deploy.kafka.topics import create
+from deploy.kafka.topics import copies, create
 from deploy.local.stack import Stack
 from shared.errors import Misconfigured, Unavailable
 from shared.wire.topics import METRICS, TOPICS, Topic
@@ -22,6 +22,16 @@ class ShortLived(Topic):
     def config(self) -> dict[str, str]:
         """The declared settings."""
         return {"retention.ms": "3600000"}
+
+
+@dataclass(frozen=True, slots=True)
+class Unwritable(Topic):
+    """A declaration that asks for more replicas than there are."""
+
+    @property
+    def config(self) -> dict[str, str]:
+        """The declared settings."""
+        return {"min.insync.replicas": "2"}
 
 
 @pytest.fixture
@@ -72,6 +82,50 @@ async def test_another_setting_is_refused(stack: Stack, prefix: str) -> None:
 
     with pytest.raises(Misconfigured, match=r"retention\.ms is 3600000, wanted 259200000"):
         await create(stack.kafka, [prefixed(prefix)], partitions=1)
+
+
+async def test_more_replicas_in_sync_than_there_are_is_refused(stack: Stack, prefix: str) -> None:
+    """Source: `kafka-alertmanager-promtool.md`, surprise 6: the broker takes it without a word."""
+    await create_as_it_is(stack, prefixed(prefix, cls=Unwritable))
+
+    with pytest.raises(
+        Misconfigured, match=r"min\.insync\.replicas is 2, wanted 1 where there are 1 replicas"
+    ):
+        await create(stack.kafka, [prefixed(prefix)], partitions=1)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "insync", "problems"),
+    [
+        pytest.param(1, "1", [], id="one broker"),
+        pytest.param(2, "1", [], id="two"),
+        pytest.param(2, "2", [], id="two, stricter"),
+        pytest.param(3, "2", [], id="three"),
+        pytest.param(3, "3", [], id="three, stricter"),
+        pytest.param(5, "2", [], id="five"),
+        pytest.param(3, "1", ["min.insync.replicas is 1, wanted 2 where there are 3 replicas"], id="too few"),
+        pytest.param(
+            3, "4", ["min.insync.replicas is 4, wanted 2 where there are 3 replicas"], id="too many"
+        ),
+    ],
+)
+def test_two_replicas_have_a_record_where_there_are_three(
+    replicas: int, insync: str, problems: list[str]
+) -> None:
+    """Never more than there are."""
+    assert problems == copies(replicas, 1, insync)
+
+
+def test_fewer_replicas_than_asked_for_are_refused() -> None:
+    """More are not: who does not ask for a number takes what there is."""
+    assert ["replicas is 1, wanted 3"] == copies(1, 3, "1")
+    assert [] == copies(3, 1, "2")
+
+
+async def create_as_it_is(stack: Stack, topic: Topic) -> None:
+    """Make a topic that its own check refuses."""
+    with pytest.raises(Misconfigured):
+        await create(stack.kafka, [topic], partitions=1)
 
 
 async def test_an_absent_broker_is_unavailable() -> None:

@@ -1,5 +1,6 @@
 """`tidegauge tenant` and `tidegauge key` as an operator types them, on a real database."""
 
+import asyncio
 import secrets
 
 import pytest
@@ -7,6 +8,8 @@ from typer.testing import CliRunner
 
 from deploy.cli import app
 from deploy.local.stack import Stack
+from deploy.tenants import SWITCHES
+from shared.postgres import connections
 
 pytestmark = pytest.mark.servers
 
@@ -73,3 +76,31 @@ def test_a_tenant_without_a_name_is_refused(stack: Stack) -> None:
     assert (1, "tidegauge: a tenant needs a name\n") == run(
         stack, "key", "create", "--tenant=", "--scope=read"
     )
+
+
+async def scrubbed(stack: Stack, name: str) -> list[str]:
+    """What is taken out of a tenant's events."""
+    async with connections.single(stack.postgres) as connection:
+        found: list[str] = await connection.fetchval("SELECT scrub FROM tenant WHERE name = $1", name)
+    return found
+
+
+def test_a_tenant_of_which_nothing_was_said_is_scrubbed(stack: Stack, name: str) -> None:
+    """All but the ids of users are; the word `default` comes back to it, and may stand beside others."""
+    by_itself = asyncio.run(scrubbed(stack, name))
+    run(stack, "tenant", "scrub", name)
+    nothing = asyncio.run(scrubbed(stack, name))
+    run(stack, "tenant", "scrub", name, "user", "email", "default")
+
+    assert by_itself == [each for each in SWITCHES if each != "user"]
+    assert nothing == []
+    assert set(SWITCHES) == set(asyncio.run(scrubbed(stack, name)))
+
+
+def test_what_is_taken_out_is_said_by_name(stack: Stack, name: str) -> None:
+    """All at once, each time anew; what is none is named."""
+    assert (0, f"changed {name}\n") == run(stack, "tenant", "scrub", name, "email", "user")
+    assert (0, f"changed {name}\n") == run(stack, "tenant", "scrub", name)
+    code, text = run(stack, "tenant", "scrub", name, "emails")
+
+    assert (1, True) == (code, "'emails' is none of keys, token, email" in text)

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from deploy.cli import app
 
 COMMANDS = (
-    "up", "down", "env", "migrate", "topics", "audit", "sink", "key", "tenant", "dead-letters", "version",
+    "up", "down", "env", "migrate", "roles", "topics", "audit", "sink", "key", "tenant", "dead-letters", "partitions",
+    "status", "version",
 )  # fmt: skip
 
 
@@ -65,6 +66,9 @@ def test_each_command_has_an_example_that_can_be_typed(words: str, command: Type
         ("key", "create", "--tenant=a", "--scope=read"),
         ("tenant", "list"),
         ("dead-letters", "list"),
+        ("partitions", "list"),
+        ("status",),
+        ("partitions", "reset", "t", "0", "--to=earliest"),
         ("dead-letters", "replay", "--all"),
     ],
 )

@@ -1,5 +1,6 @@
 """What `tidegauge up` starts: one gateway a role, each at its own ports, and both known to all."""
 
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
@@ -32,6 +33,27 @@ def test_each_role_is_told_who_it_is_and_where_to_listen(
     assert (role, port, metrics) == (
         given["GATEWAY_ROLE"], given["GATEWAY_PORT"], given["GATEWAY_METRICS_PORT"]
     )  # fmt: skip
+
+
+def test_each_service_signs_in_to_postgres_as_its_own_role() -> None:
+    """Where roles were made; else all use the address that was given."""
+    given = replace(environment(), environ={"TIDEGAUGE_POSTGRES": "owner"})
+    roles = {service.role: f"address of {service.role}" for service in SERVICES}
+
+    assert {"owner"} == {service.environ(given)["TIDEGAUGE_POSTGRES"] for service in SERVICES}
+    assert roles == {
+        service.role: service.environ(replace(given, role_addresses=roles))["TIDEGAUGE_POSTGRES"]
+        for service in SERVICES
+    }
+
+
+def test_a_worker_that_is_added_by_hand_signs_in_as_its_role() -> None:
+    """`tidegauge env` exports the address that its service reads first."""
+    given = replace(environment(), role_addresses={"ingest": "as ingest", "reader": "as reader"})
+
+    assert {"INGEST_POSTGRES": "as ingest"} == {
+        name: value for name, value in given.settings.items() if name.endswith("_POSTGRES")
+    }
 
 
 def test_all_know_where_to_post_and_where_to_look() -> None:

@@ -1,0 +1,172 @@
+"""The roles of Postgres that services and readers sign in as, each with what it needs and no more.
+
+The role that migrates owns the tables. A right that a service needs stands in `GRANTS` alone; `apply` makes the rights
+equal to it, however often it is called. Roles belong to the whole cluster, rights to one database.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import asyncpg
+
+from shared.errors import Misconfigured
+from shared.postgres import connections
+
+_READ = "SELECT"
+_ADD = "SELECT, INSERT, UPDATE"
+_KEEP = "SELECT, INSERT, UPDATE, DELETE"
+
+_KEYS = "SELECT, UPDATE (last_used_at)"
+
+_PUMP = {
+    "partition_state": _ADD,
+    "breaker": _ADD,
+    "ledger_1m": _ADD,
+    "dead_letter": _KEEP,
+    "worker_death": _KEEP,
+    "skipped_record": _KEEP,
+    "retention": _READ,
+    "installation": _READ,
+    "migration": _READ,
+}
+"""What everybody needs who consumes."""
+
+_ROLLUPS = ("rollup_10s", "rollup_1m", "rollup_15m")
+
+GRANTS: Mapping[str, Mapping[str, str]] = {
+    "intake": {
+        **dict.fromkeys(("tenant", "installation", "partition_state", "breaker", "migration"), _READ),
+        "api_key": _KEYS,
+    },
+    "query": {
+        **dict.fromkeys(
+            ("tenant", "series", *_ROLLUPS, "funnel_entry", "alert_instance", "alert_event", "batch_id", "ledger_1m",
+             "partition_state", "breaker", "migration"),
+            _READ,
+        ),
+        "api_key": _KEYS,
+    },
+    "ingest": {**_PUMP, "event": _ADD, "event_id": _ADD, "funnel_entry": _KEEP},
+    "aggregator": {
+        **_PUMP,
+        **dict.fromkeys(_ROLLUPS, _ADD),
+        "series": _KEEP,
+        "series_collision": _ADD,
+        "topic_setting": _READ,
+        "open_window": _ADD,
+        "batch_id": _KEEP,
+    },
+    "alerts": {
+        **_PUMP,
+        **dict.fromkeys(("alert_instance", "alert_event", "alert_outbox", "notification"), _KEEP),
+    },
+    "reader": dict.fromkeys(
+        ("tenant", "series", *_ROLLUPS, "event", "funnel_entry", "alert_instance", "alert_event", "ledger_1m"), _READ
+    ),
+}  # fmt: skip
+"""Rights by role and table: a role for each service, and one for people who ask in SQL. Partitions need none."""
+
+FUNCTIONS = ("prepare_partitions(text)", "expire_partition(text)")
+"""Functions that act with their owner's rights."""
+
+KEEPERS = ("ingest", "aggregator")
+"""Roles that may call them: those whose tables are partitioned."""
+
+READER_SETTINGS = {
+    "statement_timeout": "30s",
+    "idle_in_transaction_session_timeout": "60s",
+    "default_transaction_read_only": "on",
+}
+"""People's questions end by themselves."""
+
+LOCK = 0x7469_6465_726F_6C65
+"""Key of the advisory lock: "tiderole" in ASCII."""
+
+_CREATE = """
+DO $$ BEGIN
+    CREATE ROLE {name} LOGIN;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+END $$
+"""
+
+_EXISTING = "SELECT rolname FROM pg_roles WHERE rolname = ANY($1)"
+
+_GRANTED = """
+SELECT DISTINCT format('%I', c.relname) FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) AS acl
+WHERE acl.grantee = $1::text::regrole AND c.relnamespace = current_schema()::regnamespace
+"""
+
+
+def name_of(role: str) -> str:
+    """The name of a role in Postgres."""
+    return f"tidegauge_{role}"
+
+
+def address_of(dsn: str, role: str, password: str) -> str:
+    """The address under which a role signs in where `dsn` leads."""
+    parts = urlsplit(dsn)
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{name_of(role)}:{quote(password, safe='')}@{place}"))
+
+
+async def apply(dsn: str, passwords: Mapping[str, str]) -> list[str]:
+    """Make the roles that are missing, give passwords by role, and grant; the names of the roles.
+
+    Raises `Unavailable`, and `Misconfigured` with what to do when the user of the address may not make roles.
+    """
+    async with connections.single(dsn, command_s=30) as conn:
+        await _make(conn, passwords)
+        await _grant(conn, list(GRANTS))
+    return [name_of(role) for role in GRANTS]
+
+
+async def grant(dsn: str) -> list[str]:
+    """Grant what the present tables need to those of the roles that exist; their names. Raises `Unavailable`."""
+    async with connections.single(dsn, command_s=30) as conn:
+        rows = await conn.fetch(_EXISTING, list(map(name_of, GRANTS)))
+        existing = {row["rolname"] for row in rows}
+        roles = [role for role in GRANTS if name_of(role) in existing]
+        await _grant(conn, roles)
+    return [name_of(role) for role in roles]
+
+
+def statements(role: str, password: str | None) -> Sequence[str]:
+    """SQL that makes a role; an administrator of the cluster may run it in our place."""
+    name = name_of(role)
+    made = [_CREATE.format(name=name).strip()]
+    if password is not None:
+        quoted = password.replace("'", "''")
+        made.append(f"ALTER ROLE {name} PASSWORD '{quoted}'")
+    if role == "reader":
+        made += [f"ALTER ROLE {name} SET {key} = '{value}'" for key, value in READER_SETTINGS.items()]
+    return made
+
+
+async def _make(conn: Any, passwords: Mapping[str, str]) -> None:
+    try:
+        async with conn.transaction():
+            await conn.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+            for role in GRANTS:
+                for statement in statements(role, passwords.get(role)):
+                    await conn.execute(statement)
+    except asyncpg.InsufficientPrivilegeError as problem:
+        lines = "".join(f"  CREATE ROLE {name_of(role)} LOGIN PASSWORD '…';\n" for role in GRANTS)
+        raise Misconfigured(
+            f"this user may not make roles ({problem}). Let an administrator of the cluster run\n{lines}"
+            "and then `tidegauge migrate`, which grants what each needs; or let all services use this user"
+        ) from problem
+
+
+async def _grant(conn: Any, roles: Sequence[str]) -> None:
+    """In one transaction: nobody sees a role that lacks what it had and is to have."""
+    async with conn.transaction():
+        await conn.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+        for role in roles:
+            name, wanted = name_of(role), GRANTS[role]
+            for row in await conn.fetch(_GRANTED, name):
+                await conn.execute(f"REVOKE ALL ON TABLE {row[0]} FROM {name}")
+            for table, rights in wanted.items():
+                await conn.execute(f"GRANT {rights} ON TABLE {table} TO {name}")
+            if role in KEEPERS:
+                await conn.execute(f"GRANT EXECUTE ON FUNCTION {', '.join(FUNCTIONS)} TO {name}")
