@@ -3,7 +3,11 @@
 Spans are seconds. Invariant: a setting out of range raises an error that names it when the client is made.
 """
 
+import os
 from dataclasses import dataclass, fields
+from pathlib import Path
+
+from tidegauge_client import checks
 
 MAX_BATCH_ITEMS = 1000
 """Items that the gateway takes in one request."""
@@ -44,3 +48,41 @@ class Settings:
             raise ValueError("max_queue: must hold a batch at least")
         if not self.timeout_s:
             raise ValueError("timeout_s: must be above 0")
+
+
+MIN_SPOOL_BYTES = 1 << 20
+"""Smallest spool: one that holds a batch at least."""
+
+LONGEST_SPOOL_AGE_S = 5 * 86_400
+"""The gateway takes nothing older."""
+
+
+@dataclass(frozen=True)
+class SpoolSettings:
+    """Where batches are kept on disk, and how many."""
+
+    folder: Path
+    max_bytes: int
+    """What all processes of the folder may take of the disk."""
+    max_age_s: float
+    """How long a batch is kept."""
+    fsync: bool
+    """Whether a batch is on the disk itself, and not only in the hands of the kernel, before it counts as saved."""
+
+
+def spool_settings(
+    folder: str | os.PathLike[str], max_bytes: int, max_age_s: float, *, fsync: bool
+) -> SpoolSettings:
+    """The settings of a spool; raise naming the first argument that is wrong."""
+    if os.name != "posix":
+        raise ValueError("spool: needs the file locks of a POSIX system")
+    if not isinstance(folder, str | os.PathLike):
+        raise TypeError(f"spool: must be the path of a folder, not {type(folder).__name__}")
+    checks.text(os.fspath(folder), "spool")
+    for name, value, least, most in (
+        ("spool_bytes", max_bytes, MIN_SPOOL_BYTES, 1 << 50),
+        ("spool_age_s", max_age_s, 0, LONGEST_SPOOL_AGE_S),
+    ):
+        if not least <= checks.finite(value, name) <= most:
+            raise ValueError(f"{name}: must be between {least} and {most}")
+    return SpoolSettings(Path(folder).absolute(), int(max_bytes), float(max_age_s), bool(fsync))

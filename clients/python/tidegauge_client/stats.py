@@ -1,6 +1,6 @@
 """The counts of all items that were handed over, by what became of them.
 
-Invariant: queued + sent + rejected + dropped is the number of items handed over, at every moment.
+Invariant: queued + sent + rejected + dropped is the number of items handed over and recovered, at every moment.
 """
 
 from collections import Counter
@@ -19,6 +19,15 @@ TOO_LARGE = "too_large"
 REFUSED = "refused"
 """Reason: the gateway refused the whole batch, for its key say."""
 
+IN_DOUBT = "in_doubt"
+"""Reason: sent without an answer, so long ago that the gateway would count it again if it has it."""
+
+SPOOL_FULL = "spool_full"
+"""Reason: the spool was full, and the oldest batches were dropped."""
+
+DAMAGED = "damaged"
+"""Reason: its file in the spool cannot be read; it is set aside."""
+
 CLOSED = "closed"
 """Reason: still waiting when the client was closed, or handed over afterwards."""
 
@@ -30,6 +39,7 @@ class RunningStats:
     sent: int = 0
     rejected: int = 0
     retries: int = 0
+    recovered: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
 
 
@@ -47,6 +57,12 @@ class Stats:
     """Dropped by this client, by reason."""
     retries: int = 0
     """Requests that had to be repeated."""
+    stored: int = 0
+    """Of those that are queued: in files of the spool."""
+    recovered: int = 0
+    """Found in the spool, where a process that ended has left them."""
+    damaged: int = 0
+    """Files of the spool that cannot be read and were set aside."""
 
 
 def total(parts: Iterable[Stats]) -> Stats:
@@ -58,4 +74,7 @@ def total(parts: Iterable[Stats]) -> Stats:
         rejected=sum(part.rejected for part in found),
         dropped=dict(sum((Counter(part.dropped) for part in found), Counter())),
         retries=sum(part.retries for part in found),
+        stored=sum(part.stored for part in found),
+        recovered=sum(part.recovered for part in found),
+        damaged=sum(part.damaged for part in found),
     )

@@ -22,7 +22,7 @@ REPLIES = (
 
 
 @given(st.lists(st.sampled_from(REPLIES), max_size=12), st.integers(1, 5), st.integers(1, 20))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_nothing_is_lost_unseen(replies: list[Reply], batch_items: int, points: int) -> None:
     """Every point made is in one count, and every batch that was repeated is the same to the letter."""
     with receiving() as receiver:

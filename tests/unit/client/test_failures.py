@@ -263,8 +263,18 @@ async def test_nobody_at_home_is_no_error_of_the_caller(caplog: pytest.LogCaptur
         ),
         pytest.param(Answer(422, None, b"{}"), Settled([(0, "", ""), (1, "", "")]), id="all rejected"),
         pytest.param(Answer(503, "7", b"{}"), Again(7.0, "503"), id="come again later"),
-        pytest.param(Answer(429, "Wed, 21 Oct 2026", b"[]"), Again(0.0, "429"), id="a date is no pause"),
-        pytest.param(Answer(429, "-1", b"[]"), Again(0.0, "429"), id="nor is a negative number"),
+        pytest.param(
+            Answer(429, "Wed, 21 Oct 2026", b"[]"), Again(0.0, "429", in_doubt=False), id="a date is no pause"
+        ),
+        pytest.param(
+            Answer(429, "-1", b"[]"), Again(0.0, "429", in_doubt=False), id="nor is a negative number"
+        ),
+        pytest.param(
+            Answer(503, None, b'{"outcome":"not_accepted"}'),
+            Again(0.0, "503", in_doubt=False),
+            id="not taken",
+        ),
+        pytest.param(Answer(503, None, b'{"outcome":"unknown"}'), Again(0.0, "503"), id="in doubt"),
         pytest.param(Answer(502, "9" * 5000, b""), Again(3600.0, "502"), id="a pause has a bound"),
         pytest.param(
             Answer(413, None, b'{"code":"body_too_large"}'), TooLarge("413 body_too_large"), id="413"

@@ -54,6 +54,8 @@ class Again:
     after_s: float
     """Shortest wait before the next attempt."""
     why: str
+    in_doubt: bool = True
+    """Whether the gateway may have taken it all the same."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def verdict(answer: Answer, items: int) -> Verdict:
         return Settled(_rejected(body, items, everything=answer.status == 422), _warnings(body, items))
     why = f"{answer.status} {_short(body.get('code'))} {_short(body.get('message'))}".strip()
     if answer.status in (408, 429) or answer.status >= 500:
-        return Again(_seconds(answer.retry_after), why)
+        refused = answer.status in (408, 429) or body.get("outcome") == "not_accepted"
+        return Again(_seconds(answer.retry_after), why, in_doubt=not refused)
     return TooLarge(why) if answer.status == 413 else Refused(why)
 
 

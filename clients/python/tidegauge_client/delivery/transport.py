@@ -13,8 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from tidegauge_client import checks
 from tidegauge_client.delivery.answer import Answer
-from tidegauge_client.delivery.batch import Batch
-from tidegauge_client.signal import Item
+from tidegauge_client.delivery.batch import Batch, Content
 
 MAX_ANSWER_BYTES = 4 << 20
 """Largest part of an answer that is read: far more than a thousand rejected items need."""
@@ -26,7 +25,12 @@ _inherited: list[HTTPConnection] = []
 
 
 class Unreachable(Exception):
-    """No answer came; whether the request arrived is unknown."""
+    """No answer came."""
+
+    def __init__(self, why: str, *, in_doubt: bool) -> None:
+        super().__init__(why)
+        self.in_doubt = in_doubt
+        """Whether the request may have arrived."""
 
 
 class Address:
@@ -58,21 +62,32 @@ class Transport:
         self._timeout_s = timeout_s
         self._tls = tls
         self._connection = self._made()
+        self._reused = False
 
-    def post(self, batch: Batch[Item]) -> Answer:
-        """The answer to a batch; raise `Unreachable` when none comes."""
-        reused = self._connection.sock is not None
+    def connect(self) -> None:
+        """Make sure that there is a connection; raise `Unreachable` when there is none."""
+        self._reused = self._connection.sock is not None
+        if self._reused:
+            return
         try:
-            return self._once(batch)
+            self._connection.connect()
         except (OSError, HTTPException) as problem:
             self.close()
-            if not (reused and isinstance(problem, (ConnectionError, ssl.SSLError))):
-                raise self._unreachable(problem) from None
+            raise self._unreachable(problem, in_doubt=False) from None
+
+    def post(self, batch: Batch, content: Content) -> Answer:
+        """The answer to a batch over the connection; raise `Unreachable` when none comes."""
         try:
-            return self._once(batch)
+            return self._once(batch, content)
         except (OSError, HTTPException) as problem:
             self.close()
-            raise self._unreachable(problem) from None
+            if not (self._reused and isinstance(problem, (ConnectionError, ssl.SSLError))):
+                raise self._unreachable(problem, in_doubt=True) from None
+        try:
+            return self._once(batch, content)
+        except (OSError, HTTPException) as problem:
+            self.close()
+            raise self._unreachable(problem, in_doubt=True) from None
 
     def close(self) -> None:
         """End the connection; the next request makes another."""
@@ -93,13 +108,17 @@ class Transport:
         self._tls = self._tls or ssl.create_default_context()
         return HTTPSConnection(host, port, timeout=self._timeout_s, context=self._tls)
 
-    def _once(self, batch: Batch[Item]) -> Answer:
+    def _once(self, batch: Batch, content: Content) -> Answer:
         connection, whole = self._connection, False
         if connection.sock is None:
             connection.connect()
-        content = batch.body if batch.small else batch.zipped
         with suppress(BrokenPipeError):  # the gateway may answer a large body before it has read it
-            connection.request("POST", self._address.path + batch.signal.path, content, self._headers(batch))
+            connection.request(
+                "POST",
+                self._address.path + batch.signal.path,
+                content.sent,
+                headers(self._address, batch, content),
+            )
             whole = True
         response = connection.getresponse()
         read = response.read(MAX_ANSWER_BYTES).replace(self._address.key.encode(), b"***")
@@ -108,17 +127,20 @@ class Transport:
             self.close()
         return answer
 
-    def _headers(self, batch: Batch[Item]) -> dict[str, str]:
-        headers = {
-            "Authorization": f"Bearer {self._address.key}",
-            "Content-Type": "application/json",
-            "Idempotency-Key": batch.id,
-            "User-Agent": USER_AGENT,
-        }
-        return headers if batch.small else headers | {"Content-Encoding": "gzip"}
+    def _unreachable(self, problem: Exception, *, in_doubt: bool) -> Unreachable:
+        why = f"{type(problem).__name__}: {problem}".replace(self._address.key, "***")
+        return Unreachable(why, in_doubt=in_doubt)
 
-    def _unreachable(self, problem: Exception) -> Unreachable:
-        return Unreachable(f"{type(problem).__name__}: {problem}".replace(self._address.key, "***"))
+
+def headers(address: Address, batch: Batch, content: Content) -> dict[str, str]:
+    """The headers of a request."""
+    found = {
+        "Authorization": f"Bearer {address.key}",
+        "Content-Type": "application/json",
+        "Idempotency-Key": batch.id,
+        "User-Agent": USER_AGENT,
+    }
+    return found | {"Content-Encoding": "gzip"} if content.gzipped else found
 
 
 def _parts(url: str) -> SplitResult:

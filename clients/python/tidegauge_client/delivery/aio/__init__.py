@@ -1,0 +1,1 @@
+"""The way of items to the gateway within an event loop, without a thread."""
