@@ -15,15 +15,19 @@ from pathlib import Path
 from bench import (
     aggregator,
     alert_latency,
+    clients,
     compare,
     fold,
     gateway,
+    hostile,
     ingest,
     late_burst,
     latency,
     memory,
+    otlp,
     reads_beside_posts,
     recovery,
+    remote_write,
     series_million,
     sketches,
     stores,
@@ -31,6 +35,7 @@ from bench import (
 )
 from bench.figure import Invalid, Line, say
 from deploy.local.stack import Stack
+from shared.errors import Misconfigured
 
 Measure = Callable[[Stack, Path], Awaitable[list[Line]]]
 
@@ -42,11 +47,16 @@ MEMORY_ALONE_S = 2400.0
 
 MEASURES: dict[tuple[str, ...], Measure] = {
     **{(name,): functools.partial(gateway.measure, figure=name) for name in gateway.SIGNALS},
+    **{(name,): functools.partial(otlp.measure, figure=name) for name in otlp.FIGURES},
+    (remote_write.FIGURE,): remote_write.measure,
     **{(name,): functools.partial(aggregator.measure, figure=name) for name in aggregator.PLANS},
     **{(name,): functools.partial(ingest.measure, figure=name) for name in ingest.PLANS},
     ("latency_live", "latency_closed"): latency.measure,
     ("latency_alert",): alert_latency.measure,
     ("reads_beside_posts",): reads_beside_posts.measure,
+    ("hostile_sockets",): hostile.measure_sockets,
+    ("noisy_tenant",): hostile.measure_tenant,
+    ("clients_10k",): clients.measure,
     ("recovery",): recovery.measure,
     ("late_burst",): late_burst.measure,
     ("series_million",): series_million.measure,
@@ -68,7 +78,7 @@ async def _measured(
 ) -> list[dict[str, object]]:
     try:
         return [line.fields() for line in await measure(stack, folder)]
-    except Invalid as problem:
+    except (Invalid, Misconfigured) as problem:
         return [{"figure": name, "error": str(problem)} for name in names]
     except Exception as problem:  # noqa: BLE001  one figure that breaks must not hide the others
         traceback.print_exc()

@@ -5,6 +5,7 @@ committed to its end. Only the CPU of the start-up (until the partitions are acq
 invalid unless counts, sums and sketches in each tier add up to the points sent.
 """
 
+import functools
 import math
 import secrets
 from collections.abc import Sequence
@@ -61,10 +62,10 @@ async def in_turn(
     async with stand.room(stack, folder) as room:
         load = await preload.fill(stack.kafka, room.prefix + METRICS.name, room.tenant_id, PLANS[figure])
 
-        async def one(build: Build) -> float:
+        async def one(build: Build, _: int) -> float:
             return await _round(stack, folder, room.prefix, "aiokafka", load, build=build)
 
-        return await rounds.in_turn(builds, pairs, one)
+        return await rounds.in_turn([functools.partial(one, build) for build in builds], pairs)
 
 
 async def _round(

@@ -20,13 +20,14 @@ from deploy.local.stack import Stack
 from shared.runtime.clock import monotonic_s
 from tests.support.processes.builds import THIS, Build, NoSuchCommit, checked_out
 
-PAIRS = 3
+PAIRS = 6
+"""Even, so that each side goes first as often as the other."""
 LEAST_RATIO = 0.97
 
 InTurn = Callable[[Stack, Path, str, Sequence[Build], int], Awaitable[list[list[float]]]]
 
 FIGURES: dict[str, InTurn] = {
-    **dict.fromkeys(("gateway_100", "gateway_1000"), gateway.in_turn),
+    **dict.fromkeys(("gateway_100", "gateway_1000", "remote_write_1000"), gateway.in_turn),
     **dict.fromkeys(("aggregator_10k", "aggregator_100k"), aggregator.in_turn),
     "ingest_events": ingest.in_turn,
     "gateway_events_100": gateway.in_turn,

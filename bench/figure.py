@@ -53,7 +53,7 @@ def compared(
     goal = f"ratio >= {least_ratio:g}" + (f", value >= {least_value:g}" if least_value else "")
     conditions |= {"ratio_spread": rounded(ratios), "pairs": len(ratios)}
     return Line(
-        name, round(value), unit, round(statistics.median(naive)), round(ratio, 1), goal,
+        name, round(value), unit, round(statistics.median(naive)), round(ratio, 1 if ratio >= 10 else 2), goal,
         ratio >= least_ratio and value >= least_value, rounded(ours), conditions,
     )  # fmt: skip
 

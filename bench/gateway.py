@@ -1,15 +1,16 @@
-"""gateway_100, gateway_1000, gateway_events_100: points or events per CPU-second of the gateway, from POST to ack.
+"""gateway_*, remote_write_1000, and figures of SDKs: what a CPU-second of the gateway takes in beside a naive peer.
 
 Ours and the naive peer run beside each other on one broker and take the same bodies in turn. A round counts what
-reached the log and the CPU until the process was idle again. Any answer but 202 makes it invalid.
+reached the log and the CPU until the process was idle again. Any answer but 2xx makes it invalid.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+import functools
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import log, stand, traffic, wrk
+from bench import log, rounds, sdk_load, stand, traffic, wrk
 from bench.figure import PAIRS, Invalid, Line, compared, say
 from deploy.local.stack import Stack
 from shared.wire.topics import DEFAULT_PARTITIONS, EVENTS, METRICS, Topic
@@ -37,7 +38,10 @@ class Signal:
     """Points or events a request."""
     bodies: int
     goal: float
+    headers: Mapping[str, str] = field(default_factory=lambda: wrk.JSON)
 
+
+ENVELOPE = "/api/1/envelope/"
 
 SIGNALS = {
     "gateway_100": Signal(
@@ -55,7 +59,31 @@ SIGNALS = {
         20.0,
     ),
     "gateway_events_100": Signal(
-        "events", "/v1/events", EVENTS, "events", traffic.write_events, log.events_between, 100, 64, 5.0
+        "events", "/v1/events", EVENTS, "events", traffic.write_events, log.events_between, 100, 64, 12.0
+    ),
+    "remote_write_1000": Signal(
+        "points",
+        "/api/v1/write",
+        METRICS,
+        "remote_write",
+        traffic.write_remote,
+        log.points_between,
+        1000,
+        24,
+        10.0,
+        {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"},
+    ),
+    "faro_50": Signal(
+        "events", "/collect/{key}", EVENTS, "faro", sdk_load.write_faro, log.events_between, 50, 64, 1.0
+    ),
+    "sentry_error": Signal(
+        "events", ENVELOPE, EVENTS, "sentry", sdk_load.write_sentry_errors, log.events_between, 1, 64, 1.0
+    ),
+    "sentry_logs_100": Signal(
+        "events", ENVELOPE, EVENTS, "sentry", sdk_load.write_sentry_logs, log.events_between, 100, 64, 1.0
+    ),
+    "posthog_50": Signal(
+        "events", "/batch/", EVENTS, "posthog", sdk_load.write_posthog, log.events_between, 50, 64, 1.0
     ),
 }
 
@@ -78,14 +106,14 @@ async def measure(stack: Stack, folder: Path, figure: str) -> list[Line]:
     wrk.find()
     async with stand.room(stack, folder) as room:
         with ExitStack() as running:
-            ours, naive = await _ours(room, running, signal), await _naive(room, running, signal)
-            for side in (ours, naive):
-                await _round(room, side, signal, WARM_S, 0)
-            rounds: dict[str, list[tuple[float, wrk.Sent]]] = {ours.name: [], naive.name: []}
+            own, naive = await ours(room, running, signal), await _naive(room, running, signal)
+            for side in (own, naive):
+                await measured(room, side, signal, WARM_S, 0)
+            rounds: dict[str, list[tuple[float, wrk.Sent]]] = {own.name: [], naive.name: []}
             for number in range(1, PAIRS + 1):
-                for side in (ours, naive):
-                    rounds[side.name].append(await _round(room, side, signal, ROUND_S, number))
-    own, other = rounds[ours.name], rounds[naive.name]
+                for side in (own, naive):
+                    rounds[side.name].append(await measured(room, side, signal, ROUND_S, number))
+    taken, other = rounds[own.name], rounds[naive.name]
     conditions = {
         f"{signal.name}_a_request": signal.rows,
         "connections": CONNECTIONS,
@@ -93,9 +121,9 @@ async def measure(stack: Stack, folder: Path, figure: str) -> list[Line]:
     }
     return [
         compared(
-            figure, [rate for rate, _ in own], [rate for rate, _ in other], goals=(signal.goal, 0.0),
+            figure, [rate for rate, _ in taken], [rate for rate, _ in other], goals=(signal.goal, 0.0),
             unit=f"{signal.name}/CPU-s",
-            latency_ms={"p50": own[-1][1].p50_ms, "p99": own[-1][1].p99_ms},
+            latency_ms={"p50": taken[-1][1].p50_ms, "p99": taken[-1][1].p99_ms},
             naive_latency_ms={"p50": other[-1][1].p50_ms, "p99": other[-1][1].p99_ms},
             **conditions,
         )
@@ -112,17 +140,16 @@ async def in_turn(
         sides = []
         for build in builds:
             room = await rooms.enter_async_context(stand.room(stack, folder, build=build))
-            sides.append((room, await _ours(room, running, signal)))
-        for room, side in sides:
-            await _round(room, side, signal, WARM_S, 0)
-        rates: list[list[float]] = [[] for _ in builds]
-        for number in range(1, pairs + 1):
-            for (room, side), own in zip(sides, rates, strict=True):
-                own.append((await _round(room, side, signal, ROUND_S, number))[0])
-    return rates
+            sides.append((room, await ours(room, running, signal)))
+
+        async def one(room: stand.Room, side: Side, number: int) -> float:
+            return (await measured(room, side, signal, ROUND_S if number else WARM_S, number))[0]
+
+        return await rounds.in_turn([functools.partial(one, room, side) for room, side in sides], pairs)
 
 
-async def _ours(room: stand.Room, running: ExitStack, signal: Signal) -> Side:
+async def ours(room: stand.Room, running: ExitStack, signal: Signal) -> Side:
+    """Our gateway."""
     topic, kafka = room.prefix + signal.topic.name, room.stack.kafka
     process, port = await stand.gateway(running, room)
 
@@ -154,15 +181,24 @@ async def _naive(room: stand.Room, running: ExitStack, signal: Signal) -> Side:
     return Side("naive", process, port, topic, count)
 
 
-async def _round(
+async def measured(
     room: stand.Room, side: Side, signal: Signal, seconds: int, number: int
 ) -> tuple[float, wrk.Sent]:
-    bodies = room.folder / f"bodies-{signal.name}-{signal.rows}"
+    """A round: points per CPU-second that its topic holds, and what the load generator says."""
+    bodies = room.folder / f"bodies{signal.path.replace('/', '-')}-{signal.rows}"
     size = signal.write(bodies, signal.rows, signal.bodies, number)
+    for body in bodies.glob("*.body"):
+        body.write_bytes(body.read_bytes().replace(sdk_load.KEY, room.key.encode()))
     cpu_s = await side.process.settled_cpu_s()
     begin = await log.ends(room.stack.kafka, side.topic, DEFAULT_PARTITIONS)
     sent = await wrk.drive(
-        side.port, room.key, bodies, path=signal.path, connections=CONNECTIONS, seconds=seconds
+        side.port,
+        room.key,
+        bodies,
+        path=signal.path.format(key=room.key),
+        connections=CONNECTIONS,
+        seconds=seconds,
+        headers=signal.headers,
     )
     used_s = await side.process.settled_cpu_s() - cpu_s
     logged = await side.count(begin, await log.ends(room.stack.kafka, side.topic, DEFAULT_PARTITIONS))

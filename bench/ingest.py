@@ -5,6 +5,7 @@ committed to its end. Only the CPU of the start-up (until the partitions are acq
 invalid unless every distinct event is in the table once, and every derived point in the log once.
 """
 
+import functools
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,10 +58,10 @@ async def in_turn(
     async with stand.room(stack, folder) as room:
         load = await event_load.fill(stack.kafka, room.prefix + EVENTS.name, room.tenant_id, PLANS[figure])
 
-        async def one(build: Build) -> float:
+        async def one(build: Build, _: int) -> float:
             return await _round(stack, folder, room.prefix, "faust", load, build=build)
 
-        return await rounds.in_turn(builds, pairs, one)
+        return await rounds.in_turn([functools.partial(one, build) for build in builds], pairs)
 
 
 async def _round(

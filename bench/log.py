@@ -36,6 +36,13 @@ async def events_between(kafka: str, topic: str, begin: Mapping[int, int], end: 
     )
 
 
+async def counted(
+    kafka: str, topic: str, span: tuple[Mapping[int, int], Mapping[int, int]], count: Callable[[bytes], int]
+) -> int:
+    """What messages between two places hold, by a count of each."""
+    return await _between(kafka, topic, span, lambda record: count(record.value))
+
+
 async def _between(
     kafka: str, topic: str, span: tuple[Mapping[int, int], Mapping[int, int]], count: Callable[[Any], int]
 ) -> int:

@@ -1,7 +1,7 @@
 """Fills topics before a run: batches of points as the gateway would have sent them, and plain JSON messages.
 
-Milliseconds UTC. Points come in order of time with small disorder; windows end near now. The points sent are counted by
-window, and the tables are compared with that count.
+Milliseconds UTC. Points come in order of time with small disorder; windows end with the last quarter of an hour. The
+points sent are counted by window, and the tables are compared with that count.
 """
 
 from collections.abc import Iterator
@@ -23,8 +23,8 @@ from shared.wire.topics import DEFAULT_PARTITIONS
 
 Ints: TypeAlias = NDArray[np.int64]
 
-TICK_AHEAD_MS = 3 * BASE_MS
-"""How far past the end of the last window of the coarsest tier the last message carries time: every window closes."""
+MARGIN_MS = BASE_MS
+"""How long before now the last window of the coarsest tier has ended: the tick at the end closes every window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +51,14 @@ class Plan:
     """Mean of a series."""
     points_a_message: int
     age_ms: int = 0
-    """How long ago the last window ended."""
+    """How long ago, at least, the last window ended."""
 
 
 async def fill(kafka: str, topic: str, tenant_id: int, plan: Plan) -> TopicLoad:
     """Batches of points for all partitions, then one tick each that closes the last window."""
     owned = by_partition(tenant_id, plan.series)
-    first_ms = start_of(now_ms() - plan.age_ms) - plan.windows * BASE_MS
+    end_ms = start_of(now_ms() - MARGIN_MS - plan.age_ms, TIERS_MS[-1])
+    first_ms = end_ms - plan.windows * BASE_MS
     chance = np.random.default_rng(3)
     seq = [0] * DEFAULT_PARTITIONS
     points = rows = size = 0
@@ -76,9 +77,7 @@ async def fill(kafka: str, topic: str, tenant_id: int, plan: Plan) -> TopicLoad:
             rows += len(used)
         size += sum(len(value) for _, value in messages)
         await log.append(kafka, topic, messages)
-    last_ms = first_ms + (plan.windows - 1) * BASE_MS
-    end_ms = start_of(last_ms, TIERS_MS[-1]) + TIERS_MS[-1] + TICK_AHEAD_MS
-    ticks = [(p, envelope.tick("bench", seq[p] + 1, end_ms)) for p in range(DEFAULT_PARTITIONS)]
+    ticks = [(p, envelope.tick("bench", seq[p] + 1, now_ms())) for p in range(DEFAULT_PARTITIONS)]
     await log.append(kafka, topic, ticks)
     return TopicLoad(points, total, rows, sum(seq), round(size / sum(seq)))
 

@@ -56,12 +56,12 @@ async def measure(stack: Stack, folder: Path) -> list[Line]:
             _, query_port = await stand.gateway(running, room, GATEWAY_ROLE="query")
             path = await _question(query_port, room.key)
             async with feed.client(port, room.key) as session:
-                await _posted(session, WARM_S)
+                await posted(session, WARM_S)
                 alone, beside, reads = list[Posted](), list[Posted](), list[int]()
                 for _ in range(PAIRS):
-                    alone.append(await _posted(session, ROUND_S))
+                    alone.append(await posted(session, ROUND_S))
                     async with _reading(query_port, room.key, path, reads):
-                        beside.append(await _posted(session, ROUND_S))
+                        beside.append(await posted(session, ROUND_S))
     return [_line(alone, beside, reads)]
 
 
@@ -105,7 +105,7 @@ async def _reading(port: int, key: str, path: str, reads: list[int]) -> AsyncIte
         reading.cancel()
 
 
-async def _posted(session: aiohttp.ClientSession, seconds: int) -> Posted:
+async def posted(session: aiohttp.ClientSession, seconds: int) -> Posted:
     """What each POST took; a slow answer delays no other request."""
     bodies = feed.templates(500, POINTS, 40)
     stream = feed.Stream(feed.POINTS, bodies, POINTS, 1 / REQUESTS_PER_S)

@@ -14,7 +14,6 @@ import orjson
 from bench import stand
 from bench.figure import Invalid
 from shared.runtime.clock import monotonic_s
-from tests.support.processes.builds import Build
 
 LIMIT_S = 120.0
 
@@ -40,15 +39,19 @@ async def consumed(
     return process.cpu_s() - begin_cpu_s, monotonic_s() - begin_s, process.resident_bytes()
 
 
-async def in_turn(
-    builds: Sequence[Build], pairs: int, measure: Callable[[Build], Awaitable[float]]
-) -> list[list[float]]:
-    """The rates of each build, a round of each in turn; a first round, which finds cold servers, does not count."""
-    await measure(builds[0])
-    rates: list[list[float]] = [[] for _ in builds]
-    for _ in range(pairs):
-        for build, own in zip(builds, rates, strict=True):
-            own.append(await measure(build))
+async def in_turn(measures: Sequence[Callable[[int], Awaitable[float]]], pairs: int) -> list[list[float]]:
+    """The rates of each, round against round. A measure takes the number of its round.
+
+    Round 0 of each, which finds cold servers, does not count. The order turns about from pair to pair, so that what
+    drifts, or what a round leaves behind for the next, falls on both sides alike.
+    """
+    for measure in measures:
+        await measure(0)
+    rates: list[list[float]] = [[] for _ in measures]
+    for number in range(1, pairs + 1):
+        sides = list(zip(measures, rates, strict=True))
+        for measure, own in sides if number % 2 else sides[::-1]:
+            own.append(await measure(number))
     return rates
 
 

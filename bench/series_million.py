@@ -17,6 +17,7 @@ from bench import stand
 from bench.figure import Invalid, Line, say
 from bench.naive.series import NaiveFold
 from deploy.local.stack import Stack
+from services.aggregator.domain.partition_series import SeriesNames
 from services.aggregator.domain.windows.cells import Cells
 from services.aggregator.service import Arrival, PartitionFold
 from shared.model.point import Points
@@ -109,7 +110,10 @@ def _of_partition(partition: int, series: int) -> list[range]:
 
 
 def _ours(series: int) -> dict[str, float]:
-    folds = [PartitionFold(lambda _: None, wire.tenant_of, wire.kind_of) for _ in range(DEFAULT_PARTITIONS)]
+    folds = [
+        PartitionFold(lambda _: None, wire.tenant_of, wire.kind_of, SeriesNames(wire.series_id))
+        for _ in range(DEFAULT_PARTITIONS)
+    ]
     chance, before, alone = np.random.default_rng(3), _resident(), 0
     for phase, begin_ms in enumerate(PHASES_MS):
         for partition, fold in enumerate(folds):

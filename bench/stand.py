@@ -178,8 +178,17 @@ def started(
     words = [part for part in module if not part.startswith("-")] + [build.commit[:7]]
     name = "-".join(filter(None, words)).replace(":", ".")
     environ = {**environ, "PYTHONWARNINGS": "ignore"}
-    child = Child(name, folder / f"{name}.log", folder, environ=environ, cwd=build.tree)
-    child.start(bound_to_us(build.command(*module)))
+    with running(name, build.command(*module), folder, environ, build.tree) as process:
+        yield process
+
+
+@contextmanager
+def running(
+    name: str, command: list[str], folder: Path, environ: Mapping[str, str], cwd: Path = ROOT
+) -> Iterator[Process]:
+    """Any program, ended with the block; what it prints is kept as `name`.log."""
+    child = Child(name, folder / f"{name}.log", folder, environ=environ, cwd=cwd)
+    child.start(bound_to_us(command))
     try:
         yield Process(child)
     finally:

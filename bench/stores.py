@@ -20,6 +20,7 @@ from bench.figure import PAIRS, Invalid, Line, rounded, say
 from deploy.local.stack import Stack
 from services.aggregator.adapters.postgres import TABLES, RollupTables
 from services.aggregator.adapters.redis import LiveKeys
+from services.aggregator.domain.partition_series import SeriesNames
 from services.aggregator.domain.work import RollupWork
 from services.aggregator.ports import LiveWindow
 from services.aggregator.service import Arrival, PartitionFold
@@ -42,7 +43,10 @@ class Traffic:
 
     def __init__(self, tenant_id: int) -> None:
         self._owned = preload.by_partition(tenant_id, SERIES)
-        self.folds = [PartitionFold(lambda _: None, wire.tenant_of, wire.kind_of) for _ in self._owned]
+        self.folds = [
+            PartitionFold(lambda _: None, wire.tenant_of, wire.kind_of, SeriesNames(wire.series_id))
+            for _ in self._owned
+        ]
         self._start_ms = start_of(now_ms(), TIERS_MS[-1])
         self._chance = np.random.default_rng(3)
         self._seq = 0

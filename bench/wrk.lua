@@ -1,4 +1,4 @@
--- Posts the bodies of a folder in turn and prints one JSON line; any status but 202 is a refusal.
+-- Posts the bodies of a folder in turn and prints one JSON line; any status but 2xx is a refusal.
 
 local threads = {}
 local requests = {}
@@ -9,10 +9,11 @@ first = ""
 function setup(thread) table.insert(threads, thread) end
 
 function init(args)
-  local headers = { ["Content-Type"] = "application/json", ["Authorization"] = "Bearer " .. os.getenv("BENCH_KEY") }
+  local headers = { ["Authorization"] = "Bearer " .. os.getenv("BENCH_KEY") }
+  for name, value in os.getenv("BENCH_HEADERS"):gmatch("([^:\n]+): ([^\n]+)") do headers[name] = value end
   local number = 1
   while true do
-    local file = io.open(os.getenv("BENCH_BODIES") .. "/" .. number .. ".json", "rb")
+    local file = io.open(os.getenv("BENCH_BODIES") .. "/" .. number .. ".body", "rb")
     if not file then break end
     requests[number] = wrk.format("POST", nil, headers, file:read("*a"))
     file:close()
@@ -26,7 +27,7 @@ function request()
 end
 
 function response(status, headers, body)
-  if status ~= 202 then
+  if status < 200 or status > 299 then
     refused = refused + 1
     if first == "" then first = status .. " " .. body:sub(1, 120):gsub('[%c"\\]', " ") end
   end

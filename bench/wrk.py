@@ -1,6 +1,6 @@
 """The load generator wrk: finds or installs it, runs it on a folder of bodies, and reads its report.
 
-Milliseconds and seconds as the names say. A run with an answer other than 202, or without an answer, is `Invalid`.
+Milliseconds and seconds as the names say. A run with an answer other than 2xx, or without an answer, is `Invalid`.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +42,22 @@ def find() -> str:
     raise Invalid(f"wrk is missing: sudo {' '.join(INSTALL)} (or brew install wrk)")
 
 
-async def drive(port: int, key: str, bodies: Path, *, path: str, connections: int, seconds: int) -> Sent:
+JSON = {"Content-Type": "application/json"}
+
+
+async def drive(
+    port: int,
+    key: str,
+    bodies: Path,
+    *,
+    path: str,
+    connections: int,
+    seconds: int,
+    headers: Mapping[str, str] = JSON,
+) -> Sent:
     """Post the bodies in turn for so long, as fast as they are answered."""
-    environ = {**os.environ, "BENCH_BODIES": str(bodies), "BENCH_KEY": key}
+    lines = "\n".join(f"{name}: {value}" for name, value in headers.items())
+    environ = {**os.environ, "BENCH_BODIES": str(bodies), "BENCH_KEY": key, "BENCH_HEADERS": lines}
     process = await asyncio.create_subprocess_exec(
         find(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s", "-s", str(SCRIPT),
         f"http://127.0.0.1:{port}{path}", env=environ,
@@ -56,7 +70,7 @@ async def drive(port: int, key: str, bodies: Path, *, path: str, connections: in
     told = json.loads(last)
     if told["refused"] or told["broken"]:
         raise Invalid(
-            f"{told['refused']} answers but 202 (first: {told['first']}), {told['broken']} without answer"
+            f"{told['refused']} answers but 2xx (first: {told['first']}), {told['broken']} without answer"
         )
     return Sent(told["requests"], told["p50_ms"], told["p99_ms"])
 

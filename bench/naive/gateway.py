@@ -34,7 +34,8 @@ class Body(BaseModel):
 
 
 @asynccontextmanager
-async def _life(application: FastAPI) -> AsyncIterator[None]:
+async def life(application: FastAPI) -> AsyncIterator[None]:
+    """A producer for as long as the application runs."""
     producer = AIOKafkaProducer(
         bootstrap_servers=os.environ["BENCH_KAFKA"],
         acks="all",
@@ -49,7 +50,7 @@ async def _life(application: FastAPI) -> AsyncIterator[None]:
     await producer.stop()
 
 
-app = FastAPI(lifespan=_life)
+app = FastAPI(lifespan=life)
 
 
 @app.get("/health/ready")
