@@ -50,8 +50,8 @@ def rollups(rows: Sequence[Row]) -> Rollups:
     return Rollups(
         slot=np.array([series for series, *_ in rows], np.int64),
         start_ms=np.array([window * BASE_MS for _, window, _ in rows], np.int64),
-        count=ones, sum=values, min=values, max=values, last=values, last_ms=zeros, revision=zeros,
-        late_count=zeros, watermark_ms=zeros, sketch_at=np.arange(len(rows) + 1),
+        count=ones, samples=ones, sum=values, min=values, max=values, last=values, last_ms=zeros,
+        revision=zeros, late_count=zeros, watermark_ms=zeros, sketch_at=np.arange(len(rows) + 1),
         bucket=buckets_of(np.nan_to_num(values)), weight=ones, estimated=ones < 0,
         distinct_at=np.zeros(len(rows) + 1, np.int64), register=np.zeros(0, np.uint16), rank=np.zeros(0, np.uint8),
     )  # fmt: skip

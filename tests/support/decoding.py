@@ -5,6 +5,7 @@ from services.gateway.intake.columns.admit_points import AdmittedPoints, PointAd
 from services.gateway.intake.columns.contract import Decoder, Request, RequestColumns
 from services.gateway.intake.domain.series_limit import SeriesLimiter
 from services.gateway.intake.protocols.analytics.decode import (
+    AnalyticsAlerts,
     AnalyticsEvents,
     AnalyticsMetrics,
     AnalyticsSteps,
@@ -65,5 +66,6 @@ class AnalyticsDecoding:
 
     def __init__(self, limit: int) -> None:
         self.metrics = PointDecoding(AnalyticsMetrics(limit), 1000).decode
+        self.alerts = EventDecoding(AnalyticsAlerts(limit)).decode
         self.legacy_events = EventDecoding(AnalyticsEvents(limit)).decode
         self.steps = EventDecoding(AnalyticsSteps(limit)).decode

@@ -7,6 +7,7 @@ from services.aggregator.domain.windows.lateness import bites, revise, rows_to_r
 from services.aggregator.domain.work import RollupWork, SeriesRollups
 from shared.model.rollup import Ints, Rollups, concatenate
 from shared.wire import rollups
+from shared.wire.versions import NEW
 
 
 class MemoryTables:
@@ -46,7 +47,7 @@ class MemoryTables:
     def content(self) -> dict[int, bytes]:
         """All rows of each tier."""
         return {
-            tier: rollups.encode(rollups.WindowBatch(0, True, 0, 0, [], rows))
+            tier: rollups.encode(rollups.WindowBatch(0, True, 0, 0, [], rows), NEW)
             for tier, rows in self.rows.items()
         }
 

@@ -10,14 +10,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from deploy.local.run_sync import run_sync
 from deploy.local.stack import Stack
+from deploy.postgres import roles
 from deploy.postgres.migrate import migrate
+
+PASSWORD = "of-every-role"  # of servers that live as long as the tests
 
 OWN: Mapping[str, str] = {}
 """An environment without addresses: every server is started."""
+
+
+def signed_in(dsn: str, role: str) -> str:
+    """The address under which a service signs in as its role."""
+    return roles.address_of(dsn, role, PASSWORD)
 
 
 def note(step: str) -> None:
@@ -35,5 +44,16 @@ def migrated(folders: pytest.TempPathFactory) -> Iterator[Stack]:
     folder.mkdir(parents=True, exist_ok=True)
     environ = os.environ if os.environ.get("TIDEGAUGE_TEST_GIVEN") == "1" else OWN
     with Stack.up(folder, durable=False, say=note, environ=environ) as stack:
-        run_sync(migrate(stack.postgres))
+        run_sync(_prepare(stack.postgres))
+        run_sync(roles.apply(stack.postgres, dict.fromkeys(roles.GRANTS, PASSWORD)))
         yield stack
+
+
+async def _prepare(dsn: str) -> None:
+    """Tables; ids of series without a key, as in an installation of before 0.2.0, for loads route by themselves."""
+    await migrate(dsn)
+    conn = await asyncpg.connect(dsn)
+    try:
+        await conn.execute("UPDATE installation SET series_secret = ''")
+    finally:
+        await conn.close()

@@ -24,7 +24,7 @@ class Uploads:
     """The table `upload`, and how long uploads took."""
 
     producer = "ingest.uploads"
-    maintenance = (TABLE,)
+    maintenance = ()
 
     def derive(self, events: Sequence[Event]) -> DerivedPoints | None:
         """A point an upload, as heavy as it has files."""

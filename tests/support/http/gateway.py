@@ -23,8 +23,9 @@ import httpx2
 
 from deploy.kafka import topics
 from deploy.postgres.migrate import migrate
+from services.gateway.intake.publish.refusal_reports import METRIC as REFUSED
 from shared.runtime.clock import now_ms
-from shared.wire import envelope, events
+from shared.wire import envelope, events, series
 from shared.wire.topics import EVENTS, METRICS
 from tests.support.wait import until
 
@@ -70,6 +71,11 @@ class Process:
         """The text of `/metrics`."""
         async with httpx2.AsyncClient() as client:
             return (await client.get(f"{self.metrics_url}/metrics")).text
+
+    async def shown(self, name: str) -> float:
+        """The value of the first instrument whose line begins so, 0 where there is none."""
+        lines = (await self.metrics()).splitlines()
+        return next((float(line.split()[-1]) for line in lines if line.startswith(name)), 0.0)
 
     def stop(self) -> int:
         """SIGTERM, and its exit code."""
@@ -185,8 +191,15 @@ class Gateway:
             await consumer.stop()
 
     async def values(self) -> list[float]:
-        """Every value in the topic, ascending."""
-        return sorted(value for _, batch in await self.batches() for value in batch.points.value.tolist())
+        """Every value in the topic that a client has sent, ascending."""
+        found: list[float] = []
+        for _, batch in await self.batches():
+            ours = {
+                slot for slot, packed in enumerate(batch.series) if series.unpack(packed).metric == REFUSED
+            }
+            rows = zip(batch.points.slot.tolist(), batch.points.value.tolist(), strict=True)
+            found += [value for slot, value in rows if slot not in ours]
+        return sorted(found)
 
 
 def points(values: Iterable[float], **fields: object) -> dict[str, object]:

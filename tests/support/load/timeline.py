@@ -148,8 +148,8 @@ def _rows(start_ms: int, values: list[float]) -> Rollups:
     column, count = np.array(values), len(values)
     ones, zeros = np.ones(count), np.zeros(count, np.int64)
     return Rollups(
-        slot=np.arange(count), start_ms=zeros + start_ms, count=ones, sum=column, min=column, max=column, last=column,
-        last_ms=zeros + start_ms, revision=zeros, late_count=zeros, watermark_ms=zeros + start_ms,
+        slot=np.arange(count), start_ms=zeros + start_ms, count=ones, samples=ones, sum=column, min=column, max=column,
+        last=column, last_ms=zeros + start_ms, revision=zeros, late_count=zeros, watermark_ms=zeros + start_ms,
         sketch_at=np.arange(count + 1), bucket=buckets_of(column), weight=ones, estimated=ones < 0,
         distinct_at=np.zeros(count + 1, np.int64), register=np.zeros(0, np.uint16), rank=np.zeros(0, np.uint8),
     )  # fmt: skip

@@ -1,10 +1,11 @@
 """A cluster of two aggregators, two intakes and a query process, and faults injected into its processes and servers.
 
-Spans are seconds. Intakes and workers that end themselves are started again, as any supervisor would. When a fault is
-over, its target runs again.
+Spans are seconds. One process in three of an intake has a wrong clock. Intakes and workers that end themselves are
+started again, as any supervisor would. When a fault is over, its target runs again.
 """
 
 import asyncio
+import random
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,28 +16,41 @@ from typing import Self
 import asyncpg
 import httpx2
 
-from deploy import tenants
+from deploy import api_keys
+from deploy import status as looking
 from deploy.kafka import topics
 from deploy.local.stack import Stack
 from shared.runtime.clock import monotonic_s
 from shared.wire.topics import METRICS, TOPICS
 from tests.support.http.gateway import free_port, status
 from tests.support.load.clients import Clients
+from tests.support.processes.faketime import wrong_clock
 from tests.support.processes.faults import SERVERS, SERVICES, Fault
 from tests.support.processes.harness import Worker
 from tests.support.wait import until
 
 PARTITIONS = 4
+
+WRONG = 1 / 3
+"""Share of the processes of intakes that have a wrong clock."""
+
+AHEAD_S = (5, 15, 960, 3_660, -90)
+"""How far their clocks are ahead."""
+
 QUERY = "gateway-query"
 """The process that answers questions; no fault hits it."""
+
+LINES = 12
+"""How many lines of each log a failed run shows."""
+
 TABLES = {10_000: "rollup_10s", 60_000: "rollup_1m", 900_000: "rollup_15m"}
 
 
 class Cluster:
     """The running system."""
 
-    def __init__(self, stack: Stack, folder: Path) -> None:
-        self._stack, self._folder = stack, folder
+    def __init__(self, stack: Stack, folder: Path, chance: random.Random) -> None:
+        self._stack, self._folder, self._chance = stack, folder, chance
         self._prefix = f"chaos-{free_port()}."
         self._ports = {name: free_port() for name in SERVICES if name.startswith("gateway")}
         self._health = {name: free_port() for name in (*self._ports, QUERY)}
@@ -46,7 +60,7 @@ class Cluster:
         self.key = ""
         """Of the tenant whose points they are."""
         self.fault_log: list[str] = []
-        """The faults that are over."""
+        """The faults that are over, and the wrong clocks."""
         self.exits: set[int] = set()
         """How processes ended by themselves."""
 
@@ -58,13 +72,21 @@ class Cluster:
     async def __aenter__(self) -> Self:
         mine = [replace(topic, name=self._prefix + topic.name) for topic in TOPICS]
         await topics.create(self._stack.kafka, mine, PARTITIONS)
-        self.key = tenants.new_key("admin")
-        await tenants.store(self._stack.postgres, self._prefix, {self.key: "admin"})
-        await asyncio.gather(*map(self._start, (*SERVICES, QUERY)))
-        await self.answers()
+        self.key = api_keys.new_key("admin")
+        await api_keys.create(self._stack.postgres, self._prefix, self.key, "admin")
+        try:
+            await asyncio.gather(*map(self._start, (*SERVICES, QUERY)))
+            await self.answers()
+        except BaseException:
+            # Nobody else would end them, and they would slow down every run that follows.
+            await self._remove()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._remove()
+
+    async def _remove(self) -> None:
         await asyncio.gather(*(worker.remove() for worker in self._workers.values()))
 
     async def _start(self, name: str) -> None:
@@ -73,7 +95,12 @@ class Cluster:
             "GATEWAY_ROLE": "query" if name == QUERY else "intake",
             "GATEWAY_PORT": str(self._ports.get(name, self._query_port)),
             "GATEWAY_METRICS_PORT": str(self._health.get(name, 0)),
+            "GATEWAY_MAX_CLOCK_OFFSET_MS": "86400000",
         }
+        if name in self._ports and self._chance.random() < WRONG:
+            ahead_s = self._chance.choice(AHEAD_S)
+            environ |= wrong_clock(ahead_s)
+            self.fault_log.append(f"{name} starts with a clock that is {ahead_s} s ahead")
         worker = Worker(name.partition("-")[0], environ, self._folder / f"{name}.log")
         self._workers[name] = await worker.start()
 
@@ -122,9 +149,16 @@ class Cluster:
         server.thaw() if fault.frozen else server.start()
         server.wait_ready()
 
+    def bugs(self) -> list[str]:
+        """What services have logged of bugs; the exit code is that of a process that ends itself."""
+        lines = (line for log in self._folder.glob("*.log") for line in log.read_text().splitlines())
+        return [
+            line for line in lines if '"event":"process failed"' in line or '"event":"task failed"' in line
+        ]
+
     async def answers(self) -> None:
         """Wait until both intakes and the query process are ready."""
-        await until(self._is_ready, "all gateways answer", 60)
+        await until(self._is_ready, "all gateways answer", 120)
 
     async def _is_ready(self) -> bool:
         found = [await status(f"http://127.0.0.1:{port}/health/ready") for port in self._health.values()]
@@ -151,6 +185,17 @@ class Cluster:
             total = (await client.get("/v1/ledger")).json()["total"]
         return bool(total["difference"] == 0)
 
+    async def state(self) -> str:
+        """For whoever reads of a failed run: what is stopped, what each partition has and what was logged last."""
+        found = await looking.run(self._stack.postgres, self._stack.kafka, self._prefix)
+        rows = await self._sql(
+            "SELECT topic, partition, owner, epoch, attempts, next_offset - offset_base AS stands, watermark_ms, "
+            "updated_at FROM partition_state WHERE starts_with(topic, $1) ORDER BY topic, partition",
+            self._prefix,
+        )
+        logs = [f"{log.name}: {line}" for log in self._folder.glob("*.log") for line in _last(log)]
+        return "\n".join((*looking.rendered(found), *(str(dict(row)) for row in rows), *logs))
+
     async def watermark_ms(self) -> int:
         """Up to when all windows have closed."""
         rows = await self._sql(
@@ -175,3 +220,7 @@ class Cluster:
             return list(await conn.fetch(query, *args))
         finally:
             await conn.close()
+
+
+def _last(log: Path) -> list[str]:
+    return log.read_text().splitlines()[-LINES:]

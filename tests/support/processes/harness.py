@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +22,7 @@ from shared.runtime.lifecycle import EXIT_GIVEN_UP
 from shared.wire.topics import DEADLETTER, METRICS, TOPICS, Topic
 from tests.support.load.points import PointLoad, wrong_rows
 from tests.support.processes.builds import THIS, Build
+from tests.support.processes.topics import deleted, widened
 from tests.support.wait import until
 
 PARTITIONS = 6
@@ -31,7 +32,8 @@ class Worker:
     """One process of a service."""
 
     def __init__(self, service: str, environ: Mapping[str, str], log: Path, build: Build = THIS) -> None:
-        self._module = f"services.{service}"
+        """A service by its name, or any module that can be started."""
+        self._module = service if "." in service else f"services.{service}"
         self._build = build
         self._environ = os.environ | environ
         self.log = log
@@ -177,7 +179,8 @@ class Harness:
         ends = await self.ends(topic)
 
         async def fact() -> bool:
-            at = {row["partition"]: row["next_offset"] for row in await self._states(topic)}
+            rows = await self._states(topic)
+            at = {row["partition"]: row["next_offset"] - row["offset_base"] for row in rows}
             return all(at.get(partition, -1) >= end for partition, end in ends.items())
 
         await self._until(fact, f"checkpoints of {topic} at {ends}")
@@ -193,14 +196,40 @@ class Harness:
 
     async def delete_records(self, before_offset: int) -> None:
         """Take the oldest records of every partition away, as retention does."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka)
-        await admin.start()
-        try:
-            bound = RecordsToDelete(before_offset=before_offset)
-            parts = [aiokafka.TopicPartition(self.topic, p) for p in range(PARTITIONS)]
-            await admin.delete_records(dict.fromkeys(parts, bound))
-        finally:
-            await admin.close()
+        await deleted_records(self.kafka, self.topic, dict.fromkeys(range(PARTITIONS), before_offset))
+
+    async def remake(self) -> None:
+        """Delete the topic and make it again."""
+        await deleted(self.kafka, self.topic)
+        await topics.create(self.kafka, [replace(self.reads, name=self.topic)], PARTITIONS)
+
+    async def widen(self, partitions: int) -> None:
+        """Give the topic more partitions."""
+        await widened(self.kafka, self.topic, partitions)
+
+    async def pretend(self, partition: int, change: str) -> None:
+        """Let a checkpoint say something else of its log."""
+        await self.sql(
+            f"UPDATE partition_state SET {change} WHERE topic = $1 AND partition = $2", self.topic, partition
+        )
+
+    async def counted(self) -> float:
+        """Points in the tables."""
+        rows = await self.sql(
+            "SELECT sum(count) FROM rollup_10s JOIN series USING (series_id) WHERE tenant_id = $1",
+            self.tenant_id,
+        )
+        return float(rows[0][0])
+
+    async def stopped(self, reason: str, partitions: Collection[int] = range(PARTITIONS)) -> None:
+        """Wait until these partitions are stopped for that reason."""
+
+        async def fact() -> bool:
+            rows = await self.sql("SELECT partition, reason FROM breaker WHERE topic = $1", self.topic)
+            stopped = {row["partition"] for row in rows if reason in (row["reason"] or "")}
+            return stopped >= set(partitions)
+
+        await self._until(fact, f"partitions are stopped: {reason}")
 
     async def sql(self, query: str, *args: object) -> list[asyncpg.Record]:
         """Rows of a query on a connection of its own."""
@@ -256,3 +285,19 @@ async def under_load(load: Feed) -> AsyncIterator[None]:
             yield
         finally:
             stop.set()
+
+
+async def deleted_records(kafka: str, topic: str, before_offset: Mapping[int, int]) -> dict[int, int]:
+    """Take away the records of each partition below an offset, -1: all; where each log begins now."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        begins = await admin.delete_records(
+            {
+                aiokafka.TopicPartition(topic, partition): RecordsToDelete(before_offset=offset)
+                for partition, offset in before_offset.items()
+            }
+        )
+        return {part.partition: offset for part, offset in begins.items()}
+    finally:
+        await admin.close()

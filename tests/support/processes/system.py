@@ -7,6 +7,7 @@ the topics and by the webhook.
 import asyncio
 import secrets
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -16,13 +17,14 @@ import asyncpg
 import httpx2
 import orjson
 
-from deploy import tenants
+from deploy import api_keys
 from deploy.kafka import topics
 from deploy.local.folder import ROOT
 from deploy.local.stack import Stack
 from shared.wire.topics import ALERTS, TOPICS
 from tests.support.http.gateway import free_port, status
 from tests.support.processes.harness import Worker
+from tests.support.stack import signed_in
 from tests.support.wait import until
 
 SERVICES = ("gateway", "ingest", "aggregator", "alerts")
@@ -34,6 +36,14 @@ QUERY = "gateway-query"
 PARTITIONS = 4
 
 
+def role_of(service: str) -> str:
+    """The role of Postgres that a process signs in as; more of a service are called `ingest-2`, `gateway-2`."""
+    name = service.partition("-")[0]
+    if name == "gateway":
+        return "query" if service == QUERY else "intake"
+    return name
+
+
 @dataclass
 class System:
     """A running system."""
@@ -42,6 +52,8 @@ class System:
     folder: Path
     webhook: str
     """Address of the webhook."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Of all its services."""
     prefix: str = field(default_factory=lambda: f"s{secrets.token_hex(4)}.")
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in ("gateway", QUERY)})
     health: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in ("gateway", QUERY)})
@@ -62,19 +74,23 @@ class System:
     async def __aenter__(self) -> Self:
         mine = [replace(topic, name=self.prefix + topic.name) for topic in TOPICS]
         await topics.create(self.stack.kafka, mine, PARTITIONS)
-        self.key = tenants.new_key("admin")
-        await tenants.store(self.stack.postgres, self.prefix, {self.key: "admin"})
+        self.key = api_keys.new_key("admin")
+        await api_keys.create(self.stack.postgres, self.prefix, self.key, "admin")
         rows = await self.sql("SELECT tenant_id FROM tenant WHERE name = $1", self.prefix)
         self.tenant_id = rows[0]["tenant_id"]
-        await asyncio.gather(*map(self.start, (*SERVICES, QUERY)))
-        await self.answers()
+        try:
+            await asyncio.gather(*map(self.start, (*SERVICES, QUERY)))
+            await self.answers()
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await asyncio.gather(*(worker.remove() for worker in self.workers.values()))
 
-    async def start(self, service: str) -> None:
-        """Start a service."""
+    async def start(self, service: str, settings: Mapping[str, str] | None = None) -> None:
+        """Start a service, or one more process of it; `settings` are its own."""
         environ = self.stack.environ | {
             "TIDEGAUGE_TOPIC_PREFIX": self.prefix,
             "GATEWAY_ROLE": "query" if service == QUERY else "intake",
@@ -82,13 +98,16 @@ class System:
             "GATEWAY_METRICS_PORT": str(self.health.get(service, 0)),
             "ALERTS_RULES": str(ROOT / "deploy/rules/default.yml"),
             "ALERTS_WEBHOOKS": f"test={self.webhook}",
+            **self.settings,
+            **(settings or {}),
         }
-        worker = Worker(service.partition("-")[0], environ, self.folder / f"{service}.log")
+        address = {"TIDEGAUGE_POSTGRES": signed_in(self.stack.postgres, role_of(service))}
+        worker = Worker(service.partition("-")[0], environ | address, self.folder / f"{service}.log")
         self.workers[service] = await worker.start()
 
     async def answers(self) -> None:
         """Wait until both roles of the gateway are ready."""
-        await until(self._is_ready, "both roles of the gateway are ready", 30)
+        await until(self._is_ready, "both roles of the gateway are ready")
 
     async def kill(self, service: str) -> None:
         """End a service without warning, and start it again."""
