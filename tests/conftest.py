@@ -4,10 +4,15 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from deploy.local.stack import Stack
 from shared.postgres import connections
 from tests.support.stack import migrated
+
+# No test asserts a wall time.
+settings.register_profile("tidegauge", deadline=None)
+settings.load_profile("tidegauge")
 
 
 @pytest.fixture(scope="session")

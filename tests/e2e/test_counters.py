@@ -32,6 +32,11 @@ SELECT metric, extract(epoch FROM window_start)::bigint * 1000 AS start_ms, coun
 FROM {table} JOIN series USING (series_id) WHERE tenant_id = $1
 """
 
+SUMS = """
+SELECT labels ->> 'name', sum(sum) FROM rollup_10s JOIN series USING (series_id)
+WHERE tenant_id = $1 AND metric = 'script' GROUP BY 1
+"""
+
 Figures = tuple[int, float, float, float | None, bool]
 """Start, count, sum, last and whether min and max are bounds."""
 
@@ -65,6 +70,32 @@ async def test_totals_in_any_order_add_what_they_have_grown_by(system: System) -
         assert await sums(system, "rollup_10s", metric) == await sums(system, "rollup_1m", metric)
 
 
+async def test_totals_add_what_their_writers_have_counted(system: System) -> None:
+    """A short job, a start that wavers, one at its own time; and two writers of one series, which the ledger names."""
+    first_ms = start_of(now_ms() - AGE_MS, BASE_MS)
+    long_ago_ms = first_ms - 3_600_000
+    instants = [first_ms + at * BASE_MS for at in range(6)]
+    scripts = {
+        "job": [(first_ms, 57.0, first_ms - 20_000)],
+        "wavers": [(ts, 1e6 + 10 * at, long_ago_ms + at // 2 * 1_000) for at, ts in enumerate(instants)],
+        "own time": [(ts, 1e3 + 10 * at, ts) for at, ts in enumerate(instants)],
+        "two": [(ts, [800.0, 501.0][at % 2] + at // 2 * 2, None) for at, ts in enumerate(instants)],
+    }
+    bodies = [
+        {"points": [point(script, *row) for script, rows in scripts.items() for row in rows[at : at + 1]]}
+        for at in range(len(instants))
+    ]
+    sent = sum(map(len, scripts.values()))
+
+    await post(system, *bodies)
+    await until(lambda: settled(system, sent), "all are read", 60)
+
+    account = (await system.get("/v1/ledger"))["total"]
+    found = await system.sql(SUMS, system.tenant_id)
+    assert (sent - 3, 3, 0) == (account["counted"], account["contested_total"], account["difference"])
+    assert {"job": 57.0, "wavers": 50.0, "own time": 0.0, "two": 0.0} == dict(map(tuple, found))
+
+
 async def test_windows_of_totals_are_served(system: System) -> None:
     """As those of any kind: sums of increments, and the total as last value."""
     first_ms = start_of(now_ms() - AGE_MS, BASE_MS)
@@ -73,7 +104,18 @@ async def test_windows_of_totals_are_served(system: System) -> None:
 
     (kind, *served) = await windows(system, "requests", first_ms)
 
-    assert ("cumulative", [(0, 0.0, 100.0), (1, 5.0, 105.0), (1, 5.0, 110.0)]) == (kind, served)
+    assert ("cumulative", [(1, 100.0, 100.0), (1, 5.0, 105.0), (1, 5.0, 110.0)]) == (kind, served)
+
+
+def point(script: str, ts_ms: int, value: float, start_ms: int | None) -> dict[str, Any]:
+    """The running total of one script."""
+    return total(ts_ms, 0, value, start_ms) | {"name": "script", "labels": {"name": script}}
+
+
+async def settled(system: System, rows: int) -> bool:
+    """Whether so many rows have been read, and what they add is in the tables."""
+    account = (await system.get("/v1/ledger"))["total"]
+    return rows == account["counted"] + account["contested_total"]
 
 
 def total(ts_ms: int, number: int, value: float, start_ms: int | None) -> dict[str, Any]:
@@ -100,8 +142,8 @@ def body(first_ms: int, instant: int) -> dict[str, Any]:
 
 
 def expected(first_ms: int, metric: str) -> list[Figures]:
-    """The rows of one series."""
-    grown = [0.0] + [5.0] * (BEGUN_ANEW - 1) + [3.0] * (INSTANTS - BEGUN_ANEW)
+    """The rows of one series; its first start is a second before its first total, so that one counts in full."""
+    grown = [100.0] + [5.0] * (BEGUN_ANEW - 1) + [3.0] * (INSTANTS - BEGUN_ANEW)
     found: list[Figures] = []
     for instant in range(INSTANTS):
         start_ms = first_ms + instant * BASE_MS
@@ -110,7 +152,7 @@ def expected(first_ms: int, metric: str) -> list[Figures]:
             found.append((start_ms, count, count / 2, None, True))
         else:
             last = float(body(first_ms, instant)["points"][0]["value"])
-            found.append((start_ms, 1.0 if instant else 0.0, grown[instant], last, True))
+            found.append((start_ms, 1.0, grown[instant], last, True))
     return found
 
 

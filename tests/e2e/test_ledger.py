@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGTERM
 from typing import Any
 
 import httpx2
@@ -12,9 +13,12 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.stack import Stack
+from services.gateway.intake.publish.refusal_reports import METRIC
 from shared.runtime.clock import now_ms
 from shared.wire.topics import METRICS
-from tests.support.processes.system import System
+from tests.support.processes.harness import deleted_records
+from tests.support.processes.system import PARTITIONS, System
+from tests.support.refusals import reported_points
 from tests.support.wait import until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
@@ -69,7 +73,8 @@ async def test_all_is_accounted_for_whatever_is_killed(system: System) -> None:
         assert sent.answered <= total["received"] <= sent.answered + sent.unanswered
         assert sent.answered * BAD <= total["rejected"]["ts_too_old"] * (GOOD + BAD)
     assert of["events"]["total"]["duplicate"] > 0
-    assert of["points"]["total"]["derived"] == of["events"]["total"]["counted"]
+    reports = await reported_points(system)
+    assert of["points"]["total"]["derived"] == of["events"]["total"]["counted"] + reports
 
 
 async def test_the_audit_says_so_and_notices_a_changed_row(system: System) -> None:
@@ -118,6 +123,40 @@ async def test_a_difference_pages_until_it_is_gone(system: System) -> None:
     )
     await system.kill("aggregator")
     await until(lambda: paged(system, "resolved"), "the alert is over")
+
+
+async def test_records_removed_before_a_worker_read_them_are_lost_and_page(system: System) -> None:
+    """Within a minute they stand in the ledger, message by message, and the alert of the ledger fires."""
+    topic = system.prefix + METRICS.name
+
+    async def owned() -> bool:
+        states = await system.sql("SELECT FROM partition_state WHERE topic = $1 AND next_offset > 0", topic)
+        return len(states) == PARTITIONS
+
+    await until(owned, "the aggregator has read of every partition", 30)
+    system.workers["aggregator"].signal(SIGTERM)
+    await system.workers["aggregator"].ended(15)
+    async with httpx2.AsyncClient(base_url=system.url, timeout=20) as client:
+        sent = await client.post("/v1/telemetry", json=of_points(0), headers={"x-api-key": system.key})
+    begins = await deleted_records(system.stack.kafka, topic, dict.fromkeys(range(PARTITIONS), -1))
+    ends = await system.sql("SELECT partition, next_offset FROM partition_state WHERE topic = $1", topic)
+    removed = sum(begins[partition] - next_offset for partition, next_offset in ends)
+    await system.start("aggregator")
+
+    async def stands() -> bool:
+        return bool((await system.get("/v1/ledger"))["total"]["lost"] == removed)
+
+    async def pages() -> bool:
+        alerts = [one["data"] for one in await system.published_alerts()]
+        return [("LedgerOpen", "firing", removed)] == [
+            (one["labels"]["alertname"], one["state"], one["value"]) for one in alerts
+        ]
+
+    await until(stands, "what was removed is lost", 60)
+    await system.kill("aggregator")  # a new owner looks at once
+    await until(pages, "the alert fires", 90)
+    total = (await system.get("/v1/ledger"))["total"]
+    assert (202, True, -removed) == (sent.status_code, removed > 0, total["difference"])
 
 
 async def test_the_audit_of_an_unknown_tenant_is_refused(system: System) -> None:
@@ -176,10 +215,12 @@ async def settled(system: System, sent: Sent, happened: Sent) -> bool:
     ]
     (row,) = await system.sql(
         "SELECT (SELECT count(*) FROM event WHERE tenant_id = $1) AS events, sum(count) AS points "
-        "FROM rollup_15m JOIN series USING (series_id) WHERE tenant_id = $1",
+        "FROM rollup_15m JOIN series USING (series_id) WHERE tenant_id = $1 AND metric <> $2",
         system.tenant_id,
+        METRIC,
     )
-    stored = points["counted"], points["derived"], events["counted"]
+    reports = await reported_points(system)
+    stored = points["counted"] - reports, points["derived"] - reports, events["counted"]
     came = points["received"] >= sent.answered and events["received"] >= happened.answered
     return came and stored == (row["points"], row["events"], row["events"])
 

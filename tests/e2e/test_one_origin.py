@@ -64,7 +64,7 @@ async def test_limits_are_those_of_the_gateway(client: httpx2.AsyncClient) -> No
         for content, headers in (
             (largest, plain),
             (largest + b" ", plain),
-            (gzip.compress(largest)[:-9], plain | {"content-encoding": "gzip"}),
+            (gzip.compress(largest.strip())[:-9], plain | {"content-encoding": "gzip"}),
         )
     ]
 

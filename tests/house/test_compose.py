@@ -16,12 +16,13 @@ import pytest
 import yaml
 
 from deploy.local.up.services import RULES, SERVICES, Service
-from services.gateway.http.server import KEEP_ALIVE_S
-from services.gateway.intake.protocols.registry import PATHS
+from deploy.postgres.roles import GRANTS, name_of
+from services.gateway.intake.protocols.registry import FIXED_PATHS, PATHS
+from services.gateway.settings import Settings
 
 SERVERS = {"kafka", "postgres", "redis"}
 PROXY = {"proxy"}
-JOBS = {"migrate", "topics"}
+JOBS = {"migrate", "roles", "topics"}
 ON_DEMAND = {"key"}
 ROLES = {"intake", "query"}
 
@@ -89,7 +90,7 @@ def test_the_order_is_servers_then_jobs_then_services(compose: Compose) -> None:
     }
     prepared = {
         "redis": "service_healthy",
-        "migrate": "service_completed_successfully",
+        "roles": "service_completed_successfully",
         "topics": "service_completed_successfully",
     }
 
@@ -97,11 +98,30 @@ def test_the_order_is_servers_then_jobs_then_services(compose: Compose) -> None:
 
     assert {name: order[name] for name in SERVERS} == {name: {} for name in SERVERS}
     assert order["migrate"] == {"postgres": "service_healthy"}
+    assert order["roles"] == {"migrate": "service_completed_successfully"}
     assert order["topics"] == {"kafka": "service_healthy"}
     assert {service.name: order[service.name] for service in SERVICES} == {
         service.name: prepared for service in SERVICES
     }
     assert {name: order[name] for name in PROXY} == dict.fromkeys(PROXY, healthy)
+
+
+def test_each_service_signs_in_as_its_own_role(compose: Compose) -> None:
+    """Its password is the one that its role is given; who migrates owns the tables."""
+    given = {
+        name.removesuffix("_PASSWORD").lower(): value
+        for name, value in compose["roles"]["environment"].items()
+        if name.endswith("_PASSWORD")
+    }
+    addresses = {
+        service.role: compose[service.name]["environment"]["TIDEGAUGE_POSTGRES"] for service in SERVICES
+    }
+
+    assert set(GRANTS) == set(given)
+    assert addresses == {
+        role: f"postgresql://{name_of(role)}:{given[role]}@postgres:5432/tidegauge" for role in addresses
+    }
+    assert "//tidegauge:" in compose["migrate"]["environment"]["TIDEGAUGE_POSTGRES"]
 
 
 def test_the_rules_shipped_are_mounted_where_alerts_looks(root: Path, compose: Compose) -> None:
@@ -195,7 +215,10 @@ def test_the_proxy_sends_to_the_intake_what_the_intake_takes(root: Path, compose
     ports = {role: compose[f"gateway-{role}"]["environment"]["GATEWAY_PORT"] for role in ROLES}
 
     assert routes_of(root / "deploy/proxy/Caddyfile") == [
-        (set(PATHS), f"gateway-intake:{ports['intake']}"),
+        (
+            {re.sub("{[a-z_]+}", "*", path) for path in (*PATHS, *FIXED_PATHS)},
+            f"gateway-intake:{ports['intake']}",
+        ),
         (set(), f"gateway-query:{ports['query']}"),
     ]
 
@@ -204,4 +227,5 @@ def test_the_proxy_gives_a_connection_up_before_the_gateway_does(root: Path) -> 
     """Else a POST now and then would meet a connection that is just being closed."""
     (idle_s,) = re.findall(r"keepalive (\d+)s", (root / "deploy/proxy/Caddyfile").read_text())
 
-    assert int(idle_s) < KEEP_ALIVE_S
+    defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
+    assert int(idle_s) * 1000 < defaults["keep_alive_ms"]

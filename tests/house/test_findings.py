@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+PINNED = re.compile(r'"[\w.\[\]-]+==[\w.]+"|@?[\w./-]+@[\d.]+|"[\w./-]+@v[\d.]+"')
+"""A package of Python's index or of npm, or a module of Go, in one version."""
+
 
 @pytest.fixture
 def scripts(root: Path) -> list[Path]:
@@ -41,10 +44,10 @@ def test_a_script_says_what_was_expected_and_seen(scripts: list[Path]) -> None:
 def test_a_script_pins_what_it_installs(scripts: list[Path]) -> None:
     """Another version is another finding."""
     for path in scripts:
-        installed = re.findall(r'pip" install (.+)', path.read_text())
-        packages = [word for line in installed for word in line.split() if not word.startswith("-")]
+        installed = re.findall(r'(?:pip"|npm) install (.+)', path.read_text().replace("\\\n", ""))
+        words = [word for line in installed for word in line.partition(">")[0].split()]
+        packages = [word for word in words if not word.startswith("-")]
+        packages += re.findall(r"^go get (.+?) 2>", path.read_text(), re.MULTILINE)
 
         assert packages, path.name
-        assert [word for word in packages if not re.fullmatch(r'"[\w.\[\]-]+==[\w.]+"', word)] == [], (
-            path.name
-        )
+        assert [word for word in packages if not PINNED.fullmatch(word)] == [], path.name

@@ -37,7 +37,10 @@ COMMANDS = (
     ("audit",),
     ("dead-letters", "list"),
     ("dead-letters", "replay"),
-    ("dead-letters", "resume"),
+    ("partitions", "list"),
+    ("partitions", "skip"),
+    ("status",),
+    ("roles",),
 )
 """What an operator runs in the image."""
 

@@ -1,0 +1,1 @@
+"""Agents of infrastructure, each as its users run it, against the running system."""

@@ -1,0 +1,1 @@
+"""Real clients, each as its users run it, against the running system."""
