@@ -1,7 +1,7 @@
 # Everything a newcomer needs. Each target makes .venv by itself and is quick the second time.
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test check fmt lint bench chaos crashes orders simulate
+.PHONY: help client env run test check fmt lint bench chaos clients crashes orders simulate totals flips counted answers sdks
 MAKEFLAGS += --no-print-directory
 IN := .venv/bin
 
@@ -20,6 +20,9 @@ endif
 
 test: lint ## everything that CI runs, against real servers
 	@$(IN)/python -m deploy.local.servers.jars
+	@$(IN)/python -m tests.support.processes.faketime
+	@$(IN)/python -m tests.e2e.clients.packages
+	@$(IN)/python -m tests.support.packages
 ifdef ARGS
 	@$(IN)/pytest -n 3 $(ARGS)
 else
@@ -43,20 +46,62 @@ fmt: env ## format, and repair what can be repaired without thought
 	@$(IN)/ruff check --quiet --fix .
 	@$(IN)/ruff format --quiet .
 
+client: env ## build the browser client: clients/browser/dist, only when its sources have changed
+	@$(IN)/python clients/browser/build.py
+
 bench: env ## measure: one JSON line a figure; FIGURE=gateway_100 for one; BASE=commit: against that commit, in turn
 	@$(IN)/python -m deploy.local.servers.jars
 	@$(IN)/python -m bench $(if $(BASE),compare $(BASE)) $(FIGURE) $(ARGS)
 
 chaos: env ## thirty runs of two minutes, three at a time, in which anything may be killed or frozen; TIDEGAUGE_SEED=7 for one of them
 	@$(IN)/python -m deploy.local.servers.jars
-	@TIDEGAUGE_CHAOS_RUNS=30 $(IN)/pytest -n 3 -p no:randomly tests/chaos $(ARGS)
+	@$(IN)/python -m tests.support.processes.faketime
+	@TIDEGAUGE_CHAOS_RUNS=30 TIDEGAUGE_CHAOS_S=120 $(IN)/pytest -n 3 -p no:randomly tests/chaos $(ARGS)
+
+clients: env ## agents built by Go, each against the running system through faults: some minutes to build, once, and five to run
+	@$(IN)/python -m deploy.local.servers.jars
+	@$(IN)/python -m tests.e2e.agents.programs
+	@TIDEGAUGE_CLIENTS=all $(IN)/pytest -n 2 tests/e2e/agents $(ARGS)
 
 crashes: env ## end and freeze a worker at every named point of fold and commit, at its 1st, 2nd and 10th passage
 	@$(IN)/python -m deploy.local.servers.jars
-	@TIDEGAUGE_CRASHES=all $(IN)/pytest -n 3 tests/contract/test_failpoints.py $(ARGS)
+	@TIDEGAUGE_CRASHES=all $(IN)/pytest -n 3 tests/contract/test_failpoints.py tests/contract/test_poisoned_record.py $(ARGS)
 
 orders: env ## 200,000 points in 100 orders and batchings: the same rows to the last byte
 	@TIDEGAUGE_ORDERS=100 $(IN)/pytest -n 2 tests/properties/test_order.py $(ARGS)
+
+totals: env ## 100,000 streams of running totals against an oracle that knows who wrote them
+	@TIDEGAUGE_TOTALS=100000 $(IN)/pytest -n 2 tests/properties/test_running_totals.py $(ARGS)
+
+.PHONY: kills
+kills: env ## kill an application that has a client with a spool fifty times, while gateway and Kafka come and go; a page offline for a minute
+	@$(IN)/python -m deploy.local.servers.jars
+	@TIDEGAUGE_KILLS=50 TIDEGAUGE_OFFLINE_S=60 $(IN)/pytest -s \
+		tests/e2e/clients/test_python_spool.py tests/e2e/clients/test_pages.py $(ARGS)
+
+flips: env ## change bodies of every protocol at random: 5,000 of each by its decoder, ten minutes over HTTP; and schemathesis at length
+	@$(IN)/python -m deploy.local.servers.jars
+	@TIDEGAUGE_FLIPS=5000 TIDEGAUGE_WILD_S=600 TIDEGAUGE_SCHEMATHESIS=100 $(IN)/pytest -n 2 --timeout 1800 \
+		tests/properties/gateway/test_any_protocol.py tests/e2e/test_wild_bodies.py tests/e2e/test_openapi.py $(ARGS)
+
+counted: env ## generated bodies of each protocol: 100,000 items the whole way in one process, 1,000 bodies over HTTP; what is accepted counts
+	@$(IN)/python -m deploy.local.servers.jars
+	@TIDEGAUGE_COUNTED=100000 TIDEGAUGE_GENERATED=1000 $(IN)/pytest -n 2 --timeout 3000 \
+		tests/properties/gateway/test_accepted_is_counted.py tests/e2e/test_generated_bodies.py $(ARGS)
+
+answers: env ## each client as it is shipped, answered with each status, against docs/clients/statuses.md; ARGS=write writes it
+	@$(IN)/python -m tests.e2e.clients.packages
+	@TIDEGAUGE_ANSWERS=$(or $(ARGS),all) $(IN)/pytest -p no:xdist tests/e2e/clients/answers
+
+sdks: env ## SDKs as they are shipped, all at once, through ten seconds without Kafka and a restart of the gateway
+	@$(IN)/python -m deploy.local.servers.jars
+	@$(IN)/python -m tests.e2e.clients.packages
+	@TIDEGAUGE_SDKS=1 $(IN)/pytest -p no:xdist -p no:randomly tests/e2e/clients/test_through_faults.py $(ARGS)
+
+.PHONY: keys
+keys: env ## a million keys that nobody has, from fifteen addresses: what they cost the database
+	@$(IN)/python -m deploy.local.servers.jars
+	@TIDEGAUGE_KEYS=1000000 $(IN)/pytest -s --timeout 1800 tests/integration/gateway/test_random_keys.py $(ARGS)
 
 simulate: env ## the pump and the aggregator in 20,000 worlds that go wrong by seed; ARGS="--seed 17" for one
 	@$(IN)/python -m tests.simulation $(ARGS)
