@@ -140,6 +140,9 @@ class Fold(Protocol[W_co]):
     def pass_over(self, record: Record) -> None:
         """This record became a dead letter without being folded."""
 
+    def pass_gap(self) -> None:
+        """The records in front of the next one were never read, and are accounted for as lost."""
+
     def checkpoint(self) -> Checkpoint[W_co]:
         """Hand over what was gathered since the previous call."""
 

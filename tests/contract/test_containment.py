@@ -44,6 +44,9 @@ class Text:
     def pass_over(self, record: Record) -> None:
         """Nothing."""
 
+    def pass_gap(self) -> None:
+        """Nothing."""
+
     def checkpoint(self) -> Checkpoint[str]:
         """All values so far."""
         return Checkpoint(self.text, 1, b"seen", self.text.encode())

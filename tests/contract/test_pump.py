@@ -37,6 +37,10 @@ class Sum:
     def pass_over(self, record: Record) -> None:
         """Nothing."""
 
+    def pass_gap(self) -> None:
+        """Leave a mark."""
+        self.text += "…"
+
     def checkpoint(self) -> Checkpoint[str]:
         """All values so far."""
         return Checkpoint(self.text, 1, b"", self.text.encode())
@@ -210,6 +214,7 @@ async def test_lost_records_are_reported(pool: connections.Pool, key: Key) -> No
     owned.pass_gap(7)
 
     assert (7, [("retention_gap", 7)]) == (owned.position, [(dead.code, dead.lost) for dead in owned.dead])
+    assert "…" == pump.owned[key].checkpoint().checkpoint.work
 
 
 async def test_what_retention_takes_of_a_stopped_partition_does_not_resume_it(

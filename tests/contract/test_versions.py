@@ -40,6 +40,9 @@ class Text:
     def pass_over(self, record: Record) -> None:
         """Nothing."""
 
+    def pass_gap(self) -> None:
+        """Nothing."""
+
     def checkpoint(self) -> Checkpoint[str]:
         """All values so far."""
         return Checkpoint(self.text, 1, b"", self.text.encode())

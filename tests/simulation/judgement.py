@@ -3,12 +3,14 @@
 import random
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from shared.stream.processor import DeadLetter, Key
+from shared.stream.processor import RETENTION_GAP, DeadLetter, Key, Record
 from shared.stream.pump import Pump
+from tests.simulation.logs import Label
 from tests.simulation.service import TOTALS, At
-from tests.simulation.world import World
+from tests.simulation.world import UNREADABLE, World
 from tests.support.simulated.kafka import MemoryLog, MemoryLogReader, MemorySender
 from tests.support.simulated.loop import SimulatedLoop
 from tests.support.simulated.network import Network
@@ -20,8 +22,14 @@ def judge(world: World) -> list[str]:
     return [
         *_same("", _lasting(world, world.store.rows), _lasting(world, peaceful(world))),
         *_wrong_sums(world),
+        *_wrong_gaps(world),
+        *_wrong_losses(world),
         # What was published of records that the log has lost since cannot be taken back.
-        *([] if world.logs.lost else _wrong_publications(world)),
+        *(
+            []
+            if world.logs.lost or any(gaps(world, key) for key in world.keys)
+            else _wrong_publications(world)
+        ),
     ]
 
 
@@ -44,16 +52,39 @@ def peaceful(world: World) -> dict[Any, Any]:
     async def fold() -> None:
         pump.install(await pump.acquire(world.keys))
         for key in world.keys:
-            pump.take(key, [world.service.restamped(record) for record, _ in world.logs.history(key)])
+            ends = {dead.offset: dead.offset + dead.lost for dead in gaps(world, key)}
+            for record, _ in world.logs.history(key):
+                if (end := ends.get(record.offset)) is not None:
+                    pump.owned[key].pass_gap(end)
+                elif record.offset >= pump.owned[key].next:
+                    pump.take(key, [world.service.restamped(record)])
         await pump.commit()
 
     loop.run(fold())
     return store.rows
 
 
+def gaps(world: World, key: Key) -> list[DeadLetter]:
+    """What retention took unread of a partition, in the order of the log."""
+    letters = (row for row in world.store.rows.items() if isinstance(row[1], DeadLetter))
+    found = [dead for (of, _), dead in letters if of == key and dead.code == RETENTION_GAP]
+    return sorted(found, key=lambda dead: dead.offset)
+
+
+def heard(world: World, key: Key) -> list[tuple[Record, Label]]:
+    """The records that a worker has read."""
+    gone = {at for dead in gaps(world, key) for at in range(dead.offset, dead.offset + dead.lost)}
+    return [one for one in world.logs.history(key) if one[0].offset not in gone]
+
+
 def _lasting(world: World, stored: Mapping[Any, Any]) -> dict[Any, Any]:
     """Rows, dead letters and checkpoints, but for what tells of owners and of the moments of commits."""
-    lasting: dict[Any, Any] = {place: row for place, row in stored.items() if isinstance(row, DeadLetter)}
+    # A gap bears the moment at which it was noticed.
+    lasting: dict[Any, Any] = {
+        place: replace(row, appended_at_ms=0) if row.lost else row
+        for place, row in stored.items()
+        if isinstance(row, DeadLetter)
+    }
     for key in world.keys:
         at = stored[key][0]
         lasting[key] = at.next_offset, at.watermark_ms, at.seen
@@ -69,10 +100,10 @@ def _same(what: str, found: dict[Any, Any], expected: dict[Any, Any]) -> list[st
 
 
 def _wrong_sums(world: World) -> list[str]:
-    """By plain addition of what was sent, without a line of the service: each point counts once."""
+    """By plain addition of what was sent and read, without a line of the service: each point counts once."""
     expected: Counter[At] = Counter()
     for key, messages in world.sent.items():
-        for label in {label for _, label in world.logs.history(key)}:
+        for label in {label for _, label in heard(world, key)}:
             for one in messages[label]:
                 for span_ms in world.service.spans_ms:
                     at = span_ms, one.series, one.ts_ms - one.ts_ms % span_ms
@@ -84,6 +115,40 @@ def _wrong_sums(world: World) -> list[str]:
         for at in found.keys() | expected.keys()
         if found.get(at) != expected.get(at)
     ]
+
+
+def _wrong_gaps(world: World) -> list[str]:
+    """What is said to be gone was gone: each gap ends where the log began for a while."""
+    return [
+        f"gap of {key}: {dead.reason}, but the log began at {sorted(world.logs.expired[key])}"
+        for key in world.keys
+        for dead in gaps(world, key)
+        if dead.offset + dead.lost not in world.logs.expired[key]
+    ]
+
+
+def _wrong_losses(world: World) -> list[str]:
+    """What vanished between two messages of a producer is missing, once; what retention took is not missing as well."""
+    wrong = []
+    for key in world.keys:
+        if (found := world.service.missing(world.store.rows, key)) is None:
+            continue
+        begins = {dead.offset + dead.lost for dead in gaps(world, key)}
+        expected, numbers = 0, dict[str, set[int]]()
+        for record, (producer, seq) in heard(world, key):
+            if record.offset in begins:
+                expected += sum(map(_holes, numbers.values()))
+                numbers.clear()
+            if record.value != UNREADABLE:
+                numbers.setdefault(producer, set()).add(seq)
+        expected += sum(map(_holes, numbers.values()))
+        if found != expected:
+            wrong.append(f"missing of {key}: {found}, not {expected}")
+    return wrong
+
+
+def _holes(numbers: set[int]) -> int:
+    return max(numbers) - min(numbers) + 1 - len(numbers)
 
 
 def _wrong_publications(world: World) -> list[str]:

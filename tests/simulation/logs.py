@@ -1,7 +1,7 @@
-"""What happens to the log itself: a topic is made again or loses its last records, and later an operator accepts it.
+"""What happens to the log itself: a topic is made again, loses its last records, or its first ones unread.
 
-Invariant: the history of a partition is what its checkpoint had counted when another log was accepted, and that log
-from there on.
+What follows from another log, an operator accepts later; what retention takes, workers pass over. Invariant: the
+history of a partition is what its checkpoint had counted when another log was accepted, and that log from there on.
 """
 
 import asyncio
@@ -38,6 +38,10 @@ class Logs:
     """Whether the log lost records."""
     at_rest: bool = True
     """Whether the operator found nothing more to accept."""
+    expired: dict[Key, set[int]] = field(default_factory=lambda: defaultdict(set))
+    """Offsets at which the log began for a while, because retention had taken what was before."""
+    under_way: set[tuple[Key, Label]] = field(default_factory=set)
+    """Messages that their producers may send once more."""
     _labels: dict[Key, list[Label]] = field(default_factory=lambda: defaultdict(list))
     _before: dict[Key, list[tuple[Record, Label]]] = field(default_factory=dict)
     """The history when records were lost."""
@@ -59,19 +63,37 @@ class Logs:
 
     async def trouble(self) -> None:
         """In some worlds, lose records at some time."""
-        if self.chance.random() < 0.5:
-            return
-        await asyncio.sleep(self.chance.uniform(0, LATEST_S))
-        self.lost, self.at_rest = True, False
-        if self.chance.random() < 0.5:
-            for key in self.keys:
-                self._lose(key, 0)
-            self.log.remake(self.keys[0].topic)
-        else:
-            key = self.chance.choice(self.keys)
-            end = max(0, len(self.log.records[key]) - self.chance.choice((1, 1, 2, 3, 8)))
-            self._lose(key, end)
-            self.log.truncate(key, end)
+        lose = self.chance.choice((None, None, None, self._remake, self._truncate, self._expire))
+        times = 8 if lose == self._expire else 1
+        for _ in range(times):
+            await asyncio.sleep(self.chance.uniform(0, LATEST_S / times))
+            if lose is not None:
+                lose()
+
+    def _remake(self) -> None:
+        for key in self.keys:
+            self._lose(key, 0)
+        self.log.remake(self.keys[0].topic)
+
+    def _truncate(self) -> None:
+        key = self.chance.choice(self.keys)
+        end = max(0, len(self.log.records[key]) - self.chance.choice((1, 1, 2, 3, 8)))
+        self._lose(key, end)
+        self.log.truncate(key, end)
+
+    def _expire(self) -> None:
+        for key in self.keys:
+            end = max(self._settled(key) - self.chance.choice((0, 0, 1, 2)), 0)
+            while not set(self._labels[key][:end]).isdisjoint(self._labels[key][end:]):
+                end -= 1
+            self.log.expire(key, end)
+            self.expired[key].add(self.log.earliest[key])
+
+    def _settled(self, key: Key) -> int:
+        """The records in front of all that may be sent once more: retention is longer than producers try."""
+        labels = self._labels[key]
+        open_ = [at for at, label in enumerate(labels) if (key, label) in self.under_way]
+        return min(open_, default=len(labels))
 
     async def operate(self, store: MemoryStore) -> None:
         """Accept what is left now and then, for as long as the world lasts: a checkpoint may move meanwhile."""
@@ -87,6 +109,7 @@ class Logs:
         return self.at_rest
 
     def _lose(self, key: Key, end: int) -> None:
+        self.lost, self.at_rest = True, False
         self._before[key] = self.history(key)
         del self._labels[key][end:]
 

@@ -1,6 +1,7 @@
 """Mutants: parts with one bug each. A simulation is worth what it takes to find them: few seeds."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from services.aggregator.adapters.stream import PointFold
 from services.aggregator.domain.totals.increments import RunningTotals
 from shared.runtime.metadata import TopicMetadata
 from shared.stream.log.identity import Extent
+from shared.stream.ownership import Outcome, Write
 from shared.stream.processor import Cut, Key, Record, Stored
 from shared.stream.pump import Pump
 from shared.wire import envelope
@@ -150,6 +152,30 @@ def _believing(stream: PointFold) -> PointFold:
     return stream
 
 
+class CountsGapsTwice(Windows):
+    """What retention took is missing by its numbers as well."""
+
+    class _Processor(Aggregating):
+        async def restore(self, connection: Any, stored: Mapping[Key, Stored]) -> dict[Key, PointFold]:
+            streams = await super().restore(connection, stored)
+            for stream in streams.values():
+                stream.pass_gap = lambda: None
+            return streams
+
+    def processor(self, sender: MemorySender) -> Aggregating:
+        """A process of it."""
+        return self._Processor(sender, MemoryTables())
+
+
+class HidesGaps(MemoryCheckpoints):
+    """Says nothing of what retention took."""
+
+    async def commit(self, cuts: Sequence[Cut[Any]], write: Write) -> Outcome:
+        """Without the dead letters that stand for several."""
+        shown = [replace(cut, dead=[dead for dead in cut.dead if not dead.lost]) for cut in cuts]
+        return await super().commit(shown, write)
+
+
 class ForgetsRecords(MemoryLogReader):
     """Knows no record again: a log that was truncated and refilled looks as before."""
 
@@ -189,6 +215,8 @@ MUTANTS = {
     "forgotten coarse windows": Parts(ForgetsCoarseWindows()),
     "forgotten totals": Parts(ForgetsTotals()),
     "receive time": Parts(GoesByReceiveTime()),
+    "gaps twice": Parts(CountsGapsTwice()),
+    "hidden gaps": Parts(Sums(), checkpoints=HidesGaps),
     "forgotten records": Parts(Sums(), reader=ForgetsRecords),
     "forgotten leaders": Parts(Sums(), reader=ForgetsLeaders),
     "known ends": Parts(Sums(), reader=KnowsEnds),

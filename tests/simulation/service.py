@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from shared.stream.processor import Processor, Record
+from shared.stream.processor import Key, Processor, Record
 from tests.support.simulated.kafka import MemorySender
 
 At = tuple[int, int, int]
@@ -68,6 +68,9 @@ class Service(Protocol):
 
     def rows(self, stored: Mapping[Any, Any]) -> dict[At, tuple[float, Any]]:
         """The rows among all that is stored, each with its sum and its content."""
+
+    def missing(self, stored: Mapping[Any, Any], key: Key) -> int | None:
+        """How many messages of a partition it missed by their numbers; None: it does not look at them."""
 
     def published(self, value: bytes) -> tuple[int, Sequence[Row]]:
         """What a message says: a watermark, and rows."""

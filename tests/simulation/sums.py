@@ -81,6 +81,9 @@ class SumFold:
         for at in [at for at in state.open if at[1] + WINDOW_MS <= state.watermark_ms]:
             self._closed[at] = state.open.pop(at)
 
+    def pass_gap(self) -> None:
+        """Nothing: numbers tell it of repeats alone."""
+
     def checkpoint(self) -> Checkpoint[RollupWork]:
         """Hand over what was gathered."""
         work = RollupWork(self._closed, self._late, {})
@@ -161,6 +164,10 @@ class Sums:
             for at, row in stored.items()
             if not isinstance(at, Key) and not isinstance(row, DeadLetter)
         }
+
+    def missing(self, stored: Mapping[Any, Any], key: Key) -> int | None:
+        """It does not look at numbers."""
+        return None
 
     def published(self, value: bytes) -> tuple[int, list[Row]]:
         """What a message says: the watermark, and rows with their revisions and contents."""

@@ -17,6 +17,7 @@ from services.aggregator.domain.remembered import words_of
 from services.aggregator.domain.repeats import Fresh, Repeats
 from services.aggregator.domain.windows.lateness import bites, revise, rows_to_revise
 from services.aggregator.domain.work import RollupWork
+from shared.ledger.entries import LOST
 from shared.model import point
 from shared.model.rollup import RAGGED, ROW_COLUMNS, SPARSE_COLUMNS, Rollups
 from shared.model.series import Series
@@ -96,6 +97,7 @@ class MemoryTables:
         """Closed windows first, then the rows that late ones revise."""
         for key, work in works.items():
             await conn.statement()
+            conn.put((key, LOST), (conn.get((key, LOST)) or 0) + _missing(work))
             for resolution_ms, packed in snapshot.whole(key, work, NEW):
                 conn.put((key, "open", resolution_ms, ""), packed)
             for resolution_ms, closed in work.closed.items():
@@ -158,6 +160,10 @@ class MemoryBatchIds:
     async def kept(self, conn: Transaction, keys: Iterable[Key]) -> dict[Key, MemoryIds]:
         """The memories as their checkpoints left them."""
         return {key: MemoryIds(conn.get((key, "batches")) or NO_BATCHES) for key in keys}
+
+
+def _missing(work: RollupWork) -> int:
+    return sum(number for entry, number in work.ledger.items() if entry.outcome == LOST)
 
 
 def _put(conn: Transaction, rows: Mapping[Place, tuple[Any, ...]]) -> None:
@@ -244,6 +250,10 @@ class Windows:
             for place, content in stored.items()
             if len(place) == 3
         }
+
+    def missing(self, stored: Mapping[Any, Any], key: Key) -> int | None:
+        """As its ledger has it."""
+        return stored.get((key, LOST), 0)
 
     def published(self, value: bytes) -> tuple[int, list[Row]]:
         """What a message says."""

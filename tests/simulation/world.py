@@ -1,5 +1,7 @@
 """A world from a seed: producers, some with wrong clocks, a log, workers, a store, and what goes wrong between them.
 
+Messages may vanish before the log has them, and the log may lose them before they are read.
+
 Spans are seconds, times of the log milliseconds UTC. Invariant: the seed decides everything, and every world comes to
 rest with the tables that one process without any failure would have made of its log.
 """
@@ -35,6 +37,8 @@ REST_S = 200.0
 STEPS_MS = (0, 300, 900, 2_500, 9_000, 31_000, 200_000)
 SKEWS_MS = (0, 0, 0, 0, 0, 5_000, 15_000, 960_000, 3_660_000, -90_000)
 """How far the clock of a gateway may be ahead."""
+
+UNREADABLE = b"\xc1 nobody can read this"
 
 AGES_MS = (0, 0, 0, 0, 700, 1_500, 9_000, 25_000, 130_000, 2_000_000)
 
@@ -76,6 +80,10 @@ class Hasty:
         """As it is."""
         self.fold_of.pass_over(record)
 
+    def pass_gap(self) -> None:
+        """As it is."""
+        self.fold_of.pass_gap()
+
     def checkpoint(self) -> Any:
         """As it is."""
         return self.fold_of.checkpoint()
@@ -116,6 +124,8 @@ class World:
         self.bloated = chance.choice((1, 1, 1 << 14, 1 << 22))
         self.lost = chance.choice((0.0, 0.0, 0.01, 0.05))
         self.slow = chance.choice((0.0, 0.03, 0.15))
+        self.vanishing = chance.choice((0.0, 0.0, 0.2))
+        """Part of the messages that never reach the log, though their producer believes it."""
         self.kafka, self.postgres = (
             Network(self.loop, chance, server, self.lost, self.slow) for server in ("kafka", "postgres")
         )
@@ -222,7 +232,10 @@ class World:
     async def _publish(self, sent: Sent, key: Key) -> None:
         for seq in range(self.chance.randrange(1, 5)):
             await asyncio.sleep(self.chance.choice((0.05, 1.0, 4.0)))
-            await self._send(key, sent._replace(seq=seq, clock_ms=self._tick()), self._points(key))
+            now = sent._replace(seq=seq, clock_ms=self._tick())
+            points = self._points(key)
+            if self.chance.random() >= self.vanishing:
+                await self._send(key, now, points)
 
     def _tick(self) -> int:
         self.clock_ms += self.chance.choice(STEPS_MS)
@@ -243,12 +256,15 @@ class World:
         """Send until it is acknowledged, and sometimes once more."""
         value = self.service.encode(sent, points)
         if points and self.chance.random() < 0.03:
-            points, value = (), b"\xc1 nobody can read this"
+            points, value = (), UNREADABLE
+
+        label = sent.producer, sent.seq
 
         def append() -> None:
-            self.logs.append(key, sent.clock_ms, value, (sent.producer, sent.seq))
-            self.sent[key][sent.producer, sent.seq] = points
+            self.logs.append(key, sent.clock_ms, value, label)
+            self.sent[key][label] = points
 
+        self.logs.under_way.add((key, label))
         again = True
         while again:
             try:
@@ -256,6 +272,7 @@ class World:
                 again = self.chance.random() < 0.1
             except Unavailable:
                 continue
+        self.logs.under_way.discard((key, label))
 
     async def _peace(self) -> None:
         """End all troubles, and carry time forward until every window has closed."""

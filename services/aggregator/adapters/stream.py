@@ -91,9 +91,7 @@ class PointFold:
         return self.state.waiting_bytes
 
     def fold(self, record: Record) -> None:
-        """Decode and fold one record; it is known what became of records before it that are not given."""
-        if record.offset > self.next_offset:
-            self.state.begin_numbers_anew()
+        """Decode and fold one record."""
         try:
             self._fold(record)
         except Rejected:
@@ -106,6 +104,10 @@ class PointFold:
         if (address := envelope.address(record.value)) is not None:
             self.state.pass_over(*address, record.appended_at_ms)
         self.next_offset = record.offset + 1
+
+    def pass_gap(self) -> None:
+        """Whoever sends next may have any number: what is missing before it is counted by record."""
+        self.state.begin_numbers_anew()
 
     def _fold(self, record: Record) -> None:
         try:

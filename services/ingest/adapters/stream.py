@@ -56,6 +56,9 @@ class EventFold:
     def pass_over(self, record: Record) -> None:
         """Nothing: no state depends on which records were folded."""
 
+    def pass_gap(self) -> None:
+        """Nothing, for the same reason."""
+
     def checkpoint(self) -> Checkpoint[EventWork[Event]]:
         """What was gathered; nothing else is needed to go on from its end."""
         return Checkpoint(self._intake.checkpoint(), watermark_ms=None, seen=b"", snapshot=None)

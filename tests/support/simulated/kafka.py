@@ -73,6 +73,10 @@ class MemoryLog:
         self.appended_ms[key] += 1
         self.leader_epochs[key] += 1
 
+    def expire(self, key: Key, end: int) -> None:
+        """Take the records before an offset away, as retention does."""
+        self.earliest[key] = max(self.earliest[key], end)
+
     def end(self, tp: TopicPartition) -> int:
         """The offset of the next record."""
         return len(self.records[Key(*tp)])
@@ -115,10 +119,13 @@ class MemoryLogReader:
     async def first_after(self, appended_ms: Mapping[Key, int]) -> dict[Key, int]:
         """Offset of the first record of each partition that was appended after its time."""
         found = {
-            key: next((one.offset for one in self.log.records[key] if one.appended_at_ms > after_ms), None)
+            key: next((one.offset for one in self._kept(key) if one.appended_at_ms > after_ms), None)
             for key, after_ms in appended_ms.items()
         }
         return {key: offset for key, offset in found.items() if offset is not None}
+
+    def _kept(self, key: Key) -> Sequence[Record]:
+        return self.log.records[key][self.log.earliest[key] :]
 
 
 @dataclass(eq=False)

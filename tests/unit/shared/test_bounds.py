@@ -30,6 +30,9 @@ class Refuses:
     def pass_over(self, record: Record) -> None:
         """Nothing."""
 
+    def pass_gap(self) -> None:
+        """Nothing."""
+
     def checkpoint(self) -> Checkpoint[None]:
         """Nothing was gathered."""
         return Checkpoint(None, None, b"", None)

@@ -77,6 +77,9 @@ class AlertFold:
     def pass_over(self, record: Record) -> None:
         """Nothing: no state depends on which records were folded."""
 
+    def pass_gap(self) -> None:
+        """Nothing, for the same reason."""
+
     def checkpoint(self) -> Checkpoint[AlertWork]:
         """What was gathered; the alerts themselves are in their table."""
         return Checkpoint(self.state.checkpoint(), self.state.time_ms, b"", None)
