@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from services.gateway.auth.ports import Grant
 from services.gateway.intake.domain.in_flight import ConcurrencyLimits
 from services.gateway.intake.ports import Outcome
 from shared.model.batch_id import id_of_key
@@ -120,13 +121,13 @@ async def test_a_body_is_read_as_it_comes(parts: list[bytes | None], answered: l
 async def test_over_the_allowance_nothing_reaches_the_log() -> None:
     """429 with the seconds to wait; the rejected count too, so that bad input is not free."""
     log = FakeLog()
-    made, counts = route(log, FakeGrants(), ConcurrencyLimits(9, 10**6))
+    made, counts = route(log, FakeGrants(Grant(1, "write", 0.001, 100.0)), ConcurrencyLimits(9, 10**6))
     hundred = json.dumps({"points": [{"name": "a", "value": 1}] * 99 + [{"name": ""}]}).encode()
 
     first, second = (await post(made, [hundred, b""]), await post(made, [GOOD, b""]))
 
     assert [202, 429] == [answer[0]["status"] for answer in (first, second)]
-    assert b"1" == dict(second[0]["headers"])[b"retry-after"]
+    assert b"1000" == dict(second[0]["headers"])[b"retry-after"]
     assert (99, 1) == (log.rows, counts.counters.rejected.total())
 
 
