@@ -33,7 +33,8 @@ function done(summary, latency, _)
   end
   local e = summary.errors
   io.write(string.format(
-    '{"requests":%d,"refused":%d,"first":"%s","broken":%d,"p50_ms":%.2f,"p99_ms":%.2f,"seconds":%.2f}\n',
-    summary.requests, bad, what, e.connect + e.read + e.write + e.timeout,
+    '{"requests":%d,"refused":%d,"first":"%s","connect":%d,"read":%d,"write":%d,"timeout":%d,'
+    .. '"p50_ms":%.2f,"p99_ms":%.2f,"seconds":%.2f}\n',
+    summary.requests, bad, what, e.connect, e.read, e.write, e.timeout,
     latency:percentile(50) / 1000, latency:percentile(99) / 1000, summary.duration / 1e6))
 end

@@ -17,8 +17,11 @@ import uvicorn
 from services.gateway.http.protocol import LimitedProtocol
 from shared.errors import Misconfigured
 
-BACKLOG = 1024
+BACKLOG = 4096
 """Connections that may wait to be accepted."""
+
+ACCEPTED_A_TURN = 32
+"""Connections that are accepted in one turn of the event loop."""
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 """Parameters of glibc, as its `malloc.h` has them."""
@@ -102,7 +105,10 @@ class Server(uvicorn.Server):
 
     async def run_until_exit(self) -> None:
         """Serve until `should_exit`."""
-        await self.serve([self._listening])
+        # uvloop accepts one connection a turn for each socket that listens (findings/uvloop-accepts-one-a-turn.sh), and
+        # turns of a busy process take milliseconds: ten thousand that come back at once would wait for minutes.
+        more = [self._listening.dup() for _ in range(ACCEPTED_A_TURN - 1)]
+        await self.serve([self._listening, *more])
 
 
 def listen(setting: str, host: str, port: int) -> socket.socket:
