@@ -8,7 +8,7 @@ import aiokafka
 from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.errors import Misconfigured, Unavailable
-from shared.runtime.kafka import FAILURES, REQUEST_S
+from shared.runtime.kafka import FAILURES, REQUEST_S, stop
 
 LIMIT_S = 20.0
 """How long the whole request may take."""
@@ -74,4 +74,4 @@ async def _consumer(
         consumer.assign(parts)
         yield consumer
     finally:
-        await consumer.stop()
+        await stop(consumer)

@@ -49,13 +49,27 @@ def stop_event() -> asyncio.Event:
 
 def background(job: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
     """Run `job` beside everything else; when it fails, the process ends."""
-    task = asyncio.create_task(job, name=name)
+    task = asyncio.create_task(guarded(job), name=name)
     _running.add(task)  # the loop itself holds tasks only weakly
     task.add_done_callback(_end_on_failure)
     return task
 
 
 _running: set[asyncio.Task[None]] = set()
+
+
+async def guarded(job: Coroutine[Any, Any, None]) -> None:
+    """Run `job`; a cancellation that nobody asked for is an error of what it waited for.
+
+    A library that cancels a future of its own ends by it whoever waits for that, and nobody hears of it.
+    """
+    try:
+        await job
+    except asyncio.CancelledError as cancelled:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise RuntimeError("cancelled by what it waited for") from cancelled
 
 
 def _end_on_failure(task: asyncio.Task[None]) -> None:

@@ -12,7 +12,7 @@ import structlog
 
 from shared.errors import Misconfigured
 from shared.runtime import failpoint, logging, loop
-from shared.runtime.lifecycle import exit_code_of
+from shared.runtime.lifecycle import exit_code_of, guarded
 
 _log = structlog.get_logger(__name__)
 
@@ -25,7 +25,7 @@ def run(service: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     logging.configure(service)
     try:
         failpoint.arm(os.environ.get(failpoint.VARIABLE, ""))
-        loop.run(main())
+        loop.run(guarded(main()))
     except Misconfigured as problem:
         sys.stderr.write(f"{service}: {problem}\n")
         sys.exit(exit_code_of(problem))

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from aiokafka.errors import NodeNotReadyError
 
 from deploy import accepted_logs
 from deploy.local.stack import Stack
@@ -102,6 +103,20 @@ async def test_another_cluster_and_a_shorter_log_are_recognised_by_the_next_work
         await accepted_logs.accept(harness.postgres, harness.kafka, harness.topic)
         await load.rounds(3)
         await harness.exact(load)
+
+
+async def test_a_question_that_fails_at_once_is_an_outage(harness: Harness) -> None:
+    """As when a broker that comes up names none yet; whoever asks is not cancelled by it, and asks again."""
+    log = KafkaLog(harness.kafka, "test")
+    try:
+        with pytest.raises(Unavailable):
+            async with log._connected():
+                raise NodeNotReadyError("no broker is known")
+        found = await log.topics([harness.topic])
+    finally:
+        await log.close()
+
+    assert {harness.topic} == found.keys()
 
 
 async def test_the_log_is_read_beside_the_consumer(harness: Harness) -> None:

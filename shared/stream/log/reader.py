@@ -12,7 +12,7 @@ import aiokafka
 import structlog
 
 from shared.errors import Unavailable
-from shared.runtime.kafka import FAILURES
+from shared.runtime.kafka import FAILURES, stop
 from shared.runtime.metadata import METADATA_MAX_AGE_MS, TopicMetadata, describe
 from shared.stream.log.identity import Extent, LastRecord, checksum
 from shared.stream.processor import Key
@@ -74,7 +74,7 @@ class KafkaLog:
             return
         try:
             async with asyncio.timeout(CLOSE_S):
-                await consumer.stop()
+                await stop(consumer)
         except FAILURES as problem:
             _log.warning("connections did not close", problem=repr(problem))
 

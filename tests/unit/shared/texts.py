@@ -33,6 +33,9 @@ class Text:
         """Take a value in."""
         self.text += (record.value or b"").decode()
 
+    def pass_gap(self) -> None:
+        """Nothing."""
+
     def checkpoint(self) -> Checkpoint[str]:
         """All values so far."""
         return Checkpoint(self.text, None, b"", self.text.encode())

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from services.gateway.query.system.growth import Growth
 from shared.errors import Unavailable
 from shared.runtime.clock import monotonic_s
-from shared.runtime.kafka import CLOSE_S, FAILURES
+from shared.runtime.kafka import CLOSE_S, FAILURES, stop
 from shared.runtime.metadata import METADATA_MAX_AGE_MS
 from shared.runtime.retry import attempts, spread
 
@@ -115,6 +115,6 @@ class PointTopic:
 async def _close(client: AIOKafkaConsumer) -> None:
     try:
         async with asyncio.timeout(CLOSE_S):
-            await client.stop()
+            await stop(client)
     except FAILURES as problem:
         _log.warning("connections did not close", problem=repr(problem))
