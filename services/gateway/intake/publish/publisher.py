@@ -22,6 +22,7 @@ from shared.errors import Unavailable
 from shared.model.bound import Bound
 from shared.runtime.clock import monotonic_s
 from shared.runtime.kafka import CHECK_S, FAILURES, TopicChanged, TopicCheck
+from shared.runtime.lifecycle import background
 from shared.runtime.retry import attempts, spread
 from shared.wire.topics import DEFAULT_PARTITIONS
 
@@ -160,7 +161,7 @@ class KafkaPublisher(Generic[C]):
         self._producer, self._partitions_of = producer, producer.batches.partitions_of
         self.flow.producers += 1
         _log.info("producer started", topic=self._topic, partitions=producer.partitions)
-        watching = asyncio.create_task(self._watch(producer))
+        watching = background(self._watch(producer), "watch of the topic")
         failure = await self._serve(producer)
         watching.cancel()
         successor = await self._successor() if self._partial else None
