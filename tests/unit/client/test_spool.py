@@ -213,6 +213,26 @@ def test_the_processes_of_a_folder_share_its_bytes_evenly(
     assert {} == other.stats.dropped
 
 
+async def test_a_client_that_finds_what_several_left_has_their_shares(
+    client: Make, receiver: Receiver, folder: Path
+) -> None:
+    """Nothing that was saved makes room because one client has all of it now."""
+    receiver.answer(TELEMETRY, *[AWAY] * 10_000)
+    several = [client(spool=folder, spool_bytes=3 << 20, batch_items=1) for _ in range(3)]
+    for each in several:
+        for value in range(200):
+            each.point("left", value)
+        assert each.save(30)
+    for each in several:
+        each.close(0.0)
+    receiver.script[TELEMETRY].clear()
+
+    telemetry = client(spool=folder, spool_bytes=3 << 20)
+    await recovered(telemetry, 600)
+
+    assert ({}, 600) == (telemetry.stats.dropped, telemetry.stats.sent)
+
+
 SPOILS = {
     "empty": lambda path: path.write_bytes(b""),
     "cut": lambda path: path.write_bytes(path.read_bytes()[:-1]),

@@ -96,8 +96,9 @@ class Spool:
         return sorted(found, key=lambda batch: batch.made_ms)  # the sort is stable
 
     def share(self) -> int:
-        """Bytes that this process may keep of this signal: each that writes may keep as much, a batch at least."""
-        return max(MIN_SPOOL_BYTES, self._settings.max_bytes // self._writers)
+        """Bytes that this process may keep of this signal: an even share for each writer's folder that it has."""
+        folders = max(1, len(self._adopted) + (self._own is not None))
+        return max(MIN_SPOOL_BYTES, self._settings.max_bytes * folders // self._writers)
 
     def release(self) -> None:
         """Leave what is left to another process."""
