@@ -166,8 +166,10 @@ async def stop(client: aiokafka.AIOKafkaProducer | aiokafka.AIOKafkaConsumer) ->
     Either raises CancelledError in whoever stops it while a task of its own has not begun, as in the moment after
     `start` (findings/aiokafka-stop-cancels-its-caller.sh): so they begin first.
     """
-    await asyncio.sleep(0)
-    await client.stop()
+    try:
+        await asyncio.sleep(0)
+    finally:
+        await client.stop()
 
 
 async def end(old: aiokafka.AIOKafkaProducer, limit_s: float = STOP_S) -> None:

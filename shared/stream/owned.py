@@ -259,12 +259,10 @@ class OwnedPartition(Generic[W]):
         if self.is_stopped():
             self._parked = earliest - self.base
             return
-        if self.fold is None:
-            raise ValueError("a partition without a fold passes nothing")
-        self.fold.pass_gap()
+        if self.fold is not None:
+            self.fold.pass_gap()
         reason = f"records {self.next} to {earliest - 1} were removed by retention before they were read"
-        lost = earliest - self.next
-        self.dead.append(DeadLetter(self.next, RETENTION_GAP, reason, None, now_ms(), lost))
+        self.dead.append(DeadLetter(self.next, RETENTION_GAP, reason, None, now_ms(), earliest - self.next))
         _log.error("data lost to retention", **self.key._asdict(), reason=reason)
         self.next = earliest
 

@@ -1,5 +1,6 @@
 """What a query process knows of the topic of points, from a real Kafka."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -30,6 +31,7 @@ async def watched(stack: Stack, name: str) -> AsyncIterator[PointTopic]:
         yield topic
     finally:
         task.cancel()
+        await asyncio.wait([task])
 
 
 @contextmanager
