@@ -8,6 +8,7 @@ from hypothesis import settings
 
 from deploy.local.stack import Stack
 from shared.postgres import connections
+from shared.runtime import redis
 from tests.support.stack import migrated
 
 # No test asserts a wall time.
@@ -28,6 +29,14 @@ async def pool(stack: Stack) -> AsyncIterator[connections.Pool]:
     made = await connections.pool(stack.postgres, 4)
     yield made
     await made.close()
+
+
+@pytest_asyncio.fixture
+async def redis_client(stack: Stack) -> AsyncIterator[redis.Client]:
+    """Redis, under the same limits as a service's."""
+    made = redis.client(stack.redis)
+    yield made
+    await made.aclose()
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,13 +1,10 @@
 """What a fake memory of bodies that grow and the one in Redis both promise."""
 
-from collections.abc import AsyncIterator
 from secrets import token_bytes
 from typing import cast
 
 import pytest
-import pytest_asyncio
 
-from deploy.local.stack import Stack
 from services.gateway.intake.adapters.redis import HELD_MS, MOST_BODIES, RedisGrowingBodies
 from services.gateway.intake.domain.growing_body import Prefix, prefix_of
 from services.gateway.intake.ports import GrowingBodies
@@ -18,20 +15,12 @@ from tests.support.growing import FakeGrowingBodies
 pytestmark = pytest.mark.servers
 
 
-@pytest_asyncio.fixture
-async def client(stack: Stack) -> AsyncIterator[redis.Client]:
-    """The cache."""
-    made = redis.client(stack.redis)
-    yield made
-    await made.aclose()
-
-
 @pytest.fixture(params=["fake", "redis"])
 def growing(request: pytest.FixtureRequest) -> GrowingBodies:
     """Both memories."""
     if request.param == "fake":
         return FakeGrowingBodies()
-    return RedisGrowingBodies(cast("redis.Client", request.getfixturevalue("client")))
+    return RedisGrowingBodies(cast("redis.Client", request.getfixturevalue("redis_client")))
 
 
 async def test_a_body_is_told_to_those_that_come_after_it(growing: GrowingBodies) -> None:
@@ -44,16 +33,16 @@ async def test_a_body_is_told_to_those_that_come_after_it(growing: GrowingBodies
     assert [] == await growing.earlier(token_bytes(16), first)
 
 
-async def test_the_oldest_makes_room_and_all_expire(client: redis.Client) -> None:
+async def test_the_oldest_makes_room_and_all_expire(redis_client: redis.Client) -> None:
     """So that a client that never succeeds fills nothing."""
-    growing, name = RedisGrowingBodies(client, "full."), token_bytes(16)
+    growing, name = RedisGrowingBodies(redis_client, "full."), token_bytes(16)
 
     for length in range(MOST_BODIES + 2):
         found = await growing.earlier(name, Prefix(length, bytes(16)))
 
     assert MOST_BODIES == len(found)
     assert 1 == found[0].length
-    assert 0 < await client.pttl(b"full.growing:" + name) <= HELD_MS
+    assert 0 < await redis_client.pttl(b"full.growing:" + name) <= HELD_MS
 
 
 async def test_without_redis_it_is_unavailable_at_once() -> None:

@@ -1,12 +1,10 @@
 """What a fake memory of claims and the one in Redis both promise."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from secrets import token_bytes
 from typing import cast
 
 import pytest
-import pytest_asyncio
 
 from deploy.local.stack import Stack
 from services.gateway.intake.adapters.redis import HELD_MS, RedisIdempotencyClaims
@@ -21,20 +19,12 @@ pytestmark = pytest.mark.servers
 LARGE = (1 << 64) - 1
 
 
-@pytest_asyncio.fixture
-async def client(stack: Stack) -> AsyncIterator[redis.Client]:
-    """The cache."""
-    made = redis.client(stack.redis)
-    yield made
-    await made.aclose()
-
-
 @pytest.fixture(params=["fake", "redis"])
 def claims(request: pytest.FixtureRequest) -> IdempotencyClaims:
     """Both memories."""
     if request.param == "fake":
         return FakeIdempotencyClaims()
-    return RedisIdempotencyClaims(cast("redis.Client", request.getfixturevalue("client")))
+    return RedisIdempotencyClaims(cast("redis.Client", request.getfixturevalue("redis_client")))
 
 
 def batch(body: int, name: bytes | None = None) -> Identity:
@@ -111,15 +101,15 @@ async def test_of_two_gateways_one_has_the_key(stack: Stack) -> None:
     await asyncio.gather(*(one.aclose() for one in clients))
 
 
-async def test_a_claim_dies_by_itself(client: redis.Client) -> None:
+async def test_a_claim_dies_by_itself(redis_client: redis.Client) -> None:
     """Redis is not filled with keys that nobody repeats."""
     mine = batch(5)
-    claims = RedisIdempotencyClaims(client, "mine.")
+    claims = RedisIdempotencyClaims(redis_client, "mine.")
     await claims.claim_idempotency_key(mine)
     await claims.claim_idempotency_key(mine)
     await claims.release(mine)
 
-    left_ms = await client.pttl(b"mine.batch:" + mine.batch_id)
+    left_ms = await redis_client.pttl(b"mine.batch:" + mine.batch_id)
 
     assert HELD_MS - 60_000 < left_ms <= HELD_MS
 

@@ -1,11 +1,9 @@
 """One quota at several gateways, on a real Redis."""
 
 import secrets
-from collections.abc import AsyncIterator
 
 import pytest
 
-from deploy.local.stack import Stack
 from services.gateway.auth.ports import Grant
 from services.gateway.intake.adapters.redis_limits import STALE_S, SharedQuota
 from services.gateway.intake.domain.tenant_limits import TenantLimits
@@ -17,19 +15,11 @@ pytestmark = pytest.mark.servers
 GRANT = Grant(7, "write", 10.0, 100.0)
 
 
-@pytest.fixture
-async def client(stack: Stack) -> AsyncIterator[redis.Client]:
-    """A client of the shared Redis."""
-    made = redis.client(stack.redis)
-    yield made
-    await made.aclose()
-
-
-async def test_what_one_gateway_gives_another_has_no_more(client: redis.Client) -> None:
+async def test_what_one_gateway_gives_another_has_no_more(redis_client: redis.Client) -> None:
     """After a second: the burst of a hundred is given once, whichever gateways gave it."""
     prefix = f"{secrets.token_hex(4)}."
     limits = [TenantLimits(), TenantLimits()]
-    quotas = [SharedQuota(client, each, prefix) for each in limits]
+    quotas = [SharedQuota(redis_client, each, prefix) for each in limits]
     for limit, quota in zip(limits, quotas, strict=True):
         limit.take(GRANT, 1, 0.0)
         await quota.even_out(0.0)
@@ -45,11 +35,11 @@ async def test_what_one_gateway_gives_another_has_no_more(client: redis.Client) 
     assert [8, 9] == [each.allowance(GRANT, 0.0).left for each in limits]
 
 
-async def test_what_others_took_long_ago_is_not_held_against_a_tenant(client: redis.Client) -> None:
+async def test_what_others_took_long_ago_is_not_held_against_a_tenant(redis_client: redis.Client) -> None:
     """A gateway that heard nothing for a while begins anew with the total."""
     prefix = f"{secrets.token_hex(4)}."
     here, there = TenantLimits(), TenantLimits()
-    quota, other = SharedQuota(client, here, prefix), SharedQuota(client, there, prefix)
+    quota, other = SharedQuota(redis_client, here, prefix), SharedQuota(redis_client, there, prefix)
     here.take(GRANT, 1, 0.0)
     await quota.even_out(0.0)
     there.take(GRANT, 90, 0.0)

@@ -1,11 +1,9 @@
 """One limit of series at several gateways, on a real Redis."""
 
 import secrets
-from collections.abc import AsyncIterator
 
 import pytest
 
-from deploy.local.stack import Stack
 from services.gateway.intake.adapters.redis_limits import SharedSeries
 from services.gateway.intake.domain.series_limit import LABELS, SPAN_MS, SeriesLimiter
 from shared.errors import Unavailable
@@ -20,21 +18,13 @@ IDS = {f"m{at}": at - 50 for at in range(100)}
 """Ids are signed."""
 
 
-@pytest.fixture
-async def client(stack: Stack) -> AsyncIterator[redis.Client]:
-    """A client of the shared Redis."""
-    made = redis.client(stack.redis)
-    yield made
-    await made.aclose()
-
-
 class Gateway:
     """The limiter of one gateway, and what tells the others."""
 
-    def __init__(self, client: redis.Client, prefix: str) -> None:
+    def __init__(self, redis_client: redis.Client, prefix: str) -> None:
         self.limiter = SeriesLimiter()
         self.limiter.retune(TENANT, LIMIT)
-        self.shared = SharedSeries(client, self.limiter, prefix)
+        self.shared = SharedSeries(redis_client, self.limiter, prefix)
 
     def taken(self, *numbers: int, at_ms: int = NOW) -> list[int]:
         """Which of these series are in."""
@@ -45,10 +35,10 @@ class Gateway:
 
 
 @pytest.fixture
-def gateways(client: redis.Client) -> list[Gateway]:
+def gateways(redis_client: redis.Client) -> list[Gateway]:
     """Three that share a Redis."""
     prefix = f"{secrets.token_hex(4)}."
-    return [Gateway(client, prefix) for _ in range(3)]
+    return [Gateway(redis_client, prefix) for _ in range(3)]
 
 
 async def share_all(*gateways: Gateway, at_ms: int = NOW) -> None:
@@ -133,10 +123,10 @@ async def test_without_redis_each_gateway_goes_on_by_itself(gateways: list[Gatew
     await away.aclose()
 
 
-async def test_more_than_an_entry_holds_x(client: redis.Client) -> None:
+async def test_more_than_an_entry_holds_x(redis_client: redis.Client) -> None:
     """Ten thousand series, to the last."""
     prefix = f"{secrets.token_hex(4)}."
-    one, other = Gateway(client, prefix), Gateway(client, prefix)
+    one, other = Gateway(redis_client, prefix), Gateway(redis_client, prefix)
     one.limiter.retune(TENANT, 10_000)
     active = one.limiter.at(TENANT, NOW).series
     assert all(active.enter(number, 10_000) for number in range(10_000))
