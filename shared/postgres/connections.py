@@ -7,9 +7,10 @@ password file that it may name: so a host that has moved and a password that was
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import asyncpg
+import structlog
 
 from shared.errors import Unavailable
 from shared.postgres.errors import breaks_connection, guard
@@ -19,11 +20,16 @@ Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 SingleConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 AnyConnection: TypeAlias = "Connection | SingleConnection"
 
+_log = structlog.get_logger(__name__)
+
 COMMAND_S = 8.0
 """Outer bound on one statement: it holds even when the server is frozen and cannot answer a cancel."""
 
 CONNECT_S = 5.0
 """Outer bound on a new connection and on the wait for a free one."""
+
+STATEMENT_CHARACTERS = 300
+"""Of a slow statement that are logged."""
 
 SERVER_LIMITS = {
     "statement_timeout": "5s",
@@ -37,13 +43,23 @@ SERVER_LIMITS = {
 
 
 async def pool(
-    dsn: str, size: int, settings: Mapping[str, str] | None = None, *, writes: bool = True
+    dsn: str,
+    size: int,
+    settings: Mapping[str, str] | None = None,
+    *,
+    writes: bool = True,
+    slow_ms: int | None = None,
 ) -> Pool:
     """A pool of at most `size` connections, none opened yet; never fails for an absent server.
 
     `settings` are parameters of the server for these connections. No connection is made to a standby, nor, with
-    `writes`, to a server that is read-only.
+    `writes`, to a server that is read-only. A statement that takes `slow_ms` is logged, without its arguments.
     """
+
+    async def prepare(conn: Connection) -> None:
+        if slow_ms is not None:
+            conn.add_query_logger(lambda record: log_slow(record, slow_ms))
+
     return await asyncpg.create_pool(
         dsn,
         min_size=0,
@@ -53,7 +69,20 @@ async def pool(
         max_inactive_connection_lifetime=60,
         target_session_attrs="read-write" if writes else "primary",
         server_settings=SERVER_LIMITS | dict(settings or {}),
+        init=prepare,
     )
+
+
+def log_slow(record: Any, slow_ms: int) -> None:
+    """Log a statement that took so long; as an error where it took ten times as long."""
+    took_ms = record.elapsed * 1000
+    if took_ms >= slow_ms:
+        log = _log.error if took_ms >= 10 * slow_ms else _log.warning
+        log(
+            "slow query",
+            took_ms=round(took_ms),
+            statement=" ".join(record.query.split())[:STATEMENT_CHARACTERS],
+        )
 
 
 @asynccontextmanager

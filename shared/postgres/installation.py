@@ -7,7 +7,7 @@ stored by their ids.
 import asyncio
 
 from shared.errors import Unavailable
-from shared.postgres.connections import Pool, connection
+from shared.postgres.connections import AnyConnection, Pool, connection
 from shared.runtime.retry import attempts
 
 _SECRET = "SELECT series_secret FROM installation"  # noqa: S105 # a statement
@@ -19,6 +19,16 @@ async def series_secret(pool: Pool, stopping: asyncio.Event) -> bytes:
         with attempt:
             if stopping.is_set():
                 break
-            async with connection(pool) as conn:
-                return bytes(await conn.fetchval(_SECRET))
+            return await secret_now(pool)
     return b""
+
+
+async def secret_now(pool: Pool) -> bytes:
+    """The secret; raises `Unavailable` where Postgres does not answer."""
+    async with connection(pool) as conn:
+        return await secret_of(conn)
+
+
+async def secret_of(conn: AnyConnection) -> bytes:
+    """The secret, as this connection reads it."""
+    return bytes(await conn.fetchval(_SECRET))

@@ -32,6 +32,7 @@ POINTS = {
     "series_saved": "new series are written, and not committed",
     "closed_saved": "windows that closed are written, and not committed",
     "late_saved": "late points are merged, and not committed",
+    "groups_saved": "prepared groups are written, and not committed",
     "saved": "all work is written, and nothing of it published",
     "published": "Kafka has everything; COMMIT is not sent",
     "committed": "it is in the tables, and this process does not know yet",
@@ -49,6 +50,17 @@ POINTS = {
     "drained": "its last commit is made; it is still in the group",
 }
 """Every point, by its name, with what is true there."""
+
+ARCHIVE_POINTS = {
+    "archive_begun": "the transaction of a day is open, and nothing is read",
+    "archive_written": "all of a day is in files without a name",
+    "archive_placed": "a file of a day has its name, and the catalogue does not know it",
+    "archive_verified": "all files of a day were read back",
+    "archive_noted": "they are in the catalogue, and not committed",
+    "archive_committed": "they are, and this process does not know yet",
+    "archive_swept": "a file that no catalogue knows is removed",
+}
+"""The same of `tidegauge archive run`."""
 
 
 @dataclass(slots=True)
@@ -69,8 +81,9 @@ def arm(wanted: str) -> None:
     said = re.fullmatch(r"(\w+):([1-9]\d*):(exit|freeze)", wanted)
     if said is None:
         raise Misconfigured(f"{VARIABLE}: {wanted!r} is not name:passage:exit or name:passage:freeze")
-    if said[1] not in POINTS:
-        raise Misconfigured(f"{VARIABLE}: there is no point {said[1]!r}; there are {', '.join(POINTS)}")
+    if said[1] not in POINTS | ARCHIVE_POINTS:
+        known = ", ".join((*POINTS, *ARCHIVE_POINTS))
+        raise Misconfigured(f"{VARIABLE}: there is no point {said[1]!r}; there are {known}")
     _armed.name, _armed.passages, _armed.how = said[1], int(said[2]), said[3]
 
 

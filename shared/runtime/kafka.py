@@ -164,12 +164,30 @@ async def stop(client: aiokafka.AIOKafkaProducer | aiokafka.AIOKafkaConsumer) ->
     """Stop a producer, or a consumer without a group.
 
     Either raises CancelledError in whoever stops it while a task of its own has not begun, as in the moment after
-    `start` (findings/aiokafka-stop-cancels-its-caller.sh): so they begin first.
+    `start` (findings/aiokafka-stop-cancels-its-caller.sh): so they begin first. A consumer does so too while a fetch
+    pauses after it has failed, and leaves its connections open, which are closed here
+    (findings/aiokafka-stop-after-a-failed-fetch.sh).
     """
     try:
         await asyncio.sleep(0)
     finally:
-        await client.stop()
+        try:
+            await client.stop()
+        except asyncio.CancelledError:
+            own = asyncio.current_task()
+            if isinstance(client, aiokafka.AIOKafkaProducer) or own is None or own.cancelling():
+                raise
+            await _close_rest(client)
+
+
+async def _close_rest(consumer: aiokafka.AIOKafkaConsumer) -> None:
+    """End the fetches of a consumer whose stop was broken off by one of them, and its connections."""
+    fetches = set(consumer._fetcher._pending_tasks)  # noqa: SLF001 # nobody else ends them
+    for fetch in fetches:
+        fetch.cancel()
+    if fetches:
+        await asyncio.wait(fetches)
+    await consumer._client.close()  # noqa: SLF001 # what its stop would do last
 
 
 async def end(old: aiokafka.AIOKafkaProducer, limit_s: float = STOP_S) -> None:

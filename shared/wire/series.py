@@ -22,6 +22,12 @@ SeriesId: TypeAlias = Callable[[bytes], int]
 _Wire = tuple[int, str, str, str, dict[str, str]]
 _decoder = msgspec.msgpack.Decoder(_Wire)
 _first = msgspec.msgpack.Decoder(list[Any])
+_ARRAY_OF_FIVE = b"\x95"
+_METRIC_AT = bytes(2 if first < 0x80 else 2 + (1 << (first - 0xCC & 3)) for first in range(256))
+"""By the first byte of a tenant, where the metric behind it begins."""
+_TEXT_BYTES = bytes(1 + (first & 0x1F) for first in range(256))
+"""By its first byte, how many bytes a short text has."""
+_LONG_TEXT = 0xD9
 
 
 def pack(series: Series) -> bytes:
@@ -77,6 +83,18 @@ def kind_of(packed: bytes) -> str:
     metric = packed[at]
     at += 2 + packed[at + 1] if metric == 0xD9 else 1 + metric - 0xA0
     return packed[at + 1 : at + 1 + packed[at] - 0xA0].decode()
+
+
+def head_of(packed: bytes) -> bytes:
+    """The first bytes of a series, which name its tenant and metric: equal for all series of a metric."""
+    at = _METRIC_AT[packed[1]]
+    size = packed[at]
+    return packed[: at + (2 + packed[at + 1] if size == _LONG_TEXT else _TEXT_BYTES[size])]
+
+
+def head(tenant_id: int, metric: str) -> bytes:
+    """What `head_of` gives for the series of this metric."""
+    return _ARRAY_OF_FIVE + msgspec.msgpack.encode(tenant_id) + msgspec.msgpack.encode(metric)
 
 
 def keyed(secret: bytes) -> SeriesId:

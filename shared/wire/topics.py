@@ -38,7 +38,9 @@ class Topic:
     writers: tuple[str, ...]
     """Services that publish to it."""
     readers: tuple[str, ...]
-    """Services that consume it."""
+    """Services that consume it, each under checkpoints of its own."""
+    followers: tuple[str, ...] = ()
+    """Services whose processes each read all of it for themselves, without a checkpoint."""
     max_message_bytes: int = MAX_MESSAGE_BYTES
     """Largest record batch the broker takes."""
 
@@ -58,7 +60,9 @@ METRICS = Topic(
     "telemetry.metrics.v1", "columnar batch of points", ("gateway", "ingest", "aggregator"), ("aggregator",)
 )
 EVENTS = Topic("telemetry.events.v1", "JSON batch of events", ("gateway",), ("ingest",))
-WINDOWS = Topic("telemetry.windows.v1", "batch of windows, live or closed", ("aggregator",), ("alerts",))
+WINDOWS = Topic(
+    "telemetry.windows.v1", "batch of windows, live or closed", ("aggregator",), ("alerts",), ("gateway",)
+)
 ALERTS = Topic("telemetry.alerts.v1", "CloudEvents JSON, one a transition", ("alerts",), ())
 DEADLETTER = Topic(
     "telemetry.deadletter.v1",

@@ -1,7 +1,8 @@
 """Golden bytes of every format and version, `FORMAT.vN.bin`, and what they decode to, `FORMAT.vN.json`.
 
-Those of version 4 were written by the build that it is the format of (`first_build.py`); those of the newest version
-are what their content encodes to, with what version 4 cannot say (`enriched`). The columns of a row of `batch_id` are
+Those of version 4 were written by the build that it is the format of (`first_build.py`), but for formats that are newer
+than that build; those of the newest version are what their content encodes to, with what version 4 cannot say
+(`enriched`). The columns of a row of `batch_id` are
 an array of MessagePack. `frames.json` holds the fields of every frame. Times are milliseconds UTC.
 """
 
@@ -14,7 +15,7 @@ import msgspec
 import numpy as np
 
 from shared.wire import alerts, dead_letter, envelope, events, rollups
-from shared.wire.stored import batch_ids, live, producers, snapshot
+from shared.wire.stored import batch_ids, groups, live, producers, snapshot
 from shared.wire.versions import MODULES
 
 FOLDER = Path(__file__).parent
@@ -57,6 +58,7 @@ FORMATS = {
     "alert": Format(alerts.decode, _alert),
     "dead_letter": Format(dead_letter.decode, dead_letter.encode),
     "live_window": Format(live.decode, live.encode),
+    "prepared_groups": Format(groups.decode, groups.encode),
     "snapshot": Format(snapshot.decode, snapshot.encode),
     "open_window": Format(snapshot.decode_window, snapshot.encode_window),
     "running_totals": Format(snapshot.decode_totals, snapshot.encode_totals),

@@ -1,8 +1,9 @@
-"""The live windows in Redis: one key for each partition and open window, always whole, never counted up.
+"""The live windows in Redis: a hash for each metric and open window, a field for each partition, never counted up.
 
 The value is 8 bytes big-endian `next_offset`, the version in a byte, then zstd of a batch of windows
-(`shared.wire.rollups`); version 4 has no byte for it. Of two values of a key the one with the larger offset is right,
-so a late writer cannot undo a newer one: whatever the version, a value begins with its offset.
+(`shared.wire.rollups`). Of two values of a field the one with the larger offset is right, so a late writer cannot undo
+a newer one: whatever the version, a value begins with its offset. Version 4 has no byte for itself, and a key for each
+partition and open window, with the rows of all metrics.
 """
 
 import cramjam
@@ -21,9 +22,14 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 """What follows the offset in version 4; no version is number 40."""
 
 
-def key(prefix: str, partition: int, start_ms: int) -> str:
-    """The key of one window of one partition."""
+def key_of_all(prefix: str, partition: int, start_ms: int) -> str:
+    """The key of one window of one partition, as version 4 has it."""
     return f"{prefix}live:{partition}:{start_ms}"
+
+
+def key(prefix: str, tenant_id: int, metric: str, start_ms: int) -> str:
+    """The key of one window of one metric."""
+    return f"{prefix}live:{start_ms}:{tenant_id}:{metric}"
 
 
 def encode(windows: WindowBatch, version: int = OLD) -> bytes:

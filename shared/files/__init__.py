@@ -1,0 +1,1 @@
+"""Rows as files of columns: what exports and the archive share."""
