@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import stamina
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, NodeNotReadyError, TopicAlreadyExistsError, for_code
 
 from shared.errors import Misconfigured, Unavailable
 from shared.wire.topics import DEFAULT_PARTITIONS, MIN_INSYNC, TOPICS, Topic, min_insync
@@ -32,13 +33,24 @@ async def create(
 
     `replication` brokers keep each record; a topic that exists may have more.
     """
-    async with _admin(bootstrap) as admin:
-        missing = await _missing(admin, topics)
-        if missing:
-            await _make(admin, missing, partitions, replication)
-        await _until_visible(admin, topics)
-        await _check(admin, topics, partitions, replication)
-    return [topic.name for topic in missing]
+    made: list[str] = []
+    async for attempt in stamina.retry_context(
+        on=_is_passing, attempts=None, timeout=VISIBLE_S, wait_max=1.0
+    ):
+        with attempt:
+            async with _admin(bootstrap) as admin:
+                missing = await _missing(admin, topics)
+                if missing:
+                    await _make(admin, missing, partitions, replication)
+                    made += [topic.name for topic in missing]
+                await _until_visible(admin, topics)
+                await _check(admin, topics, partitions, replication)
+    return made
+
+
+def _is_passing(problem: Exception) -> bool:
+    """A broker that has lost all connections is asked again; one that does not answer at all is said to be away."""
+    return isinstance(problem.__cause__, NodeNotReadyError)
 
 
 @asynccontextmanager

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from deploy.postgres.prepared import comparison
+from deploy.postgres.prepared.comparison import GroupTier
 from shared.errors import Misconfigured
 from shared.ledger import queries
 from shared.ledger.queries import TenantMinute
+from shared.model.window import BASE_MS, TIERS_MS
 from shared.postgres import connections
 from shared.postgres.instants import at, ms_of
 
@@ -80,6 +83,8 @@ class AuditReport:
     checkpoints: Mapping[tuple[str, int], int]
     """Next offset of each partition."""
     tiers: Sequence[Tier]
+    groups: Sequence[GroupTier] = ()
+    """Prepared groups, held against the rows of their series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,7 @@ async def read(dsn: str, question: Question) -> AuditReport:
             await queries.minutes(conn, (question.from_ms, question.to_ms), topics, question.tenant),
             {(row["topic"], row["partition"]): row["next_offset"] for row in checkpoints},
             await _tiers(conn, question, checkpoints),
+            await _groups(conn, question, checkpoints),
         )
 
 
@@ -130,6 +136,18 @@ async def _tiers(conn: Any, question: Question, checkpoints: Sequence[Any]) -> l
         if first_ms < end_ms:
             found.append(await _tier(conn, (fine, coarse, length_ms), (first_ms, end_ms), question))
     return found
+
+
+async def _groups(conn: Any, question: Question, checkpoints: Sequence[Any]) -> list[GroupTier]:
+    topic = question.topics["points"]
+    watermarks = [row["watermark_ms"] or 0 for row in checkpoints if row["topic"] == topic] or [0]
+    spans = {}
+    for length_ms in TIERS_MS:
+        first_ms = max(question.from_ms, max(watermarks) - FINE_MS if length_ms == BASE_MS else 0)
+        end_ms = min(question.to_ms, *watermarks)
+        spans[length_ms] = first_ms + -first_ms % length_ms, end_ms - end_ms % length_ms
+    tenant_id = await conn.fetchval("SELECT tenant_id FROM tenant WHERE name = $1", question.tenant)
+    return await comparison.compare(conn, topic, spans, tenant_id)
 
 
 async def _tier(conn: Any, tier: tuple[str, str, int], span: tuple[int, int], question: Question) -> Tier:

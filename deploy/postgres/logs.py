@@ -29,6 +29,11 @@ RETURNING s.partition
 """
 """Where the log differs, the last record is not known any more, even at the same offset: it lies in the other log."""
 
+_KEEP_GROUPS = """
+UPDATE prepared_group SET epoch = epoch + 1 WHERE topic = $1 AND partition = ANY($2::integer[])
+"""
+"""No owner has come in between that kept none."""
+
 
 class LogCheckpoint(NamedTuple):
     """Where a partition stands, and in which log."""
@@ -63,5 +68,8 @@ async def accept(
     """
     rows = [(at.partition, at.epoch, at.next_offset, begin, same) for at, begin, same in begins]
     columns = map(list, zip(*rows, strict=True))
-    found = await conn.fetch(_ACCEPT, topic, *columns, *log)
-    return {row["partition"] for row in found}
+    async with conn.transaction():
+        found = await conn.fetch(_ACCEPT, topic, *columns, *log)
+        moved = {row["partition"] for row in found}
+        await conn.execute(_KEEP_GROUPS, topic, list(moved))
+    return moved

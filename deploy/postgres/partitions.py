@@ -59,6 +59,9 @@ UPDATE partition_state SET epoch = epoch + 1, owner = '', next_offset = $3 + off
 WHERE topic = $1 AND partition = $2 RETURNING next_offset
 """
 
+_KEEP_GROUPS = "UPDATE prepared_group SET epoch = epoch + 1 WHERE topic = $1 AND partition = $2"
+"""No owner has come in between that kept none."""
+
 _RESET_BREAKER = """
 UPDATE breaker SET let_through = $3, stopped_at = NULL, reason = NULL, kind = NULL, stopped_since = NULL
 WHERE topic = $1 AND partition = $2
@@ -197,7 +200,7 @@ async def reset(
             raise Misconfigured(
                 f"{topic} {partition} was never read: `tidegauge partitions list` names what was"
             )
-        for statement in _DROP_STATE if without_state else ():
+        for statement in (_KEEP_GROUPS, *(_DROP_STATE if without_state else ())):
             await conn.execute(statement, topic, partition)
         for table in ("worker_death", "skipped_record"):
             await conn.execute(f"DELETE FROM {table} WHERE topic = $1 AND partition = $2", topic, partition)  # noqa: S608

@@ -12,12 +12,19 @@ import asyncpg
 
 from shared.errors import Misconfigured
 from shared.postgres import connections
+from shared.postgres.connections import AnyConnection
 
 _READ = "SELECT"
 _ADD = "SELECT, INSERT, UPDATE"
 _KEEP = "SELECT, INSERT, UPDATE, DELETE"
 
 _KEYS = "SELECT, UPDATE (last_used_at)"
+
+_CHANGED_KEYS = (
+    "SELECT, INSERT (key_hash, tenant_id, scope, prefix, origins, key_name), "
+    "UPDATE (last_used_at, rotated_at, revoked_at)"
+)
+"""Of the process that admins change keys at: what a key opens, and for whom, is never changed."""
 
 _PUMP = {
     "partition_state": _ADD,
@@ -33,6 +40,7 @@ _PUMP = {
 """What everybody needs who consumes."""
 
 _ROLLUPS = ("rollup_10s", "rollup_1m", "rollup_15m")
+_GROUPS = ("rollup_group_10s", "rollup_group_1m", "rollup_group_15m")
 
 GRANTS: Mapping[str, Mapping[str, str]] = {
     "intake": {
@@ -41,16 +49,18 @@ GRANTS: Mapping[str, Mapping[str, str]] = {
     },
     "query": {
         **dict.fromkeys(
-            ("tenant", "series", *_ROLLUPS, "funnel_entry", "alert_instance", "alert_event", "batch_id", "ledger_1m",
-             "partition_state", "breaker", "migration"),
+            ("tenant", "series", *_ROLLUPS, *_GROUPS, "prepared_group", "event", "funnel_entry", "alert_instance",
+             "alert_event", "batch_id", "ledger_1m", "partition_state", "breaker", "migration", "archive_file",
+             "archive_day", "retention", "installation"),
             _READ,
         ),
-        "api_key": _KEYS,
+        "api_key": _CHANGED_KEYS,
     },
     "ingest": {**_PUMP, "event": _ADD, "event_id": _ADD, "funnel_entry": _KEEP},
     "aggregator": {
         **_PUMP,
-        **dict.fromkeys(_ROLLUPS, _ADD),
+        **dict.fromkeys((*_ROLLUPS, *_GROUPS), _ADD),
+        "prepared_group": _KEEP,
         "series": _KEEP,
         "series_collision": _ADD,
         "topic_setting": _READ,
@@ -61,11 +71,24 @@ GRANTS: Mapping[str, Mapping[str, str]] = {
         **_PUMP,
         **dict.fromkeys(("alert_instance", "alert_event", "alert_outbox", "notification"), _KEEP),
     },
+    "archive": {
+        **dict.fromkeys(("series", "rollup_1m", "rollup_15m", "event", "partition_state", "retention"), _READ),
+        **dict.fromkeys(("archive_file", "archive_day"), _KEEP),
+    },
     "reader": dict.fromkeys(
-        ("tenant", "series", *_ROLLUPS, "event", "funnel_entry", "alert_instance", "alert_event", "ledger_1m"), _READ
+        ("readable_tenant", "metric_series", "window_10s", "window_1m", "window_15m", "ledger", "performance_metric",
+         "api_response_time", "user_event", "conversion_funnel", "performance_alert"),
+        _READ,
     ),
 }  # fmt: skip
-"""Rights by role and table: a role for each service, and one for people who ask in SQL. Partitions need none."""
+"""Rights by role and table: a role for each service, one for the archive, and one for people who ask in SQL. Partitions
+need none.
+
+Readers have views alone, which hold the rows of the tenants that a login is bound to.
+"""
+
+UNGRANTED = frozenset({"reader_login"})
+"""Tables that nobody but their owner may read."""
 
 FUNCTIONS = ("prepare_partitions(text)", "expire_partition(text)")
 """Functions that act with their owner's rights."""
@@ -139,8 +162,21 @@ def statements(role: str, password: str | None) -> Sequence[str]:
         quoted = password.replace("'", "''")
         made.append(f"ALTER ROLE {name} PASSWORD '{quoted}'")
     if role == "reader":
-        made += [f"ALTER ROLE {name} SET {key} = '{value}'" for key, value in READER_SETTINGS.items()]
+        made += settings_of(name)
     return made
+
+
+def settings_of(name: str) -> list[str]:
+    """SQL that makes the questions of a login for readers end by themselves: settings are not inherited."""
+    return [f"ALTER ROLE {name} SET {key} = '{value}'" for key, value in READER_SETTINGS.items()]
+
+
+async def make_reader(conn: AnyConnection) -> None:
+    """Make the role that all readers belong to, if it is missing, and give it its rights; raises as Postgres does."""
+    if not await conn.fetch(_EXISTING, [name_of("reader")]):
+        for statement in statements("reader", None):
+            await conn.execute(statement)
+    await _grant(conn, ["reader"])
 
 
 async def _make(conn: Any, passwords: Mapping[str, str]) -> None:
