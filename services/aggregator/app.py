@@ -11,6 +11,7 @@ import socket
 import structlog
 
 from services.aggregator.adapters import bounds, repeats
+from services.aggregator.adapters.groups import GroupTables
 from services.aggregator.adapters.kafka import WindowTopic
 from services.aggregator.adapters.ledger import LedgerWatch
 from services.aggregator.adapters.postgres import MAINTENANCE, RollupTables
@@ -23,6 +24,7 @@ from services.aggregator.settings import Settings
 from shared.errors import Unavailable
 from shared.model.bound import Bound
 from shared.postgres import connections, installation, maintenance, schema
+from shared.prepared import label_sets_file
 from shared.runtime import instruments, redis
 from shared.runtime.clock import monotonic_s, now_ms
 from shared.runtime.kafka import Sender
@@ -53,6 +55,7 @@ _log = structlog.get_logger(__name__)
 
 async def run(settings: Settings) -> None:
     """Aggregate until SIGTERM or SIGINT; raises what the process cannot go on from."""
+    sets = label_sets_file.load(settings.label_sets)
     stopping = stop_event()
     owner = f"aggregator-{socket.gethostname()}-{os.getpid()}"
     pool = await connections.pool(settings.postgres, settings.pool_size)
@@ -64,7 +67,7 @@ async def run(settings: Settings) -> None:
     log = KafkaLog(settings.kafka, owner)
     await schema.require(pool, stopping)
     id_of = keyed(await installation.series_secret(pool, stopping))
-    tables = RollupTables(version, id_of)
+    tables = RollupTables(version, id_of, GroupTables(sets, version))
     aggregation = Aggregation(tables, repeats.BatchIds(version), topic, version, id_of)
     pump = Pump(aggregation, Ownership(pool, owner), log, DeathTable(pool))
     await maintenance.begin(pool, (*MAINTENANCE, *repeats.MAINTENANCE, *dead_letters.MAINTENANCE), stopping)

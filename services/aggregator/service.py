@@ -147,7 +147,7 @@ class PartitionFold:
         self._in_use.move(self.watermark_ms, moved_ms, len(self.series))
         self.watermark_ms = moved_ms
         for resolution_ms, rows in self._tiers.close(moved_ms, len(self.series)):
-            self._gather(self._closed, resolution_ms, rows)
+            self._gather(self._closed, resolution_ms, self.known_series.handed_over(rows))
 
     def _count_lost(self, arrival: Arrival) -> None:
         """Put what is missing before a message on the right side of the ledger; its left side went with it."""
@@ -207,14 +207,14 @@ class PartitionFold:
     def _fold_entries(self, entries: Entries, before_ms: int, moved_ms: int) -> None:
         late = closed_rows(entries.ts_ms, before_ms)
         if late.any():
-            for tier in self._tiers.late(entries.rows(late), before_ms, moved_ms, len(self.series)):
-                self._gather(self._late, *tier)
+            for tier, rows in self._tiers.late(entries.rows(late), before_ms, moved_ms, len(self.series)):
+                self._gather(self._late, tier, self.known_series.in_order(rows))
             entries = entries.rows(~late)
         if len(entries):
             self._tiers.open.fold(entries, len(self.series))
 
     def _gather(self, gathered: dict[int, list[Rollups]], resolution_ms: int, rows: Rollups) -> None:
-        gathered.setdefault(resolution_ms, []).append(self.known_series.handed_over(rows))
+        gathered.setdefault(resolution_ms, []).append(rows)
         self.waiting_bytes += _PART_BYTES + _ROW_BYTES * len(rows)
 
     @property

@@ -3,12 +3,16 @@
 The names contain the units. A value out of range stops the start, with an error that names the setting.
 """
 
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
 from shared.stream.runtimes.choice import Runtime
 from shared.wire.versions import OLD, WriteVersion
+
+SHIPPED = Path(__file__).parents[2] / "deploy/metrics.yml"
+"""The file of label sets that is installed beside the services."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +30,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Put before every topic, consumer group and Redis key; lets two systems share servers."""
     write_version: WriteVersion = OLD
     """Version of what is stored and sent: 4, or 5 once every process of the fleet reads it. Both are read always."""
+    label_sets: str = str(SHIPPED)
+    """Path of the file that says by which labels series are put together ahead of questions; read at start."""
     live_every_ms: int = 1000
     """Time between two publications of the open windows, 100 to 60000."""
     pool_size: int = 3

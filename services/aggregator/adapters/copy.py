@@ -12,9 +12,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from services.aggregator.domain.windows.cells import NEVER_MS
-from shared.model.rollup import Rollups
+from shared.model.rollup import NEVER_MS, Rollups
 from shared.postgres import copying
+from shared.postgres.rollup_rows import UNKNOWN
 from shared.wire.stored import distinct
 
 COLUMNS = {
@@ -25,9 +25,6 @@ COLUMNS = {
     "sketch_weight": "double precision[]",
 }  # fmt: skip
 """Columns and their types; extremes and times are infinite where no point has set them."""
-
-UNKNOWN = -(1 << 63)
-"""Samples that are not known, where a null cannot stand."""
 
 Part: TypeAlias = tuple[Rollups, NDArray[np.int64]]
 """Rows, and the id of each row's series."""

@@ -10,23 +10,24 @@ from contextlib import suppress
 
 import numpy as np
 from asyncpg import UniqueViolationError
+from numpy.typing import NDArray
 
-from services.aggregator.adapters import collisions, copy, readback, snapshot
-from services.aggregator.domain.windows.cells import NEVER_MS
+from services.aggregator.adapters import collisions, copy, snapshot
+from services.aggregator.adapters.groups import GroupTables
 from services.aggregator.domain.windows.lateness import bites, revise, rows_to_revise
 from services.aggregator.domain.work import RollupWork
 from shared.ledger import table as ledger
-from shared.model.rollup import Ints, Rollups
-from shared.model.window import TIERS_MS
-from shared.postgres import planning
+from shared.model.rollup import NEVER_MS, Ints, Rollups
+from shared.postgres import planning, rollup_rows
 from shared.postgres.connections import Connection
 from shared.postgres.maintenance import Deletion, Partitioned, Task
+from shared.prepared.tables import GROUP_TABLES, SERIES_TABLES
 from shared.runtime import failpoint
 from shared.stream.processor import Key
 from shared.wire.series import SeriesId, series_id
 from shared.wire.versions import OLD
 
-TABLES = dict(zip(TIERS_MS, ("rollup_10s", "rollup_1m", "rollup_15m"), strict=True))
+TABLES = SERIES_TABLES
 """The table of each resolution."""
 
 REVISED_ROWS = 5_000
@@ -77,6 +78,13 @@ SET revision = excluded.revision, late_count = excluded.late_count, samples = ex
 WHERE stored.revision < excluded.revision
 """
 
+_MERGE_CLOSED = """
+WITH written AS ({merge} RETURNING window_start, series_id)
+SELECT extract(epoch FROM window_start)::bigint, series_id
+FROM (SELECT window_start, series_id FROM incoming EXCEPT SELECT window_start, series_id FROM written) AS known
+"""
+"""Rows that were there before stay as they are; these are returned."""
+
 _MISSED = """
 UPDATE rollup_10s r SET kept_up = false
 FROM unnest($1::bigint[], $2::bigint[]) AS missed (start_s, series_id)
@@ -88,7 +96,7 @@ _BY_KEY = planning.local(planning.BY_KEY)
 
 _REVISED = (
     "SELECT "
-    + readback.selected("wanted.at")
+    + rollup_rows.selected("wanted.at")
     + """
 FROM unnest('{{{start_s}}}'::bigint[], '{{{series_id}}}'::bigint[])
     WITH ORDINALITY AS wanted (start_s, series_id, at)
@@ -97,33 +105,38 @@ JOIN {table} r ON r.series_id = wanted.series_id AND r.window_start = to_timesta
 )
 
 MAINTENANCE: tuple[Task, ...] = (
-    *map(Partitioned, TABLES.values()),
+    *map(Partitioned, (*TABLES.values(), *GROUP_TABLES.values())),
     *ledger.MAINTENANCE,
     Deletion("series", _OLD_SERIES),
 )
-"""Keeps the partitions of all tiers and of the ledger, and removes series without a row."""
+"""Keeps the partitions of all tiers, of their groups and of the ledger, and removes series without a row."""
 
 
 class RollupTables:
     """The tables `series`, `rollup_*`, `open_window` and `ledger_1m`."""
 
-    def __init__(self, version: int = OLD, id_of: SeriesId = series_id) -> None:
+    def __init__(
+        self, version: int = OLD, id_of: SeriesId = series_id, groups: GroupTables | None = None
+    ) -> None:
         self._version = version
         self._id_of = id_of
+        self.groups = groups or GroupTables()
+        """The prepared groups of the rows."""
 
     async def save(self, conn: Connection, works: Mapping[Key, RollupWork]) -> None:
         """Write what the works hold: closed windows first, then the rows that late points revise."""
         await collisions.save_series(conn, works, self._id_of)
         failpoint.hit("series_saved")
         await conn.execute(_STAGE)
+        repeated: dict[int, dict[Key, NDArray[np.bool_]]] = {}
         for resolution_ms, table in TABLES.items():
-            closed = [
-                (work.closed[resolution_ms], work.ids[work.closed[resolution_ms].slot])
-                for work in works.values()
+            closed = {
+                key: (work.closed[resolution_ms], work.ids[work.closed[resolution_ms].slot])
+                for key, work in works.items()
                 if resolution_ms in work.closed
-            ]
-            if closed:
-                await _write_closed(conn, table, closed)
+            }
+            if closed and (new := await _write_closed(conn, table, list(closed.values()))) is not None:
+                repeated[resolution_ms] = dict(zip(closed, new, strict=True))
         failpoint.hit("closed_saved")
         if any(work.late for work in works.values()):
             await conn.execute(_BY_KEY)
@@ -131,6 +144,7 @@ class RollupTables:
             await _save_late(conn, work)
             await _save_missed(conn, work)
         failpoint.hit("late_saved")
+        await self.groups.save(conn, works, repeated)
         kept = [
             (*key, *part) for key, work in works.items() for part in snapshot.whole(key, work, self._version)
         ]
@@ -180,15 +194,30 @@ async def _save_missed(conn: Connection, work: RollupWork) -> None:
         await conn.execute(_MISSED, (start_ms[span] // 1000).tolist(), work.ids[slot[span]].tolist())
 
 
-async def _write_closed(conn: Connection, table: str, closed: Sequence[copy.Part]) -> None:
-    """Rows that are new go straight into their table, for half the cost; when a log is read once more some are not."""
+async def _write_closed(
+    conn: Connection, table: str, closed: Sequence[copy.Part]
+) -> list[NDArray[np.bool_]] | None:
+    """Rows that are new go straight into their table, for half the cost; when a log is read once more some are not.
+
+    Which rows of each part were new; None: all.
+    """
     sampled = copy.are_sampled(closed)
     if sampled is not None and all(_lacks_nothing(rows) for rows, _ in closed):
         with suppress(UniqueViolationError):
             async with conn.transaction():
                 await _copy(conn, table, closed, sampled=sampled)
-            return
-    await _merge(conn, table, closed)
+            return None
+    await _copy(conn, "incoming", closed)
+    known = await conn.fetch(_MERGE_CLOSED.format(merge=_MERGE.format(table=table)))
+    await conn.execute("TRUNCATE incoming")
+    return [~_are_among(part, known) for part in closed] if known else None
+
+
+def _are_among(part: copy.Part, known: Iterable[tuple[int, int]]) -> NDArray[np.bool_]:
+    """Which rows have the start, in seconds there, and the series id of a known one."""
+    wanted = {(1000 * start_s, one) for start_s, one in known}
+    rows = zip(part[0].start_ms.tolist(), part[1].tolist(), strict=True)
+    return np.array([row in wanted for row in rows], np.bool_)
 
 
 def _lacks_nothing(rows: Rollups) -> bool:
@@ -212,7 +241,7 @@ async def _revise(conn: Connection, table: str, ids: Ints, late: Rollups) -> Rol
     """Merge late rows with their stored ones, those closed by this very transaction included."""
     start_ms, slot = rows_to_revise(late)
     wanted = {"start_s": _listed(start_ms // 1000), "series_id": _listed(ids[slot])}
-    stored = await readback.read(conn, _REVISED.format(table=table, **wanted))
+    stored = await rollup_rows.read(conn, _REVISED.format(table=table, **wanted))
     stored.rollups.slot = slot[stored.place - 1]
     revised = revise(stored.rollups, late)
     await _merge(conn, table, [(revised, ids[revised.slot])])

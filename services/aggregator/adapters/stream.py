@@ -26,6 +26,7 @@ from shared.errors import Rejected, UnknownVersion
 from shared.model.point import Points
 from shared.model.window import DISORDER_MS
 from shared.postgres.connections import Connection
+from shared.prepared.grouping import SeriesGroups
 from shared.runtime import failpoint
 from shared.stream.owned import readable
 from shared.stream.processor import UNSUPPORTED_VERSION, Checkpoint, Cut, Key, Record, Stored
@@ -53,9 +54,11 @@ class PointFold:
         *,
         disorder_ms: int = DISORDER_MS,
         names: SeriesNames = UNSTORED,
+        groups: SeriesGroups | None = None,
     ) -> None:
         self.key = key
         self._version = version
+        self._groups = groups
         self.next_offset = stored.next_offset
         self.state = PartitionFold(
             checked,
@@ -167,6 +170,8 @@ class PointFold:
         work = self.state.checkpoint()
         if not rollups.carries_samples(self._version):
             forget_samples(work)
+        if self._groups is not None:
+            work.grouping = self._groups.of(work.series)
         self._warn_of_contested(work.contested)
         return Checkpoint(work, self.state.watermark_ms, seen, snapshot.encode(self.key, work, self._version))
 
@@ -217,6 +222,7 @@ class Aggregation:
         ids = await self._batch_ids.kept(connection, stored)
         bounds = await self._tables.disorder_bounds(connection, stored)
         taken = await self._tables.collided(connection)
+        await self._tables.groups.begin(connection, stored)
 
         def restored(key: Key) -> PointFold:
             names = SeriesNames(self._id_of, collisions.overflow_in(key.partition), taken)
@@ -228,6 +234,7 @@ class Aggregation:
                 self._version,
                 disorder_ms=bounds.get(key.topic, DISORDER_MS),
                 names=names,
+                groups=self._tables.groups.index(),
             )
 
         found = readable(stored, restored)

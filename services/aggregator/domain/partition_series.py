@@ -126,6 +126,13 @@ class PartitionSeries:
         """The rows of one message, or of one close, under series with ids of their own."""
         return handed_over(rows, self._overflow) if self._overflow else rows
 
+    def in_order(self, rows: Rollups) -> Rollups:
+        """The same by window and bytes: an order that a replay has too, whatever slots it gives."""
+        rows = self.handed_over(rows)
+        slots, starts = rows.slot.tolist(), rows.start_ms.tolist()
+        order = sorted(range(len(slots)), key=lambda row: (starts[row], self.packed[slots[row]]))
+        return rows.take(np.array(order, np.int64)) if order != sorted(order) else rows
+
     def renew(self, slots: Sequence[int]) -> None:
         """Hand the series of these slots over once more, though they are not new: they are in use."""
         self._new += [self.packed[self._overflow.get(slot, slot)] for slot in slots]
@@ -164,6 +171,12 @@ class PartitionSeries:
         overflows = {self.packed[slot] for slot in self._overflow.values()}
         self._new = [packed for packed in self._new if packed in overflows]
         return slots
+
+
+def in_order(rows: Rollups, ids: Ints) -> Rollups:
+    """Rows by window and id, given the id of each."""
+    order = np.lexsort((ids, rows.start_ms))
+    return rows if (np.diff(order) == 1).all() else rows.take(order)
 
 
 def moved(rows: Rollups, overflow: Mapping[int, int]) -> Rollups:

@@ -19,6 +19,7 @@ from services.aggregator.domain.windows.lateness import NO_WINDOWS, WindowKeys
 from services.aggregator.domain.windows.tiers import Parts
 from shared.ledger.entries import Entry
 from shared.model.rollup import Ints, Rollups
+from shared.prepared.grouping import Grouping
 
 
 class SeriesRollups(NamedTuple):
@@ -72,6 +73,8 @@ class RollupWork:
     """Ids of series by slot."""
     collisions: list[bytes] = field(default_factory=list)
     """Series whose id is another's; their rows are those of overflow series."""
+    grouping: Grouping | None = None
+    """The prepared groups of the series; None: none are kept."""
     collide: Callable[[bytes], tuple[bytes, int]] = _no_collision
     """Tells the fold that the tables hold another series under the id of this one; its overflow series, and its id."""
 
@@ -81,6 +84,7 @@ class RollupWork:
         self.series = self.series[: len(self.ids)]  # the fold's own list may have grown meanwhile
         if name not in self.series:
             self.series, self.ids = [*self.series, name], np.append(self.ids, series_id)
+            self.grouping = self.grouping and self.grouping.extended(name)
         slots = {self.series.index(packed): self.series.index(name)}
         self.closed = {tier: handed_over(rows, slots) for tier, rows in self.closed.items()}
         self.late = {tier: moved(rows, slots) for tier, rows in self.late.items()}

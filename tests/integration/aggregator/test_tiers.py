@@ -6,7 +6,7 @@ from random import SystemRandom
 import numpy as np
 import pytest
 
-from services.aggregator.adapters import readback, snapshot
+from services.aggregator.adapters import snapshot
 from services.aggregator.adapters.postgres import REVISED_ROWS, TABLES, RollupTables
 from services.aggregator.domain.partition_series import SeriesNames
 from services.aggregator.domain.windows.tiers import WRITTEN_MS
@@ -16,7 +16,7 @@ from shared.model.point import Points
 from shared.model.rollup import Rollups
 from shared.model.series import Series
 from shared.model.window import BASE_MS, TIERS_MS, start_of
-from shared.postgres import connections
+from shared.postgres import connections, rollup_rows
 from shared.runtime.clock import now_ms
 from shared.stream.processor import Key
 from shared.wire import rollups
@@ -89,10 +89,10 @@ class Partition:
 
     async def rows(self, resolution_ms: int) -> Rollups:
         """All rows of a tier by window and series."""
-        query = "SELECT " + readback.selected("0") + f" FROM {TABLES[resolution_ms]} r "
+        query = "SELECT " + rollup_rows.selected("0") + f" FROM {TABLES[resolution_ms]} r "
         query += f"JOIN series s USING (series_id) WHERE s.tenant_id = {self._tenant_id} ORDER BY 5, 4"
         async with connections.connection(self._pool) as conn:
-            stored = await readback.read(conn, query)
+            stored = await rollup_rows.read(conn, query)
         places = np.array([series_id(packed) for packed in self.series])
         stored.rollups.slot = np.searchsorted(places, stored.series_id)
         return stored.rollups

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from services.aggregator.domain.in_use import SPAN_MS
-from services.aggregator.domain.windows.cells import NEVER_MS, Cells
+from services.aggregator.domain.windows.cells import Cells
 from services.aggregator.domain.windows.entries import INCREMENT, TOTAL, Entries
 from services.aggregator.domain.windows.lateness import revise
 from services.aggregator.domain.windows.open_windows import rollups_of
@@ -13,7 +13,7 @@ from services.aggregator.service import SPARE_SERIES, Arrival, PartitionFold
 from shared.errors import Rejected
 from shared.ledger.entries import Line
 from shared.model.point import Points
-from shared.model.rollup import Rollups
+from shared.model.rollup import NEVER_MS, Rollups
 from shared.model.window import BASE_MS
 
 T0 = 1_732_252_800_000

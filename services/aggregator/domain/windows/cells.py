@@ -11,12 +11,9 @@ from numpy.typing import NDArray
 from services.aggregator.domain.windows.entries import INCREMENT, PLAIN, TOTAL, Entries
 from services.aggregator.domain.windows.sparse import DistinctRows, Distincts, Index, Sketches, SketchRows
 from shared.model import sketch
-from shared.model.rollup import Rollups
+from shared.model.rollup import NEVER_MS, Rollups
 
 Floats = NDArray[np.float64]
-
-NEVER_MS = np.iinfo(np.int64).min
-"""Event time of the last point of a cell that has none."""
 
 _EMPTY = {
     "count": 0.0, "sum": 0.0, "min": np.inf, "max": -np.inf, "last": 0.0, "last_ms": NEVER_MS, "estimated": False,

@@ -11,12 +11,9 @@ from numpy.typing import NDArray
 
 from services.alerts.evaluation.domain.expression import Comparison
 from shared.model import sketch
-from shared.model.rollup import Rollups, sketches_of
+from shared.model.rollup import NEVER_MS, Rollups, sketches_of
 
 Floats = NDArray[np.float64]
-
-NEVER_MS = np.iinfo(np.int64).min
-"""Time of the last value of a row that has none."""
 
 _COMPARE: Mapping[str, Callable[[Floats, float], NDArray[np.bool_]]] = {
     ">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal, "==": np.equal, "!=": np.not_equal,

@@ -5,12 +5,11 @@ from collections import Counter
 import numpy as np
 
 from services.aggregator.domain.totals.increments import FORGET_EVERY_MS, HORIZON_MS, SILENT_MS
-from services.aggregator.domain.windows.cells import NEVER_MS
 from services.aggregator.domain.work import RollupWork
 from services.aggregator.service import SPARE_SERIES, Arrival, PartitionFold
 from shared.ledger.entries import Line, unsettled
 from shared.model.point import Points
-from shared.model.rollup import Rollups
+from shared.model.rollup import NEVER_MS, Rollups
 from shared.model.window import BASE_MS
 from tests.support.memory_tables import MemoryTables
 from tests.support.restarts import kind_of, restarted
