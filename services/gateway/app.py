@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import structlog
 from fastapi import FastAPI
 
+from services.gateway import page
 from services.gateway.auth.key_cache import KeyCache
 from services.gateway.auth.postgres import KeyChanges, KeyUses
 from services.gateway.http import health, misdirected
@@ -23,7 +24,7 @@ from services.gateway.intake import app as intake
 from services.gateway.intake.protocols.registry import FIXED_PATHS
 from services.gateway.intake.protocols.registry import PATHS as INTAKE_PATHS
 from services.gateway.query import app as query
-from services.gateway.query.system.postgres import StoppedPartitions
+from services.gateway.query.resources.system.postgres import StoppedPartitions
 from services.gateway.settings import Settings
 from shared.errors import Unavailable
 from shared.postgres import connections, schema
@@ -74,12 +75,16 @@ async def build(
     probes: dict[str, Probe] = {"postgres": lambda: reachable(pool), "redis": lambda: answers(cache)}
     if settings.role == "query":
         looked = await query.query(settings, pool, cache, probes, stopped=stopped, edge=edge)
+        looked.api.add_middleware(page.Page, intake_url=settings.intake_url)
         add_routes(looked.api, misdirected.routes(INTAKE_PATHS, ["POST"], "intake", settings.intake_url))
         for path, methods in FIXED_PATHS.items():
             add_routes(looked.api, misdirected.routes([path], methods, "intake", settings.intake_url))
         return looked
     taken = intake.intake(settings, pool, cache, probes, edge)
     add_routes(taken.rest, misdirected.routes(query.PATHS, ["GET"], "query", settings.query_url))
+    add_routes(taken.rest, misdirected.routes(query.POSTED, ["POST"], "query", settings.query_url))
+    add_routes(taken.rest, misdirected.routes(page.PATHS, ["GET"], "query", settings.query_url))
+    add_routes(taken.rest, misdirected.routes(query.DELETED, ["DELETE"], "query", settings.query_url))
     return taken
 
 

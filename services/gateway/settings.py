@@ -3,11 +3,15 @@
 Milliseconds and bytes, as the names say. Every limit that a client can meet stands here or in `shared/model`.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
 from shared.wire.versions import OLD, WriteVersion
+
+VIEWS = Path(__file__).parents[2] / "deploy/views"
+"""The saved views that are installed beside the services."""
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -39,10 +43,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Public address of the queries: an intake names it to whoever asks it a question; empty: it names none."""
     intake_url: str = ""
     """Public address of the intake: a query process names it to whoever posts to it; empty: it names none."""
+    views: str = str(VIEWS)
+    """Folder of saved views, which a query process lists; empty: none."""
     topic_prefix: str = ""
     """Put before the names of topics, so that tests may share a broker; empty in production."""
     write_version: WriteVersion = OLD
     """Version of what is stored and sent: 4, or 5 once every process of the fleet reads it. Both are read always."""
+    slow_request_ms: Positive = 500
+    """An answer of the queries that takes so long is logged; with more weight from 3 s and from 5 s on."""
+    slow_query_ms: Positive = 100
+    """A statement of the queries that takes so long is logged; as an error from ten times as long on."""
     max_body_bytes: Positive = 1 << 20
     """Largest body on the wire: 1 MiB."""
     max_decoded_bytes: Positive = 5 << 20
@@ -91,10 +101,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     the end of it. At least 1,000."""
     unread_ms: Positive = 30_000
     """How long a client may take nothing of its answer before the connection is cut off."""
+    archive: str = ""
+    """Where the archive lies, a folder or `s3://bucket/prefix`; empty: the tables alone are asked."""
+    export_ms: Annotated[int, msgspec.Meta(ge=1000)] = 3_600_000
+    """How long an export may take before it is cut off: Postgres keeps the rows of its snapshot meanwhile. At least
+    1,000."""
     body_idle_ms: Positive = 10_000
     """How long a body may stall before the answer is 408."""
     body_total_ms: Positive = 30_000
     """How long a body may take in all before the answer is 408."""
+    feed_bytes: Annotated[int, msgspec.Meta(ge=1 << 20)] = 256 << 20
+    """Live windows that a query process keeps of the log: 256 MiB; beyond it they are unavailable. At least 1 MiB."""
+    cache_bytes: Annotated[int, msgspec.Meta(ge=1 << 20)] = 64 << 20
+    """Blocks of rows that a query process remembers: 64 MiB. At least 1 MiB."""
     max_series: Annotated[int, msgspec.Meta(ge=1000)] = 100_000
     """Series remembered at once, about 0.5 KiB each; beyond it the memory starts anew."""
 

@@ -3,10 +3,12 @@
 A key is never stored or logged, only its SHA-256.
 """
 
+from base64 import b64decode
+from binascii import Error
 from collections.abc import Collection, Iterable, Mapping
 from hashlib import sha256
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from fastapi import Security
@@ -14,6 +16,7 @@ from fastapi.security import HTTPBearer
 
 from services.gateway.auth.key_cache import ApiKey, KeyCache
 from services.gateway.auth.ports import SCOPES, Grant
+from services.gateway.auth.session import READING, Session, check_page
 from services.gateway.http.problems import Problem, unauthorised
 from shared.errors import Unavailable
 from shared.runtime.clock import monotonic_s
@@ -25,8 +28,11 @@ MAX_KEY_BYTES = 512
 """Longest key that is looked at."""
 
 
-def key_of(headers: Iterable[tuple[bytes, bytes]], query: bytes = b"") -> bytes:
-    """The key of a request, from the query only where it is given; raise `Problem` for none, or two that differ."""
+def key_of(headers: Iterable[tuple[bytes, bytes]], query: bytes = b"", *, basic: bool = False) -> bytes:
+    """The key of a request, from the query only where it is given, as a password of `Basic` only where that is said.
+
+    Raise `Problem` for none, or two that differ.
+    """
     keys = set[bytes]()
     if query:
         keys = {value.encode() for name, value in parse_qsl(query.decode("latin-1")) if name == "key"}
@@ -35,8 +41,19 @@ def key_of(headers: Iterable[tuple[bytes, bytes]], query: bytes = b"") -> bytes:
             keys.add(value.strip())
         elif name == b"authorization":
             scheme, _, rest = value.partition(b" ")
-            keys.add(rest.strip() if scheme.lower() == b"bearer" else b"")
+            keys.add(rest.strip() if scheme.lower() == b"bearer" else password_of(value) if basic else b"")
     return only_key(keys, "Authorization, X-API-Key and key")
+
+
+def password_of(authorization: bytes) -> bytes:
+    """The password of `Basic`, empty where there is none; the name of the user plays no part."""
+    scheme, _, rest = authorization.partition(b" ")
+    if scheme.lower() != b"basic":
+        return b""
+    try:
+        return b64decode(rest.strip(), validate=True).partition(b":")[2]
+    except Error:
+        return b""
 
 
 def only_key(keys: Collection[bytes], places: str) -> bytes:
@@ -54,7 +71,11 @@ async def api_key_of(key_cache: KeyCache, key: bytes, scope: str, address: str =
 
     `address` is where the request comes from: it may not make up keys without end.
     """
-    key_hash = sha256(key).digest()
+    return await granted(key_cache, sha256(key).digest(), scope, address)
+
+
+async def granted(key_cache: KeyCache, key_hash: bytes, scope: str, address: str) -> ApiKey:
+    """Whose key this is the SHA-256 of; raise `Problem` as `api_key_of` does."""
     api_key = key_cache.known(key_hash, monotonic_s())
     if api_key is None:
         api_key = await _looked_up(key_cache, key_hash, address)
@@ -66,8 +87,53 @@ async def api_key_of(key_cache: KeyCache, key: bytes, scope: str, address: str =
 
 
 async def reader_of(key_cache: KeyCache, scope: Mapping[str, Any]) -> ApiKey:
-    """Who asks a question; raise `Problem` as `api_key_of` does."""
-    return await api_key_of(key_cache, key_of(scope["headers"]), "read", address_of(scope))
+    """Who asks a question; raise `Problem` as `bearer_of` does."""
+    return await bearer_of(key_cache, scope, "read")
+
+
+async def bearer_of(key_cache: KeyCache, scope: Mapping[str, Any], wanted: str) -> ApiKey:
+    """Who asks, by a bearer token, `X-API-Key`, a password or the cookie of a session; raise `Problem` for others.
+
+    By cookie nothing is changed from pages of other origins. A half without sessions knows no cookie.
+    """
+    return (await asker_of(key_cache, scope, wanted)).api_key
+
+
+class Asker(NamedTuple):
+    """Who asks."""
+
+    key_hash: bytes
+    api_key: ApiKey
+    expires_ms: int | None
+    """When the session ends; None: a key came, and no session."""
+
+
+async def asker_of(key_cache: KeyCache, scope: Mapping[str, Any], wanted: str) -> Asker:
+    """Who asks, as `bearer_of` finds it."""
+    headers = scope["headers"]
+    session = None if shows_key(headers) else await session_of(key_cache, headers)
+    if session is None:
+        key_hash, expires_ms = sha256(key_of(headers, basic=True)).digest(), None
+    else:
+        key_hash, expires_ms = session
+        if scope["method"] not in READING:
+            check_page(scope)
+    return Asker(key_hash, await granted(key_cache, key_hash, wanted, address_of(scope)), expires_ms)
+
+
+async def session_of(key_cache: KeyCache, headers: Iterable[tuple[bytes, bytes]]) -> Session | None:
+    """The session whose cookie a request bears, None for none that is good; raise `Problem` where nobody can know."""
+    if key_cache.sessions is None:
+        return None
+    try:
+        return await key_cache.sessions.of(headers)
+    except Unavailable as error:
+        raise Problem(503, "unavailable", "sessions cannot be looked up now", 1, "not_accepted") from error
+
+
+def shows_key(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a header says something of a key: no cookie counts then."""
+    return any(name in {b"authorization", b"x-api-key"} for name, _ in headers)
 
 
 async def _looked_up(key_cache: KeyCache, key_hash: bytes, address: str) -> ApiKey | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from services.gateway.auth.bounded_map import BoundedMap, bound_of
 from services.gateway.auth.lookup_limit import LookupLimit
 from services.gateway.auth.ports import Grant, Grants, Spread
+from services.gateway.auth.session import Sessions
 from shared.errors import Unavailable
 
 FRESH_S = 60.0
@@ -72,6 +73,7 @@ class KeyCache:
         *,
         max_keys: int = MAX_KEYS,
         spread: Spread = float,
+        sessions: Sessions | None = None,
     ) -> None:
         self._grants = grants
         self._granted = granted
@@ -80,6 +82,8 @@ class KeyCache:
         self._lookups: dict[bytes, asyncio.Task[ApiKey | None]] = {}
         self._unknown: BoundedMap[bytes, float] = BoundedMap(MAX_UNKNOWN)
         self._changes = 0
+        self.sessions = sessions
+        """Sessions whose cookies stand for keys; None: none do."""
         self.limit = LookupLimit()
         """Bounds the look-ups of keys that nobody has."""
         self.used: set[bytes] = set()

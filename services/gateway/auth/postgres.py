@@ -28,7 +28,7 @@ NOTE_S = 15.0
 FIND = """
 SELECT tenant_id, scope, points_per_s, points_burst, max_series, origins, scrub
 FROM api_key JOIN tenant USING (tenant_id)
-WHERE key_hash = $1 AND revoked_at IS NULL
+WHERE key_hash = $1 AND (revoked_at IS NULL OR revoked_at > now())
 """
 """What a key gives; no row for an unknown or revoked one."""
 

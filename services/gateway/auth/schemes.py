@@ -3,11 +3,9 @@
 A client has one key; the name of its user plays no part.
 """
 
-from base64 import b64decode
-from binascii import Error
 from collections.abc import Collection, Iterable
 
-from services.gateway.auth.http import only_key
+from services.gateway.auth.http import only_key, password_of
 
 BEARER = frozenset({b"bearer"})
 
@@ -35,9 +33,4 @@ def _credential(authorization: bytes, schemes: Collection[bytes]) -> bytes:
     scheme, _, rest = authorization.partition(b" ")
     if scheme.lower() in schemes:
         return rest.strip()
-    if scheme.lower() != b"basic":
-        return b""
-    try:
-        return b64decode(rest.strip(), validate=True).partition(b":")[2]
-    except Error:
-        return b""
+    return password_of(authorization)

@@ -4,8 +4,10 @@ A body holds nothing of the input but the names of fields and, in `ask`, the pat
 worth trying again bears `Retry-After`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 import orjson
 
@@ -35,11 +37,15 @@ class Problem(Exception):
     """For 421: the address to ask instead."""
     headers: Headers = field(default_factory=list)
     """More headers of the answer."""
+    pointer: str = ""
+    """Place in the body that is at fault, as JSON Pointer writes it."""
+    instead: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that would have been taken: `try` in the body."""
 
-    def document(self) -> dict[str, str | int]:
+    def document(self) -> dict[str, Any]:
         """What the answer's body says."""
         found = self.message.partition(":")
-        fields: dict[str, str | int] = {
+        fields: dict[str, Any] = {
             "type": f"{PAGE}#{self.code}",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
@@ -53,6 +59,10 @@ class Problem(Exception):
             fields["outcome"] = self.outcome
         if self.ask:
             fields["ask"] = self.ask
+        if self.pointer:
+            fields["pointer"] = self.pointer
+        if self.instead:
+            fields["try"] = self.instead
         return fields
 
     def body(self) -> bytes:

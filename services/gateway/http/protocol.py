@@ -147,6 +147,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
+        # Who streams bounds what is kept for a client that does not read, and cuts it off.
+        cycle.scope["tidegauge.transport"] = self.transport  # type: ignore[typeddict-unknown-key]
         super()._start_asgi_task(cycle, app)
 
     @property

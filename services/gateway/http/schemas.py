@@ -4,7 +4,7 @@ Times are milliseconds UTC or, where marked, RFC 3339. The models describe bodie
 not validated with them.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -117,6 +117,8 @@ class ProblemBody(BaseModel):
     field: str | None = None
     outcome: Literal["not_accepted", "unknown"] | None = None
     ask: str | None = Field(None, description="With 421: the address that answers this")
+    pointer: str | None = Field(None, description="Place in the body that is at fault (RFC 6901)")
+    try_: dict[str, Any] | None = Field(None, alias="try", description="Fields that would be answered")
 
 
 class WindowBody(BaseModel):
@@ -152,5 +154,8 @@ class WindowsBody(BaseModel):
     """Windows in order of time and series."""
 
     windows: list[WindowBody]
-    truncated: bool
+    truncated: bool = Field(description="There are more: `next` leads to them")
+    next: str | None = Field(description="Cursor of the page after this one; null: there is none")
     live: Literal["available", "unavailable"]
+    kept_since_ms: int = Field(description="Windows that start before this are not in the tables")
+    warnings: list[str]

@@ -1,10 +1,12 @@
 """Samples of StatsD lines to columns of points.
 
 Counters, timings, histograms and distributions are deltas; a timing of type `ms` is in seconds here. A set counts
-different texts. A gauge with a sign adds to what this process heard last. Milliseconds UTC.
+different texts. A gauge with a sign adds to what this process heard last; clients can send a level below 0 only as a
+zero and what to take from it, and that zero is no point. Milliseconds UTC.
 """
 
 from collections.abc import Sequence
+from itertools import compress, pairwise
 from math import isfinite
 
 import numpy as np
@@ -44,6 +46,10 @@ def point_columns(
     samples: Sequence[Sample], index: Sequence[int], gauges: LastGauges, tenant_id: int, received_at_ms: int
 ) -> PointColumns:
     """The columns of samples; `index` says which line each is of."""
+    values = [_value(sample, gauges, tenant_id) for sample in samples]
+    if not all(kept := _kept(samples)):
+        samples, index = list(compress(samples, kept)), list(compress(index, kept))
+        values = list(compress(values, kept))
     times = [sample.ts_ms for sample in samples]
     labels = [sample.labels for sample in samples]
     columns = PointColumns(
@@ -52,7 +58,7 @@ def point_columns(
         lambda row: unpacked(labels[row]),
         [(TYPES[sample.type], _UNITS.get(sample.type, "")) for sample in samples],
         np.array([received_at_ms if ts is None else ts for ts in times], np.int64),
-        np.array([_value(sample, gauges, tenant_id) for sample in samples], np.float64),
+        np.array(values, np.float64),
         _weights(samples),
         timed=None not in times,
         index=index,
@@ -61,6 +67,16 @@ def point_columns(
     if is_given(sets):
         columns.distinct, columns.refused = distinct_column(sets, np.ones(len(samples), np.bool_))
     return columns
+
+
+def _kept(samples: Sequence[Sample]) -> list[bool]:
+    """All but those that set a gauge to 0 for the sample behind them, which takes from it."""
+    zeros = (
+        zero.type == "g" and zero.value == "0" and taken.value[0] == "-"
+        and taken == zero._replace(value=taken.value)
+        for zero, taken in pairwise(samples)
+    )  # fmt: skip
+    return [not each for each in zeros] + [True] * bool(samples)
 
 
 def _weights(samples: Sequence[Sample]) -> NDArray[np.float64] | None:
