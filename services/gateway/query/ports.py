@@ -7,13 +7,12 @@ exception, and no call waits without a limit of its own.
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from services.gateway.query.alerts.alert import Alert, History
-from services.gateway.query.batches.batch_status import BatchStatus
-from services.gateway.query.dashboard.dashboard import Span, Summary
-from services.gateway.query.funnels.funnel import Reach
-from services.gateway.query.ledger.ledger_query import Minutes, TenantLedger
-from services.gateway.query.system.health import Partition
-from services.gateway.query.windows.windows import Query, WindowRow
+from services.gateway.query.resources.alerts.alert import Alert, History
+from services.gateway.query.resources.batches.batch_status import BatchStatus
+from services.gateway.query.resources.funnels.funnel import Reach
+from services.gateway.query.resources.ledger.ledger_query import Minutes, TenantLedger
+from services.gateway.query.resources.system.health import Partition
+from services.gateway.query.resources.windows.windows import Query, WindowRow
 from shared.model.funnel import Funnel
 
 Probe = Callable[[], Awaitable[bool]]
@@ -25,6 +24,10 @@ class Closed(Protocol):
 
     async def closed(self, query: Query) -> Sequence[WindowRow]:
         """Up to `limit + 1` rows in order."""
+        ...
+
+    async def kept_since_ms(self, resolution_ms: int) -> int:
+        """Windows of a tier that start before this are not in the tables."""
         ...
 
 
@@ -55,14 +58,6 @@ class Alerts(Protocol):
 
     async def history(self, tenant_id: int, fingerprint: str) -> History | None:
         """An alert with its transitions, None for an unknown one."""
-        ...
-
-
-class Summaries(Protocol):
-    """Knows closed windows by metric."""
-
-    async def summaries(self, tenant_id: int, span: Span, limit: int) -> Sequence[Summary]:
-        """Up to `limit` metrics by name, each merged over all its series."""
         ...
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.gateway.query.ports import Checkpoints, Closed, Live, Probe
-from services.gateway.query.system import health
-from services.gateway.query.windows.windows import Query, WindowRow, merge
+from services.gateway.query.resources.system import health
+from services.gateway.query.resources.windows.windows import Position, Query, WindowRow, merge
 from shared.errors import Unavailable
 
 
@@ -18,10 +18,12 @@ class Found:
     """The answer to a query."""
 
     rows: list[WindowRow]
-    truncated: bool
-    """More rows match than the limit allows."""
+    last: Position | None
+    """Where the last row stands, if more rows match than the limit allows."""
     live_available: bool
     """False: only closed windows could be read."""
+    kept_since_ms: int
+    """Windows that start before this are not in the tables."""
 
 
 class Reader:
@@ -38,8 +40,8 @@ class Reader:
             live, available = await self._live.live(query, now_ms), True
         except Unavailable:
             live, available = [], False
-        rows, truncated = merge(await self._closed.closed(query), live, query.limit)
-        return Found(rows, truncated, available)
+        rows, last = merge(await self._closed.closed(query), live, query.limit, query.after)
+        return Found(rows, last, available, await self._closed.kept_since_ms(query.resolution_ms))
 
 
 class SystemHealth:

@@ -1,1 +1,1 @@
-"""How parameters of questions are written, and refused."""
+"""What may be asked of a metric: which series, how grouped, over which windows, in which figures."""

@@ -1,0 +1,1 @@
+"""The cache: blocks of grouped rows, valid by the log."""

@@ -1,0 +1,1 @@
+"""What may be exported: the body of a request, and conditions on rows."""

@@ -1,0 +1,1 @@
+"""What the page asks beside figures: sessions, what is live, keys."""

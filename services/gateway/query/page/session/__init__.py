@@ -1,0 +1,1 @@
+"""Sessions: a key, or a link that logs in once, becomes a cookie."""

@@ -1,0 +1,42 @@
+"""What Prometheus answers in place of data: one exception with the kind of error that its clients know.
+
+Invariant: `bad_data` is said of a request that cannot be read, `execution` of one that can be read and not answered.
+"""
+
+from typing import Literal, NamedTuple
+
+ErrorType = Literal[
+    "bad_data", "execution", "timeout", "unavailable", "not_found", "unauthorized", "internal"
+]
+
+
+class Place(NamedTuple):
+    """A place in a query, both counted from 1, as Prometheus counts."""
+
+    line: int
+    column: int
+
+
+class QueryError(Exception):
+    """A query or a parameter that is not answered with data."""
+
+    def __init__(self, error_type: ErrorType, message: str) -> None:
+        super().__init__(message)
+        self.error_type = error_type
+        self.message = message
+
+
+def bad_data(message: str) -> QueryError:
+    """The request cannot be read."""
+    return QueryError("bad_data", message)
+
+
+def unparsed(message: str, place: Place | None = None) -> QueryError:
+    """The query is not PromQL."""
+    where = f"{place.line}:{place.column}: " if place else ""
+    return bad_data(f'invalid parameter "query": {where}parse error: {message}')
+
+
+def execution(message: str, place: Place | None = None) -> QueryError:
+    """The query can be read, and is not answered; says what is in the way, and where."""
+    return QueryError("execution", f"{place.line}:{place.column}: {message}" if place else message)

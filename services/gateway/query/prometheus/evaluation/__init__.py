@@ -1,0 +1,1 @@
+"""PromQL as arithmetic: rows in, arrays of values out."""

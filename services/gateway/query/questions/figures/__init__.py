@@ -1,0 +1,1 @@
+"""Figures of rows, and how sure they are."""

@@ -1,0 +1,1 @@
+"""Closed rows in the tables: of prepared groups where they answer, else of series."""

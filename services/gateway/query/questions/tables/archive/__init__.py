@@ -1,0 +1,1 @@
+"""Rows of days that the tables have let go of, from the archive."""

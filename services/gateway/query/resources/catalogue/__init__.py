@@ -1,0 +1,1 @@
+"""Which metrics, labels and values there are."""

@@ -1,0 +1,1 @@
+"""Events, newest first."""

@@ -1,0 +1,1 @@
+"""What the source documents call a dashboard: quick figures, days, weeks and insights, each made of questions."""
