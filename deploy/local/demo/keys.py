@@ -11,11 +11,13 @@ DEMO = "demo"
 
 MEMORY = "keys.json"
 
+SCOPES: tuple[Scope, ...] = ("write", "read", "admin")
+
 
 def demo_keys(folder: StateFolder) -> dict[Scope, str]:
-    """The demo tenant's write and read keys, made at the first call and remembered."""
+    """The demo tenant's write, read and admin keys, each made when it is missing and remembered."""
     kept = folder.recall(MEMORY)
-    if not kept:
-        kept = {"write": new_key("write"), "read": new_key("read")}
-        folder.remember(MEMORY, kept)
-    return {"write": kept["write"], "read": kept["read"]}
+    missing = {str(scope): new_key(scope) for scope in SCOPES if scope not in kept}
+    if missing:
+        folder.remember(MEMORY, kept := kept | missing)
+    return {scope: str(kept[scope]) for scope in SCOPES}

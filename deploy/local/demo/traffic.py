@@ -1,7 +1,7 @@
-"""Demo traffic: this machine's own figures, response times and processes, and made-up visitors, by the public client.
+"""Demo traffic: this machine's own figures, response times and processes, and a made-up shop, by the public client.
 
-The visitors of the shipped funnel are invented, since nobody else is here to walk it; everything else is measured.
-Times are seconds. The client sends a measurement as soon as the gateway answers, or logs its loss.
+What is here is measured; what is invented stands in `shop.py`. Times are seconds. The client sends a measurement as
+soon as the gateway answers, or logs its loss.
 """
 
 import asyncio
@@ -9,14 +9,13 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
-from secrets import SystemRandom
 from uuid import uuid4
 
 import httpx2
 import psutil  # type: ignore[import-untyped]  # ships no types
 import structlog
 
-from shared.model.funnel import EFFECT_CREATION
+from deploy.local.demo.shop import Shop
 from shared.runtime import logging
 from shared.runtime.clock import monotonic_s
 from shared.runtime.lifecycle import background, stop_event
@@ -43,16 +42,6 @@ PROBES = ("/v1/alerts", "/v1/windows?metric=host.cpu.utilization")
 MOST_PROCESSES = 3
 """Most events a check, for the processes that began and for those that ended."""
 
-VISIT_EVERY_S = 3.0
-"""Mean time between two visitors."""
-
-STEP_S = 1.5
-"""Longest time that a visitor spends on a step."""
-
-STAYS = 0.85
-"""How likely a visitor goes on to the next step."""
-
-_chance = SystemRandom()
 _log = structlog.get_logger(__name__)
 
 
@@ -153,24 +142,6 @@ def _responded(telemetry: Telemetry, route: str, status: str, took_s: float) -> 
     telemetry.point("api.response_seconds", took_s, kind="delta", unit="s", labels=labels)
 
 
-async def visit(telemetry: Telemetry) -> None:
-    """One made-up visitor: takes the first step, and each further one with some luck."""
-    session_id = str(uuid4())
-    for step in EFFECT_CREATION.steps:
-        telemetry.funnel_step(step, session_id=session_id)
-        await asyncio.sleep(_chance.uniform(0, STEP_S))
-        if _chance.random() > STAYS:
-            return
-
-
-async def receive_visitors(telemetry: Telemetry) -> None:
-    """Let a visitor in every few seconds."""
-    async with asyncio.TaskGroup() as visits:
-        while True:
-            visits.create_task(visit(telemetry))
-            await asyncio.sleep(_chance.uniform(0, 2 * VISIT_EVERY_S))
-
-
 async def run(telemetry: Telemetry, query_url: str, read_key: str) -> None:
     """Measure, probe and let visitors in until SIGTERM."""
     stopping = stop_event()
@@ -178,7 +149,7 @@ async def run(telemetry: Telemetry, query_url: str, read_key: str) -> None:
         jobs = [
             background(measure(telemetry, str(uuid4())), "measure"),
             background(probe(client, read_key, telemetry), "probe"),
-            background(receive_visitors(telemetry), "visitors"),
+            background(Shop(telemetry).open(), "shop"),
         ]
         await stopping.wait()
         for job in jobs:

@@ -17,7 +17,7 @@ from shared.runtime.clock import monotonic_s
 READY_S = 60.0
 """How long a server may take to answer after its start."""
 
-GIVEN_S = 3.0
+GIVEN_S = 10.0
 """How long a server that was given by its address may take to answer."""
 
 STOP_S = 15.0

@@ -16,7 +16,9 @@ _SLOW = (
 )
 _EVENT = '{"events":[{"event_id":"my-first","type":"click","name":"hello"}]}'
 
-_TEXT = """
+_TEXT = """{link}
+  opens the page, once and within ten minutes; `tidegauge login` prints another link
+
   post here  {url}   (its description: {url}/docs)
   look here  {query_url}   (its description: {query_url}/docs)
   Postgres   {postgres}
@@ -43,7 +45,7 @@ Post an event, as often as you like: it counts once. And see how far the demo's 
 Ctrl-C stops everything; the data stay. `eval "$(tidegauge env)"` gives a shell these addresses and keys."""
 
 
-def text(url: str, query_url: str, servers: Mapping[str, str], keys: dict[Scope, str]) -> str:
-    """The text; `url` takes posts, `query_url` answers reads, `keys` are by their scopes."""
+def text(link: str, url: str, query_url: str, servers: Mapping[str, str], keys: dict[Scope, str]) -> str:
+    """The text; `link` opens the page, `url` takes posts, `query_url` answers reads, `keys` are by their scopes."""
     bodies = {"point": _POINT, "slow": _SLOW, "event": _EVENT}
-    return _TEXT.format(url=url, query_url=query_url, **bodies, **servers, **keys)
+    return _TEXT.format(link=link, url=url, query_url=query_url, **bodies, **servers, **keys)

@@ -154,7 +154,10 @@ class _Run:
             return
         self._stack.folder.remember(RUNNING, addresses | self._public() | self._services.settings)
         servers = {name: server.address for name, server in self._stack.servers.items()}
-        self._progress.show(how_to_try.text(self._intake.url, self._query.url, servers, self._keys))
+        link = run_sync(
+            api_keys.login_link(self._stack.postgres, servers["redis"], self._query.url, self._keys["admin"])
+        )
+        self._progress.show(how_to_try.text(link, self._intake.url, self._query.url, servers, self._keys))
 
     def _until(self, condition: Callable[[], bool], limit_s: float = float("inf")) -> bool:
         """Look after the children until the condition holds; False when it does not by the limit."""

@@ -34,13 +34,14 @@ def create_key(
         list[str] | None,
         typer.Option(help="Pages of this origin may use it; repeatable. None: no page need to."),
     ] = None,
+    name: Annotated[str, typer.Option(help="What you call it, so that you know it again.")] = "",
     folder: Folder = HERE,
 ) -> None:
     """Make a key and print it: this is the only time it can be seen, the database keeps a hash."""
     with cli_errors():
         postgres = postgres_of(folder)
         made = api_keys.new_key(scope)
-        asyncio.run(api_keys.create(postgres, tenant, made, scope, origin or ()))
+        asyncio.run(api_keys.create(postgres, tenant, made, scope, origin or (), key_name=name))
     typer.echo(made)
 
 
@@ -50,7 +51,7 @@ def create_key(
 def list_keys(
     tenant: Annotated[str, typer.Option(help="Whose keys; empty: of all.")] = "", folder: Folder = HERE
 ) -> None:
-    """Print keys: how they begin, their scope, whether they are good, when they were used, their origins."""
+    """Print keys: how they begin, their name and scope, whether they are good, when they were used, their origins."""
     with cli_errors():
         found = asyncio.run(api_keys.read_all(postgres_of(folder), tenant))
     typer.echo("\n".join(api_keys.table(found)))

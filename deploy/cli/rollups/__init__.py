@@ -1,0 +1,1 @@
+"""Commands about rollups and their prepared groups."""

@@ -1,0 +1,1 @@
+"""Writes closed days of rows into the archive."""
