@@ -105,7 +105,7 @@ async def _try(watch: WindowWatch, number: int, delay_s: float) -> Try:
         raise Invalid(f"try {number}: answered {status}")
     acked_s = monotonic_s() - posted_s
     start_ms = start_of(posted_ms)
-    key = live.key(watch.room.prefix, wire.partition_of(series_id, DEFAULT_PARTITIONS), start_ms)
+    key = live.key_of_all(watch.room.prefix, wire.partition_of(series_id, DEFAULT_PARTITIONS), start_ms)
     live_s = await _until_live(watch, key, packed, number + 0.5) - posted_s
     row_s = await _until_row(watch, series_id, start_ms) - posted_s
     return Try(acked_s, live_s, row_s - (start_ms + BASE_MS - posted_ms) / 1000, row_s)

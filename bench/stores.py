@@ -171,7 +171,7 @@ async def measure_redis(stack: Stack, folder: Path) -> list[Line]:
 
 
 async def _shown(client: redis.Client, prefix: str, windows: list[LiveWindow], rows: int) -> None:
-    keys = [live.key(prefix, window.partition, window.start_ms) for window in windows]
+    keys = [live.key_of_all(prefix, window.partition, window.start_ms) for window in windows]
     found = cast("list[bytes]", await client.mget(keys))
     read_back = sum(len(live.decode(value).rollups) for value in found)
     if read_back != rows:
