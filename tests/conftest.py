@@ -39,7 +39,16 @@ async def redis_client(stack: Stack) -> AsyncIterator[redis.Client]:
     await made.aclose()
 
 
+UNCOUNTED = ("simulation", "properties")
+"""Folders of tests that compute: counting their lines makes them four times slower, and others reach the same lines."""
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest tests come first, so that nobody waits for them at the end."""
     items.sort(key=lambda item: "chaos" not in item.keywords)
+    # Those of the page together: they share a system, which is started anew after any other test.
+    items.sort(key=lambda item: "e2e/page/" in item.nodeid)
+    for item in items:
+        if item.nodeid.split("/")[1] in UNCOUNTED:
+            item.add_marker("no_cover")

@@ -145,7 +145,7 @@ async def watch(stack: Stack, tmp_path: Path) -> AsyncIterator[Run]:
         yield made
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 async def test_every_transition_is_told_whatever_happens(stack: Stack, tmp_path: Path) -> None:
     """Workers are killed and frozen at 52 moments around firing and resolving, in fleets of two versions.
 

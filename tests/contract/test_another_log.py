@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from aiokafka.errors import NodeNotReadyError
 
-from deploy import accepted_logs
+from deploy.kafka import accepted_logs
 from deploy.local.stack import Stack
 from shared.errors import Unavailable
 from shared.postgres import connections

@@ -32,7 +32,7 @@ PAIR = [
 
 NEIGHBOUR = pack(Series(TENANT_ID, "neighbour", "delta", "", ()))
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.servers]
 
 
 @pytest_asyncio.fixture

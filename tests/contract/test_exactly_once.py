@@ -221,7 +221,7 @@ async def test_kafka_is_killed_and_comes_back(harness: Harness, load: PointLoad,
     assert [] == worker.exits
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_postgres_is_down_for_a_minute(stack: Stack, tmp_path: Path) -> None:
     """Workers of both runtimes hold on while Postgres is away and under load, and catch up afterwards."""
     harnesses = [build(stack, tmp_path / runtime, runtime) for runtime in ("aiokafka", "faust")]

@@ -28,7 +28,7 @@ from tests.support.load.points import CLOCK_TENANT
 from tests.support.processes.harness import PARTITIONS, Harness, Worker
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(1200)]
 
 MESSAGES = 60
 """Of each partition, each a while after the one before."""

@@ -17,7 +17,7 @@ from tests.support.processes.system import QUERY, SERVICES, System
 from tests.support.wait import until
 from tidegauge_client import Telemetry
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 KILLED = (*SERVICES, QUERY)
 ROUNDS = len(KILLED) + 1

@@ -23,7 +23,7 @@ from tests.support.processes.faketime import wrong_clock
 from tests.support.processes.system import System
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(720)]
 
 AHEAD_S = (15, 3_660, -90)
 """How far the clocks of the others are ahead."""

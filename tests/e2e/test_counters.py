@@ -15,7 +15,7 @@ from shared.runtime.clock import now_ms
 from tests.support.processes.system import System
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 SERIES, INSTANTS, BEGUN_ANEW = 6, 20, 10
 BUCKETS = 2

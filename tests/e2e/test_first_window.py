@@ -21,7 +21,7 @@ from deploy.local.leftovers import is_ours
 from tests.support.http.gateway import free_port, status
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(540)]
 
 END_OF_TEXT = "Ctrl-C stops everything"
 TIDEGAUGE = str(Path(sys.executable).with_name("tidegauge"))

@@ -21,7 +21,7 @@ from tests.support.processes.system import PARTITIONS, System
 from tests.support.refusals import reported_points
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 TIDEGAUGE = str(Path(sys.executable).with_name("tidegauge"))
 
@@ -102,12 +102,14 @@ async def test_the_audit_says_so_and_notices_a_changed_row(system: System) -> No
     assert (0, True) == (sound[0], sound[1].endswith("all is accounted for\n")), sound[1]
     assert "rejected, points of " in sound[1]
     assert "rollup_1m agrees with rollup_10s (8 windows of series compared)" in sound[1]
+    assert "prepared groups of rollup_group_15m agree with rollup_15m (" in sound[1]
     assert 1 == missing[0]
     assert "does not close: " in missing[1]
     assert "difference +" in missing[1]
     assert (1, False) == (apart[0], "does not close" in apart[1])
     assert "rollup_1m differs from rollup_10s" in apart[1]
     assert "rollup_15m differs from rollup_1m" in apart[1]
+    assert "prepared groups of rollup_group_1m differ from rollup_1m (" in apart[1]
 
 
 async def test_a_difference_pages_until_it_is_gone(system: System) -> None:

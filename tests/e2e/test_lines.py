@@ -14,7 +14,7 @@ from tests.support.http.gateway import free_port
 from tests.support.processes.system import System
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(540)]
 
 GROWN = """
 SELECT coalesce(sum(sum), 0) AS grown FROM rollup_10s JOIN series USING (series_id)

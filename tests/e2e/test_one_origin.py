@@ -15,7 +15,7 @@ from tests.support.processes.system import System
 from tests.support.wait import until
 from tidegauge_client import Telemetry
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 POINTS = 100
 
@@ -70,3 +70,13 @@ async def test_limits_are_those_of_the_gateway(client: httpx2.AsyncClient) -> No
 
     assert [202, 413, 400] == [answer.status_code for answer in answers]
     assert ["application/problem+json"] * 2 == [answer.headers["content-type"] for answer in answers[1:]]
+
+
+async def test_a_page_logs_in_at_the_same_address(system: System, client: httpx2.AsyncClient) -> None:
+    """Sessions and what the page is made of are the queries'; the cookie of the origin opens them."""
+    page = {"sec-fetch-site": "same-origin"}
+    async with httpx2.AsyncClient(base_url=client.base_url, timeout=20, headers=page) as browser:
+        began = await browser.post("/v1/session", json={"key": system.key})
+        read = await browser.get("/v1/metrics")
+
+    assert (200, 200) == (began.status_code, read.status_code)

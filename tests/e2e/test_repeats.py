@@ -17,7 +17,7 @@ from tests.support.http.gateway import Gateway, gateway
 from tests.support.processes.system import System
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 ROWS = 6
 """Points of each batch, over all partitions."""

@@ -17,14 +17,20 @@ import yaml
 
 from deploy.local.up.services import RULES, SERVICES, Service
 from deploy.postgres.roles import GRANTS, name_of
+from services.aggregator.settings import SHIPPED
 from services.gateway.intake.protocols.registry import FIXED_PATHS, PATHS
+from services.gateway.query.app import PATHS as QUERY_PATHS
 from services.gateway.settings import Settings
 
 SERVERS = {"kafka", "postgres", "redis"}
 PROXY = {"proxy"}
 JOBS = {"migrate", "roles", "topics"}
-ON_DEMAND = {"key"}
+ON_DEMAND = {"archive", "key"}
+BINDING = {"reader"}
+"""Jobs that try again until what they need is there."""
 ROLES = {"intake", "query"}
+OBSERVERS = {"prometheus", "alertmanager", "grafana", "perses"}
+"""What looks at the services, started by a profile of its own."""
 
 Compose = dict[str, Any]
 
@@ -51,7 +57,7 @@ def test_it_runs_what_make_run_runs(compose: Compose) -> None:
     """The servers, the jobs and exactly the services of the supervisor's table."""
     services = {service.name for service in SERVICES}
 
-    assert SERVERS | PROXY | JOBS | ON_DEMAND | services == set(compose)
+    assert SERVERS | PROXY | JOBS | ON_DEMAND | BINDING | OBSERVERS | services == set(compose)
     assert {name: compose[name]["command"] for name in services} == {
         service.name: ["python", "-m", service.module] for service in SERVICES
     }
@@ -76,10 +82,11 @@ def test_each_variable_is_a_setting(compose: Compose, service: Service) -> None:
 
 def test_what_runs_on_says_whether_it_is_well(compose: Compose) -> None:
     """Servers and services have a health check; a job has an exit code."""
-    lasting = set(compose) - JOBS - ON_DEMAND
+    lasting = set(compose) - JOBS - ON_DEMAND - BINDING
 
     assert {name for name in lasting if not compose[name].get("healthcheck", {}).get("test")} == set()
     assert {name for name in JOBS | ON_DEMAND if compose[name]["restart"] != "no"} == set()
+    assert {name for name in BINDING if compose[name]["restart"] != "on-failure"} == set()
 
 
 def test_the_order_is_servers_then_jobs_then_services(compose: Compose) -> None:
@@ -124,6 +131,28 @@ def test_each_service_signs_in_as_its_own_role(compose: Compose) -> None:
     assert "//tidegauge:" in compose["migrate"]["environment"]["TIDEGAUGE_POSTGRES"]
 
 
+def test_grafana_asks_in_sql_as_a_login_that_is_bound_to_one_tenant(compose: Compose) -> None:
+    """The one that a job binds, under the password that its role is given."""
+    job, grafana = compose["reader"], compose["grafana"]["environment"]
+    password = compose["roles"]["environment"]["READER_PASSWORD"]
+
+    *command, tenant = job["command"]
+    assert ["tidegauge", "reader", "bind", name_of("reader"), "--tenant"] == command
+    assert "${TIDEGAUGE_READER_TENANT:-demo}" == tenant
+    assert (["observability"], {"roles"}) == (job["profiles"], set(job["depends_on"]))
+    assert f"${{TIDEGAUGE_READER_USER:-{name_of('reader')}}}" == grafana["TIDEGAUGE_READER_USER"]
+    assert f"${{TIDEGAUGE_READER_PASSWORD:-{password}}}" == grafana["TIDEGAUGE_READER_PASSWORD"]
+
+
+def test_the_label_sets_shipped_are_mounted_where_the_aggregator_looks(root: Path, compose: Compose) -> None:
+    """An operator edits the file beside the compose file."""
+    (mount,) = compose["aggregator"]["volumes"]
+    source, target, mode = mount.split(":")
+
+    assert (target, "ro") == (compose["aggregator"]["environment"]["AGGREGATOR_LABEL_SETS"], mode)
+    assert (root / source).resolve() == SHIPPED.resolve()
+
+
 def test_the_rules_shipped_are_mounted_where_alerts_looks(root: Path, compose: Compose) -> None:
     """Read-only, and the file is there."""
     (mount,) = compose["alerts"]["volumes"]
@@ -143,7 +172,7 @@ def test_what_is_ours_runs_without_rights_that_it_does_not_need(compose: Compose
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
     }
-    ours = {name: parts for name, parts in compose.items() if name not in SERVERS}
+    ours = {name: parts for name, parts in compose.items() if name not in SERVERS | OBSERVERS}
 
     assert dict.fromkeys(ours, hardened) == {
         name: {key: parts.get(key) for key in hardened} for name, parts in ours.items()
@@ -166,6 +195,39 @@ def test_images_are_pinned(root: Path, compose: Compose) -> None:
     assert images["proxy"] == f"caddy:{caddy[1]}"
 
 
+def test_observers_are_started_by_their_profile_and_need_no_right(root: Path, compose: Compose) -> None:
+    """Each has a pinned image and files that are there; nothing waits for them."""
+    pinned = re.compile(r"[\w/.-]+:v?\d+\.\d+\.\d+(-debug)?")
+    hardened = {"profiles": ["observability"], "read_only": True, "cap_drop": ["ALL"]}
+    files = [
+        mount.split(":")[0]
+        for name in OBSERVERS
+        for mount in compose[name]["volumes"]
+        if mount.startswith("./")
+    ]
+
+    assert {name for name in OBSERVERS if not pinned.fullmatch(compose[name]["image"])} == set()
+    for name in OBSERVERS:
+        assert hardened == {key: compose[name].get(key) for key in hardened}, name
+    assert [path for path in files if not (root / path).is_dir()] == []
+    assert {name for name, parts in compose.items() if OBSERVERS & set(parts.get("depends_on", ()))} == set()
+
+
+def test_prometheus_reads_every_service(root: Path, compose: Compose) -> None:
+    """At the port where each shows its metrics."""
+    config = yaml.safe_load((root / "deploy/prometheus/prometheus.yml").read_text())
+    read = {each["static_configs"][0]["targets"][0] for each in config["scrape_configs"]}
+    shown = {
+        f"{service.name}:{value}"
+        for service in SERVICES
+        for variable, value in compose[service.name]["environment"].items()
+        if variable.endswith("_METRICS_PORT")
+    }
+
+    assert {service.name for service in SERVICES} == {target.partition(":")[0] for target in read}
+    assert read == shown
+
+
 def test_secrets_have_no_default(root: Path) -> None:
     """Without a password nothing starts, and the refusal names the variable; the example names it too."""
     text = (root / "docker-compose.yml").read_text()
@@ -176,12 +238,12 @@ def test_secrets_have_no_default(root: Path) -> None:
     assert variables == example
 
 
-def test_only_the_proxy_is_opened_and_on_loopback(compose: Compose) -> None:
+def test_only_the_proxy_and_observers_are_opened_and_on_loopback(compose: Compose) -> None:
     """One origin; what is to be reached from elsewhere is the operator's decision."""
     published = {name: parts["ports"] for name, parts in compose.items() if "ports" in parts}
 
-    assert set(published) == PROXY
-    assert [port for port in published["proxy"] if not port.startswith("127.0.0.1:")] == []
+    assert set(published) == PROXY | OBSERVERS
+    assert [port for each in published.values() for port in each if not port.startswith("127.0.0.1:")] == []
 
 
 def test_each_role_of_the_gateway_is_asked_for_its_health_at_its_metrics_port(compose: Compose) -> None:
@@ -194,8 +256,8 @@ def test_each_role_of_the_gateway_is_asked_for_its_health_at_its_metrics_port(co
         assert f"http://127.0.0.1:{port}/health/ready" in parts["healthcheck"]["test"][-1]
 
 
-def routes_of(caddyfile: Path) -> list[tuple[set[str], str]]:
-    """The paths of each route of the proxy's first port, and the address that answers; no paths: all others."""
+def routes_of(caddyfile: Path) -> list[tuple[set[str], set[str], str]]:
+    """The paths and methods of each route of the proxy's first port, and who answers; none: all others."""
     caddy = Path(sys.executable).with_name("caddy")
     adapted = subprocess.run(
         [caddy, "adapt", "--config", caddyfile], capture_output=True, check=True, text=True
@@ -204,6 +266,7 @@ def routes_of(caddyfile: Path) -> list[tuple[set[str], str]]:
     return [
         (
             {path for match in route.get("match", []) for path in match["path"]},
+            {method for match in route.get("match", []) for method in match.get("method", [])},
             route["handle"][0]["upstreams"][0]["dial"],
         )
         for route in routes
@@ -211,15 +274,14 @@ def routes_of(caddyfile: Path) -> list[tuple[set[str], str]]:
 
 
 def test_the_proxy_sends_to_the_intake_what_the_intake_takes(root: Path, compose: Compose) -> None:
-    """Exactly the paths of the code go to the intake; everything else goes to the queries."""
+    """Exactly the paths of the code go to the intake, but for what is read as well; all else to the queries."""
     ports = {role: compose[f"gateway-{role}"]["environment"]["GATEWAY_PORT"] for role in ROLES}
+    intake, query = (f"gateway-{role}:{ports[role]}" for role in ("intake", "query"))
 
     assert routes_of(root / "deploy/proxy/Caddyfile") == [
-        (
-            {re.sub("{[a-z_]+}", "*", path) for path in (*PATHS, *FIXED_PATHS)},
-            f"gateway-intake:{ports['intake']}",
-        ),
-        (set(), f"gateway-query:{ports['query']}"),
+        (set(PATHS) & set(QUERY_PATHS), {"GET", "HEAD"}, query),
+        ({re.sub("{[a-z_]+}", "*", path) for path in (*PATHS, *FIXED_PATHS)}, set(), intake),
+        (set(), set(), query),
     ]
 
 

@@ -101,7 +101,7 @@ def test_a_service_starts_with_only_its_own_extra(root: Path, service: str, pyth
         assert process.stderr is not None
         logged = next((line for line in process.stderr if WAITS[service] in line), None)
         process.terminate()
-        code = process.wait(15)
+        code = process.wait(90)
 
     assert out.splitlines()[-1] == "[]"
     assert (True, 0) == (logged is not None, code)

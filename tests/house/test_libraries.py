@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,17 @@ DICTS = {"_Blind"}
 """Classes that are a dict for another reason: a guard that keeps Faust from remembering."""
 
 
-def nodes(root: Path) -> Iterator[tuple[str, ast.AST]]:
-    """Every node of every module, with the module's name."""
-    for folder in FOLDERS:
-        for path in sorted((root / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text())):
-                yield str(path.relative_to(root)), node
+def nodes(root: Path, *kinds: type[ast.AST]) -> Iterator[tuple[str, ast.AST]]:
+    """Every node of these kinds of every module, with the module's name."""
+    for name, tree in trees(root):
+        yield from ((name, node) for node in ast.walk(tree) if isinstance(node, kinds))
+
+
+@cache
+def trees(root: Path) -> list[tuple[str, ast.Module]]:
+    """Every module, parsed once."""
+    paths = (path for folder in FOLDERS for path in sorted((root / folder).rglob("*.py")))
+    return [(str(path.relative_to(root)), ast.parse(path.read_text())) for path in paths]
 
 
 def sleeps(handler: ast.AST) -> bool:
@@ -43,21 +49,16 @@ def test_a_pause_after_a_failure_is_seen(source: str, expected: bool) -> None:
 
 def test_no_pause_after_a_failure_is_made_by_hand(root: Path) -> None:
     """`shared.runtime.retry` draws it, so that processes that failed together do not return together."""
-    assert set() == {
-        name for name, node in nodes(root) if isinstance(node, ast.ExceptHandler) and sleeps(node)
-    }
+    assert set() == {name for name, node in nodes(root, ast.ExceptHandler) if sleeps(node)}
 
 
 def test_no_map_is_bounded_by_hand(root: Path) -> None:
     """No class of ours is a dict, and none of our dicts drops its first entry: cachetools does that."""
-    classes = [(name, node) for name, node in nodes(root) if isinstance(node, ast.ClassDef)]
     dicts = {
-        node.name for _, node in classes if any("dict" in ast.unparse(base).lower() for base in node.bases)
+        node.name
+        for _, node in nodes(root, ast.ClassDef)
+        if any("dict" in ast.unparse(base).lower() for base in node.bases)
     }
-    dropped = {
-        name
-        for name, node in nodes(root)
-        if isinstance(node, ast.Delete) and "next(iter(" in ast.unparse(node)
-    }
+    dropped = {name for name, node in nodes(root, ast.Delete) if "next(iter(" in ast.unparse(node)}
 
     assert (DICTS, set()) == (dicts, dropped)

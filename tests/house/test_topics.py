@@ -19,7 +19,7 @@ def test_every_topic_bears_its_version() -> None:
 def test_only_services_touch_topics() -> None:
     """Writers and readers are services of the design, each named once; every topic has a writer."""
     for topic in TOPICS:
-        assert set(topic.writers) | set(topic.readers) <= SERVICES
+        assert {*topic.writers, *topic.readers, *topic.followers} <= SERVICES
         assert len(set(topic.writers)) == len(topic.writers) > 0
         assert len(set(topic.readers)) == len(topic.readers)
 
@@ -32,7 +32,8 @@ def test_the_architecture_knows_every_topic(root: Path) -> None:
         if line.startswith("| `telemetry.")
     ]
     expected = {
-        topic.name: [", ".join(topic.writers), ", ".join(topic.readers) or "none"] for topic in TOPICS
+        topic.name: [", ".join(topic.writers), ", ".join(topic.readers + topic.followers) or "none"]
+        for topic in TOPICS
     }
 
     assert {row[0]: row[1:3] for row in rows} == expected

@@ -27,6 +27,9 @@ from shared.wire.topics import METRICS
 
 pytestmark = pytest.mark.servers
 
+PATIENCE_MS = 180_000
+"""How long a batch is tried: a broker that has just made 1,200 logs says for long that it leads none."""
+
 SUPERVISOR = """
 import signal, sys
 from pathlib import Path
@@ -79,7 +82,7 @@ def sql(dsn: str, statement: str) -> object:
 
 async def write_to_each(bootstrap: str, names: list[str], partitions: int) -> None:
     """A message into every partition."""
-    producer = aiokafka.AIOKafkaProducer(bootstrap_servers=bootstrap)
+    producer = aiokafka.AIOKafkaProducer(bootstrap_servers=bootstrap, request_timeout_ms=PATIENCE_MS)
     await producer.start()
     places = itertools.product(names, range(partitions))
     sent = [await producer.send(name, b"message", partition=at) for name, at in places]

@@ -1,4 +1,4 @@
-"""What analysts copy out of the handbook works."""
+"""What analysts copy out of the handbook works, asked by a reader, who sees the rows of its tenant alone."""
 
 import re
 from collections.abc import AsyncIterator
@@ -10,46 +10,83 @@ import pytest_asyncio
 
 from deploy.local.folder import ROOT
 from deploy.local.stack import Stack
+from deploy.postgres.roles import GRANTS
+from shared.model.funnel import FUNNELS, Funnel
+from tests.support.two_tenants import SHOP, TwoTenants, two_tenants
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
 
-QUERIES = re.findall(r"```sql\n(.*?)```", Path(ROOT, "docs/QUERIES.md").read_text(), re.DOTALL)
+HANDBOOK = Path(ROOT, "docs/QUERIES.md").read_text()
 
-SERIES = """
-INSERT INTO series (series_id, tenant_id, metric, kind, unit, labels) VALUES
-    (1, 1, 'api.response_seconds', 'delta', 's', '{"endpoint": "/checkout"}'),
-    (2, 1, 'users.active', 'delta', '', '{}'),
-    (3, 1, 'events.count', 'delta', '', '{"type": "error"}'),
-    (4, 1, 'network.sent_bytes', 'cumulative', 'By', '{"host": "a"}')
-"""
+QUERIES = re.findall(r"```sql\n(.*?)```", HANDBOOK, re.DOTALL)
 
-ROWS = """
-INSERT INTO {} (window_start, series_id, revision, late_count, count, sum, watermark, sketch_bucket, sketch_weight,
-                distinct_sketch, extremes_estimated, samples)
-SELECT date_trunc('minute', now()) - interval '2 minutes', series_id, 1, 1, 2, 8, now(), '{{12000, 12050}}', '{{1, 1}}',
-       '\\x000701010502', true, 20
-FROM generate_series(1, 4) AS series_id
-"""
+OF_A_TENANT = "tenant = 'demo'"
 
 
-@pytest_asyncio.fixture
-async def tables(stack: Stack) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """A connection that sees a row of each kind of series in every tier, and takes all of it back."""
-    connection = await asyncpg.connect(stack.postgres)
-    transaction = connection.transaction()
-    await transaction.start()
-    await connection.execute(SERIES)
-    for table in ("rollup_10s", "rollup_1m", "rollup_15m"):
-        await connection.execute(ROWS.format(table))
-    await connection.execute("UPDATE rollup_10s SET kept_up = false WHERE series_id = 1")
-    yield connection
-    await transaction.rollback()
-    await connection.close()
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def both(stack: Stack) -> AsyncIterator[TwoTenants]:
+    """Two tenants with a row of each kind, in every tier."""
+    async with two_tenants(stack.postgres) as made:
+        yield made
+
+
+async def answers(address: str, *queries: str) -> list[list[tuple[object, ...]]]:
+    """The rows of each query, at one instant."""
+    conn = await asyncpg.connect(address)
+    try:
+        async with conn.transaction():
+            return [[tuple(row) for row in await conn.fetch(query)] for query in queries]
+    finally:
+        await conn.close()
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=range(len(QUERIES)))
-async def test_a_query_of_the_handbook_answers(
-    tables: "asyncpg.Connection[asyncpg.Record]", query: str
-) -> None:
-    """With at least one row, on tables as the services leave them."""
-    assert await tables.fetch(query)
+async def test_a_query_of_the_handbook_answers_for_its_tenant(both: TwoTenants, query: str) -> None:
+    """With at least one row, to its reader; with the same rows where the tenant is left out; with none to another."""
+    named, unnamed = await answers(both.demo, query, query.replace(OF_A_TENANT, "tenant IS NOT NULL"))
+    (elsewhere,) = await answers(both.shop, query)
+
+    assert OF_A_TENANT in query
+    assert sorted(map(str, named)) == sorted(map(str, unnamed))
+    assert named
+    assert [] == [row for row in elsewhere if set(row) - {None, 0.0}]
+    assert SHOP.mark not in str(named)
+
+
+async def test_the_columns_that_the_handbook_names_are_there(both: TwoTenants) -> None:
+    """Of each view that has them to itself."""
+    rows = re.findall(r"^\| (`\w+`) \| (a.*?) \|", HANDBOOK, re.MULTILINE)
+    for view, text in rows:
+        columns = [name for name in re.findall(r"`(\w+)`", text) if name not in {"rule", "client"}]
+        await answers(both.demo, f"SELECT {', '.join(columns) or '1'} FROM {view.strip('`')} LIMIT 1")
+
+    assert len(rows) >= 5
+
+
+async def test_every_view_of_times_has_a_time_and_a_tenant(both: TwoTenants) -> None:
+    """So that a tool puts them on an axis, and a question names whose rows it asks for."""
+    timeless = {"metric_series", "readable_tenant"}
+    for view in GRANTS["reader"]:
+        await answers(both.demo, f"SELECT tenant{'' if view in timeless else ', time'} FROM {view} LIMIT 1")
+
+
+@pytest.mark.parametrize("funnel", FUNNELS.values(), ids=FUNNELS)
+async def test_steps_of_funnels_bear_the_names_of_the_release(both: TwoTenants, funnel: Funnel) -> None:
+    """The view knows them by itself; they are constants of `shared/model/funnel.py`."""
+    conn = await asyncpg.connect(both.owner)
+    transaction = conn.transaction()
+    await transaction.start()
+    await conn.execute(
+        "INSERT INTO funnel_entry (tenant_id, funnel, session_id, first_at, entered_at, reached, reached_at, "
+        "out_of_order, step, step_at) "
+        "SELECT 1, $1, 'whole', now(), now(), $2::integer, array_fill(now(), ARRAY[$2::integer]), 0, '{}', '{}'",
+        funnel.name,
+        len(funnel.steps),
+    )
+    found = await conn.fetch(
+        "SELECT step_name FROM conversion_funnel WHERE session_id = 'whole' ORDER BY step"
+    )
+    await transaction.rollback()
+    await conn.close()
+
+    assert list(funnel.steps) == [row["step_name"] for row in found]

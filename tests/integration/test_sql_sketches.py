@@ -10,6 +10,7 @@ import pytest_asyncio
 from numpy.typing import NDArray
 
 from deploy.local.stack import Stack
+from deploy.postgres.migrate import migrate
 from shared.model import distinct, sketch
 from shared.wire.stored import distinct as wire
 
@@ -203,3 +204,106 @@ async def test_uniques_of_nothing_are_zero(connection: "asyncpg.Connection[async
     """No rows, or none with strings."""
     assert await connection.fetchval("SELECT uniques(seen) FROM held") == 0.0
     assert await connection.fetchval("SELECT uniques(seen) FROM (VALUES (NULL::bytea)) AS rows(seen)") == 0.0
+
+
+@pytest.mark.parametrize("buckets", [10, 1500, 5000])
+async def test_a_merge_holds_distinct_buckets_and_not_its_rows(
+    connection: "asyncpg.Connection[asyncpg.Record]", buckets: int
+) -> None:
+    """After each of many rows: twice the distinct buckets at most, or 3,000, and the row that came last."""
+    await connection.execute(
+        "CREATE AGGREGATE pg_temp.state_of(sketch) "
+        "(SFUNC = sketch_append, STYPE = sketch_state, INITCOND = '({},{},0)')"
+    )
+    rows = (
+        "SELECT sketch_of(ARRAY[n * 37 % $1, n * 91 % $1]::smallint[], '{1, 1}') AS one, n "
+        "FROM generate_series(1, $2::bigint) AS n"
+    )
+    largest = await connection.fetchval(
+        "SELECT max(cardinality((state).bucket)) FROM "
+        f"(SELECT pg_temp.state_of(one) OVER (ORDER BY n) AS state FROM ({rows}) AS rows) AS states",
+        buckets,
+        5_000,
+    )
+    last, distinct_buckets, total = await connection.fetchrow(
+        f"SELECT cardinality((pg_temp.state_of(one)).bucket), cardinality((sketch_merge(one)).bucket), "
+        f"(SELECT sum(weight) FROM unnest((sketch_merge(one)).weight) AS weight) FROM ({rows}) AS rows",
+        buckets,
+        100_000,
+    )
+
+    most = max(3000, 2 * distinct_buckets) + 2
+    assert (True, True, 200_000) == (largest <= most, last <= most, total)
+
+
+@pytest.mark.parametrize("strings", [3, 300, 30_000])
+async def test_a_merge_of_distinct_counts_holds_no_more_than_eight(
+    connection: "asyncpg.Connection[asyncpg.Record]", strings: int
+) -> None:
+    """After each of its rows: eight counts of 4,096 ranks, or as many bytes of sparse ones."""
+    chance = np.random.default_rng(strings)
+    counts = [
+        distinct.merge(*distinct.entries_of(chance.integers(1, 2**63, strings, np.uint64) * np.uint64(2)))
+        for _ in range(300)
+    ]
+    await connection.copy_records_to_table(
+        "held", records=[(n, [], [], wire.encode(*count)) for n, count in enumerate(counts)]
+    )
+    await connection.execute(
+        "CREATE AGGREGATE pg_temp.state_of(bytea) (SFUNC = distinct_append, STYPE = bytea, INITCOND = '\\x00')"
+    )
+
+    largest, size = await connection.fetchrow(
+        "SELECT max(length(state)), max(size) FROM (SELECT length(seen) AS size, pg_temp.state_of(seen) OVER (ORDER BY "
+        "g, n) AS state FROM held, generate_series(1, 10) AS g) AS states"
+    )
+
+    assert largest <= 1 + 7 * 4096 + size
+
+
+async def test_uniques_know_the_highest_ranks(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Of 53, which one string in 2^52 has, and of ranks that lie far apart."""
+    for ranks in ([53], [53, 53, 1], [1, 30], [52], [53] * 1000 + [1] * 3000):
+        seen = wire.encode(np.arange(len(ranks), dtype=np.uint16), np.array(ranks, np.uint8))
+        expected = distinct.estimate(np.array(ranks, np.uint8))
+
+        assert expected == await connection.fetchval("SELECT distinct_count($1)", seen)
+        assert expected == await connection.fetchval("SELECT uniques($1)", seen)
+
+
+async def test_processes_that_share_a_merge_come_to_the_same(dsn: str) -> None:
+    """Postgres divides the rows among workers: their states are combined, each bucket and register once."""
+    await migrate(dsn)
+    conn = await asyncpg.connect(dsn)
+    try:
+        await conn.execute("CREATE TABLE held (n int, bucket smallint[], weight float8[], seen bytea)")
+        parts = [part for seed in range(8) for part in drawn(seed)]
+        chance = np.random.default_rng(1)
+        counts = [
+            distinct.merge(
+                *distinct.entries_of(chance.integers(1, 2**63, 10 ** (n % 5), np.uint64) * np.uint64(2))
+            )
+            for n in range(len(parts))
+        ]
+        await conn.copy_records_to_table(
+            "held",
+            records=[(n, b.tolist(), w.tolist(), wire.encode(*counts[n])) for n, (b, w) in enumerate(parts)],
+        )
+        for setting in (
+            "parallel_setup_cost = 0",
+            "parallel_tuple_cost = 0",
+            "min_parallel_table_scan_size = 0",
+        ):
+            await conn.execute(f"SET {setting}")
+        question = (
+            "SELECT (sketch_merge(sketch_of(bucket, weight))).*, distinct_merge(seen) AS seen FROM held"
+        )
+        plan = "\n".join(row[0] for row in await conn.fetch(f"EXPLAIN {question}"))
+        bucket, weight, seen = await conn.fetchrow(question)
+    finally:
+        await conn.close()
+
+    whole = distinct.merge(*(np.concatenate(column) for column in zip(*counts, strict=True)))
+    assert "Partial Aggregate" in plan
+    assert [column.tolist() for column in joined(parts)] == [bucket, weight]
+    assert wire.encode(*whole) == seen

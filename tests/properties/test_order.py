@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from services.aggregator.domain.totals.increments import HORIZON_MS
 from services.aggregator.domain.totals.rules import YOUNG_MS
-from services.aggregator.domain.windows.cells import NEVER_MS
 from services.aggregator.service import Arrival, PartitionFold
 from shared.model import distinct, sketch
 from shared.model.point import Points
-from shared.model.rollup import Ints, Rollups
+from shared.model.rollup import NEVER_MS, Ints, Rollups
 from shared.model.window import DISORDER_MS, TIERS_MS, start_of, starts_of
 from shared.wire.envelope import Part
 from shared.wire.stored.batch_ids import BATCH_ID_BYTES
@@ -29,13 +28,13 @@ T0 = 1_732_252_800_000
 OF_THE_ORDER = {"revision", "late_count", "watermark_ms"}
 """Columns that say how the rows came about."""
 
-ORDERS = int(os.environ.get("TIDEGAUGE_ORDERS", "6"))
+ORDERS = int(os.environ.get("TIDEGAUGE_ORDERS", "4"))
 """Orders of the many points; `make orders` wants 100."""
 
 PARTS = 2
 """Shares of the orders, each a test; each holds the first order as well, so that all are compared."""
 
-LARGEST = (400, 1_000, 2_000, 4_000, 10_000, 60_000)
+LARGEST = (1_000, 60_000, 4_000, 10_000, 400, 2_000)
 """Points of the largest message of an order."""
 
 

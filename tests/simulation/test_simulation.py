@@ -7,21 +7,24 @@ fails prints how to repeat it.
 import os
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.seeds import simulate
-from tests.simulation.world import Parts
 
 SEED = int(os.environ.get("TIDEGAUGE_SEED", "1"))
 BLOCKS = 4
-BLOCK = 400
+BLOCK = 100
 """Seeds of a test."""
 
 FOUND_WITHIN = 800
 """Seeds after which each bug that was put in must have shown: a forgotten leader needs the most of them."""
+
+SHOWN_BY = {"gaps twice": 369, "saved once more": 112}
+"""Seeds that are tried first for a bug that few seeds show; a change of the simulation may move them."""
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
@@ -33,10 +36,11 @@ def test_a_world_comes_to_rest_as_if_nothing_had_happened(block: int) -> None:
     assert [] == [str(outcome) for outcome in outcomes if outcome.wrong]
 
 
-@pytest.mark.parametrize("parts", MUTANTS.values(), ids=MUTANTS)
-def test_a_bug_is_found(parts: Parts) -> None:
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_bug_is_found(name: str) -> None:
     """A few seeds reveal each mutant by what it does to the tables, not by an exception."""
-    wrong = (line for seed in range(FOUND_WITHIN) for line in simulate(seed, parts).wrong[:1])
+    seeds = chain((SHOWN_BY.get(name, 0),), range(FOUND_WITHIN))
+    wrong = (line for seed in seeds for line in simulate(seed, MUTANTS[name]).wrong[:1])
 
     assert not next(wrong, "Traceback: nothing is wrong").startswith("Traceback")
 

@@ -90,6 +90,16 @@ def _column(name: str, bits: list[int]) -> Any:
     return column.view(np.float64) if name in FLOATS else column != 0 if name == "estimated" else column
 
 
+class NoGroups:
+    """No groups are prepared in these worlds."""
+
+    async def begin(self, conn: Transaction, stored: Mapping[Key, object]) -> None:
+        """Nothing is kept."""
+
+    def index(self) -> None:
+        """No series has one."""
+
+
 class MemoryTables:
     """The tables of rollups, inside the store's transaction."""
 
@@ -108,6 +118,8 @@ class MemoryTables:
                     revised = revise(await _stored(conn, resolution_ms, work.series, bite), bite)
                     work.revised[resolution_ms].append(revised)
                     _put(conn, frozen(resolution_ms, work.series, revised))
+
+    groups = NoGroups()
 
     async def disorder_bounds(self, conn: Transaction, keys: Iterable[Key]) -> dict[str, int]:
         """No topic has a bound of its own."""

@@ -33,7 +33,7 @@ from shared.model.window import TIERS_MS
 from shared.stream.processor import Key, Record, Stored
 from shared.wire import envelope, events
 from shared.wire.events import Event
-from shared.wire.series import kind_of
+from shared.wire.series import kind_of, unpack
 
 PARTITIONS = 2
 LEVELS = frozenset({"gauge", "delta"})
@@ -95,8 +95,8 @@ class Pipeline:
         """Rows of points and events that were let in, and refusals, by signal."""
         self.stored: list[Event] = []
         """Events that are in their table, the latest ones."""
-        self.samples = 0
-        """Samples that windows must hold."""
+        self.samples = Counter[str]()
+        """Samples that windows must hold, by metric."""
 
     def post(self, path: str, request: Request) -> Verdict | str:
         """What became of each item; the code of a body that was refused as a whole.
@@ -134,13 +134,18 @@ class Pipeline:
         read = envelope.decode(value, appended_at_ms)
         if read.refused:
             raise Rejected(read.refused[0].code, "a row of the message cannot count")
-        if len(read.points):
-            levels = np.array([kind_of(packed) in LEVELS for packed in read.series])[read.points.slot]
-            weight = np.ones(len(levels)) if read.points.weight is None else read.points.weight
-            self.samples += int(np.sign(weight[levels]).sum())
+        self._count_samples(read)
         place = f"points:{partition}"
         self._folds[partition].fold(Record(self._offsets[place], appended_at_ms, value))
         self._offsets[place] += 1
+
+    def _count_samples(self, read: envelope.PointBatch) -> None:
+        points = read.points
+        weight = np.ones(len(points)) if points.weight is None else points.weight
+        samples = np.bincount(points.slot, np.sign(weight), len(read.series)).astype(int)
+        for packed, count in zip(read.series, samples.tolist(), strict=True):
+            if kind_of(packed) in LEVELS:
+                self.samples[unpack(packed).metric] += count
 
     def _take_events(self, batch: EventIntakeBatch, now_ms: int) -> None:
         messages, _ = self._events.messages([batch], 0.0, now_ms)

@@ -25,7 +25,7 @@ from tests.support.wait import until
 
 pytestmark = [
     pytest.mark.servers,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(not programs.BUILT, reason="make clients"),
 ]
 

@@ -21,7 +21,7 @@ from tests.e2e.agents.faults import go_wrong
 from tests.support.processes.system import System
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(720)]
 
 PAGE = ROOT / "docs/clients/java.md"
 SHOP = Path(__file__).with_name("Shop.java")

@@ -22,7 +22,7 @@ from tests.support.http.gateway import free_port
 from tests.support.processes.system import System
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 CONFIG = """
 global:

@@ -24,7 +24,7 @@ from tests.support.growing import FakeGrowingBodies
 from tests.support.http.intake import FakeGrants, FakeLog, route
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.skipif(not programs.BUILT, reason="make clients")]
+pytestmark = [pytest.mark.skipif(not programs.BUILT, reason="make clients")]
 
 REPEATS = 4
 """So many requests are not known to be in the log."""

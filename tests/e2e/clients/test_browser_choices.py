@@ -16,9 +16,10 @@ from tests.support.chromium import Chromium, Page
 from tests.support.http.site import Site
 from tests.support.wait import until
 
-CLIENT = Path(__file__).parents[3] / "clients/browser"
+ROOT = Path(__file__).parents[3]
+CLIENT = ROOT / "clients/browser"
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.servers]
 
 
 @pytest_asyncio.fixture
@@ -31,7 +32,7 @@ async def browser(tmp_path: Path) -> AsyncIterator[Chromium]:
 @pytest.fixture
 def script() -> Path:
     """The built script."""
-    subprocess.run([sys.executable, CLIENT / "build.py"], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "clients.browser.build"], cwd=ROOT, check=True, capture_output=True)
     return CLIENT / "dist/tidegauge.js"
 
 

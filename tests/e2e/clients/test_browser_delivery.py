@@ -21,9 +21,10 @@ from tests.support.http.beacons import BeaconReceiver
 from tests.support.http.site import Site
 from tests.support.wait import until
 
-CLIENT = Path(__file__).parents[3] / "clients/browser"
+ROOT = Path(__file__).parents[3]
+CLIENT = ROOT / "clients/browser"
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -43,7 +44,7 @@ async def receiver() -> AsyncIterator[BeaconReceiver]:
 @pytest.fixture(scope="module")
 def script() -> Path:
     """The built script."""
-    subprocess.run([sys.executable, CLIENT / "build.py"], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "clients.browser.build"], cwd=ROOT, check=True, capture_output=True)
     return CLIENT / "dist/tidegauge.js"
 
 

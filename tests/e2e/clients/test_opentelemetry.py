@@ -25,7 +25,7 @@ from deploy.local.stack import Stack
 from tests.support.processes.system import System
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 RESOURCE = Resource.create({"service.name": "shop"})
 DELTAS = dict.fromkeys((Counter, Histogram), AggregationTemporality.DELTA)

@@ -15,7 +15,7 @@ from shared.wire.versions import NEW
 from tests.support.processes.system import System
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(540)]
 
 APP = Path(__file__).with_name("otlp_app.py")
 SERVED = {"service.name": "shop", "endpoint": "/users/{id}", "method": "GET", "status": "200"}

@@ -32,13 +32,13 @@ OFFLINE_S = int(os.environ.get("TIDEGAUGE_OFFLINE_S", "5"))
 MAX_BYTES = 8 << 10
 """Of each file of the browser client, compressed as a server would."""
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
 def dist() -> Path:
     """The built browser client."""
-    subprocess.run([sys.executable, CLIENT / "build.py"], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "clients.browser.build"], cwd=ROOT, check=True, capture_output=True)
     return CLIENT / "dist"
 
 

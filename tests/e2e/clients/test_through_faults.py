@@ -200,7 +200,11 @@ class Run:
 async def run(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run]:
     """The clients have been through both faults, and have ended."""
     await asyncio.to_thread(
-        subprocess.run, [sys.executable, ROOT / "clients/browser/build.py"], check=True, capture_output=True
+        subprocess.run,
+        [sys.executable, "-m", "clients.browser.build"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
     )
     files = {
         "/faro.js": modules() / "@grafana/faro-web-sdk/dist/bundle/faro-web-sdk.iife.js",

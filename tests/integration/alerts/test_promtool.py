@@ -28,7 +28,7 @@ DURATIONS_S = (0, 10, 15, 30)
 PAIRS = tuple(product(COMPARISONS, DURATIONS_S))
 EXPR = "api:response_seconds:last_10s"
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(540)
 
 
 def test_the_rules_shipped_pass_its_check() -> None:

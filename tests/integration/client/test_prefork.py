@@ -64,7 +64,6 @@ def server(receiver: Receiver, tmp_path: Path) -> Iterator[tuple[str, subprocess
             process.kill()
 
 
-@pytest.mark.timeout(120)
 async def test_workers_that_are_forked_all_the_while_report_once(
     server: tuple[str, subprocess.Popen[bytes]], receiver: Receiver
 ) -> None:

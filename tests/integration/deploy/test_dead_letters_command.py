@@ -28,7 +28,7 @@ from shared.wire.topics import EVENTS, METRICS, Topic
 from tests.support.processes.harness import PARTITIONS, Harness
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 TIDEGAUGE = str(Path(sys.executable).with_name("tidegauge"))
 

@@ -30,7 +30,6 @@ REFUSED = {
     ("OPTIONS", "/v1/windows"): (405, "method_not_allowed"),
     ("POST", "/v1/windows"): (405, "method_not_allowed"),
     ("GET", "/health/ready"): (404, "not_found"),
-    ("GET", "/metrics"): (404, "not_found"),
 }
 """What no role does for a client."""
 

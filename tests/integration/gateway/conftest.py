@@ -15,9 +15,9 @@ def steady(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
     """A ready gateway that all tests of answers share."""
     made = started(
         (stack.kafka, stack.postgres, stack.redis), f"gw-{uuid4().hex[:8]}.", tmp_path_factory.mktemp("gateway"),
-        body_idle_ms=500,
+        body_idle_ms=1000,
         body_total_ms=3000,
-        headers_ms=500,
+        headers_ms=1500,
         unread_ms=500,
     )  # fmt: skip
     yield made
@@ -42,6 +42,7 @@ def hasty(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ga
 async def gateway(steady: Gateway) -> Gateway:
     """The shared gateway, ready again whatever the test before did to the servers."""
     await steady.answers()
+    await steady.takes()
     return steady
 
 
@@ -61,6 +62,7 @@ async def foreign(stack: Stack, gateway: Gateway) -> Reader:
 async def impatient(hasty: Gateway) -> Gateway:
     """The shared gateway with short limits, ready again."""
     await hasty.answers()
+    await hasty.takes()
     return hasty
 
 

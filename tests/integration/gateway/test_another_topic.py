@@ -9,7 +9,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from deploy import accepted_logs
+from deploy.kafka import accepted_logs
 from deploy.local.stack import Stack
 from shared.stream.log.check import NOWHERE
 from shared.stream.log.reader import KafkaLog

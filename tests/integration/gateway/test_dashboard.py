@@ -3,31 +3,40 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx2
 import pytest
+import pytest_asyncio
 
-from shared.model.window import start_of
+from shared.model.window import TIERS_MS, start_of
+from shared.postgres import connections
 from shared.runtime.clock import now_ms
+from tests.support.folded import FoldedPartition
+from tests.support.http.gateway import Gateway
 from tests.support.http.reader import Reader
 
 pytestmark = pytest.mark.servers
 
 PATH = "/api/analytics/dashboard/performance"
 
+TABLES = dict(zip(("rollup_10s", "rollup_1m", "rollup_15m"), TIERS_MS, strict=True))
+"""A dashboard that begins and ends with a minute, or a quarter of an hour, is made of coarser rows."""
+
 _SERIES = """
 INSERT INTO series VALUES (hashtextextended($2::text || $3::text || $1::bigint, 0), $1, $2, 'delta', 's', '{}')
 ON CONFLICT DO NOTHING
 """
 _ROLLUP = """
-INSERT INTO rollup_10s
+INSERT INTO {table}
 VALUES ($4, hashtextextended($2::text || $3::text || $1::bigint, 0), 0, 0, $5, $6, $7, $8, NULL, NULL, $4, $9, $10)
 """
 _MANY = """
 WITH made AS (
     INSERT INTO series
-    SELECT hashtextextended('many' || n || '/' || $1::bigint, 0), $1, 'm' || to_char(n, 'FM000'), 'gauge', '', '{}'
-    FROM generate_series(1, 501) AS n RETURNING series_id
+    SELECT hashtextextended('many' || n || '/' || $1::bigint, 0), $1, 'm' || to_char(n, 'FM000'), 'gauge', '', '{{}}'
+    FROM generate_series(1, 501) AS n ON CONFLICT DO NOTHING
 )
-INSERT INTO rollup_10s SELECT $2, series_id, 0, 0, 1, 1, 1, 1, NULL, NULL, $2, '{12000}', '{1}' FROM made
+INSERT INTO {table} SELECT $2, hashtextextended('many' || n || '/' || $1::bigint, 0), 0, 0, 1, 1, 1, 1, NULL, NULL, $2,
+    '{{12000}}', '{{1}}' FROM generate_series(1, 501) AS n
 """
 _FIRING = """
 INSERT INTO alert_instance (rule, series_id, topic, partition, tenant_id, state, episode_ms, active_at_ms, fired_at_ms,
@@ -42,32 +51,59 @@ def at(ms: int) -> datetime:
 
 
 async def close(owner: Reader, metric: str, host: str, start_ms: int, **row: Any) -> None:
-    """Write a closed window of a series as the aggregator does."""
+    """Write a closed window of a series in all its resolutions as the aggregator does."""
     sketch = row.get("sketch", {12_000: 1.0})
     await owner.write(_SERIES, (owner.tenant_id, metric, host))
-    await owner.write(_ROLLUP, (
-        owner.tenant_id, metric, host, at(start_ms), row.get("count", 1.0), row.get("sum", 1.0), row.get("min", 1.0),
-        row.get("max", 1.0), list(sketch), list(sketch.values()),
-    ))  # fmt: skip
+    for table, tier_ms in TABLES.items():
+        await owner.write(_ROLLUP.format(table=table), (
+            owner.tenant_id, metric, host, at(start_ms - start_ms % tier_ms), row.get("count", 1.0),
+            row.get("sum", 1.0), row.get("min", 1.0), row.get("max", 1.0), list(sketch), list(sketch.values()),
+        ))  # fmt: skip
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def closed(gateway: Gateway, pool: connections.Pool) -> None:
+    """All points have come up to now, so that the tables have every window that has ended.
+
+    In all partitions: one that another test has left behind would hold back what is complete.
+    """
+    async with connections.connection(pool) as conn:
+        rows = await conn.fetch("SELECT partition FROM partition_state WHERE topic = $1", gateway.topic)
+    for partition in {0, *(row["partition"] for row in rows)}:
+        await FoldedPartition(pool, gateway.topic, partition).fold_in_time([], now_ms())
+
+
+async def same(mine: Reader, body: dict[str, Any], metric: str) -> dict[str, float]:
+    """What a question says of the range of a dashboard."""
+    question = {
+        "metric": metric, "from": body["from_ms"], "to": body["to_ms"], "resolution": "10s",
+        "aggregates": ["count", "sum"],
+    }  # fmt: skip
+    async with httpx2.AsyncClient(base_url=mine.url, timeout=20, headers={"x-api-key": mine.key}) as client:
+        answer = await client.post("/v1/query", json={"questions": [question]})
+    (series,) = answer.json()["results"][0]["series"]
+    return {name: sum(filter(None, values)) for name, values in series["values"].items()}
 
 
 async def test_a_metric_is_merged_over_its_series_and_windows(mine: Reader, foreign: Reader) -> None:
-    """Counts, sums and sketches add up; only whole windows of the last quarter of an hour, only of the tenant."""
-    start = start_of(now_ms()) - 60_000
+    """Counts, sums and sketches add up, as a question has them; only of the last quarter of an hour and the tenant."""
+    start = start_of(now_ms(), TIERS_MS[1]) - 120_000
     # Bucket 12,000 holds 1; bucket 12,035 holds 2, within one per cent.
     await close(mine, "paint", "a", start, count=60.0, sum=60.0, max=1.0, sketch={12_000: 60.0})
     await close(mine, "paint", "b", start, count=30.0, sum=60.0, min=2.0, max=2.0, sketch={12_035: 30.0})
     await close(
-        mine, "paint", "a", start + 10_000, count=10.0, sum=15.0, max=2.5, sketch={12_000: 5.0, 12_035: 5.0}
+        mine, "paint", "c", start + 60_000, count=10.0, sum=15.0, max=2.5, sketch={12_000: 5.0, 12_035: 5.0}
     )
-    await close(mine, "paint", "a", start - 15 * 60_000, count=1000.0)
-    await close(mine, "paint", "a", start + 600_000, count=1000.0)
+    await close(mine, "paint", "d", start - 15 * 60_000, count=1000.0)
+    await close(mine, "paint", "d", start + 600_000, count=1000.0)
     await close(foreign, "paint", "a", start, count=1000.0)
 
     body = (await mine.ask(PATH)).json()
     shown = body["metrics"][0]
 
-    assert (1, False, start + 20_000) == (len(body["metrics"]), body["truncated"], body["complete_to_ms"])
+    assert (1, False, "available") == (len(body["metrics"]), body["truncated"], body["live"])
+    assert start + 70_000 <= body["complete_to_ms"] <= body["to_ms"]
+    assert {"count": shown["count"], "sum": 135.0} == await same(mine, body, "paint")
     assert 15 * 60_000 == body["to_ms"] - body["from_ms"]
     assert ("paint", "s", "delta", 100.0, 1.35, 1.0, 2.5) == tuple(
         shown[name] for name in ("metric", "unit", "kind", "count", "average", "min", "max")
@@ -79,7 +115,7 @@ async def test_a_metric_is_merged_over_its_series_and_windows(mine: Reader, fore
 
 async def test_what_was_taken_back_leaves_no_average(mine: Reader) -> None:
     """A count of zero or less, and a sketch without weight, are null and not an error."""
-    start = start_of(now_ms()) - 60_000
+    start = start_of(now_ms(), TIERS_MS[1]) - 120_000
     nothing = {"count": 0.0, "sum": 0.0, "min": None, "max": None}
     await close(mine, "empty", "a", start, **nothing, sketch={})
     await close(
@@ -112,7 +148,10 @@ async def test_a_tenant_without_windows_has_an_empty_dashboard(mine: Reader) -> 
 
 async def test_more_metrics_than_a_dashboard_holds_are_said_to_be_left_out(mine: Reader) -> None:
     """The first five hundred by name are given, each whole."""
-    await mine.write(_MANY, (mine.tenant_id, at(start_of(now_ms()) - 60_000)))
+    for table, tier_ms in TABLES.items():
+        await mine.write(
+            _MANY.format(table=table), (mine.tenant_id, at(start_of(now_ms() - 120_000, tier_ms)))
+        )
 
     body = (await mine.ask(PATH)).json()
 

@@ -127,14 +127,14 @@ async def test_known_keys_go_on_while_postgres_is_frozen(stack: Stack, impatient
     assert 503 == new.status_code
 
 
-async def test_closed_windows_are_served_while_redis_is_frozen(stack: Stack, gateway: Gateway) -> None:
-    """The answer says that live ones are missing."""
+async def test_windows_are_served_while_redis_is_frozen(stack: Stack, gateway: Gateway) -> None:
+    """Live ones too: they are read from the log."""
     async with httpx2.AsyncClient(base_url=gateway.query_url, timeout=20) as client:
         ask = lambda: client.get("/v1/windows", params={"metric": "m"}, headers={"x-api-key": "read"})  # noqa: E731
         before = await ask()
         with frozen(stack, "redis"):
             during = await ask()
 
-    assert ((200, "available"), (200, "unavailable")) == tuple(
+    assert [(200, "available")] * 2 == [
         (answer.status_code, answer.json()["live"]) for answer in (before, during)
-    )
+    ]

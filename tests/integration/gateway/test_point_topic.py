@@ -10,7 +10,7 @@ import pytest
 
 from deploy.kafka import topics
 from deploy.local.stack import Stack
-from services.gateway.query.system.kafka import PointTopic
+from services.gateway.query.resources.system.kafka import PointTopic
 from shared.errors import Unavailable
 from shared.runtime.kafka import Message, Sender
 from shared.runtime.lifecycle import background

@@ -9,7 +9,10 @@ import httpx2
 import pytest
 
 from deploy.local.stack import Stack
+from shared.postgres import connections
+from shared.runtime.clock import now_ms
 from shared.wire.topics import EVENTS, METRICS, WINDOWS
+from tests.support.folded import FoldedPartition
 from tests.support.http.gateway import Gateway
 from tests.support.http.reader import Reader
 from tests.support.wait import until
@@ -147,12 +150,18 @@ async def test_without_postgres_the_system_is_down_and_says_so(
     assert [200, 200, 404, 200] == [each.status_code for each in after]
 
 
-async def test_a_dashboard_that_takes_too_long_is_given_up(stack: Stack, mine: Reader) -> None:
+async def test_a_dashboard_that_takes_too_long_is_given_up(
+    stack: Stack, gateway: Gateway, pool: connections.Pool, mine: Reader
+) -> None:
     """A statement has a limit on the server's side; meanwhile a new key is looked up, and the system is seen."""
+    await mine.write(
+        "INSERT INTO series VALUES (-$1::bigint, $1, 'slow', 'gauge', '', '{}')", (mine.tenant_id,)
+    )
+    await FoldedPartition(pool, gateway.topic, 0).fold_in_time([], now_ms())
     conn = await asyncpg.connect(stack.postgres)
     try:
         async with conn.transaction():
-            await conn.execute("LOCK TABLE rollup_10s IN ACCESS EXCLUSIVE MODE")
+            await conn.execute("LOCK TABLE rollup_10s, rollup_1m, rollup_15m IN ACCESS EXCLUSIVE MODE")
             asking = [asyncio.create_task(mine.ask(DASHBOARD)) for _ in range(4)]
             alive = await mine.ask(PATH, "admin")
             answers = await asyncio.gather(*asking)

@@ -40,6 +40,21 @@ INSERT INTO funnel_entry SELECT 1 + n % 20, 'effect_creation', 'session ' || n, 
 INSERT INTO partition_state SELECT 'topic ' || n / 12, n % 12, 1, 'worker', 1000, 0, '', NULL, now() FROM
     generate_series(0, 2399) AS n;
 
+INSERT INTO rollup_group_10s SELECT date_bin('10 seconds', now(), 'epoch') - n * interval '10 seconds', 1 + m % 20,
+    'metric ' || m, label_set, 'topic 7', partition, '\x05' FROM generate_series(1, 40) AS n, generate_series(0, 49) AS m,
+    unnest(ARRAY['', 'endpoint']) AS label_set, generate_series(0, 11) AS partition;
+
+INSERT INTO rollup_group_1m SELECT date_bin('1 minute', now(), 'epoch') - n * interval '1 minute', 1 + m % 20,
+    'metric ' || m, label_set, 'topic 7', partition, '\x05' FROM generate_series(1, 40) AS n, generate_series(0, 49) AS m,
+    unnest(ARRAY['', 'endpoint']) AS label_set, generate_series(0, 11) AS partition;
+
+INSERT INTO rollup_group_15m SELECT date_bin('15 minutes', now(), 'epoch') - n * interval '15 minutes', 1 + m % 20,
+    'metric ' || m, label_set, 'topic 7', partition, '\x05' FROM generate_series(1, 40) AS n, generate_series(0, 49) AS m,
+    unnest(ARRAY['', 'endpoint']) AS label_set, generate_series(0, 11) AS partition;
+
+INSERT INTO prepared_group SELECT topic, partition, resolution_ms, pattern, '', now(), 1 FROM partition_state,
+    unnest(ARRAY[10000, 60000, 900000]) AS resolution_ms, unnest(ARRAY['*', 'web_vital.*']) AS pattern;
+
 INSERT INTO breaker (topic, partition, let_through) SELECT 'topic 7', n, 0 FROM generate_series(0, 11) AS n;
 
 INSERT INTO open_window SELECT topic, partition, 60000, convert_to(repeat('x', 1000), 'UTF8') FROM partition_state;
@@ -69,5 +84,10 @@ INSERT INTO alert_outbox (topic, rule, series_id, episode_ms, transition) SELECT
 INSERT INTO notification (topic, receiver, key, rule, series_id, body, delivered_at, created_at) SELECT topic,
     'pager', rule || series_id, rule, series_id, '', CASE WHEN state = 'resolved' THEN now() END, now() - series_id
     * interval '31 seconds' FROM alert_instance;
+
+INSERT INTO archive_file SELECT 'rollup_15m', tenant_id, date '2026-01-01' + n, 'name', 1, 0, 1, sha256('') FROM
+    generate_series(1, 50) AS tenant_id, generate_series(0, 359) AS n;
+
+INSERT INTO archive_day SELECT 'rollup_15m', date '2026-01-01' + n, now(), now(), now() FROM generate_series(0, 359) AS n;
 
 ANALYZE;

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from msgspec import Raw
 
+from services.aggregator.adapters.groups import GroupTables
 from services.aggregator.adapters.ledger import LedgerWatch
 from services.aggregator.adapters.postgres import RollupTables
 from services.aggregator.adapters.repeats import MAINTENANCE as BATCH_MAINTENANCE
@@ -28,6 +29,7 @@ from shared.model.point import Points
 from shared.model.series import Series
 from shared.postgres import maintenance, planning
 from shared.postgres.connections import Connection, Pool, connection
+from shared.prepared.label_sets import LabelSets
 from shared.runtime.clock import now_ms
 from shared.runtime.kafka import Sender
 from shared.stream.ownership import Ownership
@@ -92,10 +94,13 @@ class Fold:
         )
         self._fold.fold(Arrival("g", self._seq, self.start_ms + at_ms, series), points)
 
-    async def save(self, pool: Pool) -> None:
+    async def save(self, pool: Pool, groups: GroupTables | None = None) -> None:
         """Write what has been gathered."""
+        work = self._fold.checkpoint()
+        index = groups and groups.index()
+        work.grouping = index and index.of(work.series)
         async with connection(pool) as conn, conn.transaction():
-            await RollupTables().save(conn, {KEYS[0]: self._fold.checkpoint()})
+            await RollupTables(groups=groups).save(conn, {KEYS[0]: work})
 
 
 async def test_late_points_find_their_rows_by_key(pool: Pool, plans: Plans) -> None:
@@ -110,6 +115,25 @@ async def test_late_points_find_their_rows_by_key(pool: Pool, plans: Plans) -> N
 
     tables = ["rollup_10s", "rollup_1m", "rollup_15m"]
     assert {f"{table}_pkey" for table in tables} <= plans.indexes
+    assert set() == plans.read_whole
+    assert [1, 1, 1] == [plans.partitions(table) for table in tables]
+
+
+async def test_late_points_find_their_prepared_groups_by_key(pool: Pool, plans: Plans) -> None:
+    """In every tier, each in the one partition of its time; so is what the partition keeps."""
+    groups = GroupTables(LabelSets({"*": ((), ("a",))}))
+    async with connection(pool) as conn:
+        await groups.begin(conn, {KEYS[0]: Stored(1, 0, None, b"", None)})
+    fold = Fold()
+    fold.feed(5_000, 1_000)
+    fold.feed(903_000)
+    await fold.save(pool, groups)
+    plans.found.clear()
+    fold.feed(904_000, 2_000)
+    await fold.save(pool, groups)
+
+    tables = ["rollup_group_10s", "rollup_group_1m", "rollup_group_15m"]
+    assert {*(f"{table}_pkey" for table in tables), "prepared_group_pkey"} <= plans.indexes
     assert set() == plans.read_whole
     assert [1, 1, 1] == [plans.partitions(table) for table in tables]
 

@@ -1,24 +1,35 @@
 """What the gateway asks of Postgres is found by index, in the partitions of its range, whatever others have stored."""
 
 import hashlib
+from datetime import date
 
 import pytest
 
 from services.gateway.auth.postgres import PostgresGrants
-from services.gateway.query.alerts.postgres import PostgresAlerts
 from services.gateway.query.app import reports_pool
-from services.gateway.query.batches.postgres import PostgresBatchCounts
-from services.gateway.query.dashboard.dashboard import Span
-from services.gateway.query.dashboard.postgres import PostgresCheckpoints, PostgresSummaries
-from services.gateway.query.funnels.postgres import PostgresFunnels
-from services.gateway.query.ledger.ledger_query import Minutes
-from services.gateway.query.ledger.postgres import PostgresLedger
-from services.gateway.query.windows.postgres import PostgresWindows
-from services.gateway.query.windows.windows import Query
+from services.gateway.query.exports.asked.export import Body, TableRows, export_of
+from services.gateway.query.page.keys.postgres import PostgresKeys
+from services.gateway.query.page.live.transitions import PostgresTransitions
+from services.gateway.query.page.session.postgres import PostgresKeyNames
+from services.gateway.query.resources.alerts.postgres import PostgresAlerts
+from services.gateway.query.resources.batches.postgres import PostgresBatchCounts
+from services.gateway.query.resources.funnels.postgres import PostgresFunnels
+from services.gateway.query.resources.ledger.ledger_query import Minutes
+from services.gateway.query.resources.ledger.postgres import PostgresLedger
+from services.gateway.query.resources.system.checkpoints import PostgresCheckpoints
+from services.gateway.query.resources.windows.postgres import PostgresWindows
+from services.gateway.query.resources.windows.windows import Query
+from shared.errors import Rejected
+from shared.files import catalogue
+from shared.files.archive import begin_ms
 from shared.model.funnel import EFFECT_CREATION
 from shared.model.window import TIERS_MS
+from shared.postgres import planning
 from shared.postgres.connections import Pool, connection
+from shared.postgres.instants import at
 from shared.postgres.planning import EACH_TIME
+from shared.prepared import tables
+from shared.prepared.grouping import GroupKey
 from shared.runtime.clock import now_ms
 from tests.support.plans import Plans, explaining
 
@@ -44,6 +55,24 @@ async def test_a_key_is_found_by_its_hash(pool: Pool, plans: Plans) -> None:
 
     assert grant is not None
     assert ({"api_key_pkey", "tenant_pkey"}, set()) == (plans.indexes, plans.read_whole)
+
+
+async def test_the_names_of_a_session_are_found_by_its_key(pool: Pool, plans: Plans) -> None:
+    """The page asks when it is opened."""
+    names = await PostgresKeyNames(pool).of(hashlib.sha256(b"key 7").digest())
+
+    assert names.tenant
+    assert ({"api_key_pkey", "tenant_pkey"}, set()) == (plans.indexes, plans.read_whole)
+
+
+async def test_the_keys_of_a_tenant_are_found_by_it(pool: Pool, plans: Plans) -> None:
+    """An admin who looks at them reads none of others, nor does who revokes one."""
+    (key,) = await PostgresKeys(pool).all(7)
+    ended = await PostgresKeys(pool).revoke(7, key.id)
+
+    assert ended
+    assert "api_key_by_tenant" in plans.indexes
+    assert set() == plans.read_whole
 
 
 @pytest.mark.parametrize("resolution_ms", TIERS_MS)
@@ -80,15 +109,31 @@ async def test_windows_are_planned_for_their_range_however_often_they_are_asked_
     assert len(read) == 1
 
 
-async def test_the_dashboard_reads_the_windows_of_its_tenant(filled: str) -> None:
-    """Each window and series is looked up, so that windows of other tenants cost nothing."""
-    to_ms = (now_ms() // 10_000 - BEHIND) * 10_000
-    async with explaining(filled, **EACH_TIME) as (pool, plans):
-        found = await PostgresSummaries(pool).summaries(TENANT_ID, Span(to_ms - 30_000, to_ms), 100)
+@pytest.mark.parametrize("resolution_ms", TIERS_MS)
+async def test_prepared_groups_are_found_by_metric_label_set_and_range(
+    pool: Pool, plans: Plans, resolution_ms: int
+) -> None:
+    """A row for each window and partition, in two partitions of the table at most; nothing else is read."""
+    table = tables.GROUP_TABLES[resolution_ms]
+    to_ms = (now_ms() // resolution_ms - BEHIND) * resolution_ms
+    async with connection(pool) as conn:
+        with pytest.raises(Rejected):  # the rows hold no groups
+            await tables.within(
+                conn, resolution_ms, GroupKey(7, "metric 6", "endpoint"), to_ms - 3 * resolution_ms, to_ms
+            )
 
-    assert found
-    assert ({"series_by_metric", "rollup_10s_pkey"}, set()) == (plans.indexes, plans.read_whole)
-    assert plans.partitions("rollup_10s") <= 2
+    assert ({f"{table}_pkey"}, set()) == (plans.indexes, plans.read_whole)
+    assert (3 * 12, True) == (plans.rows_of(table), plans.partitions(table) <= 2)
+
+
+async def test_what_a_topic_keeps_is_found_by_its_partitions(pool: Pool, plans: Plans) -> None:
+    """What other topics keep is not read."""
+    async with connection(pool) as conn:
+        found = await tables.whole_since(conn, "topic 7")
+
+    assert [["*", "web_vital.*"]] * 3 == [sorted(one.pattern for one in found[tier]) for tier in TIERS_MS]
+    assert set() == plans.read_whole
+    assert plans.rows_of("prepared_group") == 12 * 6
 
 
 async def test_checkpoints_are_found_by_topic(pool: Pool, plans: Plans) -> None:
@@ -108,6 +153,16 @@ async def test_a_funnel_reads_the_sessions_of_its_range(pool: Pool, plans: Plans
 
     assert found.sessions
     assert ({"funnel_entry_by_entry", "funnel_entry_by_time"}, set()) == (plans.indexes, plans.read_whole)
+
+
+async def test_new_transitions_are_found_by_tenant_and_time(pool: Pool, plans: Plans) -> None:
+    """Once a second for all live streams: no older ones are read, by whichever index Postgres finds quicker."""
+    found = await PostgresTransitions(pool).since([TENANT_ID, TENANT_ID + 1], (now_ms() - 600_000) * 1000)
+
+    assert {one.tenant_id for one in found} <= {TENANT_ID, TENANT_ID + 1}
+    assert plans.indexes
+    assert plans.indexes <= {"alert_event_by_time", "alert_event_by_age"}
+    assert plans.read_whole == set()
 
 
 async def test_alerts_are_found_by_tenant(pool: Pool, plans: Plans) -> None:
@@ -147,3 +202,35 @@ async def test_the_ledger_reads_the_minutes_of_its_tenant(pool: Pool, plans: Pla
     assert found.minutes
     assert ({"ledger_1m_pkey", "partition_state_pkey"}, set()) == (plans.indexes, plans.read_whole)
     assert plans.rows_of("ledger_1m") == 100
+
+
+@pytest.mark.parametrize("name", ["windows", "events"])
+async def test_an_export_reads_the_partitions_of_its_range(pool: Pool, plans: Plans, name: str) -> None:
+    """Of ten minutes: two partitions at most, by their index; its rows come from no other tenant."""
+    to_ms = now_ms() - BEHIND * 60_000
+    body = Body(table=name, since=to_ms - 600_000, until=to_ms)
+    export = export_of(body, TENANT_ID, now_ms())
+    assert isinstance(export.rows, TableRows)
+    statement, values = export.rows.statement(export.columns, "csv")
+    async with connection(pool) as conn:
+        for setting, value in planning.IN_BULK.items():
+            await conn.execute("SELECT set_config($1, $2, true)", setting, value)
+        await conn.fetch(statement, TENANT_ID, at(export.rows.from_ms), at(export.rows.to_ms), *values)
+
+    table = export.rows.relation
+    assert plans.partitions(table) <= 2
+    assert plans.read_whole <= {"series"}
+
+
+async def test_files_of_the_archive_are_found_by_tenant_and_day(pool: Pool, plans: Plans) -> None:
+    """However many days of how many tenants there are."""
+    days = date(2026, 1, 1), date(2026, 2, 1)
+    async with connection(pool) as conn:
+        found = await catalogue.files(conn, "rollup_15m", TENANT_ID, *days)
+        edge_ms = await catalogue.dropped_before_ms(conn, "rollup_15m")
+
+    assert (31, begin_ms(date(2026, 12, 27))) == (len(found), edge_ms)
+    assert ({"archive_file_pkey"}, set()) == (
+        plans.indexes - {"archive_day_pkey"},
+        plans.read_whole - {"archive_day"},
+    )

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import aiokafka
 import asyncpg
@@ -26,7 +27,7 @@ from deploy.postgres.migrate import migrate
 from services.gateway.intake.publish.refusal_reports import METRIC as REFUSED
 from shared.runtime.clock import now_ms
 from shared.wire import envelope, events, series
-from shared.wire.topics import EVENTS, METRICS
+from shared.wire.topics import EVENTS, METRICS, WINDOWS
 from tests.support.wait import until
 
 PARTITIONS = 4
@@ -143,6 +144,19 @@ class Gateway:
         logs = "".join(each.log.read_text()[-2000:] for each in (self.intake, self.query))
         await until(fact, f"{path} answers {code}; logs: {logs}", 30)
 
+    async def takes(self) -> None:
+        """Wait until a point and an event are let in.
+
+        A process that is ready does not know yet that a broker was killed: its next flush learns it.
+        """
+        event = {"event_id": uuid4().hex, "type": "probe", "name": "probe", "ts": now_ms()}
+        bodies = (("/v1/telemetry", points([0.5])), ("/v1/events", {"events": [event]}))
+
+        async def fact() -> bool:
+            return all([(await self.post(body, path=path)).status_code == 202 for path, body in bodies])
+
+        await until(fact, "a point and an event are let in", 30)
+
     def remove(self) -> None:
         """Make sure nothing is left of them."""
         self.intake.remove()
@@ -207,6 +221,17 @@ def points(values: Iterable[float], **fields: object) -> dict[str, object]:
     return {"points": [{"name": f"m{value:g}", "value": value, "ts": now_ms(), **fields} for value in values]}
 
 
+OF_SERVERS = {(503, "unavailable"), (503, "no_ack")}
+"""Answers of which a slow broker or a slow Postgres is the reason."""
+
+
+def refusals(answers: Iterable[httpx2.Response]) -> set[tuple[int, str]]:
+    """Status and code of what was not taken, slow servers aside; something was taken."""
+    found = {(each.status_code, "" if each.status_code == 202 else each.json()["code"]) for each in answers}
+    assert (202, "") in found
+    return found - {(202, "")} - OF_SERVERS
+
+
 def free_port() -> int:
     """A port that nothing listens on."""
     with socket.socket() as probe:
@@ -218,7 +243,7 @@ def free_port() -> int:
 async def prepare(kafka: str, postgres: str, topic: str) -> None:
     """Make the topics, the tables, two tenants and their keys: write, read, admin, slow, revoked."""
     prefix = topic.removesuffix(METRICS.name)
-    mine = [replace(each, name=prefix + each.name) for each in (METRICS, EVENTS)]
+    mine = [replace(each, name=prefix + each.name) for each in (METRICS, EVENTS, WINDOWS)]
     await topics.create(kafka, mine, PARTITIONS)
     await migrate(postgres)
     conn = await asyncpg.connect(postgres)

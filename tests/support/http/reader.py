@@ -25,7 +25,7 @@ class Reader:
 
     async def ask(self, path: str, key: str = "", **params: Any) -> httpx2.Response:
         """GET with its key, or another."""
-        async with httpx2.AsyncClient(base_url=self.url, timeout=20) as client:
+        async with httpx2.AsyncClient(base_url=self.url, timeout=90) as client:
             return await client.get(path, params=params, headers={"x-api-key": key or self.key})
 
     async def write(self, statement: str, *rows: tuple[Any, ...]) -> None:

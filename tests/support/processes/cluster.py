@@ -215,7 +215,7 @@ class Cluster:
         return {(int(row["start_ms"]), int(row["series"])): int(row["sum"]) for row in rows}
 
     async def _sql(self, query: str, *args: object) -> list[asyncpg.Record]:
-        conn = await asyncpg.connect(self._stack.postgres, timeout=5)
+        conn = await asyncpg.connect(self._stack.postgres, timeout=60)
         try:
             return list(await conn.fetch(query, *args))
         finally:

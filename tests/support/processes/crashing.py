@@ -19,6 +19,7 @@ from services.aggregator.app import GROUP
 from shared.runtime.failpoint import EXIT_CRASHED, VARIABLE
 from shared.runtime.lifecycle import EXIT_GIVEN_UP
 from tests.support.load.points import PointLoad
+from tests.support.prepared import compared
 from tests.support.processes.forks import Fork
 from tests.support.processes.harness import Harness, under_load
 from tests.support.wait import until
@@ -103,6 +104,9 @@ class StruckWorker:
                 await self._wake(struck)
         await self.harness.exact(self._load)
         assert await self._postgres.fetchval(TIERS, self.harness.tenant_id) == 0
+        groups = await compared(self._postgres, self.harness.topic, self.harness.tenant_id)
+        assert groups
+        assert [] == [mismatch for tier in groups for mismatch in tier.mismatches]
 
     async def _struck(self, blow: Blow) -> Fork:
         if blow.point in OF_STOPS:

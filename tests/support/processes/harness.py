@@ -233,7 +233,7 @@ class Harness:
 
     async def sql(self, query: str, *args: object) -> list[asyncpg.Record]:
         """Rows of a query on a connection of its own."""
-        conn = await asyncpg.connect(self.postgres, timeout=5)
+        conn = await asyncpg.connect(self.postgres, timeout=60)
         try:
             return list(await conn.fetch(query, *args))
         finally:

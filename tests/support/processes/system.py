@@ -60,6 +60,8 @@ class System:
     workers: dict[str, Worker] = field(default_factory=dict)
     tenant_id: int = 0
     key: str = ""
+    query_stack: Stack | None = None
+    """Where the queries find their servers, unless where the others do."""
 
     @property
     def url(self) -> str:
@@ -91,7 +93,8 @@ class System:
 
     async def start(self, service: str, settings: Mapping[str, str] | None = None) -> None:
         """Start a service, or one more process of it; `settings` are its own."""
-        environ = self.stack.environ | {
+        stack = self.query_stack if service == QUERY and self.query_stack else self.stack
+        environ = stack.environ | {
             "TIDEGAUGE_TOPIC_PREFIX": self.prefix,
             "GATEWAY_ROLE": "query" if service == QUERY else "intake",
             "GATEWAY_PORT": str(self.ports.get(service, 0)),
@@ -101,7 +104,7 @@ class System:
             **self.settings,
             **(settings or {}),
         }
-        address = {"TIDEGAUGE_POSTGRES": signed_in(self.stack.postgres, role_of(service))}
+        address = {"TIDEGAUGE_POSTGRES": signed_in(stack.postgres, role_of(service))}
         worker = Worker(service.partition("-")[0], environ | address, self.folder / f"{service}.log")
         self.workers[service] = await worker.start()
 
@@ -115,7 +118,7 @@ class System:
         await self.workers[service].ended(5)
         await self.start(service)
 
-    async def get(self, path: str, **params: str) -> Any:
+    async def get(self, path: str, **params: str | list[str]) -> Any:
         """The answer to a query."""
         headers = {"Authorization": f"Bearer {self.key}"}
         async with httpx2.AsyncClient(base_url=self.query_url, headers=headers) as client:
@@ -124,7 +127,7 @@ class System:
 
     async def sql(self, query: str, *args: object) -> list[asyncpg.Record]:
         """Rows of a query on a connection of its own."""
-        conn = await asyncpg.connect(self.stack.postgres, timeout=5)
+        conn = await asyncpg.connect(self.stack.postgres, timeout=60)
         try:
             return list(await conn.fetch(query, *args))
         finally:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from deploy.accepted_logs import Accepted, begins, routed_by
+from deploy.kafka.accepted_logs import Accepted, begins, routed_by
 from deploy.postgres.logs import LogCheckpoint
 from shared.errors import Unavailable
 from shared.stream.log.identity import adopted

@@ -63,6 +63,8 @@ CALLS = [
 """What an application calls, and how many points of its own that makes."""
 
 
+# An interruption between the opening of a listing and its use leaves it to the collector.
+@pytest.mark.filterwarnings("ignore:unclosed scandir iterator:ResourceWarning")
 @pytest.mark.parametrize(("call", "own"), CALLS)
 @pytest.mark.parametrize("interrupt", ["point", "flush", "point, with a spool", "save, with a spool"])
 def test_an_interruption_at_any_line_loses_nothing(

@@ -14,14 +14,16 @@ from deploy.cli import app
 
 COMMANDS = (
     "up", "down", "env", "migrate", "roles", "topics", "audit", "sink", "key", "tenant", "dead-letters", "partitions",
-    "status", "version",
+    "status", "version", "reader", "sql", "export", "groups",
 )  # fmt: skip
 
 
 def run(*words: str, env: dict[str, str] | None = None) -> tuple[int, str]:
     """Exit code and all that is printed."""
     done = CliRunner().invoke(
-        app, list(words), env={"TIDEGAUGE_POSTGRES": "", "TIDEGAUGE_KAFKA": ""} | (env or {})
+        app,
+        list(words),
+        env={"TIDEGAUGE_POSTGRES": "", "TIDEGAUGE_KAFKA": "", "TIDEGAUGE_READER_POSTGRES": ""} | (env or {}),
     )
     return done.exit_code, done.output
 
@@ -65,9 +67,15 @@ def test_each_command_has_an_example_that_can_be_typed(words: str, command: Type
         ("audit",),
         ("key", "create", "--tenant=a", "--scope=read"),
         ("tenant", "list"),
+        ("reader", "list"),
+        ("reader", "create", "--tenant=a"),
+        ("sql",),
         ("dead-letters", "list"),
         ("partitions", "list"),
+        ("groups", "status"),
+        ("groups", "backfill"),
         ("status",),
+        ("export", "events"),
         ("partitions", "reset", "t", "0", "--to=earliest"),
         ("dead-letters", "replay", "--all"),
     ],
@@ -92,6 +100,18 @@ def test_an_unreachable_server_is_named() -> None:
 
     assert code == 1
     assert "postgres is unavailable" in text
+
+
+def test_a_file_of_label_sets_is_checked(tmp_path: Path) -> None:
+    """Before an aggregator is started with it; without any server."""
+    good, bad = tmp_path / "good.yml", tmp_path / "bad.yml"
+    good.write_text("metrics:\n  '*': [[], [a]]\n  m: [[b]]\n")
+    bad.write_text("metrics:\n  m: [[a, a]]\n")
+
+    assert (0, f"{good}: 3 label sets in 2 patterns\n") == run("groups", "check", str(good))
+    assert (1, f"tidegauge: {bad}:2:7: metrics.m[0]: a label stands twice\n") == run(
+        "groups", "check", str(bad)
+    )
 
 
 @pytest.mark.parametrize(

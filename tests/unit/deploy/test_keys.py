@@ -62,14 +62,16 @@ def test_keys_are_shown_in_a_table() -> None:
     """How they begin, what they may, whether they are good and when they were used; nothing that opens anything."""
     day = datetime(2026, 11, 29, 8, 5, tzinfo=UTC)
     keys = [
-        Key("shop", "tg_b_abcd", "beacon", ["https://a", "https://b"], day, day, None, None),
+        Key(
+            "shop", "tg_b_abcd", "beacon", ["https://a", "https://b"], day, day, None, None, key_name="pages"
+        ),
         Key("shop", "tg_w_efgh", "write", [], day, None, day, None),
         Key("shop", "tg_r_ijkl", "read", [], day, None, day, day),
     ]
 
     assert [
-        "tenant  key         scope   state    last used         origins",
-        "shop    tg_b_abcd…  beacon  live     2026-11-29 08:05  https://a https://b",
-        "shop    tg_w_efgh…  write   rotated  -",
-        "shop    tg_r_ijkl…  read    revoked  -",
+        "tenant  key         name   scope   state    last used         origins",
+        "shop    tg_b_abcd…  pages  beacon  live     2026-11-29 08:05  https://a https://b",
+        "shop    tg_w_efgh…  -      write   rotated  -",
+        "shop    tg_r_ijkl…  -      read    revoked  -",
     ] == table(keys)

@@ -8,6 +8,7 @@ import pytest
 from deploy.local.folder import ROOT
 from deploy.local.up.services import RULES
 from services.alerts.evaluation.adapters import rules_file
+from shared.prepared import label_sets_file
 
 
 def names(rules: Path) -> list[str]:
@@ -15,11 +16,27 @@ def names(rules: Path) -> list[str]:
     return [rule.alert for rule in rules_file.load(str(rules))]
 
 
+def example(first: str) -> str:
+    """The file of the handbook that begins with this word."""
+    found = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/OPERATIONS.md").read_text(), re.DOTALL)
+    (text,) = (one for one in found if one.startswith(first))
+    return text
+
+
+def test_the_file_of_label_sets_of_the_handbook_is_taken(tmp_path: Path) -> None:
+    """As it stands there."""
+    sets = tmp_path / "mine.yml"
+    sets.write_text(example("metrics:"))
+
+    assert ((), ("endpoint", "method", "status")) == label_sets_file.load(str(sets)).of(
+        "api.response_seconds"
+    )
+
+
 def test_the_rule_file_of_the_handbook_is_taken(tmp_path: Path) -> None:
     """As it stands there."""
-    (example,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/OPERATIONS.md").read_text(), re.DOTALL)
     rules = tmp_path / "mine.yml"
-    rules.write_text(example)
+    rules.write_text(example("groups:"))
 
     assert names(rules) == ["QueueLong"]
 

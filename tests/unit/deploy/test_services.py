@@ -90,11 +90,13 @@ def test_a_role_is_ready_when_its_port_for_health_says_so(role: Service, status:
 
 
 def test_each_printed_command_goes_to_the_address_that_answers_it() -> None:
-    """What posts goes to the one, what reads to the other; both are named with what they are for."""
+    """What posts goes to the one, what reads to the other; both are named with what they are for. The page is first."""
     servers = dict.fromkeys(("postgres", "kafka", "redis"), "-")
-    text = how_to_try.text("http://post", "http://look", servers, {"write": "w", "read": "r"})
+    keys = {"write": "w", "read": "r", "admin": "a"}
+    text = how_to_try.text("http://look/ui/login?once=t", "http://post", "http://look", servers, keys)
     commands = [line for line in text.splitlines() if line.strip().startswith("curl ")]
 
+    assert "http://look/ui/login?once=t" == text.splitlines()[0]
     assert "  post here  http://post   (its description: http://post/docs)" in text.splitlines()
     assert "  look here  http://look   (its description: http://look/docs)" in text.splitlines()
     assert {True: "http://post/", False: "http://look/"} == {

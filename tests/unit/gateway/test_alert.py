@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.gateway.query.alerts.alert import states_of
+from services.gateway.query.resources.alerts.alert import states_of
 from shared.errors import Rejected
 
 

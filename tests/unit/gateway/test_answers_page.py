@@ -10,7 +10,7 @@ import pytest
 from services.gateway.http.problems import PAGE, Problem
 
 ROOT = Path(__file__).parents[3]
-MAKERS = {"Problem": 1, "Rejected": 0, "Rejection": 1, "refused": 1, "SeriesLimitWarning": 0}
+MAKERS = {"Problem": 1, "Rejected": 0, "Rejection": 1, "refused": 1, "Refused": 0, "SeriesLimitWarning": 0}
 """Calls that refuse, and which argument is the code."""
 
 SHARED = (

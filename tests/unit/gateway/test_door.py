@@ -16,12 +16,15 @@ from services.gateway.auth.ports import SCOPES, Grant
 from services.gateway.http.problems import Problem
 from services.gateway.intake.domain.in_flight import ConcurrencyLimits
 from services.gateway.intake.protocols.registry import protocol_routes
-from services.gateway.query.alerts import http as http_alerts
-from services.gateway.query.batches import http as http_batches
-from services.gateway.query.dashboard import http as http_dashboard
-from services.gateway.query.funnels import http as http_funnels
-from services.gateway.query.ledger import http as http_ledger
-from services.gateway.query.windows import http as http_windows
+from services.gateway.query.page.keys import http as http_keys
+from services.gateway.query.page.live import http as http_live
+from services.gateway.query.page.session import http as http_session
+from services.gateway.query.resources.alerts import http as http_alerts
+from services.gateway.query.resources.batches import http as http_batches
+from services.gateway.query.resources.dashboard import http as http_dashboard
+from services.gateway.query.resources.funnels import http as http_funnels
+from services.gateway.query.resources.ledger import http as http_ledger
+from services.gateway.query.resources.windows import http as http_windows
 from tests.support.http.intake import ANY, GOOD, FakeGrants, FakeLog, post, route
 from tests.support.wait import until
 
@@ -135,7 +138,7 @@ def routers(key_cache: KeyCache) -> list[APIRouter]:
     """All routes that answer questions; what is behind them is not reached here."""
     nothing: Any = None
     return [
-        http_windows.router(key_cache, nothing), http_funnels.router(key_cache, nothing),
+        http_windows.router(key_cache, nothing, nothing), http_funnels.router(key_cache, nothing),
         http_alerts.router(key_cache, nothing), http_batches.router(key_cache, nothing),
         http_ledger.router(key_cache, nothing), http_dashboard.router(key_cache, nothing, nothing),
         http_dashboard.health_router(key_cache, nothing, {}),
@@ -157,6 +160,31 @@ def test_every_route_declares_the_scope_it_asks_for() -> None:
     assert {path: ["read"] for path in declared} == declared
     assert dict.fromkeys(written, "write") == written
     assert len(declared) >= 9
+
+
+def test_what_the_page_asks_declares_its_scope() -> None:
+    """Keys are an admin's; logging in and out needs no key, and who has logged in is told to who may read."""
+    nothing: Any = None
+    known = KeyCache(FakeGrants())
+    page = [
+        http_live.router(known, nothing, nothing), http_keys.router(known, nothing),
+        http_session.router(http_session.LogIn(known, nothing, nothing, nothing, nothing)),
+    ]  # fmt: skip
+    declared = {
+        (method, route.path): [
+            scope for each in route.dependencies if isinstance(each, Security) for scope in each.scopes
+        ]
+        for router in page
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods
+    }
+
+    assert {
+        ("GET", "/v1/live"): ["read"], ("GET", "/v1/session"): ["read"], ("POST", "/v1/session"): [],
+        ("DELETE", "/v1/session"): [], ("GET", "/v1/keys"): ["admin"], ("POST", "/v1/keys"): ["admin"],
+        ("POST", "/v1/keys/{key_id}/rotate"): ["admin"], ("DELETE", "/v1/keys/{key_id}"): ["admin"],
+    } == declared  # fmt: skip
 
 
 @pytest.mark.parametrize("asked", SCOPES)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.gateway.query.funnels.funnel import Reach, Step, report
+from services.gateway.query.resources.funnels.funnel import Reach, Step, report
 from shared.model.funnel import Funnel
 
 FUNNEL = Funnel("f", ("see", "try", "buy"))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from services.gateway.query.system.growth import Growth
+from services.gateway.query.resources.system.growth import Growth
 
 
 @pytest.mark.parametrize(

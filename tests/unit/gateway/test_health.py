@@ -2,7 +2,14 @@
 
 import pytest
 
-from services.gateway.query.system.health import Partition, ServiceHealth, fitful, services, steady, system
+from services.gateway.query.resources.system.health import (
+    Partition,
+    ServiceHealth,
+    fitful,
+    services,
+    steady,
+    system,
+)
 
 NOW_MS = 1_000_000
 

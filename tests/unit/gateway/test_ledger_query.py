@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.gateway.query.ledger.ledger_query import MAX_RANGE_MS, Minutes, minutes_of, signal_of
+from services.gateway.query.resources.ledger.ledger_query import MAX_RANGE_MS, Minutes, minutes_of, signal_of
 from shared.errors import Rejected
 
 

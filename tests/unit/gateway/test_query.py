@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from services.gateway.query.windows.http import _pair
-from services.gateway.query.windows.windows import MAX_RANGE_MS, Query, WindowRow, check, merge
+from services.gateway.query.resources.windows.http import _pair
+from services.gateway.query.resources.windows.windows import MAX_RANGE_MS, Query, WindowRow, check, merge
 from shared.errors import Rejected
 from shared.model.series import Series
 
@@ -58,16 +58,18 @@ def test_a_closed_window_wins_over_a_live_one() -> None:
     """Of one series and window there is one row."""
     closed, live, later = row(0, final=True, total=2.0), row(0, final=False), row(10_000, final=False)
 
-    assert ([closed, later], False) == merge([closed], [later, live], 100)
+    assert ([closed, later], None) == merge([closed], [later, live], 100)
 
 
 def test_rows_beyond_the_limit_are_left_out_and_said_so() -> None:
     """The first windows are kept."""
     rows = [row(start, final=True) for start in (20_000, 0, 10_000)]
 
-    kept, truncated = merge(rows, [], 2)
+    kept, last = merge(rows, [], 2)
+    others, end = merge(rows, [], 2, last)
 
-    assert ([0, 10_000], True) == ([one.start_ms for one in kept], truncated)
+    assert [[0, 10_000], [20_000]] == [[one.start_ms for one in page] for page in (kept, others)]
+    assert (10_000, None) == (last and last.start_ms, end)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,10 @@ from shared.errors import Misconfigured
 from shared.runtime import settings
 
 READS = [
-    path.replace("{name}", "f").replace("{fingerprint}", "x").replace("{id:path}", "a%2Fb/c")
+    path.replace("{name}", "f")
+    .replace("{label}", "l")
+    .replace("{fingerprint}", "x")
+    .replace("{id:path}", "a%2Fb/c")
     for path in QUERY
 ]
 """An address of each route of the queries."""

@@ -74,6 +74,26 @@ def test_a_sign_adds_to_the_last_value_of_a_gauge() -> None:
     assert ([5.0, 3.0, 4.5, 1.0, 2.5], -1.0) == (values, rows_of(admitted("g:-1|g", decoder, 2))[0][4])
 
 
+@pytest.mark.parametrize(
+    ("body", "values"),
+    [
+        pytest.param("g:7|g\ng:0|g\ng:-5|g", [7.0, -5.0], id="as pystatsd sends -5"),
+        pytest.param("g:0|g\ng:-5|g\ng:0|g\ng:-6|g", [-5.0, -6.0], id="twice"),
+        pytest.param("g:0|g\ng:0|g\ng:-5|g", [0.0, -5.0], id="a zero of its own before it"),
+        pytest.param("g:0|g\ng:5|g", [0.0, 5.0], id="no sign"),
+        pytest.param("g:0|g\ng:+5|g", [0.0, 5.0], id="what is added"),
+        pytest.param("g:0|g|#a:b\ng:-5|g", [0.0, -5.0], id="of another series"),
+        pytest.param("g:0|c\ng:-5|g", [0.0, -5.0], id="a counter"),
+        pytest.param("g:0|g\nh:1|c\ng:-5|g", [0.0, 1.0, -5.0], id="not side by side"),
+    ],
+)
+def test_the_zero_before_a_level_below_zero_is_no_point(body: str, values: list[float]) -> None:
+    """StatsD takes a minus for a change, so clients send 0 first; a maximum of 0 would be a lie."""
+    found = admitted(body)
+
+    assert values == [row[4] for row in rows_of(found)]
+
+
 def test_the_gauges_remembered_are_bounded() -> None:
     """The one heard longest ago is forgotten, and begins at 0."""
     gauges = LastGauges(2)

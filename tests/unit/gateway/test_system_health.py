@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from services.gateway.query.resources.system.health import HealthReport, Partition
 from services.gateway.query.service import SystemHealth
-from services.gateway.query.system.health import HealthReport, Partition
 from shared.errors import Unavailable
 
 TOPICS = {"ingest": "events", "aggregator": "metrics"}

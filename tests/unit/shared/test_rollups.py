@@ -6,11 +6,36 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.errors import Rejected
-from shared.model.rollup import ROW_COLUMNS
+from shared.model.rollup import ROW_COLUMNS, SPARSE_COLUMNS, Rollups, concatenate
 from shared.wire import rollups
 from shared.wire.versions import NEW, OLD
+from tests.support.rows import rows_of
+
+
+@st.composite
+def rows_drawn(draw: st.DrawFn) -> Rollups:
+    """Up to three rows, with or without samples of their own, retractions, fractions and distinct strings."""
+    count = draw(st.integers(0, 3))
+    rows = rows_of([(slot, 10_000 * slot, [1.0, 2.0]) for slot in range(count)]) if count else nothing()
+    if count and draw(st.booleans()):
+        rows.samples = np.full(count, draw(st.sampled_from([np.nan, 1.0])))
+    if count and draw(st.booleans()):
+        rows.estimated = np.ones(count, np.bool_)
+    if draw(st.booleans()):
+        rows.weight = rows.weight + 0.5
+    if count and draw(st.booleans()):
+        rows.distinct_at = np.arange(count + 1)
+        rows.register, rows.rank = np.arange(count).astype(np.uint16), np.ones(count, np.uint8)
+    return rows
+
+
+def nothing() -> Rollups:
+    """No rows."""
+    return rows_of([(0, 0, [1.0])]).take(np.zeros(0, np.int64))
 
 
 def fields(rows: int = 2) -> dict[str, Any]:
@@ -129,3 +154,30 @@ def test_foreign_bytes_are_refused(value: bytes | None) -> None:
     """Nothing but a refusal comes of them."""
     with pytest.raises(Rejected):
         rollups.decode(value)
+
+
+@given(st.lists(rows_drawn(), max_size=5), st.sampled_from([OLD, NEW]))
+def test_many_batches_are_decoded_at_once_as_each_by_itself(parts: list[Rollups], version: int) -> None:
+    """Whatever columns some of them leave out."""
+    series = [[b"\x01", b"\x02", b"\x03"][: len(part)] for part in parts]
+    values = [
+        rollups.encode(rollups.WindowBatch(0, True, 0, 0, names, part), version)
+        for names, part in zip(series, parts, strict=True)
+    ]
+
+    names, rows = rollups.decode_all(values)
+
+    assert series == names
+    each = [rollups.decode(value).rollups for value in values]
+    whole = concatenate(each) if each else rollups.decode_all([])[1]
+    for name in (*ROW_COLUMNS, *SPARSE_COLUMNS):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(rows, name), name)
+
+
+def test_many_batches_are_refused_for_one_that_is_malformed() -> None:
+    """Nothing is guessed."""
+    sound, wrong = fields(), fields()
+    wrong["columns"]["sketch_at"] = np.array([0, 5, 2]).tobytes()
+
+    with pytest.raises(Rejected, match="sketch_at"):
+        rollups.decode_all([msgspec.msgpack.encode(one) for one in (sound, wrong)])

@@ -5,8 +5,10 @@ Source: `faults.md`, "two series with one id".
 
 from collections import Counter
 
+import pytest
+
 from shared.model.series import Series
-from shared.wire.series import keyed, pack, partition_of, series_id
+from shared.wire.series import head, head_of, keyed, pack, partition_of, series_id
 
 COUNT = 12_000
 
@@ -39,3 +41,13 @@ def test_keyed_ids_are_signed_64_bit_numbers_and_spread_over_partitions() -> Non
     assert COUNT == len(set(ids))
     assert min(ids) < -(1 << 62) < 1 << 62 < max(ids) < 1 << 63
     assert (set(range(12)), True) == (set(owned), max(owned.values()) < COUNT / 12 * 1.1)
+
+
+@pytest.mark.parametrize("tenant_id", [0, 127, 128, 255, 256, 65_536, 1 << 40])
+@pytest.mark.parametrize("metric", ["a", "x" * 31, "x" * 32, "é" * 100], ids=len)
+def test_the_head_of_a_series_names_its_tenant_and_metric(tenant_id: int, metric: str) -> None:
+    """It is known without decoding, and is that of no other metric."""
+    packed = pack(Series(tenant_id, metric, "delta", "s", (("a", "b"),)))
+
+    assert head_of(packed) == head(tenant_id, metric)
+    assert head_of(packed) != head(tenant_id + 1, metric)

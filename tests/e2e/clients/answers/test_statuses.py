@@ -49,7 +49,11 @@ async def server() -> AsyncIterator[Scripted]:
 async def browser(tmp_path: Path) -> AsyncIterator[Chromium]:
     """A browser of its own."""
     await asyncio.to_thread(
-        subprocess.run, [sys.executable, ROOT / "clients/browser/build.py"], check=True, capture_output=True
+        subprocess.run,
+        [sys.executable, "-m", "clients.browser.build"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
     )
     async with Chromium(chromium(), tmp_path) as made:
         yield made

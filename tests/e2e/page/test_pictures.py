@@ -1,0 +1,83 @@
+"""The address is the state: Back, Forward and a reload show the same text and the same pixels as the first time."""
+
+import re
+
+from playwright.async_api import Browser, Page
+
+from shared.runtime.clock import now_ms
+from tests.support.page import AT_LENGTH, WIDE, Tab, logged_in, tab, ui
+from tests.support.pixels import differing
+from tests.support.processes.system import System
+
+pytestmark = AT_LENGTH
+
+MOST_DIFFERING = 0.002
+"""Share of pixels: how text is smoothed may differ."""
+
+FOLLOW = """(url) => {
+  const link = Object.assign(document.createElement("a"), { href: url });
+  document.body.append(link);
+  link.click();
+  link.remove();
+}"""
+
+
+def moment(system: System) -> list[str]:
+    """Pages of a range that is over, each with something selected or chosen."""
+    end = now_ms() // 60_000 * 60_000 - 120_000
+    span = f"from={end - 360_000}&to={end}"
+    return [
+        ui(system, f"vitals?{span}&vital=cls&sel=/cart"),
+        ui(system, f"latency?{span}&by=method&where=endpoint~/c*"),
+        ui(system, f"errors?{span}"),
+        ui(system, f"funnels?{span}&sel=effect_viewing"),
+        ui(system, f"explore?{span}&metric=web_vital.lcp&agg=p75&by=page"),
+        ui(system, f"explore?{span}&chart=bar&agg=count&tz=Asia/Kathmandu"),
+    ]
+
+
+async def seen(opened: Tab) -> tuple[str, bytes]:
+    """What a page says, and how it looks; how long ago something was is another matter each time."""
+    await opened.settled()
+    await opened.page.locator("[aria-busy=true], .refreshing").first.wait_for(state="detached")
+    text = re.sub(r"\d+(\.\d+)? (ms|s|min|h) ago", "ago", await opened.text())
+    masked = [opened.page.locator(".freshness")]
+    await opened.page.mouse.move(0, 0)
+    return text, await opened.page.screenshot(mask=masked, animations="disabled", full_page=True)
+
+
+async def followed(page: Page, url: str) -> None:
+    """Follow a link of the page to an address."""
+    await page.evaluate(FOLLOW, url)
+    await page.wait_for_url(url)
+
+
+async def test_back_forward_and_reload_show_the_same_picture(system: System, browser: Browser) -> None:
+    """Six pages with selections, forwards and back by the browser's history, and each loaded anew."""
+    context = await logged_in(
+        browser, system.query_url, system.key, viewport={"width": WIDE[0], "height": WIDE[1]}
+    )
+    opened, addresses = await tab(context), moment(system)
+    first, again = {}, list[tuple[str, str, tuple[str, bytes]]]()
+    await opened.opened(ui(system, "keys"))
+    for url in addresses:
+        await followed(opened.page, url)
+        first[url] = await seen(opened)
+    for url in reversed(addresses[:-1]):
+        await opened.page.go_back()
+        again.append(("back", url, await seen(opened)))
+    for url in addresses[1:]:
+        await opened.page.go_forward()
+        again.append(("forward", url, await seen(opened)))
+    for url in addresses:
+        await opened.page.goto(url)
+        again.append(("loaded", url, await seen(opened)))
+
+    texts = {(how, url) for how, url, (text, _) in again if text != first[url][0]}
+    pixels = {
+        (how, url): share
+        for how, url, (_, picture) in again
+        if (share := await differing(browser, first[url][1], picture)) > MOST_DIFFERING
+    }
+    await context.close()
+    assert (texts, pixels, opened.said) == (set(), {}, [])

@@ -1,0 +1,1 @@
+"""Rows to export, and clients that take exports."""
