@@ -4,6 +4,8 @@
 .PHONY: help client env run test check fmt lint bench chaos clients crashes orders simulate totals flips counted answers sdks
 MAKEFLAGS += --no-print-directory
 IN := .venv/bin
+# Bytecode is kept, whatever the machine says: a gateway that compiles its modules takes 1.5 s of CPU more to start.
+export PYTHONDONTWRITEBYTECODE :=
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +17,7 @@ run: env ## start everything until Ctrl-C, pages shown; s=alerts: one more of a 
 ifdef s
 	@eval "$$($(IN)/tidegauge env)" && exec $(IN)/python -m services.$(s)
 else
+	@$(IN)/python -m web.build --optional
 	@exec $(IN)/tidegauge up $(ARGS)
 endif
 
@@ -23,6 +26,7 @@ test: lint ## everything that CI runs, against real servers
 	@$(IN)/python -m tests.support.processes.faketime
 	@$(IN)/python -m tests.e2e.clients.packages
 	@$(IN)/python -m tests.support.packages
+	@$(IN)/python -m web.build
 ifdef ARGS
 	@$(IN)/pytest -n 3 $(ARGS)
 else
@@ -38,7 +42,7 @@ lint: env
 	@$(IN)/ruff format --check --quiet .
 	@$(IN)/ruff check --quiet .
 	@$(IN)/mypy --no-error-summary
-	@$(IN)/deptry --no-ansi -ee 'bench/' . 2> .venv/declared.log || { cat .venv/declared.log; exit 1; }
+	@$(IN)/deptry --no-ansi -ee 'bench/|docs/|hatch_build.py' . 2> .venv/declared.log || { cat .venv/declared.log; exit 1; }
 	@$(IN)/deptry --no-ansi --exclude none --ignore DEP002,DEP004 bench tests 2> .venv/declared.log || { cat .venv/declared.log; exit 1; }
 	@$(IN)/lint-imports > .venv/imports.log || { cat .venv/imports.log; exit 1; }
 
@@ -47,7 +51,11 @@ fmt: env ## format, and repair what can be repaired without thought
 	@$(IN)/ruff format --quiet .
 
 client: env ## build the browser client: clients/browser/dist, only when its sources have changed
-	@$(IN)/python clients/browser/build.py
+	@$(IN)/python -m clients.browser.build
+
+.PHONY: ui
+ui: env ## build the page: services/gateway/ui, only when its sources have changed
+	@$(IN)/python -m web.build
 
 bench: env ## measure: one JSON line a figure; FIGURE=gateway_100 for one; BASE=commit: against that commit, in turn
 	@$(IN)/python -m deploy.local.servers.jars
@@ -98,10 +106,21 @@ sdks: env ## SDKs as they are shipped, all at once, through ten seconds without 
 	@$(IN)/python -m tests.e2e.clients.packages
 	@TIDEGAUGE_SDKS=1 $(IN)/pytest -p no:xdist -p no:randomly tests/e2e/clients/test_through_faults.py $(ARGS)
 
+.PHONY: page
+page: env ## journeys, bad input and honesty of the page in Chromium, by keyboard and by touch: some ten minutes
+	@$(IN)/python -m deploy.local.servers.jars
+	@$(IN)/python -m tests.support.packages
+	@$(IN)/python -m web.build
+	@TIDEGAUGE_PAGE=all $(IN)/pytest -p no:randomly tests/e2e/page $(ARGS)
+
 .PHONY: keys
 keys: env ## a million keys that nobody has, from fifteen addresses: what they cost the database
 	@$(IN)/python -m deploy.local.servers.jars
 	@TIDEGAUGE_KEYS=1000000 $(IN)/pytest -s --timeout 1800 tests/integration/gateway/test_random_keys.py $(ARGS)
+
+.PHONY: stale
+stale: env ## 10,000 orders of commit, publication, rollback, load, restart and loss around the cache: no read is stale
+	@TIDEGAUGE_STALE=10000 $(IN)/pytest -q -n auto -p no:randomly tests/simulation/stale $(ARGS)
 
 simulate: env ## the pump and the aggregator in 20,000 worlds that go wrong by seed; ARGS="--seed 17" for one
 	@$(IN)/python -m tests.simulation $(ARGS)
