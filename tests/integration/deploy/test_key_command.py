@@ -26,7 +26,8 @@ def tenant() -> str:
 def rows(stack: Stack, tenant: str) -> list[list[str]]:
     """Beginning, scope and state of each key of a tenant, and its origins."""
     lines = run(stack, "list", f"--tenant={tenant}")[1].splitlines()[1:]
-    return [[*line.split()[1:4], *line.split()[5:]] for line in lines]
+    keys = [line.split() for line in lines]
+    return [[key[1], key[3], key[4], *key[6:]] for key in keys]
 
 
 def test_a_key_goes_from_its_making_to_its_end(stack: Stack, tenant: str) -> None:
