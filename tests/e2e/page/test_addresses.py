@@ -112,3 +112,13 @@ async def test_markup_in_an_address_is_text(system: System, opened: Tab) -> None
 
     await expect(opened.page.get_by_text("There is no such page")).to_be_visible()
     await expect(opened.page.get_by_text("onerror=document.title")).to_be_visible()
+
+
+async def test_no_link_chooses_where_a_key_is_sent(system: System, opened: Tab) -> None:
+    """The snippet of Connect has the address that the gateway names, or what is typed on the page itself."""
+    await opened.opened(ui(system, "connect?intake=https://elsewhere.example"))
+    assert "elsewhere" not in await opened.text()
+
+    await opened.page.get_by_label("Address of the intake").fill("https://typed.example")
+
+    await expect(opened.page.get_by_label("Snippet for curl")).to_contain_text("https://typed.example/v1")

@@ -81,3 +81,26 @@ async def test_back_forward_and_reload_show_the_same_picture(system: System, bro
     }
     await context.close()
     assert (texts, pixels, opened.said) == (set(), {}, [])
+
+
+async def test_back_and_reload_return_to_where_one_was_reading(system: System, browser: Browser) -> None:
+    """As soon as the page is as high as it was; a new page begins at its top."""
+    context = await logged_in(
+        browser, system.query_url, system.key, viewport={"width": WIDE[0], "height": 400}
+    )
+    opened, (url, other, *_) = await tab(context), moment(system)
+    await opened.opened(url)
+    await opened.page.mouse.move(600, 300)
+    await opened.page.mouse.wheel(0, 300)
+    await opened.page.wait_for_function("scrollY === 300 && history.state?.y === 300")
+
+    await followed(opened.page, other)
+    await opened.page.wait_for_function("scrollY === 0")
+    await opened.settled()
+    await opened.page.go_back()
+    await opened.page.wait_for_function("scrollY === 300")
+    await opened.page.reload()
+    await opened.page.wait_for_function("scrollY === 300")
+
+    await context.close()
+    assert opened.said == []

@@ -58,32 +58,34 @@ export function HeatMap({ title, name, windows, histograms, lines, format, count
 
   const selected = (fromAt: number, toAt: number, low: number, high: number) =>
     onSelect?.({ fromMs: windows.startMs[fromAt]!, toMs: windows.endMs[toAt]!, low, high });
-  const asked = useRef(selected);
-  asked.current = selected;
+  // Listeners stay while frames come: a new answer would end a brush that is under way.
+  const now = useRef({ cells, count, selected });
+  now.current = { cells, count, selected };
   useLayoutEffect(() => {
     const over = canvas.current;
     if (!over) return undefined;
-    const columnAt = (x: number) => Math.min(count - 1, Math.floor((x / over.clientWidth) * count));
-    const valueAt = (y: number) => cells.low * (cells.high / cells.low) ** (1 - y / over.clientHeight);
+    const columnAt = (x: number) => Math.min(now.current.count - 1, Math.floor((x / over.clientWidth) * now.current.count));
+    const valueAt = (y: number) => now.current.cells.low * (now.current.cells.high / now.current.cells.low) ** (1 - y / over.clientHeight);
     const hover = (event: PointerEvent) => {
       if (cursor.peek().from) return;
+      const { rows } = now.current.cells;
       const { left, top } = over.getBoundingClientRect();
-      const row = Math.floor((1 - (event.clientY - top) / over.clientHeight) * cells.rows);
-      cursor.value = { at: columnAt(event.clientX - left), row: Math.max(0, Math.min(cells.rows - 1, row)), from: null };
+      const row = Math.floor((1 - (event.clientY - top) / over.clientHeight) * rows);
+      cursor.value = { at: columnAt(event.clientX - left), row: Math.max(0, Math.min(rows - 1, row)), from: null };
     };
     const leave = () => (cursor.value = NONE);
     over.addEventListener("pointermove", hover);
     over.addEventListener("pointerleave", leave);
     const stop = onSelect && brushable(over, {
       moved: (area) => (dragged.value = area),
-      done: ({ left, right, top, bottom }) => asked.current(columnAt(left), columnAt(right - 1e-6), valueAt(bottom), valueAt(top)),
+      done: ({ left, right, top, bottom }) => now.current.selected(columnAt(left), columnAt(right - 1e-6), valueAt(bottom), valueAt(top)),
     });
     return () => {
       stop?.();
       over.removeEventListener("pointermove", hover);
       over.removeEventListener("pointerleave", leave);
     };
-  }, [cells, count, width, onSelect !== undefined]);
+  }, [onSelect !== undefined]);
 
   const x = (at: number) => LEFT + (plot.width * (at + 0.5)) / count;
   const y = (value: number) => TOP + plot.height * (1 - Math.min(1, Math.max(0, heightOf(cells, value))));

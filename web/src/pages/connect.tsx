@@ -1,5 +1,5 @@
 // Connect your app: a snippet with a key of its own, and whether its first point has come; what was refused is said with its field.
-import { useSignal } from "@preact/signals";
+import { signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { type Answers, answerOf } from "../api/answers.ts";
 import { change, intakeUrl, nowMs } from "../api/client.ts";
@@ -19,6 +19,9 @@ import { FIRST_METRIC, SNIPPETS, type Snippet } from "./connect/snippets.ts";
 type Schemas = components["schemas"];
 type Ledger = Schemas["LedgerBody"];
 
+/** Another address of the intake, as somebody typed it on this page. It is not in the URL: a link could then send keys elsewhere. */
+const typedIntake = signal("");
+
 /** Digits that no point before has had. */
 function digits(): string {
   return [...crypto.getRandomValues(new Uint8Array(3))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -29,7 +32,7 @@ export default function Connect() {
   const check = useRef(digits()).current;
   const key = useSignal<{ scope: string; text: string } | null>(null);
   const chosen = SNIPPETS.find(({ id }) => id === extra.with) ?? SNIPPETS.find(({ id }) => id === "curl")!;
-  const intake = extra.intake || intakeUrl.value || location.origin;
+  const intake = typedIntake.value || intakeUrl.value || location.origin;
   const own = key.value?.scope === chosen.scope ? key.value.text : null;
   const text = chosen.text({ intake, check, key: own ?? (chosen.id === "curl" || chosen.id === "otlp" ? "$TIDEGAUGE_WRITE_KEY" : `YOUR_${chosen.scope.toUpperCase()}_KEY`) });
   return (
@@ -43,7 +46,7 @@ export default function Connect() {
           <pre class="code" tabIndex={0} aria-label={`Snippet for ${chosen.name}`}>{text}</pre>
           <p class="actions"><Copy text={text} /></p>
           <KeyMaker scope={chosen.scope} isMade={own !== null} onMade={(made) => (key.value = { scope: chosen.scope, text: made })} />
-          <div class="form"><label>Address of the intake <input value={intake} spellcheck={false} onChange={({ currentTarget }) => go({ extra: { ...extra, intake: currentTarget.value } }, { replace: true })} /></label></div>
+          <div class="form"><label>Address of the intake <input value={intake} spellcheck={false} onChange={({ currentTarget }) => (typedIntake.value = currentTarget.value)} /></label></div>
         </section>
         <FirstPoint chosen={chosen} check={check} intake={intake} />
       </div>

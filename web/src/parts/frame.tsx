@@ -9,6 +9,7 @@ import { address, go, linkToPage, page, visit } from "../state/address.ts";
 import { active, firing } from "../state/alerts.ts";
 import { type Shortcut, listenToKeys } from "../state/keys.ts";
 import { useAsked } from "../state/question.ts";
+import { keepScroll } from "../state/scroll.ts";
 import { session } from "../state/session.ts";
 import { absolute, isMoving, moved, spanOf } from "../time/ranges.ts";
 import { Dialog } from "./dialog.tsx";
@@ -30,6 +31,7 @@ export function Frame() {
   const shortcuts = () => keysOf({ help: () => (open.value = "help"), say: (text) => (said.value = text) });
   useEffect(() => listenToKeys(shortcuts), []);
   useEffect(() => onLinks(main), []);
+  useEffect(keepScroll, []);
   useActiveAlerts(name);
   useEffect(() => {
     const count = firing.value.length;

@@ -1,5 +1,6 @@
 // The present address as a signal, and the only way to change it.
 import { computed, signal } from "@preact/signals";
+import { notePlace } from "./scroll.ts";
 import { type Address, readAddress, writeAddress } from "./url.ts";
 
 /** Zone of this browser. */
@@ -17,14 +18,19 @@ export const page = computed(() => address.value.page);
 export function go(change: Partial<Address>, options: { replace?: boolean } = {}): void {
   const next = { ...address.value, ...change };
   const url = writeAddress(next, ZONE);
-  if (options.replace || url === location.pathname + location.search) history.replaceState(null, "", url);
-  else history.pushState(null, "", url);
+  if (options.replace || url === location.pathname + location.search) history.replaceState(history.state, "", url);
+  else push(url);
   address.value = next;
+}
+
+function push(url: string): void {
+  notePlace();
+  history.pushState(null, "", url);
 }
 
 /** Goes to a URL of the page. */
 export function visit(url: string): void {
-  history.pushState(null, "", url);
+  push(url);
   address.value = read();
 }
 
