@@ -1,6 +1,7 @@
 """What every answer of the queries bears: time, an `ETag`, and as few bytes as the client can read."""
 
 import gzip
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import cramjam
@@ -13,6 +14,7 @@ from starlette.routing import Route
 
 from services.gateway.query.edge import Edge, coding_of
 from services.gateway.query.resources.system.performance import Timings
+from shared.runtime.clock import now_ms
 
 BODY = b'{"rows":[' + b",".join([b'{"value":1.5}'] * 400) + b"]}"
 
@@ -89,6 +91,14 @@ async def test_a_short_answer_is_left_as_it_is() -> None:
 
     assert "content-encoding" not in found.headers
     assert {"server-timing", "x-response-time", "x-process-time", "etag"} <= set(found.headers)
+
+
+async def test_every_answer_says_what_the_time_is() -> None:
+    """A browser whose clock is wrong asks and draws by the clock of the gateway."""
+    found = [await get(path, accept_encoding="gzip") for path in ("/short", "/long/a", "/streamed")]
+
+    ahead_s = [parsedate_to_datetime(one.headers["date"]).timestamp() - now_ms() / 1000 for one in found]
+    assert all(-30 < one <= 0 for one in ahead_s), ahead_s
 
 
 async def test_who_has_the_answer_gets_304_without_a_body() -> None:
