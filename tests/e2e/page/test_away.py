@@ -87,6 +87,28 @@ async def test_a_page_that_is_open_when_postgres_goes_away_keeps_its_figures(
     await expect(opened.page.locator(".problem")).to_have_count(0)
 
 
+async def test_while_kafka_stands_still_figures_stay_and_are_called_old(
+    system: System, stack: Stack, opened: Tab
+) -> None:
+    """The frame says since when nothing new comes, the pipeline what is away; then both are as before."""
+    other = await tab(opened.page.context)
+    await opened.opened(ui(system, "overview?from=now-15m"))
+    await expect(chip(opened)).to_contain_text("live")
+    stack.servers["kafka"].freeze()
+    try:
+        await expect(chip(opened)).to_contain_text(re.compile(r"stalled since \d\d:\d\d"))
+        await expect(opened.page.get_by_role("figure").first).to_be_visible()
+        await other.opened(ui(system, "pipeline"))
+        await expect(other.page.locator("main")).to_contain_text("kafka down")
+    finally:
+        stack.servers["kafka"].thaw()
+
+    await expect(other.page.locator("main")).to_contain_text("kafka up")
+    for one in (opened, other):
+        await expect(chip(one)).to_contain_text("live")
+        await expect(one.page.locator(".problem")).to_have_count(0)
+
+
 async def test_without_redis_the_page_goes_on_and_the_pipeline_says_so(
     system: System, wires: tuple[Stack, dict[str, Wire]], opened: Tab
 ) -> None:

@@ -47,7 +47,7 @@ export async function get<T>(path: string, abort?: AbortSignal): Promise<T> {
   const headers: Record<string, string> = before ? { "If-None-Match": before.etag } : {};
   const answer = await send(path, { headers, ...(abort && { signal: abort }) });
   if (answer.status === 304 && before) return before.body as T;
-  const body = await bodyOf(answer);
+  const body = await bodyOf(answer, abort);
   const etag = answer.headers.get("ETag");
   if (etag) remember(path, { etag, body });
   return body as T;
@@ -91,14 +91,25 @@ async function send(path: string, options: RequestInit): Promise<Response> {
   noteClock(answer.headers.get("Date"));
   noteBuild(answer.headers.get("Tidegauge-Build"));
   intakeUrl.value = answer.headers.get("Tidegauge-Intake") ?? intakeUrl.peek();
-  if (answer.ok || answer.status === 304) return answer;
+  if (answer.ok || answer.status === 304 || isReport(answer)) return answer;
   if (answer.status === 401) loggedOut.value = true;
   const body: unknown = await answer.json().catch(() => null);
   throw new ProblemError(problemOf(answer.status, body, answer.headers.get("X-Request-ID")));
 }
 
-async function bodyOf(answer: Response): Promise<unknown> {
-  return answer.status === 204 ? undefined : await answer.json();
+/** How a system is that is down is answered with 503; a refusal would be a problem document. */
+function isReport(answer: Response): boolean {
+  return answer.status === 503 && answer.headers.get("Content-Type")?.startsWith("application/json") === true;
+}
+
+/** A connection may break, or fall silent, within an answer. */
+async function bodyOf(answer: Response, abort?: AbortSignal): Promise<unknown> {
+  try {
+    return answer.status === 204 ? undefined : await answer.json();
+  } catch (error) {
+    if (abort?.aborted) throw error;
+    throw new ProblemError(OFFLINE);
+  }
 }
 
 function remember(path: string, answer: Known): void {
