@@ -77,13 +77,18 @@ function asPost(path: string, options: RequestInit): [string, RequestInit] {
   return [bare!, { ...options, method: "POST", headers: JSON_TYPE, body: decodeURIComponent(text) }];
 }
 
+/** Longer than any answer takes: a connection that died while the machine slept says nothing at all. */
+const GIVEN_UP_MS = 45_000;
+
 async function send(path: string, options: RequestInit): Promise<Response> {
   let answer: Response;
   try {
     const [address, how] = asPost(path, options);
-    answer = await fetch(address, { credentials: "same-origin", cache: "no-store", ...how });
+    const limit = AbortSignal.timeout(GIVEN_UP_MS);
+    const signal = how.signal ? AbortSignal.any([how.signal, limit]) : limit;
+    answer = await fetch(address, { credentials: "same-origin", cache: "no-store", ...how, signal });
   } catch (error) {
-    if ((error as Error).name === "AbortError") throw error;
+    if (options.signal?.aborted) throw error;
     online.value = false;
     throw new ProblemError(OFFLINE);
   }
@@ -122,8 +127,12 @@ function remember(path: string, answer: Known): void {
 /** `Date` has whole seconds: less than two of them are no skew. */
 function noteClock(date: string | null): void {
   const server = date ? Date.parse(date) : Number.NaN;
-  if (Number.isNaN(server)) return;
-  const skew = server + 500 - Date.now();
+  if (!Number.isNaN(server)) noteNow(server + 500);
+}
+
+/** What the time is by the server's clock. */
+export function noteNow(server: number): void {
+  const skew = server - Date.now();
   const seen = Math.abs(skew) < 2000 ? 0 : skew;
   if (Math.abs(seen - skewMs.peek()) > 1000) skewMs.value = seen;
 }
@@ -132,7 +141,13 @@ function noteBuild(build: string | null): void {
   if (build && __BUILD__ !== "unknown" && build !== __BUILD__) otherBuild.value = true;
 }
 
-/** Now by the server's clock, ms. */
+/** Now by the server's clock, ms. It jumps when that becomes known: spans are measured by `watch`. */
 export function nowMs(): number {
   return Date.now() + skewMs.peek();
+}
+
+/** A stop watch: ms since it was begun. One of a machine's two clocks stands still while it sleeps, the other one is set anew: the longer span counts. */
+export function watch(): () => number {
+  const [wall, steady] = [Date.now(), performance.now()];
+  return () => Math.max(Date.now() - wall, performance.now() - steady);
 }

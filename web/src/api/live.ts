@@ -1,7 +1,7 @@
 // What is live, by server-sent events: one stream a browser. The tab that has the lock reads it; others hear it by a channel.
 // A frame says that something has changed, and how fresh it is; the whole answer is asked for then. Times are ms.
 import { effect, signal } from "@preact/signals";
-import { get, loggedOut, nowMs, online } from "./client.ts";
+import { get, loggedOut, noteNow, nowMs, online, watch } from "./client.ts";
 import { ProblemError } from "./problem.ts";
 import type { Answers } from "./answers.ts";
 
@@ -45,6 +45,9 @@ const HIDDEN_MS = 60_000;
 const POLL_MS = 5_000;
 const HEARD_MS = 30_000;
 
+/** A stream that has said nothing for so long is opened anew: of a connection that died while the machine slept nobody is told. */
+const SILENT_MS = 45_000;
+
 /** A frame of what another page asked may mean nothing here: it is asked no more often than this. */
 const OTHER_MS = 2_000;
 
@@ -55,14 +58,14 @@ const STALLED_MS = 30_000;
 /** What this tab reads where it has the lock. */
 const wanted = signal(VIEW);
 let holders = 0;
-let heardMs = 0;
+let sinceHeard: () => number = () => Infinity;
 const hearers = new Set<(stream: string) => void>();
 
 /** Follows the stream until the result is called: all freshness comes from here. */
 export function follow(): () => void {
   const channel = new BroadcastChannel(NAME);
   const hear = (path: string, frame: Frame) => {
-    heardMs = nowMs();
+    sinceHeard = watch();
     online.value = true;
     note("stream", frame.status, frame.behind_ms, frame.complete_until_ms);
     if (frame.alerts.length) alertsTold.value += 1;
@@ -97,14 +100,14 @@ export function follow(): () => void {
 export function listen<T>(path: string, { stream: own, leastMs }: Followed, listener: (answer: T) => void, failed: (error: ProblemError) => void): () => void {
   const stop = new AbortController();
   let [isAsking, isMissed, later] = [false, false, 0];
-  let askedMs = 0;
+  let sinceAsked = watch();
   const ask = async () => {
     later = 0;
     if (document.visibilityState === "hidden") return;
     isMissed = isAsking;
     if (isAsking) return;
     isAsking = true;
-    askedMs = nowMs();
+    sinceAsked = watch();
     try {
       const answer = await get<T>(path, stop.signal);
       if (!stop.signal.aborted) listener(answer);
@@ -116,7 +119,7 @@ export function listen<T>(path: string, { stream: own, leastMs }: Followed, list
       if (isMissed && !stop.signal.aborted) soon(leastMs);
     }
   };
-  const soon = (leastOfAll: number) => { later ||= window.setTimeout(() => void ask(), Math.max(0, askedMs + leastOfAll - nowMs())); };
+  const soon = (leastOfAll: number) => { later ||= window.setTimeout(() => void ask(), Math.max(0, leastOfAll - sinceAsked())); };
   const hear = (told: string) => soon(told === own ? leastMs : Math.max(leastMs, OTHER_MS));
   holders += 1;
   wanted.value = own;
@@ -140,19 +143,27 @@ function stream(path: string, stop: AbortSignal, hear: (frame: Frame) => void): 
     let source: EventSource | null = null;
     let hidden = 0;
     let again = 0;
-    const watch = new AbortController();
+    let silent = watch();
+    const over = new AbortController();
     const end = () => {
       source?.close();
       clearTimeout(hidden);
       clearTimeout(again);
-      watch.abort();
+      clearInterval(looking);
+      over.abort();
       done();
     };
+    const looking = setInterval(() => { if (silent() > SILENT_MS) open(); }, POLL_MS);
     const read = ({ data }: MessageEvent<string>) => {
-      const { complete_until_ms, behind_ms, status, alerts } = JSON.parse(data) as Frame;
+      const { now_ms, complete_until_ms, behind_ms, status, alerts } = JSON.parse(data) as Frame & { now_ms: number };
+      silent = watch();
+      noteNow(now_ms);
       hear({ complete_until_ms, behind_ms, status, alerts });
     };
     const open = () => {
+      source?.close();
+      clearTimeout(again);
+      silent = watch();
       source = new EventSource(path);
       source.addEventListener("snapshot", read);
       source.addEventListener("frame", read);
@@ -173,8 +184,8 @@ function stream(path: string, stop: AbortSignal, hear: (frame: Frame) => void): 
       clearTimeout(hidden);
       if (document.visibilityState === "hidden") hidden = window.setTimeout(end, HIDDEN_MS);
     };
-    document.addEventListener("visibilitychange", changed, { signal: watch.signal });
-    stop.addEventListener("abort", end, { signal: watch.signal });
+    document.addEventListener("visibilitychange", changed, { signal: over.signal });
+    stop.addEventListener("abort", end, { signal: over.signal });
     if (stop.aborted) end();
     else open();
   });
@@ -198,14 +209,13 @@ export function noteAnswer(answer: Answers): void {
   noteUntil(ends.length ? Math.min(...ends) : null);
 }
 
-let stood = { untilMs: 0, sinceMs: 0 };
+let stood = { untilMs: 0, since: watch() };
 
 /** As far as everything has come, by an answer of another kind; what the stream said a moment ago is better. */
 export function noteUntil(until: number | null): void {
-  const now = nowMs();
-  if (now - heardMs < HEARD_MS) return;
-  if (until !== stood.untilMs) stood = { untilMs: until ?? 0, sinceMs: now };
-  const behindMs = until === null ? null : Math.max(0, now - until);
-  const isStalled = behindMs !== null && behindMs > STALLED_MS && now - stood.sinceMs > STALLED_MS;
+  if (sinceHeard() < HEARD_MS) return;
+  if (until !== stood.untilMs) stood = { untilMs: until ?? 0, since: watch() };
+  const behindMs = until === null ? null : Math.max(0, nowMs() - until);
+  const isStalled = behindMs !== null && behindMs > STALLED_MS && stood.since() > STALLED_MS;
   note("polling", isStalled ? "stalled" : behindMs !== null && behindMs > BEHIND_MS ? "behind" : "live", behindMs, until);
 }

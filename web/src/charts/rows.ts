@@ -1,11 +1,12 @@
-// The data of a chart as rows of text, and a window in words: for the table, the cursor and those who hear a chart. Pure.
+// The data of a chart as rows of text, and a window in words: for the table, the cursor and those who hear a chart.
+import { nowMs as now } from "../api/client.ts";
 import { type Value, shown } from "./incomplete.ts";
 import type { Format, Line, Windows } from "./types.ts";
 
 const DAY_MS = 86_400_000;
 
 /** A window in words: its day only where it is not today's or is a day itself. */
-export function windowName(startMs: number, endMs: number, zone: string, nowMs = Date.now()): string {
+export function windowName(startMs: number, endMs: number, zone: string, nowMs = now()): string {
   const of = (ms: number, options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat("en-GB", { timeZone: zone, ...options }).format(ms);
   const day = (ms: number) => of(ms, { day: "numeric", month: "short" });
   if (endMs - startMs > DAY_MS * 1.5) return `${day(startMs)} to ${day(endMs - 1)}`;
