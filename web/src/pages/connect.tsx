@@ -20,7 +20,7 @@ type Schemas = components["schemas"];
 type Ledger = Schemas["LedgerBody"];
 
 /** Another address of the intake, as somebody typed it on this page. It is not in the URL: a link could then send keys elsewhere. */
-const typedIntake = signal("");
+const typedIntake = signal<string | null>(null);
 
 /** Digits that no point before has had. */
 function digits(): string {
@@ -46,7 +46,7 @@ export default function Connect() {
           <pre class="code" tabIndex={0} aria-label={`Snippet for ${chosen.name}`}>{text}</pre>
           <p class="actions"><Copy text={text} /></p>
           <KeyMaker scope={chosen.scope} isMade={own !== null} onMade={(made) => (key.value = { scope: chosen.scope, text: made })} />
-          <div class="form"><label>Address of the intake <input value={intake} spellcheck={false} onChange={({ currentTarget }) => (typedIntake.value = currentTarget.value)} /></label></div>
+          <div class="form"><label>Address of the intake <input value={typedIntake.value ?? intake} spellcheck={false} onInput={({ currentTarget }) => (typedIntake.value = currentTarget.value)} /></label></div>
         </section>
         <FirstPoint chosen={chosen} check={check} intake={intake} />
       </div>
