@@ -8,10 +8,10 @@ import { Empty } from "../parts/empty.tsx";
 import { ProblemNote } from "../parts/problem.tsx";
 import { Stat } from "../parts/stat.tsx";
 import { address, go, linkToPage } from "../state/address.ts";
-import { useAsked } from "../state/question.ts";
+import { useLive } from "../state/question.ts";
 import { type Answers, answerOf, faultOf, figureOf, lineOf, windowsOf } from "../api/answers.ts";
-import { clock, everyMs, setRange, useAnswers } from "../summaries/asking.ts";
-import { type ErrorEvent, type ErrorRow, errorRows, sentence } from "../summaries/errors.ts";
+import { clock, followed, setRange, useAnswers } from "../summaries/asking.ts";
+import { type ErrorEvent, type ErrorRow, errorRows, sentence, trend } from "../summaries/errors.ts";
 import { spanOf } from "../time/ranges.ts";
 import { ErrorDetail } from "./errors/detail.tsx";
 
@@ -33,7 +33,7 @@ export default function Errors() {
   // Of the very windows that were counted, or of the range where the counts were refused, since no error ever came.
   const all = answerOf(counts.data, "all");
   const span = all ? { fromMs: all.start_ms[0]!, toMs: all.end_ms[0]! } : counts.data || counts.error ? spanOf(at, at.tz, Math.ceil(nowMs() / 10_000) * 10_000) : null;
-  const latest = useAsked<Page>(span && `/v1/events?type=error&from=${span.fromMs}&to=${span.toMs}&limit=${READ}&fields=${FIELDS}`, everyMs(at));
+  const latest = useLive<Page>(span && `/v1/events?type=error&from=${span.fromMs}&to=${span.toMs}&limit=${READ}&fields=${FIELDS}`, followed(at));
   return (
     <>
       <h1>Errors</h1>

@@ -8,8 +8,8 @@ import { DataTable } from "../parts/data_table.tsx";
 import { Empty } from "../parts/empty.tsx";
 import { Stat } from "../parts/stat.tsx";
 import { address, go, linkToPage } from "../state/address.ts";
-import { useAsked } from "../state/question.ts";
-import { everyMs, setExtra } from "../summaries/asking.ts";
+import { useAsked, useLive } from "../state/question.ts";
+import { followed, setExtra } from "../summaries/asking.ts";
 import { MATURE_MS, type Report, type Row, completion, rowTexts, rows as rowsOf, sentence, stepName } from "../summaries/funnels.ts";
 import { spanOf } from "../time/ranges.ts";
 
@@ -46,19 +46,19 @@ function daysOf(compare: string): number {
 
 function OneFunnel({ name }: { name: string }) {
   const at = address.value;
-  // Whole minutes, so that equal questions have equal addresses and are answered once.
-  const now = Math.floor(nowMs() / STEP_MS) * STEP_MS;
+  // To the end of this minute, so that questions within it have equal addresses and are answered once.
+  const now = Math.ceil(nowMs() / STEP_MS) * STEP_MS;
   const span = spanOf(at, at.tz, now);
   const path = (fromMs: number, toMs: number) => `/v1/funnels/${encodeURIComponent(name)}?from=${fromMs}&to=${toMs}`;
   const youngFrom = span && Math.max(span.fromMs, now - MATURE_MS);
-  const shift = span && (daysOf(at.compare) * 86_400_000 || span.toMs - span.fromMs);
-  const asked = useAsked<Report>(span && path(span.fromMs, span.toMs), everyMs(at));
-  const young = useAsked<Report>(span && youngFrom! < span.toMs ? path(youngFrom!, span.toMs) : null, everyMs(at));
+  const shift = span && (backMs(at.compare) || span.toMs - span.fromMs);
+  const asked = useLive<Report>(span && path(span.fromMs, span.toMs), followed(at));
+  const young = useLive<Report>(span && youngFrom! < span.toMs ? path(youngFrom!, span.toMs) : null, followed(at));
   const before = useAsked<Report>(span && path(span.fromMs - shift!, span.toMs - shift!));
   if (!span) return <Empty title="This range cannot be read"><p>Choose another one above.</p></Empty>;
   return (
     <Answered asked={asked} height={480}>{(report) =>
-      young.data || youngFrom! >= span.toMs ? <Shown report={report} young={youngFrom! < span.toMs ? young.data : null} before={before.data} /> : <p class="muted" role="status">Asking who may still go on …</p>
+      (young.data || youngFrom! >= span.toMs) && (before.data || before.error) ? <Shown report={report} young={youngFrom! < span.toMs ? young.data : null} before={before.data} /> : <p class="muted" role="status" aria-busy="true">Asking who may still go on, and what was before …</p>
     }</Answered>
   );
 }

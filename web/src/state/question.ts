@@ -84,14 +84,14 @@ export function useQuery(query: Query): Asked<Answers> {
   return asked;
 }
 
-/** Asks `path`, and again as a stream says that something has changed; null: it does not change, and is asked once. */
-export function useLive<T>(path: string, followed: Followed | null): Asked<T> {
+/** Asks `path`, and again as a stream says that something has changed; without a stream once. Without a path nothing is asked. */
+export function useLive<T>(path: string | null, followed: Followed | null): Asked<T> {
   const once = useAsked<T>(followed ? null : path);
-  const state = useSignal<State<T>>(begun<T>(true));
+  const state = useSignal<State<T>>(begun<T>(path !== null));
   const turn = useSignal(0);
   const round = turn.value;
   useEffect(() => {
-    if (!followed) return undefined;
+    if (!followed || path === null) return undefined;
     state.value = { ...state.peek(), askingSinceMs: nowMs() };
     const stop = listen<T>(
       path, followed,

@@ -6,7 +6,7 @@ import { useEffect } from "preact/hooks";
 import { type Followed, VIEW, noteAnswer } from "../api/live.ts";
 import { shownSamples } from "../parts/freshness.tsx";
 import { address, go } from "../state/address.ts";
-import { type Asked, isPaused, useLive } from "../state/question.ts";
+import { type Asked, useLive } from "../state/question.ts";
 import type { Address } from "../state/url.ts";
 import { timeLabel } from "../charts/ticks.ts";
 import { type Answers, answerOf, samplesOf } from "../api/answers.ts";
@@ -17,11 +17,6 @@ type Asking = Omit<Question, "where"> & { where?: readonly string[] };
 /** The path of questions about the range of the address, each with its filter and its own conditions. */
 export function pathOf({ from, to, tz, where }: Address, questions: readonly Asking[]): string {
   return queryPath({ from, to, tz, questions: questions.map((one) => ({ ...one, where: [...where, ...(one.where ?? [])] })) });
-}
-
-/** How often what no stream tells of is asked again: as often as a window closes. */
-export function everyMs(of: Address): number {
-  return isMoving(of) && !isPaused.value ? 10_000 : 0;
 }
 
 /** A range that ends now follows the stream that analysis pages share: the longer it is, the less a second changes of it. */
