@@ -2,17 +2,27 @@
 
 import re
 
+import pytest
 from playwright.async_api import Browser, Page
 
 from shared.runtime.clock import now_ms
-from tests.support.page import AT_LENGTH, WIDE, Tab, logged_in, tab, ui
+from tests.support.page import AT_LENGTH, NARROW, WIDE, Tab, logged_in, tab, ui
 from tests.support.pixels import differing
 from tests.support.processes.system import System
+from tests.support.wait import until
 
 pytestmark = AT_LENGTH
 
 MOST_DIFFERING = 0.002
 """Share of pixels: how text is smoothed may differ."""
+
+SHIFTS = """
+globalThis.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const { value } of list.getEntries()) shifted += value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+"""Adds up what moves by itself: the share of the window, times how far. The frame may say another number."""
 
 FOLLOW = """(url) => {
   const link = Object.assign(document.createElement("a"), { href: url });
@@ -28,7 +38,7 @@ def moment(system: System) -> list[str]:
     span = f"from={end - 360_000}&to={end}"
     return [
         ui(system, f"vitals?{span}&vital=cls&sel=/cart"),
-        ui(system, f"latency?{span}&by=method&where=endpoint~/c*"),
+        ui(system, f"latency?{span}&by=method&where=endpoint~/c*&sel={end - 240_000}_{end - 60_000}_0.1_1"),
         ui(system, f"errors?{span}"),
         ui(system, f"funnels?{span}&sel=effect_viewing"),
         ui(system, f"explore?{span}&metric=web_vital.lcp&agg=p75&by=page"),
@@ -44,6 +54,30 @@ async def seen(opened: Tab) -> tuple[str, bytes]:
     masked = [opened.page.locator(".freshness")]
     await opened.page.mouse.move(0, 0)
     return text, await opened.page.screenshot(mask=masked, animations="disabled", full_page=True)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["desk", "phone"])
+async def test_nothing_on_an_alert_s_page_moves_when_its_chart_comes(
+    system: System, browser: Browser, size: tuple[int, int]
+) -> None:
+    """The place of the chart is as high as the chart, and the link below it stays where it is."""
+    found = (await system.get("/v1/alerts", state=["firing", "resolved"]))["alerts"][0]["fingerprint"]
+    context = await logged_in(
+        browser,
+        system.query_url,
+        system.key,
+        viewport={"width": size[0], "height": size[1]},
+        has_touch=size == NARROW,
+        is_mobile=size == NARROW,
+    )
+    await context.add_init_script(SHIFTS)
+    opened = await tab(context)
+    await opened.opened(ui(system, f"alerts/{found}"))
+    await opened.page.locator(".evidence canvas").wait_for()
+
+    shifted = await opened.page.evaluate("shifted")
+    await context.close()
+    assert shifted < 0.001
 
 
 async def followed(page: Page, url: str) -> None:
@@ -83,6 +117,15 @@ async def test_back_forward_and_reload_show_the_same_picture(system: System, bro
     assert (texts, pixels, opened.said) == (set(), {}, [])
 
 
+async def stands(page: Page, what: str, at: int = 300) -> None:
+    """Wait until a number of the page is this one."""
+
+    async def fact() -> bool:
+        return bool(await page.evaluate(what) == at)
+
+    await until(fact, f"{what} is {at}")
+
+
 async def test_back_and_reload_return_to_where_one_was_reading(system: System, browser: Browser) -> None:
     """As soon as the page is as high as it was; a new page begins at its top."""
     context = await logged_in(
@@ -92,15 +135,15 @@ async def test_back_and_reload_return_to_where_one_was_reading(system: System, b
     await opened.opened(url)
     await opened.page.mouse.move(600, 300)
     await opened.page.mouse.wheel(0, 300)
-    await opened.page.wait_for_function("scrollY === 300 && history.state?.y === 300")
+    await stands(opened.page, "history.state?.y")
 
     await followed(opened.page, other)
-    await opened.page.wait_for_function("scrollY === 0")
+    await stands(opened.page, "scrollY", 0)
     await opened.settled()
     await opened.page.go_back()
-    await opened.page.wait_for_function("scrollY === 300")
+    await stands(opened.page, "scrollY")
     await opened.page.reload()
-    await opened.page.wait_for_function("scrollY === 300")
+    await stands(opened.page, "scrollY")
 
     await context.close()
     assert opened.said == []

@@ -34,18 +34,18 @@ export function Evidence({ history }: { history: History }) {
   if (!asks) return null;
   return (
     <>
-      <Answered asked={known.data ? asked : { ...asked, data: null, error: known.error, askingSinceMs: known.askingSinceMs }} height={220}>{(answers) => {
+      <div class="evidence"><Answered asked={known.data ? asked : { ...asked, data: null, error: known.error, askingSinceMs: known.askingSinceMs }} height={220}>{(answers) => {
         const answer = answerOf(answers, "rows");
         if (!answer?.series[0]) return <p class="muted">The rows that it was decided on are not kept any more.</p>;
         const windows = windowsOf(answer);
         const line = lineOf(answer.series[0], asks.figure, asks.figure, 1);
         const decided = new Set(history.transitions.map((each) => each.window_start_ms));
-        const marked: Line = { name: "decided on", tone: 2, values: line.values.map((value, index) => (decided.has(windows.startMs[index]!) ? value : null)) };
+        const marked: Line = { name: "decided", tone: 2, values: line.values.map((value, index) => (decided.has(windows.startMs[index]!) ? value : null)) };
         return (
           <LineChart title={`${asks.figure} of ${asks.metric}`} name={`${asks.figure} of ${asks.metric} around the window that the alert was decided on`} question={newest.expr + from}
             windows={windows} lines={[line, marked]} limits={[{ value: newest.threshold, name: "limit" }]} format={(value) => figureText(value, asks.figure === "count" ? "" : answer.unit)} height={220} />
         );
-      }}</Answered>
+      }}</Answered></div>
       <p class="actions"><a href={linkTo({ page: "explore", item: "", from, to, where, by: [], sel: "", extra: { metric: asks.metric, agg: asks.figure } })}>Explore these rows</a></p>
     </>
   );

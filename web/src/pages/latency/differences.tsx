@@ -45,7 +45,7 @@ export function Differences({ metric, selection, unit }: { metric: string; selec
     );
   const { of, list, error } = found.value;
   return (
-    <aside class="panel" aria-label="What differs">
+    <aside class="panel" aria-label="What differs" aria-busy={of !== key}>
       <h2>What differs</h2>
       <p class="meta">{clock(selection.fromMs)} to {clock(selection.toMs)}, {figure(selection.low, unit)} to {figure(selection.high, unit)}</p>
       <p class="actions">
