@@ -80,10 +80,10 @@ function Rule({ alerts }: { alerts: readonly Alert[] }) {
       <ul>
         {alerts.map((alert) => (
           <li key={alert.fingerprint} class="alert-row">
-            <a href={linkTo({ page: "alerts", item: alert.fingerprint, extra: {} })}>{subject(alert) || "all"}</a>
+            <a href={linkTo({ page: "alerts", item: alert.fingerprint, extra: {} })}>{subject(alert, alerts) || "all"}</a>
             <span>{alert.annotations.summary ?? `value ${plain(alert.value)}`}</span>
             <span class="meta">{howLong(alert)}</span>
-            <a class="why" href={linkTo({ page: "alerts", item: alert.fingerprint, extra: {} })} aria-label={`Why? ${ruleName(alert)} ${subject(alert)}`}>Why?</a>
+            <a class="why" href={linkTo({ page: "alerts", item: alert.fingerprint, extra: {} })} aria-label={`Why? ${ruleName(alert)} ${subject(alert, alerts)}`}>Why?</a>
           </li>
         ))}
       </ul>

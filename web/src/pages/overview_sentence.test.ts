@@ -17,7 +17,7 @@ test("that nothing is wrong is said", () => {
 
 test("the most severe alert comes first, and the others are counted", () => {
   const alerts = [fires("Slow", "/a", "warning"), fires("Critical", "/checkout", "critical")];
-  assert.equal(verdict(alerts, [], NOW).text, "Critical fires for endpoint=/checkout, for 2 min; 1 more alert fires.");
+  assert.equal(verdict(alerts, [], NOW).text, "Critical on /checkout has fired for 2 min; 1 more alert fires.");
 });
 
 test("an endpoint is slow against itself, and not by an open or a lone minute", () => {

@@ -27,7 +27,7 @@ export function verdict(alerts: readonly Alert[] | null, endpoints: readonly End
   if (firing[0]) {
     const since = lasted(nowMs - (firing[0].fired_at_ms ?? firing[0].active_at_ms));
     const where = subject(firing[0]);
-    parts.push(`${ruleName(firing[0])}${where ? ` fires for ${where}` : " fires"}, for ${since}${firing.length > 1 ? `; ${firing.length - 1} more ${firing.length === 2 ? "alert fires" : "alerts fire"}` : ""}.`);
+    parts.push(`${ruleName(firing[0])}${where && ` on ${where}`} has fired for ${since}${firing.length > 1 ? `; ${firing.length - 1} more ${firing.length === 2 ? "alert fires" : "alerts fire"}` : ""}.`);
   }
   if (slow) parts.push(`${slow.name} is slow: p95 ${duration(slow.now * 1000)}, was ${duration(slow.before * 1000)}.`);
   if (!parts.length) parts.push("Nothing is wrong: no alert fires, and no endpoint is slower than it was a quarter of an hour ago.");

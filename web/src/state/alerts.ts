@@ -30,7 +30,12 @@ export function ruleName(alert: Pick<Alert, "labels" | "rule">): string {
 
 const OF_ALL = new Set(["severity", "alertname", "tenant"]);
 
-/** Labels that tell an alert apart from others of its rule. */
-export function subject(alert: Pick<Alert, "labels">): string {
-  return Object.entries(alert.labels).filter(([name]) => !OF_ALL.has(name)).map(([name, value]) => `${name}=${value}`).join(" ");
+/** What an alert is about: a path stands first, by itself, then the labels that tell it apart from others of its rule; all it has without either. */
+export function subject(alert: Pick<Alert, "labels"> & { rule?: string }, among: readonly Alert[] = active.value ?? []): string {
+  const own = Object.entries(alert.labels).filter(([name]) => !OF_ALL.has(name));
+  const isPath = ([, value]: [string, string]) => value.startsWith("/");
+  const others = own.filter((one) => !isPath(one));
+  const telling = others.filter(([name, value]) => among.some((other) => other.rule === alert.rule && other.labels[name] !== value));
+  const paths = own.filter(isPath).map(([, value]) => value);
+  return [...paths, ...(paths.length || telling.length ? telling : others).map((one) => one.join("="))].join(" ");
 }
