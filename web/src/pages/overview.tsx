@@ -74,8 +74,8 @@ export default function Overview() {
 }
 
 function Sentence({ answers }: { answers: Answers | null }) {
-  const slowest = answerOf(answers, "slowest");
-  const told: Told = verdict(answers && active.value, (slowest?.series ?? []).map((group) => ({ name: group.labels.endpoint ?? "", p95: group.values.p95 ?? [], complete: slowest!.complete, startMs: slowest!.start_ms })), nowMs());
+  const [slowest, requests] = [answerOf(answers, "slowest"), answerOf(answers, "requests")];
+  const told: Told = verdict(answers && active.value, (slowest?.series ?? []).map((group) => ({ name: group.labels.endpoint ?? "", p95: group.values.p95 ?? [], complete: slowest!.complete, startMs: slowest!.start_ms })), nowMs(), requests && { counts: requests.series[0]?.values.count ?? [], complete: requests.complete, startMs: requests.start_ms });
   return <h1 class="answer" aria-live="polite">{told.isKnown ? told.text : " "}</h1>;
 }
 

@@ -18,8 +18,25 @@ export interface Endpoint {
 const TIMES_SLOWER = 2;
 const LEAST_S = 0.5;
 
+/** Requests by window. */
+export interface Requests {
+  readonly counts: readonly (number | null)[];
+  readonly complete: readonly boolean[];
+  readonly startMs: readonly number[];
+}
+
+const [SILENT, BUSY] = [3, 10];
+
+/** Since when no request has come where some always came; null where that is not so. Windows that are open say nothing. */
+export function silentSince({ counts, complete, startMs }: Requests): number | null {
+  const known = counts.flatMap((n, at) => (complete[at] && n !== null ? [{ n, ms: startMs[at]! }] : []));
+  const last = known.map(({ n }) => n > 0).lastIndexOf(true);
+  const before = known.slice(0, last + 1).map(({ n }) => n).sort((a, b) => a - b);
+  return known.length - 1 - last >= SILENT && (before[before.length >> 1] ?? 0) >= BUSY ? known[last + 1]!.ms : null;
+}
+
 /** What is wrong, worst first, or that nothing is. */
-export function verdict(alerts: readonly Alert[] | null, endpoints: readonly Endpoint[], nowMs: number): Told {
+export function verdict(alerts: readonly Alert[] | null, endpoints: readonly Endpoint[], nowMs: number, requests?: Requests): Told {
   if (alerts === null) return { text: "", isKnown: false };
   const firing = alerts.filter((alert) => alert.state === "firing").sort((a, b) => severityOf(a) - severityOf(b) || (a.fired_at_ms ?? 0) - (b.fired_at_ms ?? 0));
   const slow = endpoints.map(slowness).filter((one) => one !== null).sort((a, b) => b.now / b.before - a.now / a.before)[0];
@@ -30,6 +47,8 @@ export function verdict(alerts: readonly Alert[] | null, endpoints: readonly End
     parts.push(`${ruleName(firing[0])}${where && ` on ${where}`} has fired for ${since}${firing.length > 1 ? `; ${firing.length - 1} more ${firing.length === 2 ? "alert fires" : "alerts fire"}` : ""}.`);
   }
   if (slow) parts.push(`${slow.name} is slow: p95 ${duration(slow.now * 1000)}, was ${duration(slow.before * 1000)}.`);
+  const silent = requests ? silentSince(requests) : null;
+  if (silent !== null) parts.push(`No request has come for ${lasted(nowMs - silent)}.`);
   if (!parts.length) parts.push("Nothing is wrong: no alert fires, and no endpoint is slower than it was a quarter of an hour ago.");
   return { text: parts.join(" "), isKnown: true };
 }
