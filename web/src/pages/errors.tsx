@@ -1,6 +1,7 @@
 // Errors: what broke, and for how many people? Groups by fingerprint with their states are not in this build.
 import { nowMs } from "../api/client.ts";
 import { BarChart } from "../charts/bars.tsx";
+import { Spark } from "../charts/spark.tsx";
 import { count, counted } from "../format/figures.ts";
 import { Answered } from "../parts/answered.tsx";
 import { DataTable } from "../parts/data_table.tsx";
@@ -67,8 +68,10 @@ function Shown({ page, counts }: { page: Page; counts: Answers | null }) {
           <BarChart title="Errors over time" name={`Errors over time. ${text}`} windows={windowsOf(chart)} lines={[lineOf(chart.series[0], "count", "errors", 2)]} format={count} height={160} onRange={setRange} />
         </section>
       )}
-      <p class="note">Errors are put together here by kind and message, of {page.next ? `the latest ${count(page.events.length)} events` : "all events of the range"}. Groups by fingerprint, new and returned ones, and resolving them are not in this build.</p>
-      <section class="panel" aria-label="Kinds"><ErrorTable rows={rows} /></section>
+      <section class="panel" aria-label="Kinds">
+        <ErrorTable rows={rows} />
+        <p class="meta">Errors are put together here by kind and message, of {page.next ? `the latest ${count(page.events.length)} events` : "all events of the range"}. Groups by fingerprint, new and returned ones, and resolving them are not in this build.</p>
+      </section>
       {opened && <ErrorDetail row={opened} />}
       {types.length > 0 && (
         <section class="panel" aria-label="Events by type">
@@ -83,9 +86,13 @@ function Shown({ page, counts }: { page: Page; counts: Answers | null }) {
   );
 }
 
+/** What is read of the tables came whole. */
+const KNOWN = new Array<boolean>(24).fill(true);
+
 const LEVELS: Record<string, { shape: string; tone: string }> = { fatal: { shape: "■", tone: "bad" }, error: { shape: "▲", tone: "warn" } };
 
 function ErrorTable({ rows }: { rows: ErrorRow[] }) {
+  const [fromMs, toMs] = [Math.min(...rows.map((row) => row.firstMs)), Math.max(...rows.map((row) => row.lastMs))];
   return (
     <DataTable
       caption="By kind and message" rows={rows} keyOf={(row) => row.key} sort={{ column: "Count", isDescending: true }} selected={address.value.sel}
@@ -94,9 +101,10 @@ function ErrorTable({ rows }: { rows: ErrorRow[] }) {
         { name: "Kind", isText: true, cell: (row) => row.name, shown: (row) => row.name || "(no kind)" },
         { name: "Level", isText: true, isExtra: true, cell: (row) => row.level, shown: (row) => {
           const mark = LEVELS[row.level];
-          return <span class={`rating ${mark?.tone ?? "quiet"}`}><span class={`shape ${mark?.tone ?? "quiet"}`} aria-hidden="true">{mark?.shape ?? "●"}</span> <span class="word">{row.level || "–"}</span></span>;
+          return row.level && <span class={`rating ${mark?.tone ?? "quiet"}`}><span class={`shape ${mark?.tone ?? "quiet"}`} aria-hidden="true">{mark?.shape ?? "●"}</span> <span class="word">{row.level}</span></span>;
         } },
         { name: "Message", isText: true, cell: (row) => row.message, shown: (row) => row.message || "–" },
+        { name: "Trend", isExtra: true, shown: (row) => <Spark values={trend(row, fromMs, toMs)} complete={KNOWN} /> },
         { name: "Count", cell: (row) => row.count, shown: (row) => count(row.count) },
         { name: "Users", isExtra: true, cell: (row) => row.users, shown: (row) => (row.users ? count(row.users) : "–") },
         { name: "First", isExtra: true, cell: (row) => row.firstMs, shown: (row) => clock(row.firstMs) },

@@ -16,7 +16,7 @@ import { nowMs } from "../api/client.ts";
 import { address, go, linkToPage } from "../state/address.ts";
 import { type Answer, type Answers, type Figure, answerOf, faultOf, figureOf, histogramsOf, lineOf, refusalOf, windowsOf } from "../api/answers.ts";
 import { addFilter, clock, setRange, useAnswers } from "../summaries/asking.ts";
-import { type RouteRow, areaOf, areaText, isSlower, routeRows, sentence, since } from "../summaries/latency.ts";
+import { type RouteRow, areaOf, areaText, highest, isSlower, routeRows, sentence, since } from "../summaries/latency.ts";
 import { intervalText } from "../summaries/vitals.ts";
 import { Differences } from "./latency/differences.tsx";
 
@@ -59,7 +59,7 @@ function Shown({ answers, map, by }: { answers: Answers; map: Answer; by: string
   const [p50, p95] = [lineOf(map.series[0], "p50", "p50", 2), lineOf(map.series[0], "p95", "p95", 1)];
   const [now, before] = [figureOf(all?.series[0], "p95"), figureOf(all?.compare?.series[0], "p95")];
   const begun = before.value === null ? undefined : since(p95.values.map((value, at) => (windows.complete[at] ? value : null)), windows.startMs, before.value * 1.5);
-  const text = sentence(now, rows, map.unit, begun, clock);
+  const text = sentence(now, rows, map.unit, begun, clock, highest(p95.values, map.series[0]!.samples, windows.complete, windows.startMs));
   const failed = answerOf(answers, "failed");
   const selection = areaOf(address.value.sel);
   const format = (value: number) => figure(value, map.unit);

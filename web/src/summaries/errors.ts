@@ -50,6 +50,13 @@ export function errorRows(events: readonly ErrorEvent[]): ErrorRow[] {
   return [...rows.values()].sort((a, b) => b.count - a.count);
 }
 
+/** How often an error came in each of 24 parts of a time, for a spark. */
+export function trend(row: ErrorRow, fromMs: number, toMs: number): number[] {
+  const parts = new Array<number>(24).fill(0);
+  for (const { ts_ms } of row.latest) parts[Math.min(23, Math.floor((24 * (ts_ms - fromMs)) / Math.max(1, toMs - fromMs)))]! += 1;
+  return parts;
+}
+
 const LEVELS = ["", "trace", "debug", "info", "warning", "error", "fatal"];
 
 function worse(one: string, other: string): string {

@@ -49,8 +49,17 @@ export function since(values: readonly Value[], startMs: readonly number[], leve
   return begin;
 }
 
-/** The answer in one sentence: the group that became slower most, or that nothing did. `clock` writes an instant. */
-export function sentence(whole: Figure, rows: readonly RouteRow[], unit: string, begun: number | undefined, clock: (ms: number) => string): string {
+const HIGH = 3;
+
+/** The highest of complete windows with enough samples, where it is far above what is usual of them. */
+export function highest(values: readonly Value[], samples: readonly Value[], complete: readonly boolean[], startMs: readonly number[]): { ms: number; value: number } | undefined {
+  const known = values.flatMap((value, at) => (complete[at] && typeof value === "number" && (samples[at] ?? 0) >= enough(0.95) ? [{ ms: startMs[at]!, value }] : [])).sort((a, b) => a.value - b.value);
+  const most = known.at(-1);
+  return most && most.value > HIGH * known[known.length >> 1]!.value ? most : undefined;
+}
+
+/** The answer in one sentence: the group that became slower most, when it was slow, or that nothing was. `clock` writes an instant. */
+export function sentence(whole: Figure, rows: readonly RouteRow[], unit: string, begun: number | undefined, clock: (ms: number) => string, high?: { ms: number; value: number }): string {
   if (whole.value === null) return "No answers in this range.";
   if (whole.samples === null) return `p95 is ${figure(whole.value, unit)}; how many answers it is made of is not known.`;
   if (whole.samples < enough(quantileOf("p95"))) return `${counted(whole.samples, "answer is", "answers are")} too few for a p95. It lies above ${figure(whole.low ?? whole.value, unit)}.`;
@@ -61,7 +70,7 @@ export function sentence(whole: Figure, rows: readonly RouteRow[], unit: string,
   const known = rows.some((row) => row.before.value !== null);
   const slowest = [...rows].filter((row) => (row.p95.samples ?? 0) >= enough(0.95)).sort((a, b) => b.p95.value! - a.p95.value!)[0];
   const tail = slowest && rows.length > 1 ? ` Slowest is ${slowest.name} with ${figure(slowest.p95.value!, unit)}.` : "";
-  return `p95 is ${figure(whole.value, unit)} over ${counted(whole.samples, "answer")}${known ? "; nothing became slower" : ""}.${tail}`;
+  return `p95 is ${figure(whole.value, unit)} over ${counted(whole.samples, "answer")}${high ? `, but was ${figure(high.value, unit)} at ${clock(high.ms)}` : known ? "; nothing became slower" : ""}.${tail}`;
 }
 
 export interface Difference {

@@ -49,6 +49,15 @@ test("slower is what lies above what was, not what happens to be larger", () => 
   assert.ok(!latency.isSlower(sure(3.4, 71), sure(0.6)));
 });
 
+test("a part of the range that was far above the rest is said, unless few answers make it", () => {
+  const all = [true, true, true, true];
+  const high = latency.highest([0.3, 0.3, 5, 0.3], [80, 80, 80, 80], all, [0, 1, 2, 3]);
+
+  assert.deepEqual(high, { ms: 2, value: 5 });
+  assert.deepEqual([latency.highest([0.3, 0.3, 5, 0.3], [80, 80, 9, 80], all, [0, 1, 2, 3]), latency.highest([0.3, 0.8], [80, 80], all, [0, 1]), latency.highest([], [], [], [])], [undefined, undefined, undefined]);
+  assert.equal(latency.sentence(sure(0.3), [], "s", undefined, () => "19:01", high), "p95 is 300 ms over 1,000 answers, but was 5.0 s at 19:01.");
+});
+
 test("since when is the start of the run that still goes on; a gap does not end it", () => {
   assert.equal(latency.since([1, 5, 1, 5, null, 5], [0, 1, 2, 3, 4, 5], 2), 3);
   assert.equal(latency.since([5, 1], [0, 1], 2), undefined);
@@ -97,6 +106,7 @@ test("errors are put together by kind and message, with users and times", () => 
     ["TypeError", 2, 2, "fatal", 20, 30, ["1.4.2"]],
     ["Other", 1, 0, "error", 10, 10, ["1.4.2"]],
   ]);
+  assert.deepEqual([0, 12, 23].map((at) => errors.trend(rows[0]!, 10, 30)[at]), [0, 1, 1]);
   assert.equal(errors.sentence(3, 3, true, rows), "3 errors. Most frequent: TypeError, 2 times at 2 users.");
   assert.equal(errors.sentence(4812, 3, false, rows), "4,812 errors. Most frequent: TypeError, 2 times of the latest 3 at 2 users.");
   assert.equal(errors.sentence(0, 0, true, []), "No errors in this range.");
