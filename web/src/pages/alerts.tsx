@@ -149,7 +149,9 @@ const WORDS: Record<Transition["transition"], string> = { pending: "is over its 
 
 function because(one: Transition, tz: string): string {
   const window = windowName(one.window_start_ms, one.window_start_ms + 10_000, tz, nowMs());
-  return `It ${one.transition === "firing" ? "fired" : `became ${one.transition}`} at ${time(one.at_ms, tz)} on the ${one.decided_on} window ${window}: ${plain(one.value)} against a limit of ${plain(one.threshold)} (${one.reason}).`;
+  const what = `It ${one.transition === "firing" ? "fired" : `was ${one.transition}`} at ${time(one.at_ms, tz)}`;
+  if (one.reason === "no_data") return `${what}: nothing came any more in the window ${window}. Its last value was ${plain(one.value)}, against a limit of ${plain(one.threshold)}.`;
+  return `${what} on the ${one.decided_on} window ${window}: ${plain(one.value)} against a limit of ${plain(one.threshold)} (${one.reason}).`;
 }
 
 function time(ms: number, tz: string): string {

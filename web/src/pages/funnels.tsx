@@ -84,7 +84,10 @@ function Shown({ report, young, before }: { report: Report; young: Report | null
         <h2>{stepName(report.funnel)}</h2>
         <FunnelBars
           selected={selected} onSelect={(step) => go({ sel: rows[step]!.name === address.value.sel ? "" : rows[step]!.name })}
-          steps={rows.map((row, at) => ({ name: stepName(row.name), sessions: row.sessions, immature: row.immature, ghost: scale ? before!.steps[at]!.sessions * scale : null, isWorst: row.lost > 0 && row.lost === worst, ...rowTexts(row, at) }))}
+          steps={rows.map((row, at) => {
+            const isWorst = row.lost > 0 && row.lost === worst;
+            return { name: stepName(row.name), sessions: row.sessions, immature: row.immature, ghost: scale ? before!.steps[at]!.sessions * scale : null, isWorst, ...rowTexts(row, at, isWorst) };
+          })}
         />
         {before?.entries ? <p class="meta">Dashed: of {counted(before.entries, "session")} of {address.value.compare || "the range before"}, in the scale of this range.</p> : null}
         {report.out_of_order > 0 && <p class="meta">{counted(report.out_of_order, "step was", "steps were")} sent before those that lead to them. Which of the steps, the API does not say.</p>}

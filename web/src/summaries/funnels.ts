@@ -92,10 +92,10 @@ export function sentence(found: readonly Row[]): string {
 }
 
 /** Beside and below a bar. */
-export function rowTexts(row: Row, at: number): { text: string; detail: string } {
+export function rowTexts(row: Row, at: number, isWorst = false): { text: string; detail: string } {
   const text = at ? `${row.sessions.toLocaleString("en")} · ${row.rate === null ? "–" : percent(row.rate)}` : `${row.sessions.toLocaleString("en")} entered`;
   const parts = [
-    at && row.lost ? `▼ ${row.lost.toLocaleString("en")} lost` : "",
+    at && row.lost ? `▼ ${row.lost.toLocaleString("en")} lost${isWorst ? ", most of all" : ""}` : "",
     row.interval && row.rate !== null ? `between ${percent(row.interval.low)} and ${percent(row.interval.high)}` : "",
     row.medianMs === null ? "" : `median ${seconds(row.medianMs / 1000)} from the step before`,
   ];
