@@ -97,6 +97,19 @@ async def test_a_filter_is_written_and_taken_away(system: System, hand: Hand) ->
     await expect(page).to_have_url(ui(system, "latency"))
 
 
+async def test_any_time_before_is_compared_with(system: System, hand: Hand) -> None:
+    """A span that the list does not name is typed, and stands in the address."""
+    page = hand.page
+    await page.goto(ui(system, "latency?from=now-15m"))
+    await page.get_by_role("figure").first.wait_for()
+    await hand.choose(page.get_by_label("Compare with"), "a")
+    await hand.write(page.get_by_label("How many"), "3")
+    await hand.press(page.get_by_role("dialog").get_by_role("button", name="Compare"))
+
+    await expect(page).to_have_url(re.compile("compare=3d"))
+    await expect(page.get_by_label("Compare with")).to_have_value("3d")
+
+
 async def test_every_page_is_a_step_away(system: System, hand: Hand) -> None:
     """By `g` and a letter, or by the bar below; each says its name."""
     page = hand.page

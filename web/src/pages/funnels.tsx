@@ -38,10 +38,12 @@ export default function FunnelsPage() {
   );
 }
 
-/** Days that a comparison goes back; 0 for the range before. */
-function daysOf(compare: string): number {
-  const found = /^(\d+)([dw])$/.exec(compare);
-  return found ? Number(found[1]) * (found[2] === "w" ? 7 : 1) : 0;
+const UNIT_MS: Readonly<Record<string, number>> = { h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 };
+
+/** How far a comparison goes back, ms; 0 for the range before. */
+function backMs(compare: string): number {
+  const found = /^(\d+)([hdw])$/.exec(compare);
+  return found ? Number(found[1]) * UNIT_MS[found[2]!]! : 0;
 }
 
 function OneFunnel({ name }: { name: string }) {

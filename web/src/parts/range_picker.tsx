@@ -8,7 +8,7 @@ import { Dialog } from "./dialog.tsx";
 
 const OTHER = "other";
 const COMPARES: readonly [string, string][] = [
-  ["", "compare with nothing"], ["previous", "⇄ the time before"], ["1d", "⇄ the day before"], ["7d", "⇄ the week before"], ["4w", "⇄ four weeks before"],
+  ["", "no comparison"], ["previous", "⇄ the time before"], ["1d", "⇄ the day before"], ["7d", "⇄ the week before"], ["4w", "⇄ four weeks before"],
 ];
 
 export function RangePicker() {
@@ -75,11 +75,40 @@ export function ZonePicker() {
 
 export function ComparePicker() {
   const { compare } = address.value;
+  const isOpen = useSignal(false);
   const known = COMPARES.some(([value]) => value === compare);
+  const choose = (chosen: string) => {
+    if (chosen === OTHER) isOpen.value = true;
+    else go({ compare: chosen });
+  };
   return (
-    <select id="compare" aria-label="Compare with" value={compare} onChange={({ currentTarget }) => go({ compare: currentTarget.value })}>
-      {COMPARES.map(([value, name]) => <option key={value} value={value}>{name}</option>)}
-      {!known && <option value={compare}>⇄ {compare} before</option>}
-    </select>
+    <>
+      <select id="compare" aria-label="Compare with" value={compare} onChange={({ currentTarget }) => { const chosen = currentTarget.value; currentTarget.value = compare; choose(chosen); }}>
+        {COMPARES.map(([value, name]) => <option key={value} value={value}>{name}</option>)}
+        {!known && <option value={compare}>⇄ {compare} before</option>}
+        <option value={OTHER}>another time …</option>
+      </select>
+      {isOpen.value && <OtherCompare onClose={() => (isOpen.value = false)} />}
+    </>
+  );
+}
+
+const UNITS = [["h", "hours"], ["d", "days"], ["w", "weeks"]] as const;
+
+function OtherCompare({ onClose }: { onClose(): void }) {
+  const [n, unit] = [useSignal(""), useSignal("d")];
+  const submit = (event: Event) => {
+    event.preventDefault();
+    go({ compare: n.value + unit.value });
+    onClose();
+  };
+  return (
+    <Dialog title="Compare with what was before" onClose={onClose}>
+      <form class="form row" onSubmit={submit}>
+        <label>How many <input type="number" required min="1" max="999" value={n.value} onInput={({ currentTarget }) => (n.value = currentTarget.value)} /></label>
+        <label>Of what <select value={unit.value} onChange={({ currentTarget }) => (unit.value = currentTarget.value)}>{UNITS.map(([value, name]) => <option key={value} value={value}>{name}</option>)}</select></label>
+        <button class="primary">Compare</button>
+      </form>
+    </Dialog>
   );
 }
