@@ -130,6 +130,7 @@ function Account({ ledger, unit, zone, title }: { ledger: Ledger; unit: string; 
           <tr class="total"><th scope="row" class="words">{total.difference === 0 ? "= 0: it closes" : <><span class="shape bad" aria-hidden="true">■</span> does not close</>}</th><td class="number">{count(total.difference)}</td></tr>
         </tbody>
       </table>
+      {sum(total.dead_lettered) > 0 && <p class="note">Dead letters are kept as they came: <code>tidegauge dead-letters list</code> reads them, <code>tidegauge dead-letters replay</code> sends them once more.</p>}
       {total.lost > 0 && <p class="note">{count(total.lost)} messages of the log vanished before they were counted.</p>}
       {came === 0 && <p class="muted">Nothing came in this range. <a href={linkToPage("connect")}>Connect your app</a></p>}
     </>
