@@ -1,47 +1,77 @@
-"""A quarter of an hour of a busy shop, for the picture at the top of README: more than the tests need.
+"""A quarter of an hour of the demo's shop, for pictures of pages: busier than tests need. Milliseconds.
 
-Milliseconds. The same random numbers each time; only the present moves.
+The same random numbers each time; only the present moves.
 """
 
-import math
-import random
-from collections.abc import Iterator
-from typing import Any
+import secrets
+from collections.abc import Mapping
+from random import Random
+from typing import Any, cast
 
+from deploy.local.demo.shop import SLOW_FIRST_S, SLOW_S, Shop
+from shared.model.funnel import EFFECT_CREATION
 from shared.runtime.clock import now_ms
+from tests.support.page import event, post
+from tests.support.processes.system import System
+from tidegauge_client import Telemetry
 
 MINUTES = 15
-ENDPOINTS = {"/search": 0.18, "/product": 0.09, "/cart": 0.12, "/checkout": 0.32}
-"""Middle of the seconds that each takes."""
+VISITORS_BEFORE = 400
+"""Of the hours before: they have had the time to come through the funnel."""
+
+SENT_AT_ONCE = 1000
 
 
-def points() -> list[dict[str, Any]]:
-    """Responses, vitals and heaps, oldest first: some 15,000."""
-    chance, now = random.Random(7), now_ms()
-    return [
-        one for second in range(MINUTES * 60, 2, -1) for one in _second(chance, now - second * 1000, second)
-    ]
+class Recorded:
+    """Takes what the shop tells, and posts it later."""
+
+    def __init__(self) -> None:
+        self.ts = 0
+        self.points: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
+
+    def point(
+        self, name: str, value: float, *, kind: str = "gauge", unit: str = "", labels: Mapping[str, str]
+    ) -> None:
+        """A point at the present time."""
+        self.points.append({
+            "name": name, "value": value, "kind": kind, "unit": unit, "ts": self.ts, "labels": labels
+        })  # fmt: skip
+
+    def event(self, kind: str, name: str, *, session_id: str, properties: Mapping[str, Any]) -> None:
+        """An event at the present time."""
+        self.events.append({
+            "event_id": secrets.token_hex(8), "type": kind, "name": name, "ts": self.ts, "session_id": session_id,
+            "user_id": f"user-{len(self.events) % 23}", "properties": properties,
+        })  # fmt: skip
 
 
-def _second(chance: random.Random, ts: int, second: int) -> Iterator[dict[str, Any]]:
-    rate = 12 + 5 * math.sin(second / 90) + 2 * math.sin(second / 17)
-    for _ in range(round(rate + chance.gauss(0, 1))):
-        endpoint = chance.choice(list(ENDPOINTS))
-        status = "503" if chance.random() < 0.006 else "200"
-        labels = {"endpoint": endpoint, "method": "GET", "status": status}
-        value = chance.lognormvariate(math.log(ENDPOINTS[endpoint]), 0.5)
-        yield {
-            "name": "api.response_seconds",
-            "value": value,
-            "kind": "delta",
-            "unit": "s",
-            "ts": ts,
-            "labels": labels,
-        }
-    for _ in range(2):
-        page = {"page": chance.choice(list(ENDPOINTS))}
-        vital = {"kind": "gauge", "unit": "ms", "ts": ts, "labels": page}
-        yield {"name": "web_vital.lcp", "value": chance.lognormvariate(math.log(1700), 0.35), **vital}
-    if second % 2:
-        heap = 0.55 + 0.1 * ((second / 60) % 1)
-        yield {"name": "memory.heap_ratio", "value": heap, "kind": "gauge", "unit": "1", "ts": ts}
+def scenery() -> Recorded:
+    """Loads of the last quarter of an hour, some five a second, a slow minute among them, and visitors of today."""
+    made, chance, now = Recorded(), Random(7), now_ms()
+    slow = now - round(SLOW_S * 1000)
+    # The shop opened before, so that its slow minute is the last one, and pages.
+    made.ts = slow - round(SLOW_FIRST_S * 1000)
+    shop = Shop(cast(Telemetry, made), chance, lambda: made.ts / 1000)
+    made.ts = now - MINUTES * 60_000
+    while made.ts < now - 2000:
+        made.ts += round(chance.expovariate(1 / 200))
+        shop.load(f"guest-{chance.randrange(500)}")
+    for number in range(VISITORS_BEFORE):
+        ts = now - 40 * 60_000 - number * 30_000
+        for step in EFFECT_CREATION.steps:
+            made.events.append(event("funnel_step", step, ts, f"visitor-of-today-{number}"))
+            ts += round(chance.expovariate(1 / 6000))
+            if chance.random() > 0.78:
+                break
+    return made
+
+
+async def furnish(system: System) -> int:
+    """Post it; how many answers of the shop's API there are."""
+    made = scenery()
+    for path, what, rows in (("/v1/telemetry", "points", made.points), ("/v1/events", "events", made.events)):
+        for first in range(0, len(rows), SENT_AT_ONCE):
+            answer = await post(system, path, {what: rows[first : first + SENT_AT_ONCE]})
+            assert answer.json()["rejected"] == []
+    return sum(one["name"] == "api.response_seconds" for one in made.points)

@@ -1,12 +1,15 @@
 """The page in Chromium on a running system: every page, in both themes, at a desk and on a phone."""
 
+import re
+
 import pytest
 from playwright.async_api import Browser
 
 from deploy.local.folder import ROOT
-from tests.support.page import NARROW, OF_THE_PAGE, PAGES, WIDE, Tab, logged_in, post, tab, ui
-from tests.support.page_scenery import points
+from tests.support.page import NARROW, OF_THE_PAGE, PAGES, WIDE, Tab, logged_in, tab, ui
+from tests.support.page_scenery import furnish
 from tests.support.processes.system import System
+from tests.support.wait import until
 
 pytestmark = OF_THE_PAGE
 
@@ -45,14 +48,17 @@ async def test_every_page_is_whole(
 async def picture(opened: Tab, system: System) -> None:
     """The picture at the top of README, made where there is none, of a shop that is busier than tests need."""
     if not PICTURE.exists():
-        busy = points()
-        for first in range(0, len(busy), 1000):
-            answer = await post(system, "/v1/telemetry", {"points": busy[first : first + 1000]})
-            assert answer.json()["rejected"] == []
-        await opened.opened(f"{ui(system)}?from=now-15m&compare=previous")
+        answers = await furnish(system)
+        await opened.opened(f"{ui(system)}?from=now-15m")
+
+        async def folded() -> bool:
+            shown = await opened.page.locator(".samples").inner_text()
+            return int(re.sub(r"\D", "", shown)) > 0.9 * answers
+
+        await until(folded, f"the page shows most of {answers} answers")
         await opened.page.locator(".needs a").first.wait_for()
         await opened.page.locator("#came ~ table tbody tr").first.wait_for()
         heap = opened.page.locator(".stat", has_text="Browser heap")
         await heap.filter(has_text="sample").first.wait_for()
         PICTURE.parent.mkdir(exist_ok=True)
-        await opened.page.screenshot(path=PICTURE, animations="disabled")
+        await opened.page.screenshot(path=PICTURE, animations="disabled", full_page=True)
