@@ -218,7 +218,7 @@ async def query(
     exported = await exports.wired(settings, key_cache, cache, answering)
     of_page = page.routers(key_cache, pool, cache, answering, hub, views=settings.views)
     others = (http_cache.router(key_cache, kept), *of_page)
-    for routes in (*_windows(parts), *_reports(parts), *_questions(parts), *_system(parts), *others):
+    for routes in (*_windows(parts), *_reports(parts), *_questions(parts), *_system(parts, hub), *others):
         api.include_router(routes)
     api.include_router(exported.router)
     bounds = [*_bounds(key_cache), *feed.state.bounds(), *kept.bounds(), *hub.bounds()]
@@ -269,9 +269,11 @@ def _questions(parts: _Parts) -> Iterator[APIRouter]:
     yield http_prometheus.router(key_cache, parts.source, parts.catalogue, PostgresAlerts(tables))
 
 
-def _system(parts: _Parts) -> Iterator[APIRouter]:
+def _system(parts: _Parts, hub: Hub) -> Iterator[APIRouter]:
     """The routes that say how this process and the whole system are."""
-    shown: dict[str, http_system.Figures] = {"pool": lambda: pool_figures(parts.tables)}
+    shown: dict[str, http_system.Figures] = {
+        "pool": lambda: pool_figures(parts.tables), "live_streams": hub.figures
+    }  # fmt: skip
     yield http_system.router(parts.key_cache, parts.timings, shown, parts.probes, parts.archive.warnings)
     topics = {reader: parts.prefix + topic.name for topic in TOPICS for reader in topic.readers}
     system = SystemHealth(parts.points.is_written, PostgresCheckpoints(parts.pool), parts.probes)

@@ -190,3 +190,6 @@ async def test_a_chart_is_read_as_a_table(system: System, hand: Hand) -> None:
 
     await expect(figure.get_by_role("columnheader", name="counted")).to_be_visible()
     await expect(page.locator("main")).to_contain_text("= 0: it closes")
+    await expect(page.locator("main")).to_contain_text(
+        re.compile(r"\d+ of at most 500 live streams are open")
+    )

@@ -187,4 +187,5 @@ async def test_performance_shows_times_by_route_and_health_needs_no_key(mine: Re
 
     assert 1 <= found["requests"]["routes"]["/v1/metrics"]["total_requests"]
     assert found["pool"]["limit"] >= found["pool"]["size"]
+    assert {"open": 0, "limit": 500} == found["live_streams"]
     assert (200, "up") == (health.status_code, health.json()["dependencies"]["postgres"])

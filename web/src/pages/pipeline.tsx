@@ -43,7 +43,7 @@ export default function Pipeline() {
   useEffect(() => { if (points.data) noteUntil(until); }, [points.data]);
   const health = useAsked<Health>("/api/analytics/system/health", 5_000);
   const cache = useAsked<Cache>("/v1/cache", 5_000);
-  const took = useAsked<{ requests: { routes: Record<string, Timing> } }>("/performance", 15_000);
+  const took = useAsked<{ requests: { routes: Record<string, Timing> }; live_streams?: { open: number; limit: number } }>("/performance", 15_000);
   return (
     <>
       <h1 class="answer" aria-live="polite">{sentence(points.data, events.data, health.data)}</h1>
@@ -65,7 +65,12 @@ export default function Pipeline() {
       </section>
       <section class="panel" aria-labelledby="took">
         <h2 id="took">How long its answers took</h2>
-        <Answered asked={took} height={180}>{({ requests }) => <Times routes={requests.routes} />}</Answered>
+        <Answered asked={took} height={180}>{({ requests, live_streams: live }) => (
+          <>
+            {live && <p>{count(live.open)} of at most {count(live.limit)} live streams are open.</p>}
+            <Times routes={requests.routes} />
+          </>
+        )}</Answered>
       </section>
     </>
   );

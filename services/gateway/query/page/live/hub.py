@@ -132,6 +132,10 @@ class Hub:
                 each.end(Bye("restart", int(spread(RESTART_S) * 1000)))
                 asyncio.get_running_loop().call_later(CUT_S, each.abort)
 
+    def figures(self) -> dict[str, int]:
+        """How many streams are open, and how many may be."""
+        return {"open": self._of_key.total(), "limit": MAX_SUBSCRIBERS}
+
     def bounds(self) -> tuple[Bound, ...]:
         """What it may hold."""
         return (Bound("live_streams", "entries", MAX_SUBSCRIBERS, self._of_key.total, lambda: self._refused),)
