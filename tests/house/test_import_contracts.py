@@ -30,7 +30,7 @@ PLANTED = {
     },
     "Alerts is two halves, and app alone knows both": {
         "services/alerts/evaluation/service.py": "import services.alerts.dispatch.router",
-        "services/alerts/dispatch/router.py": "import services.alerts.evaluation.domain.rule",
+        "services/alerts/dispatch/router.py": "import services.alerts.evaluation.domain.alert",
     },
     "Inside evaluation, imports point inward": {
         "services/alerts/evaluation/domain/lifecycle.py": "import services.alerts.evaluation.service",

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from services.alerts.evaluation.domain.alert import Alert, SeriesRef
-from services.alerts.evaluation.domain.expression import parse
-from services.alerts.evaluation.domain.rule import Rule, RuleSet
 from services.alerts.evaluation.service import AlertWork, PartitionAlerts, SeriesInfo, WindowRows
 from shared.model.rollup import Rollups
 from shared.model.sketch import buckets_of
 from shared.model.window import BASE_MS
+from shared.rules.expression import parse
+from shared.rules.model import Rule, RuleSet
 
 Row = tuple[int, int, float]
 """Series, window and the one value that was measured in it."""

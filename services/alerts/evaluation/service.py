@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from services.alerts.domain.transition import BREACH, CLEAR, CLOSED, LIVE, NO_DATA, TICK, Transition
 from services.alerts.evaluation.domain import evaluate, lifecycle
 from services.alerts.evaluation.domain.alert import Alert, Evaluation, SeriesRef
-from services.alerts.evaluation.domain.rule import Rule, RuleSet
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS
+from shared.rules.model import Rule, RuleSet
 
 MAX_KNOWN = 200_000
 """Series remembered at once; beyond it the memory starts anew."""

@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.alerts.evaluation.domain.rule import RuleSet
 from services.alerts.evaluation.service import PartitionAlerts
+from shared.rules.model import RuleSet
 from tests.support import alerting
 
 

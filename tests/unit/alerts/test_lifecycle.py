@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from services.alerts.evaluation.domain.rule import Rule
 from services.alerts.evaluation.service import PartitionAlerts, WindowRows
 from shared.errors import Rejected
 from shared.model.window import BASE_MS
+from shared.rules.model import Rule
 from tests.support.alerting import changes, closed, describe, live, partition, rule, tick
 
 CLOSED_ONLY = "api:response_seconds:p95_10s > 5"

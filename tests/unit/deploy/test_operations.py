@@ -7,13 +7,13 @@ import pytest
 
 from deploy.local.folder import ROOT
 from deploy.local.up.services import RULES
-from services.alerts.evaluation.adapters import rules_file
 from shared.prepared import label_sets_file
+from shared.rules.file import load
 
 
 def names(rules: Path) -> list[str]:
     """The alerts of a rule file."""
-    return [rule.alert for rule in rules_file.load(str(rules))]
+    return [rule.alert for rule in load(str(rules))]
 
 
 def example(first: str) -> str:

@@ -11,14 +11,14 @@ import orjson
 
 from services.alerts.domain.transition import Transition
 from services.alerts.evaluation.domain.alert import Alert, SeriesRef
-from services.alerts.evaluation.domain.expression import ExpressionError, parse
 from services.alerts.evaluation.domain.fingerprint import fingerprint
-from services.alerts.evaluation.domain.rule import Rule
 from services.alerts.evaluation.service import AlertWork
 from shared.errors import Misconfigured
 from shared.model.window import BASE_MS
 from shared.postgres.connections import Connection
 from shared.postgres.maintenance import Deletion, kept_since
+from shared.rules.expression import ExpressionError, parse
+from shared.rules.model import Rule
 from shared.stream.processor import Cut, Key, Stored
 
 _AS_STORED = (

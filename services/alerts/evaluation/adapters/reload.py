@@ -9,9 +9,9 @@ import signal
 
 import structlog
 
-from services.alerts.evaluation.adapters import rules_file
-from services.alerts.evaluation.domain.rule import RuleSet
 from shared.errors import Misconfigured
+from shared.rules.file import load
+from shared.rules.model import RuleSet
 from shared.runtime.retry import until_set
 
 LOOK_EVERY_S = 1.0
@@ -32,7 +32,7 @@ class RuleFile:
         self._stamp = _stamp(path)
         self._asked = asyncio.Event()
         self.rule_set = RuleSet()
-        self.rule_set.replace(rules_file.load(path))
+        self.rule_set.replace(load(path))
 
     async def follow(self) -> None:
         """Read it again for ever: on SIGHUP and when it has changed."""
@@ -48,7 +48,7 @@ class RuleFile:
     async def _read(self) -> None:
         try:
             # In a thread: a large file takes longer than the event loop may stand still.
-            rules = await asyncio.to_thread(rules_file.load, self._path)
+            rules = await asyncio.to_thread(load, self._path)
         except Misconfigured as problem:
             _log.error("rules not taken over; the old ones go on", problems=str(problem).splitlines())
             return

@@ -12,13 +12,13 @@ import numpy as np
 
 from services.alerts.evaluation.adapters.postgres import AlertTables
 from services.alerts.evaluation.domain.alert import SeriesRef
-from services.alerts.evaluation.domain.rule import RuleSet
 from services.alerts.evaluation.ports import Dispatch
 from services.alerts.evaluation.service import AlertWork, PartitionAlerts, SeriesInfo, WindowRows
 from shared.errors import Rejected
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS
 from shared.postgres.connections import Connection
+from shared.rules.model import RuleSet
 from shared.runtime.kafka import Sender
 from shared.stream import dead_letters
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.alerts.domain.transition import LIVE, RESOLVED
-from services.alerts.evaluation.domain import template
-from services.alerts.evaluation.domain.rule import Rule
 from shared.model.window import BASE_MS
+from shared.rules import template
+from shared.rules.model import Rule
 
 
 @dataclass(frozen=True, slots=True)

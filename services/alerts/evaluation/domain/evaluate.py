@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.alerts.evaluation.domain.expression import Comparison
 from shared.model import sketch
 from shared.model.rollup import NEVER_MS, Rollups, sketches_of
+from shared.rules.expression import Comparison
 
 Floats = NDArray[np.float64]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.alerts.evaluation.domain.expression import ExpressionError, parse
+from shared.rules.expression import ExpressionError, parse
 
 NAME = "api:response_seconds:max_10s"
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.alerts.evaluation.domain.expression import COMPARISONS, OPERATIONS, parse
+from shared.rules.expression import COMPARISONS, OPERATIONS, parse
 
 levels = st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,8}", fullmatch=True) | st.sampled_from(
     ["sum", "by", "and", "nan"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.alerts.evaluation.domain.template import filled
+from shared.rules.template import filled
 
 PRINTED = {
     1234567.0: "1.234567e+06", 99.99999: "99.99999", 5000000.4: "5.0000004e+06", 1e-05: "1e-05", 0.0001: "0.0001",

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.alerts.evaluation.domain.expression import Comparison, ExpressionError
+from shared.rules.expression import Comparison, ExpressionError
 
 _DURATION = re.compile(
     "".join(rf"(?:(\d{{1,12}}){unit})?" for unit in ("w", "d", "h", "m(?!s)", "s", "ms")), re.ASCII

@@ -11,12 +11,11 @@ from typing import Any, TypeVar
 
 import yaml
 
-from services.alerts.evaluation.adapters import yaml_positions
-from services.alerts.evaluation.domain import expression, template
-from services.alerts.evaluation.domain.expression import ExpressionError
-from services.alerts.evaluation.domain.rule import Rule, duration_ms
 from shared.errors import Misconfigured, Rejected
 from shared.model.labels import labels_of
+from shared.rules import expression, template, yaml_positions
+from shared.rules.expression import ExpressionError
+from shared.rules.model import Rule, duration_ms
 
 MAX_BYTES = 1 << 20
 """Largest file."""
