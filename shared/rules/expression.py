@@ -65,6 +65,15 @@ class Comparison:
         return self.operation in ("max", "count") and self.operator in (">", ">=")
 
     @property
+    def read(self) -> str:
+        """What is compared, as it was written."""
+        return self.text.split(" ", 1)[0]
+
+    def reads_as(self, other: "Comparison") -> bool:
+        """Whether both compare the same."""
+        return (self.metric, self.operation) == (other.metric, other.operation)
+
+    @property
     def quantile(self) -> float | None:
         """The quantile it takes, 0 to 1; None for the other operations."""
         return float(self.operation[1:]) / 100 if self.operation not in OPERATIONS else None

@@ -18,6 +18,9 @@ _UNITS_MS = (7 * 24 * 3_600_000, 24 * 3_600_000, 3_600_000, 60_000, 1_000, 1)
 LONGEST_MS = 7 * 24 * 3_600_000
 """Longest time that a breach may have to last."""
 
+RESOLVE, KEEP = "resolve", "keep"
+"""What becomes of a firing alert whose series is gone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -30,6 +33,16 @@ class Rule:
     """How long the breach must last, in event time."""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    keep_firing_ms: int = 0
+    """How long it goes on firing when it is clear."""
+    clear: Comparison | None = None
+    """When it is clear; None: when it does not breach."""
+    lookback_ms: int | None = None
+    """How long a series may be silent before it is gone; None: by how often it reports."""
+    no_data: str = RESOLVE
+    """What becomes of a firing alert whose series is gone: `resolve` or `keep`."""
+    min_samples: int = 0
+    """Windows with fewer points say nothing."""
 
     @property
     def key(self) -> str:

@@ -37,14 +37,12 @@ SYSTEMS = 4
 MOMENTS = {"kill": 4, "kill telling": 3, "freeze": 3, "freeze telling": 2, "freeze for long": 1}
 """What happens to the worker of each system, and how often, in a random order: 52 moments in all."""
 
-TERMINATE_S = 15.0
-"""A worker that is told to stop is gone by then."""
+TERMINATE_S = 15.0  # a worker that is told to stop is gone by then
 
 MOMENT_S = 0.3
-"""A window is judged, committed and told within about so long: a moment falls somewhere into it."""
+"""A window is judged, committed and told within about so long."""
 
-FREEZE_S = 1.0
-"""Longest of the short freezes."""
+FREEZE_S = 1.0  # the longest of the short freezes
 
 
 @dataclass
@@ -120,7 +118,9 @@ def write(file: Path, text: str) -> None:
 
 
 @asynccontextmanager
-async def watching(stack: Stack, folder: Path, seed: int, runtime: str = "aiokafka") -> AsyncIterator[Run]:
+async def watching(  # what a system is made of
+    stack: Stack, folder: Path, seed: int, runtime: str = "aiokafka", silent: bool = True
+) -> AsyncIterator[Run]:
     """A system of its own."""
     write(folder / "rules.yml", RULES)
     tenant_id = random.SystemRandom().randrange(1 << 40)
@@ -132,7 +132,8 @@ async def watching(stack: Stack, folder: Path, seed: int, runtime: str = "aiokaf
         )  # fmt: skip
         await harness.create()
         try:
-            async with Timeline(stack.kafka, harness.topic, PARTITIONS, tenant_id, seed) as timeline:
+            place = stack.kafka, harness.topic, PARTITIONS
+            async with Timeline(*place, tenant_id, seed, silent=silent) as timeline:
                 yield Run(harness, timeline, webhook, random.Random(seed))
         finally:
             await harness.remove()
@@ -160,7 +161,8 @@ async def test_every_transition_is_told_whatever_happens(stack: Stack, tmp_path:
 
 
 async def _disturbed(stack: Stack, folder: Path, seed: int, fleet: tuple[tuple[Build, str], ...]) -> None:
-    async with watching(stack, folder, seed) as watch:
+    # The build before ends an alert at a window without points: the two agree where there is none.
+    async with watching(stack, folder, seed, silent=len({build for build, _ in fleet}) == 1) as watch:
         watch.fleet = fleet
         moments = [kind for kind, times in MOMENTS.items() for _ in range(times)]
         watch.chance.shuffle(moments)

@@ -33,7 +33,7 @@ PLANTED = {
         "services/alerts/dispatch/router.py": "import services.alerts.evaluation.domain.alert",
     },
     "Inside evaluation, imports point inward": {
-        "services/alerts/evaluation/domain/lifecycle.py": "import services.alerts.evaluation.service",
+        "services/alerts/evaluation/domain/machine.py": "import services.alerts.evaluation.service",
     },
     "Inside dispatch, imports point inward": {
         "services/alerts/dispatch/owner.py": "import services.alerts.dispatch.router",

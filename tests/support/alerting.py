@@ -4,7 +4,9 @@ Times are counted in windows of ten seconds, from 1. The messages have the shape
 publishes: rows of closed windows in their order, then a tick.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -20,16 +22,18 @@ Row = tuple[int, int, float]
 """Series, window and the one value that was measured in it."""
 
 
-def rule(expr: str = "api:response_seconds:max_10s > 5", for_s: int = 0, alert: str = "Slow") -> Rule:
+def rule(
+    expr: str = "api:response_seconds:max_10s > 5", for_s: int = 0, alert: str = "Slow", **more: Any
+) -> Rule:
     """A rule of the group `g`."""
-    return Rule(
-        "g", alert, parse(expr), for_s * 1000, {"severity": "critical"}, {"summary": "{{ $value }} s"}
-    )
+    labels, annotations = {"severity": "critical"}, {"summary": "{{ $value }} s"}
+    return Rule("g", alert, parse(expr), for_s * 1000, labels, annotations, **more)
 
 
 def describe(packed: bytes) -> SeriesInfo:
-    """Every series is one of `api.response_seconds`, told apart by its first byte."""
-    return SeriesInfo("api_response_seconds", SeriesRef(packed[0], 7, {"endpoint": f"/{packed[0]}"}))
+    """Every series is one of `api.response_seconds`, told apart by its first byte; even ones are levels."""
+    ref = SeriesRef(packed[0], 7, {"endpoint": f"/{packed[0]}"}, is_level=packed[0] % 2 == 0)
+    return SeriesInfo("api_response_seconds", ref)
 
 
 def describe_in(topic: str) -> Callable[[bytes], SeriesInfo]:
@@ -38,7 +42,7 @@ def describe_in(topic: str) -> Callable[[bytes], SeriesInfo]:
 
     def of(packed: bytes) -> SeriesInfo:
         known = describe(packed)
-        return SeriesInfo(known.metric, SeriesRef(known.series.series_id + offset, 7, known.series.labels))
+        return replace(known, series=replace(known.series, series_id=known.series.series_id + offset))
 
     return of
 
@@ -73,6 +77,15 @@ def closed(rows: Sequence[Row], time: int = 0) -> WindowRows:
 def tick(time: int) -> WindowRows:
     """All windows before the one with this number have been published."""
     return WindowRows(True, time * BASE_MS, [], rollups([]))
+
+
+def reports(points: Mapping[float, float], series: int, until_s: float) -> Iterator[WindowRows]:
+    """What is published of a series that reports at these seconds: its windows, and a tick each ten seconds."""
+    for window in range(1, int(until_s * 1000) // BASE_MS):
+        inside = [at for at in sorted(points) if window * BASE_MS <= at * 1000 < (window + 1) * BASE_MS]
+        if inside:
+            yield closed([(series, window, points[inside[-1]])], time=window + 1)
+        yield tick(window + 1)
 
 
 def partition(*rules: Rule, time: int | None = None, alerts: Iterable[Alert] = ()) -> PartitionAlerts:

@@ -1,7 +1,8 @@
 """Checks the ledger: a difference becomes a point like any other, so that an alert rule can page.
 
 Times are milliseconds UTC. While a difference lasts, a point is published every few seconds, so that no window in
-between looks clear. When all minutes close, none is published. The value is the sum of the differences of all minutes;
+between looks clear. When all minutes close again, points of 0 say so until the next check: silence is no recovery.
+The value is the sum of the differences of all minutes;
 a negative one does not cancel a positive one.
 """
 
@@ -50,14 +51,16 @@ class LedgerWatch:
         """The present differences, by the series of their points. Raises `Unavailable`."""
         async with connection(self._pool) as conn:
             rows = await differences(conn, list(self._signals))
-        self._differences = {
+        found = {
             Series(tenant_id, METRIC, "gauge", "", (("signal", self._signals[topic]),)): difference
             for tenant_id, topic, difference in rows
         }
-        return self._differences
+        ended = {one: 0 for one, difference in self._differences.items() if difference and one not in found}
+        self._differences = found | ended
+        return found
 
     async def publish(self, now_ms: int) -> None:
-        """One point for each difference last seen. Raises `Unavailable`."""
+        """One point for each difference last seen, and for each that has just ended. Raises `Unavailable`."""
         if not self._differences:
             return
         partitions = await self._sender.partitions(self._points)

@@ -1,8 +1,8 @@
 """One partition of windows, from a message to transitions: the order of the steps. Milliseconds UTC.
 
-A message names its series; each matching rule is evaluated on its rows, and each evaluation moves an alert. A tick
-evaluates the windows that had no points. Invariant: transitions follow from the messages in their order and the rules,
-and a message that comes twice changes nothing.
+A message names its series; each matching rule is evaluated on its rows, and each evaluation moves an alert. A tick does
+what time alone does: a window without points says nothing. Invariant: transitions follow from the messages in their
+order and the rules, and a message that comes twice changes nothing.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,11 +13,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from services.alerts.domain.transition import BREACH, CLEAR, CLOSED, LIVE, NO_DATA, TICK, Transition
-from services.alerts.evaluation.domain import evaluate, lifecycle
-from services.alerts.evaluation.domain.alert import Alert, Evaluation, SeriesRef
+from services.alerts.domain.transition import BREACH, CLOSED, LIVE, TICK, Transition
+from services.alerts.evaluation.domain import evaluate, machine
+from services.alerts.evaluation.domain.alert import NONE, Alert, Evaluation, SeriesRef
+from services.alerts.evaluation.domain.deadlines import Deadlines, Key
+from services.alerts.evaluation.domain.lookback import due
 from shared.model.rollup import Rollups
-from shared.model.window import BASE_MS
+from shared.model.window import BASE_MS, start_of
 from shared.rules.model import Rule, RuleSet
 
 MAX_KNOWN = 200_000
@@ -27,9 +29,6 @@ MAX_ALERTS = 100_000
 """Alerts of a partition at once; beyond it no new one begins until others have ended."""
 
 _CHANGE_BYTES = 2_000
-
-Key = tuple[str, int]
-"""A rule's key and a series id: what an alert is the alert of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +89,7 @@ class PartitionAlerts:
     _known: dict[bytes, KnownSeries] = field(default_factory=dict)
     _transitions: list[Transition] = field(default_factory=list)
     _changed: dict[Key, Alert] = field(default_factory=dict)
+    _deadlines: Deadlines = field(default_factory=Deadlines)
 
     @property
     def known(self) -> int:
@@ -99,6 +99,9 @@ class PartitionAlerts:
     def restore(self, alerts: Iterable[Alert]) -> None:
         """Go on from these."""
         self.alerts = {(alert.rule.key, alert.series.series_id): alert for alert in alerts}
+        self._deadlines = Deadlines()
+        for key in self.alerts:
+            self._deadlines.note(key, self._deadline(key))
 
     def fold(self, windows: WindowRows) -> None:
         """Take in one message; raise `Rejected`, with nothing changed, when a series of it is not sound."""
@@ -136,26 +139,40 @@ class PartitionAlerts:
     ) -> Iterator[Evaluation]:
         rows = windows.rows
         found = evaluate.values(rule.comparison, rows, chosen)
-        over = evaluate.breaches(rule.comparison, found)
+        outcomes = evaluate.outcomes(rule, rows, chosen, found)
+        over = outcomes == BREACH
         if not windows.final:
             # What was taken back, or may be as increments are, can undo a maximum or a count.
             over &= ~rows.estimated[chosen]
-        decided_on = CLOSED if windows.final else LIVE
-        if not windows.final or not (self.alerts or over.any()):
-            # A window without a breach ends alerts when it has closed, and nothing else.
-            chosen, found, over = chosen[over], found[over], over[over]
-        for row, value, breach in zip(chosen.tolist(), found.tolist(), over.tolist(), strict=True):
+        # A window without a breach matters to an alert when it has closed, and to nothing else.
+        concerned = over | self._with_alert(rule, known, rows.slot[chosen], over) if windows.final else over
+        told = zip(
+            chosen[concerned].tolist(), found[concerned].tolist(), outcomes[concerned].tolist(), strict=True
+        )
+        for row, value, outcome in told:
             series = known[rows.slot[row]].series
             # Asked when the evaluation before it has been applied: one message may hold two windows of a series.
-            if (rule.key, series.series_id) in self.alerts or self._may_begin(breach=breach):
+            if (rule.key, series.series_id) in self.alerts or self._may_begin(breach=outcome == BREACH):
                 yield Evaluation(
-                    rule, series, BREACH if breach else CLEAR, decided_on,
+                    rule, series, outcome, CLOSED if windows.final else LIVE,
                     window_start_ms=int(rows.start_ms[row]),
                     watermark_ms=windows.watermark_ms,
                     value=value,
                     count=float(rows.count[row]),
                     revision=int(rows.revision[row]),
                 )  # fmt: skip
+
+    def _with_alert(
+        self, rule: Rule, known: Sequence[KnownSeries], slots: NDArray[np.int64], over: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Rows whose series has an alert of the rule, or a breach in this message."""
+        if not self.alerts:
+            concerned = np.zeros(len(known), np.bool_)
+        else:
+            alerts, key = self.alerts, rule.key
+            concerned = np.array([(key, each.series.series_id) in alerts for each in known], np.bool_)
+        concerned[slots[over]] = True
+        return np.asarray(concerned[slots])
 
     def _may_begin(self, *, breach: bool) -> bool:
         room = len(self.alerts) < self.max_alerts
@@ -165,23 +182,31 @@ class PartitionAlerts:
     def _apply(self, evaluation: Evaluation) -> None:
         key = evaluation.rule.key, evaluation.series.series_id
         before = self.alerts.get(key)
-        after, transitions = lifecycle.step(before, evaluation)
+        after, transitions = machine.step(before, evaluation)
         if after is not None and after is not before:
             self.alerts[key] = self._changed[key] = after
+            self._deadlines.note(key, self._deadline(key))
         self._transitions += transitions
 
     def _tick(self, watermark_ms: int) -> None:
-        """Time moves on: windows that ended by then without points of an alert's series were silent."""
+        """Time moves on: what is due by then happens, each at its own step."""
         self.time_ms = time_ms = max(self.time_ms or watermark_ms, watermark_ms)
-        latest_ms = time_ms - BASE_MS
-        # In the order of their keys, so that a replay comes to the same order of transitions.
-        for key in sorted(self.alerts):
+        for at_ms, key in self._deadlines.due(start_of(time_ms), self._deadline):
             alert = self.alerts[key]
-            if alert.active and alert.last_closed_ms + BASE_MS <= latest_ms:
-                self._apply(Evaluation(alert.rule, alert.series, NO_DATA, TICK, latest_ms, time_ms))
-                alert = self.alerts[key]
-            if not alert.active and alert.last_closed_ms <= latest_ms:
+            if alert.active:
+                self._apply(Evaluation(alert.rule, alert.series, NONE, TICK, at_ms - BASE_MS, time_ms))
+            else:
                 del self.alerts[key]
+
+    def _deadline(self, key: Key) -> int | None:
+        """When time alone moves an alert; one that is over is forgotten once a tick has passed its window."""
+        alert = self.alerts.get(key)
+        if alert is None:
+            return None
+        if not alert.active:
+            return alert.last_closed_ms + BASE_MS
+        found = due(alert)
+        return None if found is None else found.at_ms
 
     def _adopt(self) -> None:
         """Evaluate the present rules from now on; an alert whose rule is gone or says something else ends."""
@@ -195,10 +220,11 @@ class PartitionAlerts:
             if rule is not None and rule.comparison == alert.rule.comparison:
                 # Its labels name the alert to receivers, so they stay until the episode ends.
                 self.alerts[key] = adopted = replace(alert, rule=replace(rule, labels=alert.rule.labels))
+                self._deadlines.note(key, self._deadline(key))
                 if key in self._changed:
                     self._changed[key] = adopted
             else:
-                self._apply(lifecycle.removal(alert, self.time_ms))
+                self._apply(machine.removal(alert, self.time_ms))
 
     @property
     def urgent(self) -> bool:

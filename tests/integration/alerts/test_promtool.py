@@ -23,8 +23,11 @@ ROUNDS = 12
 A_FILE = 10
 """Cases of one file: promtool evaluates all rules of a file for each test in it."""
 
-STEPS = 12
-DURATIONS_S = (0, 10, 15, 30)
+STEPS = 60
+GONE = 33
+"""Windows in a row without points, after which a series is gone: Prometheus looks back for five minutes."""
+
+DURATIONS_S = (0, 10, 15, 30, 60)
 PAIRS = tuple(product(COMPARISONS, DURATIONS_S))
 EXPR = "api:response_seconds:last_10s"
 
@@ -39,7 +42,7 @@ def test_the_rules_shipped_pass_its_check() -> None:
 
 
 def test_promtool_agrees_on_what_fires(tmp_path: Path) -> None:
-    """Random windows, every comparison, durations on and off the step: the same alerts fire at the same steps."""
+    """Random reports, every comparison, durations on and off the step: the same alerts fire at the same steps."""
     chance = random.Random(7)
     cases = [_case(chance, number, *pair) for number, pair in enumerate(PAIRS * ROUNDS)]
     files = [
@@ -84,26 +87,29 @@ def test_promtool_prints_values_as_we_do(tmp_path: Path) -> None:
 
 def _case(chance: random.Random, number: int, comparison: str, for_s: int) -> dict[str, Any]:
     """A rule, the values of a series by window, and the windows after which our alert fires."""
-    values = _values(chance)
+    values = _values(chance, GONE if number % 2 else 6)
     text = f"{EXPR} {comparison} 5"
-    rows = [(1, window, value) for window, value in enumerate(values, 1) if value is not None]
+    keep_s = chance.choice((0, 0, 20, 35))
+    rows = [(2, window, value) for window, value in enumerate(values, 1) if value is not None]
     return {
         "name": f"Case{number}", "pair": (comparison, for_s), "expr": text, "for_s": for_s, "values": values,
-        "firing": _firing(text, for_s, rows),
+        "keep_s": 0 if number % 2 else keep_s, "firing": _firing(text, for_s, 0 if number % 2 else keep_s, rows),
     }  # fmt: skip
 
 
-def _values(chance: random.Random) -> list[float | None]:
-    """Values in runs, long enough for every duration to be reached; None: a window without points."""
+def _values(chance: random.Random, silent: int) -> list[float | None]:
+    """Values in runs, long enough for every duration to be reached; None: a window without points, up to so many."""
     values: list[float | None] = []
     while len(values) < STEPS:
-        values += [chance.choice((None, 4.0, 5.0, 6.0))] * chance.randint(1, 6)
+        value = chance.choice((None, 4.0, 5.0, 6.0))
+        values += [value] * chance.randint(1, 6 if value is not None or chance.random() < 0.7 else silent)
+        values += [chance.choice((4.0, 5.0, 6.0))] if value is None else []
     return values[:STEPS]
 
 
-def _firing(text: str, for_s: int, rows: Sequence[Row]) -> list[bool]:
+def _firing(text: str, for_s: int, keep_s: int, rows: Sequence[Row]) -> list[bool]:
     """Whether our alert fires once each window has closed."""
-    state = partition(rule(text, for_s))
+    state = partition(rule(text, for_s, keep_firing_ms=keep_s * 1000, lookback_ms=300_000))
     fires = []
     for window in range(1, STEPS + 1):
         if present := [row for row in rows if row[1] == window]:
@@ -129,7 +135,10 @@ def _written(folder: Path, number: int, cases: Sequence[dict[str, Any]]) -> Path
 
 def _group(case: dict[str, Any]) -> dict[str, Any]:
     # A metric of its own for each case, so that all of them share one file.
-    one = {"alert": case["name"], "expr": _renamed(case), "for": f"{case['for_s']}s"}
+    one = {
+        "alert": case["name"], "expr": _renamed(case), "for": f"{case['for_s']}s",
+        "keep_firing_for": f"{case['keep_s']}s",
+    }  # fmt: skip
     return {"name": case["name"], "interval": "10s", "rules": [one]}
 
 
@@ -138,19 +147,19 @@ def _renamed(case: dict[str, Any]) -> str:
 
 
 def _test(case: dict[str, Any]) -> dict[str, Any]:
-    """The window with number n has closed at step n; a window without points is stale, not zero."""
-    samples = " ".join("stale" if value is None else f"{value:g}" for value in case["values"])
+    """The window with number n has closed at step n, and its point is five seconds old by then."""
+    samples = " ".join("_ _" if value is None else f"{value:g} _" for value in case["values"])
     alerts = [
         {
             "eval_time": f"{step * BASE_MS // 1000}s",
             "alertname": case["name"],
-            "exp_alerts": [{"exp_labels": {"endpoint": "/1"}}] if fires else [],
+            "exp_alerts": [{"exp_labels": {"endpoint": "/2"}}] if fires else [],
         }
         for step, fires in enumerate(case["firing"], 1)
     ]
-    series = f'api:{case["name"]}:last_10s{{endpoint="/1"}}'
+    series = f'api:{case["name"]}:last_10s{{endpoint="/2"}}'
     return {
-        "interval": "10s",
-        "input_series": [{"series": series, "values": f"stale {samples}"}],
+        "interval": "5s",
+        "input_series": [{"series": series, "values": f"_ {samples}"}],
         "alert_rule_test": alerts,
     }

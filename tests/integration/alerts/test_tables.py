@@ -57,6 +57,7 @@ def standing(alerts: Iterable[Alert]) -> list[tuple[Any, ...]]:
         (
             a.rule.key, a.rule.comparison, a.series.series_id, a.series.tenant_id, a.state, a.episode_ms,
             a.active_at_ms, a.last_closed_ms, a.last_breach_ms, a.value, a.fired_at_ms, a.resolved_at_ms,
+            a.series.is_level, a.heard_ms, a.heard_window_ms, a.hearings, a.gap_ms, a.recovering_since_ms,
             sorted(a.labels.items()),
         )
         for a in alerts
@@ -80,6 +81,22 @@ async def test_a_new_owner_finds_alerts_as_they_stood(pool: Pool) -> None:
     assert standing(state.alerts.values()) == standing(await restored(pool, key, 101))
     assert {("g/Slow", "resolved"), ("g/Lasting", "resolved")} == ended
     assert (3, 5) == (len(await restored(pool, key, 102)), len(await restored(pool, key, None)))
+
+
+async def test_a_new_owner_knows_how_a_series_was_heard(pool: Pool) -> None:
+    """What recovers goes on recovering, and silence is as long as it was."""
+    key = partition_key()
+    state = judged(key, rule(keep_firing_ms=60_000))
+    for message in (closed([(2, 100, 9.0)], 101), tick(101), closed([(2, 103, 1.0)], 105), tick(105)):
+        state.fold(message)
+    await save(pool, key, state, 105)
+    (alert,) = await restored(pool, key, 105)
+
+    assert standing(state.alerts.values()) == standing([alert])
+    assert (True, 105, 103, 2, 4, 104) == (
+        alert.series.is_level, alert.heard_ms // BASE_MS, alert.heard_window_ms // BASE_MS, alert.hearings,
+        alert.gap_ms // BASE_MS, (alert.recovering_since_ms or 0) // BASE_MS,
+    )  # fmt: skip
 
 
 async def test_the_outbox_names_each_transition_once(pool: Pool) -> None:

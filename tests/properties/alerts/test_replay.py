@@ -10,9 +10,15 @@ from services.alerts.domain.transition import Transition
 from services.alerts.evaluation.domain.alert import Alert
 from services.alerts.evaluation.service import PartitionAlerts, WindowRows
 from shared.model.window import BASE_MS
+from shared.rules.expression import parse
 from tests.support.alerting import Row, closed, live, partition, rule, tick
 
-RULES = (rule(), rule("api:response_seconds:p95_10s > 3", 20, alert="Lasting"))
+RULES = (
+    rule(),
+    rule("api:response_seconds:p95_10s > 3", 20, alert="Lasting"),
+    rule("api:response_seconds:last_10s > 3", alert="Kept", keep_firing_ms=30_000, lookback_ms=30_000),
+    rule("api:response_seconds:last_10s > 5", alert="Band", clear=parse("api:response_seconds:last_10s < 3")),
+)
 
 RULE_SETS = (
     RULES,
@@ -32,7 +38,10 @@ def logs(draw: st.DrawFn) -> list[WindowRows]:
     """A log as the aggregator writes it: live looks at windows, their close in one or more cuts, ticks."""
     messages: list[WindowRows] = []
     waiting: list[Row] = []
-    for window in range(1, draw(st.integers(2, 9))):
+    window = 0
+    for _ in range(draw(st.integers(1, 8))):
+        # Now and then all are silent, for so long that a series is gone.
+        window += draw(st.sampled_from((1, 1, 1, 1, 2, 7, 33)))
         rows = [(series, window, value) for series in (1, 2) if (value := draw(values)) is not None]
         looks = range(draw(st.integers(0, 2)))
         messages += [live([row for row in rows if draw(st.booleans())] or rows) for _ in looks]

@@ -7,7 +7,6 @@ depend only on which windows breach, not on how often a window was published or 
 import random
 from collections import Counter
 from collections.abc import Iterator
-from itertools import groupby
 from typing import Self
 
 import aiokafka
@@ -36,6 +35,12 @@ groups:
 """The rules that a timeline is about."""
 
 SERIES = 12
+LASTS_MS = 20_000
+"""How long `Lasting` waits."""
+
+MOST_SILENT = 3
+"""Windows in a row without points of a series: too few for it to be gone."""
+
 BREACH, CALM = 6.0, 1.0
 BEGIN_MS = 6 * 3600 * 1000
 REPEATS = 0.2
@@ -48,7 +53,10 @@ Change = tuple[str, int, int, str]
 class Timeline:
     """Publishes windows one after the other."""
 
-    def __init__(self, kafka: str, topic: str, partitions: int, tenant_id: int, seed: int) -> None:
+    def __init__(
+        self, kafka: str, topic: str, partitions: int, tenant_id: int, seed: int, *, silent: bool = True
+    ) -> None:
+        """`silent`: whether series leave out windows, which ended alerts until version 0.2."""
         self._topic = topic
         self._partitions = partitions
         self._random = random.Random(seed)
@@ -60,8 +68,9 @@ class Timeline:
             for i in range(SERIES)
         ]
         self.series = {series_id(p): p for p in packed}
+        self._silent = silent
         self._now: dict[int, float | None] = {}
-        self._breaches: dict[int, list[int]] = {series: [] for series in self.series}
+        self._closed: dict[int, list[tuple[int, float | None]]] = {series: [] for series in self.series}
 
     async def __aenter__(self) -> Self:
         await self._producer.start()
@@ -87,8 +96,7 @@ class Timeline:
         for _ in range(2 if self._random.random() < REPEATS else 1):
             await self._publish([s for s, value in self._now.items() if value is not None], final=True)
         for series, value in self._now.items():
-            if value == BREACH:
-                self._breaches[series].append(self.window_ms)
+            self._closed[series].append((self.window_ms, value))
         self.window_ms += BASE_MS
         await self.tick()
 
@@ -98,9 +106,9 @@ class Timeline:
             await self.send(partition, rollups.encode(rollups.tick(partition, 0, self.window_ms)))
 
     async def finish(self) -> None:
-        """Silence: whatever lasts ends."""
-        self.window_ms += BASE_MS
-        await self.tick()
+        """All are calm: whatever lasts ends."""
+        self._now = dict.fromkeys(self.series, CALM)
+        await self.close()
 
     async def send(self, partition: int, value: bytes) -> int:
         """Publish any bytes; their offset."""
@@ -108,10 +116,10 @@ class Timeline:
         return int(placed.offset)
 
     def _value(self, series: int) -> float | None:
-        lasts = self._now.get(series) == BREACH
-        return self._random.choices((BREACH, CALM, None), (0.55, 0.3, 0.15) if lasts else (0.35, 0.5, 0.15))[
-            0
-        ]
+        lately = [value for _, value in self._closed[series][-MOST_SILENT:]]
+        silent = 0.15 if self._silent and any(value is not None for value in lately) else 0
+        weights = (0.55, 0.3, silent) if self._now.get(series) == BREACH else (0.35, 0.5, silent)
+        return self._random.choices((BREACH, CALM, None), weights)[0]
 
     async def _publish(self, shown: list[int], *, final: bool) -> None:
         for partition in range(self._partitions):
@@ -132,16 +140,20 @@ class Timeline:
         return Counter(change for series in self.series for change in self._changes(series))
 
     def _changes(self, series: int) -> Iterator[Change]:
-        numbered = enumerate(start // BASE_MS for start in self._breaches[series])
-        for _, run in groupby(numbered, lambda pair: pair[1] - pair[0]):
-            windows = [window for _, window in run]
-            episode_ms, lasted = windows[0] * BASE_MS, len(windows) >= 3
-            yield "timeline/Peak", series, episode_ms, "firing"
-            yield "timeline/Peak", series, episode_ms, "resolved"
-            yield "timeline/Lasting", series, episode_ms, "pending"
-            if lasted:
-                yield "timeline/Lasting", series, episode_ms, "firing"
-            yield "timeline/Lasting", series, episode_ms, "resolved" if lasted else "cancelled"
+        """A window without points holds what is; a level that breached has lasted through it."""
+        begun_ms, fired = 0, False
+        for start_ms, value in self._closed[series]:
+            if value == CALM and begun_ms:
+                yield "timeline/Peak", series, begun_ms, "resolved"
+                yield "timeline/Lasting", series, begun_ms, "resolved" if fired else "cancelled"
+                begun_ms, fired = 0, False
+            elif value == BREACH and not begun_ms:
+                begun_ms = start_ms
+                yield "timeline/Peak", series, begun_ms, "firing"
+                yield "timeline/Lasting", series, begun_ms, "pending"
+            if begun_ms and not fired and start_ms - begun_ms >= LASTS_MS:
+                fired = True
+                yield "timeline/Lasting", series, begun_ms, "firing"
 
 
 def _rows(start_ms: int, values: list[float]) -> Rollups:

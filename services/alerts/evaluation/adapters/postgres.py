@@ -23,6 +23,7 @@ from shared.stream.processor import Cut, Key, Stored
 
 _AS_STORED = (
     "state", "episode_ms", "active_at_ms", "last_closed_ms", "last_breach_ms", "value", "fired_at_ms", "resolved_at_ms",
+    "hearings", "gap_ms", "recovering_since_ms",
 )  # fmt: skip
 
 _RESTORE = """
@@ -38,16 +39,20 @@ WHERE a.state = 'resolved' AND a.last_closed_ms > place.passed_ms
 
 _ALERTS = """
 INSERT INTO alert_instance AS stored (topic, partition, rule, series_id, tenant_id, state, episode_ms, active_at_ms,
-    fired_at_ms, resolved_at_ms, last_closed_ms, last_breach_ms, value, expr, fingerprint, labels, annotations)
+    fired_at_ms, resolved_at_ms, last_closed_ms, last_breach_ms, value, expr, fingerprint, labels, annotations,
+    is_level, heard_ms, heard_window_ms, hearings, gap_ms, recovering_since_ms)
 SELECT * FROM unnest($1::text[], $2::integer[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[],
     $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::double precision[], $14::text[],
-    $15::text[], $16::jsonb[], $17::jsonb[])
+    $15::text[], $16::jsonb[], $17::jsonb[], $18::boolean[], $19::bigint[], $20::bigint[], $21::integer[],
+    $22::bigint[], $23::bigint[])
 ON CONFLICT (rule, series_id) DO UPDATE
 SET topic = excluded.topic, partition = excluded.partition, tenant_id = excluded.tenant_id, state = excluded.state,
     episode_ms = excluded.episode_ms, active_at_ms = excluded.active_at_ms, fired_at_ms = excluded.fired_at_ms,
     resolved_at_ms = excluded.resolved_at_ms, last_closed_ms = excluded.last_closed_ms,
     last_breach_ms = excluded.last_breach_ms, value = excluded.value, expr = excluded.expr,
     fingerprint = excluded.fingerprint, labels = excluded.labels, annotations = excluded.annotations,
+    is_level = excluded.is_level, heard_ms = excluded.heard_ms, heard_window_ms = excluded.heard_window_ms,
+    hearings = excluded.hearings, gap_ms = excluded.gap_ms, recovering_since_ms = excluded.recovering_since_ms,
     updated_at = now()
 """
 
@@ -135,7 +140,8 @@ def _alert(alert: Alert) -> tuple[Any, ...]:
         alert.rule.key, alert.series.series_id, alert.series.tenant_id, alert.state, alert.episode_ms,
         alert.active_at_ms, alert.fired_at_ms, alert.resolved_at_ms, alert.last_closed_ms, alert.last_breach_ms,
         alert.value, alert.rule.comparison.text, fingerprint(alert.labels), _json(alert.labels),
-        _json(alert.annotations),
+        _json(alert.annotations), alert.series.is_level, alert.heard_ms, alert.heard_window_ms, alert.hearings,
+        alert.gap_ms, alert.recovering_since_ms,
     )  # fmt: skip
 
 
@@ -156,9 +162,13 @@ def _restored(row: Any) -> Alert:
     labels = orjson.loads(row["labels"])
     name = labels.pop("alertname")
     labels.pop("tenant")
+    last_ms = row["last_closed_ms"]
     return Alert(
         rule=_rule(row, name),
-        series=SeriesRef(row["series_id"], row["tenant_id"], labels),
+        series=SeriesRef(row["series_id"], row["tenant_id"], labels, row["is_level"]),
+        # A build before these columns leaves them as they are, and what it heard lasts by the windows that it closed.
+        heard_ms=max(row["heard_ms"] or 0, last_ms + BASE_MS),
+        heard_window_ms=max(row["heard_window_ms"] or 0, last_ms),
         **{field: row[field] for field in _AS_STORED},
     )
 

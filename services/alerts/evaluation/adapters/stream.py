@@ -111,7 +111,7 @@ def check(windows: rollups.WindowBatch, partition: int, appended_at_ms: int) -> 
 def series_info(packed: bytes, id_of: SeriesId = series_id) -> SeriesInfo:
     """What a series is to rules; raise `Rejected` unless it is sound."""
     read = checked(packed)
-    ref = SeriesRef(id_of(packed), read.tenant_id, dict(read.labels))
+    ref = SeriesRef(id_of(packed), read.tenant_id, dict(read.labels), is_level=read.kind == "gauge")
     return SeriesInfo(_FOREIGN.sub("_", read.metric), ref)
 
 

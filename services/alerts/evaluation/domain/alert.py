@@ -6,10 +6,13 @@ Times are milliseconds UTC of the log.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.alerts.domain.transition import LIVE, RESOLVED
+from services.alerts.domain.transition import LIVE, NO_DATA, RESOLVED
 from shared.model.window import BASE_MS
 from shared.rules import template
 from shared.rules.model import Rule
+
+NONE, BAND, GONE = "none", "band", NO_DATA
+"""What an evaluation finds beside a breach and a clear: no sample, neither of both, and a series that has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,8 @@ class SeriesRef:
     series_id: int
     tenant_id: int
     labels: Mapping[str, str]
+    is_level: bool = False
+    """Whether it is a gauge: its last value goes on between points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class Evaluation:
     rule: Rule
     series: SeriesRef
     outcome: str
-    """`breach`, `clear`, `no_data`, or `rule_removed` when the rule is evaluated no more."""
+    """`breach`, `clear`, `band`, `none`, `no_data`, or `rule_removed` when the rule is evaluated no more."""
     decided_on: str
     """`live`, `closed`, `tick` or `rules`."""
     window_start_ms: int
@@ -67,6 +72,16 @@ class Alert:
     value: float
     fired_at_ms: int | None = None
     resolved_at_ms: int | None = None
+    heard_ms: int = 0
+    """Step at which its series was heard last: the end of a window, or the watermark if that was further."""
+    heard_window_ms: int = 0
+    """Start of the latest window with points of the series."""
+    hearings: int = 1
+    """How often the series was heard in this episode."""
+    gap_ms: int = 0
+    """Longest time between two hearings."""
+    recovering_since_ms: int | None = None
+    """Since when it is clear and kept firing."""
 
     @property
     def active(self) -> bool:

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.alerts.domain.transition import BREACH, CLEAR
+from services.alerts.evaluation.domain.alert import BAND, NONE
 from shared.model import sketch
 from shared.model.rollup import NEVER_MS, Rollups, sketches_of
 from shared.rules.expression import Comparison
+from shared.rules.model import Rule
 
 Floats = NDArray[np.float64]
 
@@ -39,6 +42,18 @@ def _found(comparison: Comparison, rows: Rollups, chosen: NDArray[np.intp]) -> F
     if comparison.operation == "last":
         found = np.where(rows.last_ms[chosen] > NEVER_MS, found, np.nan)
     return found
+
+
+def outcomes(rule: Rule, rows: Rollups, chosen: NDArray[np.intp], found: Floats) -> NDArray[np.object_]:
+    """What each chosen row means to the rule: `breach`, `clear`, `band`, or `none` where too few points came."""
+    over = breaches(rule.comparison, found)
+    under = ~over if rule.clear is None else breaches(rule.clear, found) & ~over
+    meaning = np.where(over, BREACH, np.where(under, CLEAR, BAND)).astype(object)
+    if rule.min_samples:
+        # Where samples are not known, as in rows of a version before, weights stand for them.
+        samples = np.where(np.isnan(rows.samples[chosen]), rows.count[chosen], rows.samples[chosen])
+        meaning[samples < rule.min_samples] = NONE
+    return meaning
 
 
 def breaches(comparison: Comparison, found: Floats) -> NDArray[np.bool_]:

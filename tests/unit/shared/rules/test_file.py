@@ -86,7 +86,7 @@ def test_a_whole_rule_is_read(tmp_path: Path) -> None:
         pytest.param(
             f"    expr: {EXPR} > 5\n    for: {9:0>5000}s\n", 6, 10, "not a duration", id="a duration of 5000 digits",
         ),
-        pytest.param(f"    expr: {EXPR} > 5\n    keep_firing_for: 1m\n", 6, 5, "unknown key", id="an unknown key"),
+        pytest.param(f"    expr: {EXPR} > 5\n    keep_firing: 1m\n", 6, 5, "unknown key", id="an unknown key"),
         pytest.param(f"    expr: {EXPR} > 5\n    expr: {EXPR} > 6\n", 6, 5, "stands twice", id="a key twice"),
         pytest.param(f"    expr: {EXPR} > 5\n    labels: {{a: 1}}\n", 6, 17, "in quotes", id="a number as label"),
         pytest.param(f"    expr: {EXPR} > 5\n    labels: {{tenant: x}}\n", 6, 14, "by the system", id="tenant"),
