@@ -15,7 +15,7 @@ from deploy.grafana.pages import DASHBOARDS
 from deploy.grafana.panels import RANGE, RATE, Panel, Query
 from deploy.local.stack import Stack
 from deploy.postgres import readers
-from services.gateway.query.prometheus.language.words import parsed, text_of
+from services.gateway.query.prometheus.language.reading import parsed, text_of
 from shared.model.series import Series
 from shared.postgres import connections
 from shared.runtime.clock import now_ms

@@ -12,8 +12,9 @@ from typing import NamedTuple
 from promql_parser import VectorSelector
 
 from services.gateway.query.prometheus.envelope import TRUNCATED, Reply
-from services.gateway.query.prometheus.errors import Place, bad_data, execution
+from services.gateway.query.prometheus.errors import bad_data, execution
 from services.gateway.query.prometheus.language.names import Figure, Metric, Names
+from services.gateway.query.prometheus.language.reading import parsed, text_of
 from services.gateway.query.prometheus.language.selectors import (
     NAME,
     Conditions,
@@ -21,11 +22,11 @@ from services.gateway.query.prometheus.language.selectors import (
     figures_of,
     suits,
 )
-from services.gateway.query.prometheus.language.words import parsed, text_of
 from services.gateway.query.prometheus.parameters import Parameters
 from services.gateway.query.prometheus.service import Queries
 from services.gateway.query.questions.ports import Catalogue, Sought
 from shared.model.series import Series
+from shared.promql.errors import Place
 
 MAX_SERIES = 20_000
 """Most series that are looked through for one question."""

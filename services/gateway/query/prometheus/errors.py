@@ -3,18 +3,15 @@
 Invariant: `bad_data` is said of a request that cannot be read, `execution` of one that can be read and not answered.
 """
 
-from typing import Literal, NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from shared.promql.errors import NotPromql, Place, PromqlError, TooLong
 
 ErrorType = Literal[
     "bad_data", "execution", "timeout", "unavailable", "not_found", "unauthorized", "internal"
 ]
-
-
-class Place(NamedTuple):
-    """A place in a query, both counted from 1, as Prometheus counts."""
-
-    line: int
-    column: int
 
 
 class QueryError(Exception):
@@ -40,3 +37,16 @@ def unparsed(message: str, place: Place | None = None) -> QueryError:
 def execution(message: str, place: Place | None = None) -> QueryError:
     """The query can be read, and is not answered; says what is in the way, and where."""
     return QueryError("execution", f"{place.line}:{place.column}: {message}" if place else message)
+
+
+@contextmanager
+def answered() -> Iterator[None]:
+    """Answer what is wrong with a text of PromQL as Prometheus does."""
+    try:
+        yield
+    except NotPromql as error:
+        raise unparsed(error.message, error.place) from error
+    except TooLong as error:
+        raise bad_data(f'invalid parameter "query": {error.message}') from error
+    except PromqlError as error:
+        raise execution(error.message, error.place) from error

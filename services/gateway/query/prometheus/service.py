@@ -20,12 +20,13 @@ from services.gateway.query.prometheus.language import plan
 from services.gateway.query.prometheus.language.compile import Compiler
 from services.gateway.query.prometheus.language.names import Metric as NamedMetric
 from services.gateway.query.prometheus.language.names import Names
-from services.gateway.query.prometheus.language.words import Text, parsed, text_of
+from services.gateway.query.prometheus.language.reading import parsed, text_of
 from services.gateway.query.questions.grouped import Grouped, Source
 from services.gateway.query.questions.ports import MAX_AGE_S, Catalogue, Metric
 from services.gateway.query.questions.selection import Selection
 from shared.model.window import BASE_MS
 from shared.postgres.instants import at
+from shared.promql.words import Text
 
 MAX_POINTS = 11_000
 """Most instants of a query, as in Prometheus."""

@@ -9,19 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-import re2
-
 from shared.errors import Rejected
 from shared.model.labels import Labels
+from shared.promql import patterns
+from shared.promql.errors import BadPattern
 
 Operator = Literal["=", "in", "~", "=~"]
 """`~` matches a glob, `=~` a regular expression of PromQL, each the whole value."""
-
-MAX_PATTERN_BYTES = 1_000
-"""Longest glob or regular expression."""
-
-MAX_PATTERN_MEMORY_BYTES = 1 << 20
-"""What the program of a regular expression may need."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +41,10 @@ class Matcher:
 
 def compiled(operator: str, pattern: str) -> Any:
     """The program of a glob (`~`) or a regular expression (`=~`); raise `Rejected` for none, or too large a one."""
-    if len(pattern.encode()) > MAX_PATTERN_BYTES:
-        raise Rejected("invalid_where", f"where: a pattern has at most {MAX_PATTERN_BYTES} bytes")
-    options = re2.Options()
-    options.log_errors = False
-    options.dot_nl = True
-    options.max_mem = MAX_PATTERN_MEMORY_BYTES
-    expression = ".*".join(map(re2.escape, pattern.split("*"))) if operator == "~" else pattern
     try:
-        return re2.compile(expression, options)
-    except re2.error as error:
-        reason = error.args[0].decode() if isinstance(error.args[0], bytes) else error.args[0]
-        raise Rejected("invalid_where", f"where: not a regular expression: {reason}") from error
+        return patterns.compiled(pattern, glob=operator == "~")
+    except BadPattern as error:
+        raise Rejected("invalid_where", f"where: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from services.gateway.query.prometheus.errors import QueryError
 from services.gateway.query.prometheus.language import plan
 from services.gateway.query.prometheus.language.compile import Compiler
 from services.gateway.query.prometheus.language.names import Metric, Names
-from services.gateway.query.prometheus.language.words import MAX_BYTES, MAX_NESTING, parsed, text_of
+from services.gateway.query.prometheus.language.reading import parsed, text_of
 from services.gateway.query.questions.selection import Matcher, Selection
+from shared.promql.words import MAX_BYTES, MAX_NESTING
 
 NAMES = Names([
     Metric("api.response_seconds", "delta", "s"),

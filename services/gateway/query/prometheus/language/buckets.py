@@ -7,9 +7,10 @@ three bounds a decade.
 import math
 from dataclasses import replace
 
-from services.gateway.query.prometheus.errors import Place, execution
+from services.gateway.query.prometheus.errors import execution
 from services.gateway.query.prometheus.language.plan import Aggregation, Call, Leaf, Node, leaves
 from services.gateway.query.questions.selection import Matcher
+from shared.promql.errors import Place
 
 Bounds = tuple[tuple[str, float], ...]
 """Upper bounds, as they are written and as numbers."""

@@ -11,13 +11,14 @@ from typing import Any
 
 import promql_parser as promql
 
-from services.gateway.query.prometheus.errors import Place, QueryError, execution
+from services.gateway.query.prometheus.errors import QueryError, execution
 from services.gateway.query.prometheus.language import buckets, plan, ranges
 from services.gateway.query.prometheus.language.names import Names
-from services.gateway.query.prometheus.language.positions import ALTERNATIVE, SELECTOR, Positions
 from services.gateway.query.prometheus.language.selectors import NAME, Asked, asked_of, conditions_of
-from services.gateway.query.prometheus.language.words import Text
 from services.gateway.query.questions.selection import Selection
+from shared.promql.errors import Place
+from shared.promql.positions import ALTERNATIVE, SELECTOR, Positions
+from shared.promql.words import Text
 
 MIN_RANGE_MS = 10_000
 """Shortest range: windows are no shorter."""

@@ -4,10 +4,11 @@ A metric has a name for each figure that Prometheus would keep as a series of it
 `_min` and `_max`. Invariant: a name means one figure of one metric, or is refused with all that it may mean.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
+
+from shared.promql.names import underscored
 
 FIGURES = ("", "_count", "_sum", "_bucket", "_min", "_max")
 """What names end with; empty: the metric itself."""
@@ -19,8 +20,6 @@ FIGURES_OF = {
     "histogram": ("", "_count", "_sum", "_bucket"),
 }
 """The figures of each kind: a running total has itself alone."""
-
-_FOREIGN = re.compile(r"[^A-Za-z0-9_:]")
 
 
 class Metric(NamedTuple):
@@ -45,12 +44,6 @@ class Ambiguous(Exception):
     def __init__(self, figures: Iterable[Figure]) -> None:
         super().__init__()
         self.figures = sorted(figures)
-
-
-def underscored(name: str) -> str:
-    """The name with `_` for every sign that a bare name of PromQL does not have."""
-    found = _FOREIGN.sub("_", name)
-    return f"_{found}" if found[:1].isdigit() else found
 
 
 class Names:

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from promql_parser import VectorSelector
 
-from services.gateway.query.prometheus.errors import Place, QueryError, execution, unparsed
+from services.gateway.query.prometheus.errors import QueryError, execution, unparsed
 from services.gateway.query.prometheus.language.names import FIGURES_OF, Ambiguous, Figure, Metric, Names
 from services.gateway.query.questions.selection import Matcher, compiled
 from shared.errors import Rejected
+from shared.promql.errors import Place
 
 MAX_NAMES = 20
 """Most figures that one selector may read."""

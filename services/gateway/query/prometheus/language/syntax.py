@@ -11,7 +11,7 @@ from typing import Any
 import promql_parser as promql
 
 from services.gateway.query.prometheus.errors import bad_data
-from services.gateway.query.prometheus.language.words import parsed, text_of
+from services.gateway.query.prometheus.language.reading import parsed, text_of
 
 _CARDS = {
     "OneToOne": "one-to-one",

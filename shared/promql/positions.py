@@ -8,8 +8,8 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from services.gateway.query.prometheus.errors import Place
-from services.gateway.query.prometheus.language.words import Text, Word
+from shared.promql.errors import Place
+from shared.promql.words import Text, Word
 
 SELECTOR = "{}"
 """What selectors are asked for by."""
@@ -36,8 +36,12 @@ class Positions:
 
     def next(self, key: str) -> Place:
         """The place of the next one in the text; the end of the text where there is none."""
+        return self._text.position(self.next_at(key))
+
+    def next_at(self, key: str) -> int:
+        """The same, counting signs from 0."""
         waiting = self._found[key]
-        return self._text.position(waiting.popleft() if waiting else len(self._text.query))
+        return waiting.popleft() if waiting else len(self._text.query)
 
 
 def _parts(words: Sequence[Word]) -> Iterator[tuple[str, int]]:

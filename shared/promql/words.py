@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 from promql_parser import StringLiteral
 from promql_parser import parse as parse_promql
 
-from services.gateway.query.prometheus.errors import Place, bad_data, execution, unparsed
+from shared.promql.errors import NotPromql, Place, TooDeep, TooLong
 
 MAX_BYTES = 8_192
 """Longest query."""
@@ -66,30 +66,30 @@ class Text(NamedTuple):
 def text_of(query: str, mark: Callable[[int], str] = str) -> Text:
     """The words of a query, regular expressions under their marks.
 
-    Raise `QueryError` for one that is empty, too long or too deeply nested.
+    Raise `PromqlError` for one that is empty, too long or too deeply nested.
     """
     if not query.strip():
-        raise unparsed("no expression found in input")
+        raise NotPromql("no expression found in input")
     if len(query.encode("utf-8", "replace")) > MAX_BYTES:
-        raise bad_data(f'invalid parameter "query": longer than {MAX_BYTES} bytes')
+        raise TooLong(f"longer than {MAX_BYTES} bytes")
     text = Text(query, list(_words(query)), *_aside(query, mark))
     nesting = [word for word in text.words if _nests(word)]
     if len(nesting) > MAX_NESTING:
-        raise execution(
-            f"more than {MAX_NESTING} operators and brackets", text.position(nesting[MAX_NESTING].at)
-        )
+        at = nesting[MAX_NESTING].at
+        raise TooDeep(f"more than {MAX_NESTING} operators and brackets", at, text.position(at))
     _check_spans(text)
     return text
 
 
 def _check_spans(text: Text) -> None:
-    """Raise `QueryError` for a range or an offset that is no span: promql-parser 0.12.0 panics at some of these."""
+    """Raise `PromqlError` for a range or an offset that is no span: promql-parser 0.12.0 panics at some of these."""
     inside, signs = False, ""
     for word in text.words:
         if (inside or signs == "offset") and word.kind in {"number", "name"}:
             for part in word.text.split(":"):
                 if part and not _SPAN.fullmatch(part):
-                    raise unparsed(f"not a valid duration string: {part}", text.position(word.at))
+                    problem = f"not a valid duration string: {part}"
+                    raise NotPromql(problem, word.at, text.position(word.at))
         if word.kind != "sign":
             signs = "offset" if word.kind == "name" and word.text.lower() == "offset" else ""
         elif word.text not in {"-", "+"}:
@@ -121,7 +121,7 @@ def _aside(query: str, mark: Callable[[int], str]) -> tuple[str, list[str]]:
             copied = word.at + len(word.text)
         sign = word.text if word.kind == "sign" else ""
     if len(patterns) > MAX_PATTERNS:
-        raise execution(f"more than {MAX_PATTERNS} regular expressions")
+        raise TooDeep(f"more than {MAX_PATTERNS} regular expressions")
     return "".join([*parts, query[copied:]]), patterns
 
 
@@ -131,12 +131,12 @@ def value_of(literal: str) -> str:
 
 
 def parsed(text: str) -> Any:
-    """The tree of a text; raise `QueryError` where it is no PromQL. A panic of the parser is no `Exception`."""
+    """The tree of a text; raise `NotPromql` where it is no PromQL. A panic of the parser is no `Exception`."""
     try:
         return parse_promql(text)
     except ValueError as error:
-        raise unparsed(str(error)) from error
+        raise NotPromql(str(error)) from error
     except BaseException as error:
         if type(error).__module__ != "pyo3_runtime":
             raise
-        raise unparsed("the parser cannot read it") from error
+        raise NotPromql("the parser cannot read it") from error
