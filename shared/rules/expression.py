@@ -1,139 +1,298 @@
-"""The expression of a rule: one comparison of a window's aggregate with a number, in PromQL.
+"""The expression of a rule: one comparison of a figure of each series with a number, in PromQL.
 
-`level:metric:operation_window OP number`. promql-parser reads it; since it gives no places, a table of the three words
-that an expression has says where a mistake stands. Columns count from 0. Invariant: what is not exactly this is refused
-at the first word that does not belong, and what is accepted means what PromQL says.
+promql-parser reads all of PromQL, of which this is a stated part; the rest is refused by its place, with what to write
+instead. Columns count signs from 0. Invariant: what is accepted means what PromQL says, and its text is read the same.
 """
 
-import re
+import math
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NamedTuple
 
-from promql_parser import BinaryExpr, NumberLiteral, VectorSelector
-from promql_parser import parse as parse_promql
+import promql_parser as promql
 
-OPERATIONS = ("max", "min", "sum", "count", "avg", "last")
-"""Aggregates of a window beside quantiles, `p50` to `p99.9`."""
+from shared.model.window import BASE_MS
+from shared.promql.errors import BadPattern, NotPromql, PromqlError
+from shared.promql.mistakes import mistake_at
+from shared.promql.patterns import compiled
+from shared.promql.positions import ALTERNATIVE, SELECTOR, Positions
+from shared.promql.words import Text, parsed, text_of
+from shared.rules import alias, spelling
+from shared.rules.errors import ExpressionError
+from shared.rules.plan import GROWTH, NAME, POINTS, Leaf, Matcher, Operation, Selector
 
 COMPARISONS = (">=", "<=", "==", "!=", ">", "<")
 """Comparisons, the longer first."""
 
-WINDOW = "10s"
-"""The only resolution."""
+MAX_WINDOWS = 1
+"""Longest range, in windows."""
 
-_TOKEN = re.compile(
-    r"(?P<name>[A-Za-z_][A-Za-z0-9_:.]*)"
-    r"|(?P<number>[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
-    r"|(?P<comparison>[<>]=?|[=!]=)"
-    r"|[^ \t\r\n]"
-)
-_PARTS = re.compile(
-    r"(?P<level>[A-Za-z][A-Za-z0-9]*):(?P<metric>[A-Za-z_][A-Za-z0-9_]*):(?P<operation>[A-Za-z0-9.]+)_(?P<window>[A-Za-z0-9]+)"
-)
-_WORDS = 3
-"""Name, comparison and number."""
+OVER_TIME: dict[str, Operation] = {
+    "avg_over_time": "avg", "min_over_time": "min", "max_over_time": "max", "sum_over_time": "sum",
+    "count_over_time": "count", "last_over_time": "last", "quantile_over_time": "quantile",
+}  # fmt: skip
+"""Functions of the points of a range."""
 
-_QUANTILE = re.compile(r"p(\d{1,2}(\.\d)?)", re.ASCII)
+GROWTHS = ("rate", "increase")
+"""Functions of what a range has added."""
 
-
-class ExpressionError(Exception):
-    """Something in a text that does not belong there."""
-
-    def __init__(self, column: int, message: str) -> None:
-        super().__init__(message)
-        self.column = column
-        self.message = message
+_FLIPPED = {">=": "<=", "<=": ">=", "==": "==", "!=": "!=", ">": "<", "<": ">"}
+_ARITHMETIC: dict[str, Callable[[float, float], float]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "%": math.fmod, "^": math.pow,
+}  # fmt: skip
+_ONE = "a rule is one comparison"
+_GROUPS = "rules over several series are not carried out yet: write one comparison of the series themselves"
+_HISTORY = "needs history that a stream does not keep"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One aggregate of a window compared with a number."""
+    """A figure of each series compared with a number."""
 
     text: str
     """As it was written, blanks normalised."""
-    metric: str
-    """Name of the metrics it reads, every sign but letters, digits and `_` replaced by `_`."""
-    operation: str
-    """One of `OPERATIONS`, or `p` and a percentage."""
+    leaf: Leaf
     operator: str
-    """One of `COMPARISONS`."""
+    """One of `COMPARISONS`, as if the number stood on the right."""
     threshold: float
     """The number."""
 
     @property
     def live(self) -> bool:
         """Whether a live window may decide: more points cannot undo a maximum or a count above a bound."""
-        return self.operation in ("max", "count") and self.operator in (">", ">=")
+        leaf = self.leaf
+        return (
+            leaf.operation in ("max", "count") and self.operator in (">", ">=") and leaf.range_ms == BASE_MS
+        )
 
-    @property
-    def read(self) -> str:
-        """What is compared, as it was written."""
-        return self.text.split(" ", 1)[0]
 
-    def reads_as(self, other: "Comparison") -> bool:
-        """Whether both compare the same."""
-        return (self.metric, self.operation) == (other.metric, other.operation)
+class _Side(NamedTuple):
+    """What stands on one side of an operator, and where."""
 
-    @property
-    def quantile(self) -> float | None:
-        """The quantile it takes, 0 to 1; None for the other operations."""
-        return float(self.operation[1:]) / 100 if self.operation not in OPERATIONS else None
+    is_of: Leaf | float
+    at: int
 
 
 def parse(text: str) -> Comparison:
     """The comparison of a text; raise `ExpressionError` for anything else."""
-    tokens = list(_TOKEN.finditer(text))
-    name = _expected(text, tokens, 0, "name", "expr must begin with level:metric:operation_window")
-    parts = _aggregate(name[0], name.start())
-    operator = _expected(text, tokens, 1, "comparison", f"expected one of {' '.join(COMPARISONS)}")
-    number = _expected(text, tokens, 2, "number", "expected a number")
-    if len(tokens) > _WORDS:
-        end = tokens[_WORDS].start()
-        raise ExpressionError(end, _found(text, end, "expected the end: a rule is one comparison"))
-    if abs(float(number[0])) == float("inf"):
-        raise ExpressionError(number.start(), "the number is too large")
-    sign, threshold = _read(name[0], operator[0], float(number[0]))
-    metric = f"{parts['level']}_{parts['metric']}"
-    return Comparison(f"{name[0]} {sign} {number[0]}", metric, parts["operation"], sign, threshold)
-
-
-def _expected(text: str, tokens: list[re.Match[str]], place: int, kind: str, message: str) -> re.Match[str]:
-    """The token at a place, of a kind."""
-    if place >= len(tokens):
-        raise ExpressionError(len(text), message)
-    token = tokens[place]
-    if token.lastgroup != kind:
-        raise ExpressionError(token.start(), message if place == 0 else _found(text, token.start(), message))
-    return token
-
-
-def _read(name: str, operator: str, number: float) -> tuple[str, float]:
-    """The comparison and the threshold as PromQL has them.
-
-    The name is quoted, because a bare one has no dots (`p99.9`); the number is written without leading zeros, which
-    PromQL takes for octal.
-    """
-    match parse_promql(f'{{"{name}"}} {operator} {number!r}'):
-        case BinaryExpr(op=op, lhs=VectorSelector(), rhs=NumberLiteral(val=threshold), modifier=None):
-            return str(op), threshold
-        case other:
-            raise AssertionError(f"{name} {operator} {number!r} became {other!r}")
-
-
-def _aggregate(name: str, at: int) -> dict[str, str]:
-    found = _PARTS.fullmatch(name)
-    if found is None:
-        raise ExpressionError(at, f"{name} is not level:metric:operation_window")
-    operation = found["operation"]
-    if operation not in OPERATIONS and not _QUANTILE.fullmatch(operation):
-        known = ", ".join(OPERATIONS)
+    try:
+        found = spelling.parsable(text)
+        tree = parsed(found.parsable)
+    except NotPromql as error:
         raise ExpressionError(
-            at + found.start("operation"), f"{operation} is not one of {known} or p and a percentage"
-        )
-    if found["window"] != WINDOW:
-        raise ExpressionError(at + found.start("window"), f"windows are {WINDOW} long, not {found['window']}")
-    return found.groupdict()
+            _mistake_at(text, error), f"not PromQL: {' '.join(error.message.split())}"
+        ) from error
+    except PromqlError as error:
+        raise ExpressionError(error.at or 0, error.message) from error
+    return _Compiler(found, text).comparison(tree)
 
 
-def _found(text: str, at: int, message: str) -> str:
-    found = re.match(r"\w+|.", text[at:])
-    return f"{message}, found {found[0]!r}" if found else message
+class _Compiler:
+    """Walks one tree, in the order of its text."""
+
+    def __init__(self, text: Text, written: str) -> None:
+        self._text = text
+        self._written = written
+        self._positions = Positions(text)
+
+    def comparison(self, tree: Any) -> Comparison:
+        """The comparison that the tree is."""
+        tree = _bare(tree)
+        if not isinstance(tree, promql.BinaryExpr) or str(tree.op) not in COMPARISONS:
+            self._side(tree)
+            raise ExpressionError(len(self._written), f"expected one of {' '.join(COMPARISONS)} and a number")
+        left = self._side(tree.lhs)
+        sign, at = str(tree.op), self._positions.next_at(str(tree.op))
+        if tree.modifier is not None:
+            problem = "bool: leave it out; a rule is true where its comparison is"
+            raise ExpressionError(
+                self._positions.next_at("bool") if tree.modifier.return_bool else at, problem
+            )
+        right = self._side(tree.rhs)
+        if isinstance(left.is_of, float):
+            left, right, sign = right, left, _FLIPPED[sign]
+        if isinstance(right.is_of, Leaf):
+            raise ExpressionError(right.at, f"expected a number: {_GROUPS}")
+        if isinstance(left.is_of, float):
+            raise ExpressionError(left.at, "expected a metric: both sides are numbers")
+        if not math.isfinite(right.is_of):
+            raise ExpressionError(right.at, "expected a number that is finite: this one is too large or none")
+        return Comparison(spelling.normal(self._text, self._written), left.is_of, sign, right.is_of)
+
+    def _side(self, tree: Any) -> _Side:
+        return _SIDES[type(tree)](self, tree)
+
+    def paren(self, tree: promql.ParenExpr) -> _Side:
+        """What stands between brackets."""
+        return self._side(tree.expr)
+
+    def number(self, tree: promql.NumberLiteral) -> _Side:
+        """A number."""
+        return _Side(float(tree.val), self._positions.next_at("number"))
+
+    def string(self, _: promql.StringLiteral) -> _Side:
+        """A text, which is no value."""
+        raise ExpressionError(self._positions.next_at("string"), "expected a metric or a number")
+
+    def negation(self, tree: promql.UnaryExpr) -> _Side:
+        """What follows a minus."""
+        side = self._side(tree.expr)
+        if isinstance(side.is_of, Leaf):
+            raise ExpressionError(side.at, "compare the metric itself: write the minus before the number")
+        return _Side(-side.is_of, side.at)
+
+    def binary(self, tree: promql.BinaryExpr) -> _Side:
+        """Numbers that are computed at once, or what is refused."""
+        sign = str(tree.op).lower()
+        if sign in ("and", "or", "unless", "atan2"):
+            raise ExpressionError(self._positions.next_at(sign), f"{sign}: {_GROUPS}; {_ONE}")
+        left = self._side(tree.lhs)
+        if sign in COMPARISONS:
+            self._positions.next_at(sign)
+            self._side(tree.rhs)
+            raise ExpressionError(self._positions.next_at(sign), f"expected the end: {_ONE}")
+        right = self._side(tree.rhs)
+        if isinstance(left.is_of, float) and isinstance(right.is_of, float):
+            return _Side(_computed(sign, left.is_of, right.is_of), left.at)
+        at = left.at if isinstance(left.is_of, Leaf) else right.at
+        instead = "compute the number it is compared with"
+        raise ExpressionError(at, f"{sign} with a metric is not carried out yet: {instead}")
+
+    def aggregation(self, tree: promql.AggregateExpr) -> _Side:
+        """Series put together, which are not one series."""
+        word = str(tree.op).lower()
+        at = self._positions.next_at(word)
+        if word in ("topk", "bottomk", "limitk", "limit_ratio", "count_values"):
+            raise ExpressionError(at, f"{word}: its members change each step, so that no breach lasts")
+        raise ExpressionError(at, f"{word}: {_GROUPS}")
+
+    def matrix(self, tree: promql.MatrixSelector) -> _Side:
+        """A range that no function is applied to."""
+        raise ExpressionError(self._positions.next_at(SELECTOR), "a range stands in a function")
+
+    def subquery(self, _: promql.SubqueryExpr) -> _Side:
+        """A range of instants of another expression."""
+        raise ExpressionError(self._positions.next_at("["), f"a subquery {_HISTORY}")
+
+    def selector(self, tree: promql.VectorSelector) -> _Side:
+        """The last value of each series."""
+        at, name, matchers = self._selected(tree)
+        found = alias.leaf_of(name, matchers, at) if tree.name else None
+        return _Side(found or Leaf(_selector(tree, name, matchers), "last", kinds=POINTS), at)
+
+    def call(self, tree: promql.Call) -> _Side:
+        """A function over the windows of a range."""
+        name = tree.func.name
+        at = self._positions.next_at(name.lower())
+        if name not in OVER_TIME and name not in GROWTHS:
+            known = ", ".join((*OVER_TIME, *GROWTHS))
+            raise ExpressionError(at, f"{name} is not carried out in rules; known are {known}")
+        *parameters, matrix = map(_bare, tree.args)
+        quantile = self._quantile(parameters[0]) if parameters else None
+        if not isinstance(matrix, promql.MatrixSelector):
+            return self._side(matrix)
+        place, metric, matchers = self._selected(matrix.vector_selector)
+        selector = _selector(matrix.vector_selector, metric, matchers)
+        range_ms = self._range_ms(lambda: matrix.range, place)
+        if name in GROWTHS:
+            return _Side(Leaf(selector, "sum", None, range_ms, name == "rate", GROWTH), at)
+        return _Side(Leaf(selector, OVER_TIME[name], quantile, range_ms, kinds=POINTS), at)
+
+    def _quantile(self, tree: Any) -> float:
+        side = self._side(tree)
+        if not isinstance(side.is_of, float) or not 0 <= side.is_of <= 1:
+            raise ExpressionError(side.at, "expected a quantile from 0 to 1")
+        return side.is_of
+
+    def _range_ms(self, span: Callable[[], timedelta], at: int) -> int:
+        try:
+            range_ms = round(span() / timedelta(milliseconds=1))
+        except (OverflowError, ValueError):
+            range_ms = 0
+        if not 0 < range_ms <= MAX_WINDOWS * BASE_MS or range_ms % BASE_MS:
+            longest = f"{MAX_WINDOWS * BASE_MS // 1000}s"
+            raise ExpressionError(at, f"the range must be a multiple of 10s, up to {longest}")
+        return range_ms
+
+    def _selected(self, tree: promql.VectorSelector) -> tuple[int, str, tuple[Matcher, ...]]:
+        """Where a selector stands, its name, and its matchers of labels."""
+        at = self._positions.next_at(SELECTOR)
+        if tree.matchers.or_matchers:
+            raise ExpressionError(
+                self._positions.next_at(ALTERNATIVE), "or between matchers: write two rules"
+            )
+        if tree.at is not None:
+            raise ExpressionError(self._positions.next_at("@"), f"@ {_HISTORY}")
+        if _has_offset(tree):
+            raise ExpressionError(self._positions.next_at("offset"), f"offset {_HISTORY}")
+        found = [self._matcher(one, at) for one in tree.matchers.matchers]
+        names = [one for one in found if one.label == NAME]
+        if tree.name is None and (len(names) != 1 or names[0].is_pattern or names[0].negated):
+            raise ExpressionError(at, "name one metric: a rule reads the series of one")
+        name = tree.name or names[0].value
+        if name in ("ALERTS", "ALERTS_FOR_STATE"):
+            raise ExpressionError(at, f"{name}: what holds an alert is said by `clear` in x-tidegauge")
+        return at, name, tuple(one for one in found if one.label != NAME)
+
+    def _matcher(self, one: Any, at: int) -> Matcher:
+        sign = str(one.op).rpartition(".")[2]
+        if sign in ("Equal", "NotEqual"):
+            return Matcher(one.name, one.value, negated=sign == "NotEqual")
+        pattern = self._text.patterns[int(one.value)]
+        try:
+            compiled(pattern)
+        except BadPattern as error:
+            raise ExpressionError(at, f"{one.name}: {error}") from error
+        return Matcher(one.name, pattern, is_pattern=True, negated=sign == "NotRe")
+
+
+_SIDES: dict[type, Callable[[_Compiler, Any], _Side]] = {
+    promql.ParenExpr: _Compiler.paren,
+    promql.NumberLiteral: _Compiler.number,
+    promql.StringLiteral: _Compiler.string,
+    promql.UnaryExpr: _Compiler.negation,
+    promql.BinaryExpr: _Compiler.binary,
+    promql.AggregateExpr: _Compiler.aggregation,
+    promql.MatrixSelector: _Compiler.matrix,
+    promql.SubqueryExpr: _Compiler.subquery,
+    promql.VectorSelector: _Compiler.selector,
+    promql.Call: _Compiler.call,
+}
+
+
+def _selector(tree: promql.VectorSelector, name: str, matchers: tuple[Matcher, ...]) -> Selector:
+    return Selector(name, "bare" if tree.name else "quoted", matchers)
+
+
+def _mistake_at(text: str, error: NotPromql) -> int:
+    """Where it is, as far as that can be found out."""
+    if error.at is not None:
+        return error.at
+    try:
+        return mistake_at(text, text_of(text).words)
+    except PromqlError:
+        return 0
+
+
+def _computed(sign: str, left: float, right: float) -> float:
+    """The number that two give; NaN where there is none."""
+    try:
+        return float(_ARITHMETIC[sign](left, right))
+    except (ValueError, ZeroDivisionError, OverflowError):
+        return math.nan
+
+
+def _has_offset(tree: promql.VectorSelector) -> bool:
+    try:
+        return tree.offset is not None
+    except (OverflowError, ValueError):
+        return True
+
+
+def _bare(tree: Any) -> Any:
+    """The tree without brackets around it."""
+    while isinstance(tree, promql.ParenExpr):
+        tree = tree.expr
+    return tree

@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 from shared.rules import expression
-from shared.rules.expression import Comparison, ExpressionError
+from shared.rules.errors import ExpressionError
+from shared.rules.expression import Comparison
 from shared.rules.model import KEEP, RESOLVE, duration_ms
 from shared.rules.nodes import Nodes
 
@@ -51,9 +52,11 @@ class Extension:
 
     def _clear(self, node: yaml.Node | None, comparison: Comparison) -> Comparison | None:
         found = self._nodes.parsed(node, expression.parse)
-        if found is not None and isinstance(node, yaml.ScalarNode) and not found.reads_as(comparison):
-            problem = f"clear: must compare what expr compares, {comparison.read}"
-            self._nodes.within(node, ExpressionError(0, problem))
+        if found is not None and isinstance(node, yaml.ScalarNode) and found.leaf != comparison.leaf:
+            problem = ExpressionError(
+                0, "clear: must compare the figure that expr compares, with another number"
+            )
+            self._nodes.within(node, problem)
         return found
 
     def _no_data(self, node: yaml.Node | None) -> str:

@@ -12,8 +12,8 @@ import yaml
 
 from shared.errors import Misconfigured, Rejected
 from shared.model.labels import labels_of
-from shared.rules import expression, template
-from shared.rules.expression import ExpressionError
+from shared.rules import alias, expression, template
+from shared.rules.errors import ExpressionError
 from shared.rules.extension import KEY, Extension
 from shared.rules.model import Rule, duration_ms
 from shared.rules.nodes import TEXT, Nodes
@@ -123,7 +123,7 @@ class _Reader:
 
     def _interval(self, node: yaml.Node | None) -> None:
         if node is not None and self._nodes.parsed(node, duration_ms) not in (None, 10_000):
-            self._nodes.at(node, f"interval: windows are {expression.WINDOW} long, nothing else is evaluated")
+            self._nodes.at(node, f"interval: windows are {alias.WINDOW} long, nothing else is evaluated")
 
     def _check_label(self, key: yaml.ScalarNode, value: yaml.ScalarNode) -> None:
         if key.value in RESERVED:

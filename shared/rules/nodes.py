@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import yaml
 
 from shared.rules import yaml_positions
-from shared.rules.expression import ExpressionError
+from shared.rules.errors import ExpressionError
 
 MAX_BYTES = 1 << 20
 """Largest file."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from shared.rules.expression import ExpressionError
+from shared.rules.errors import ExpressionError
 
 _KNOWN = re.compile(r"\{\{\s*(?:\$(?P<value>value)|\$labels\.(?P<label>[A-Za-z_][A-Za-z0-9_.]*))\s*\}\}")
 

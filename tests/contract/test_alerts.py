@@ -359,7 +359,7 @@ async def test_rules_change_while_it_runs(watch: Run) -> None:
     log = worker.log.read_text()
     assert ([], True, True) == (
         worker.exits,
-        f"{file}:6:39: expected a number" in log,
+        f"{file}:6:39: not PromQL" in log,
         f"{file}:11:14: 'long'" in log,
     )
 

@@ -17,6 +17,7 @@ from shared.model.sketch import buckets_of
 from shared.model.window import BASE_MS
 from shared.rules.expression import parse
 from shared.rules.model import Rule, RuleSet
+from shared.rules.plan import candidate
 
 Row = tuple[int, int, float]
 """Series, window and the one value that was measured in it."""
@@ -32,8 +33,9 @@ def rule(
 
 def describe(packed: bytes) -> SeriesInfo:
     """Every series is one of `api.response_seconds`, told apart by its first byte; even ones are levels."""
-    ref = SeriesRef(packed[0], 7, {"endpoint": f"/{packed[0]}"}, is_level=packed[0] % 2 == 0)
-    return SeriesInfo("api_response_seconds", ref)
+    labels, is_level = {"endpoint": f"/{packed[0]}"}, packed[0] % 2 == 0
+    found = candidate("api.response_seconds", "gauge" if is_level else "delta", "s", labels)
+    return SeriesInfo(found, SeriesRef(packed[0], 7, labels, is_level))
 
 
 def describe_in(topic: str) -> Callable[[bytes], SeriesInfo]:

@@ -21,6 +21,7 @@ from services.alerts.evaluation.domain.lookback import due
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS, start_of
 from shared.rules.model import Rule, RuleSet
+from shared.rules.plan import Candidate
 
 MAX_KNOWN = 200_000
 """Series remembered at once; beyond it the memory starts anew."""
@@ -35,8 +36,8 @@ _CHANGE_BYTES = 2_000
 class SeriesInfo:
     """What a series is, as far as rules go."""
 
-    metric: str
-    """Every sign but letters, digits and `_` replaced by `_`."""
+    candidate: Candidate
+    """As selectors see it."""
     series: SeriesRef
 
 
@@ -114,7 +115,7 @@ class PartitionAlerts:
 
     def _learn(self, packed: bytes) -> KnownSeries:
         info = self.describe(packed)
-        matching = (n for n, rule in enumerate(self._rules) if rule.comparison.metric == info.metric)
+        matching = (n for n, rule in enumerate(self._rules) if rule.comparison.leaf.selects(info.candidate))
         if len(self._known) >= self.max_known:
             self._known.clear()
         self._known[packed] = known = KnownSeries(info.series, tuple(matching))

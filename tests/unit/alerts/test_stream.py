@@ -39,7 +39,7 @@ def test_a_series_is_known_by_what_rules_say_of_it() -> None:
     found = series_info(PACKED)
 
     assert ("api_response_seconds", series_id(PACKED), 7, {"endpoint": "/a"}) == (
-        found.metric, found.series.series_id, found.series.tenant_id, found.series.labels
+        found.candidate.names["alias"], found.series.series_id, found.series.tenant_id, found.series.labels
     )  # fmt: skip
 
 

@@ -58,3 +58,15 @@ def test_a_window_of_nothing_has_no_quantile() -> None:
 
     assert math.isnan(nothing)
     assert some == 2.0
+
+
+def test_a_rate_is_by_second() -> None:
+    """What a window has added, and the same by second."""
+    rows = window([4.0, 6.0])
+    rows.sum = np.array([10.0])
+    found = [
+        evaluate.values(parse(f"{name}(m[10s]) > 3"), rows, np.array([0])).tolist()
+        for name in ("increase", "rate")
+    ]
+
+    assert [[10.0], [1.0]] == found

@@ -17,7 +17,8 @@ from shared.errors import Misconfigured
 from shared.model.window import BASE_MS
 from shared.postgres.connections import Connection
 from shared.postgres.maintenance import Deletion, kept_since
-from shared.rules.expression import ExpressionError, parse
+from shared.rules.errors import ExpressionError
+from shared.rules.expression import parse
 from shared.rules.model import Rule
 from shared.stream.processor import Cut, Key, Stored
 

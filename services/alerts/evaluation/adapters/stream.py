@@ -4,7 +4,6 @@ Times are milliseconds UTC. Invariant: a record that is not sound leaves the fol
 hold all that is needed to go on from its offset.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -19,6 +18,7 @@ from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS
 from shared.postgres.connections import Connection
 from shared.rules.model import RuleSet
+from shared.rules.plan import candidate
 from shared.runtime.kafka import Sender
 from shared.stream import dead_letters
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
@@ -31,8 +31,6 @@ AHEAD_MS = 24 * 3600 * 1000
 
 AROUND_MS = 30 * 24 * 3600 * 1000
 """How far a window may lie from its watermark: beyond all lateness and every clock that is merely wrong."""
-
-_FOREIGN = re.compile(r"[^A-Za-z0-9_]")
 
 
 class DeadLetters:
@@ -111,8 +109,9 @@ def check(windows: rollups.WindowBatch, partition: int, appended_at_ms: int) -> 
 def series_info(packed: bytes, id_of: SeriesId = series_id) -> SeriesInfo:
     """What a series is to rules; raise `Rejected` unless it is sound."""
     read = checked(packed)
-    ref = SeriesRef(id_of(packed), read.tenant_id, dict(read.labels), is_level=read.kind == "gauge")
-    return SeriesInfo(_FOREIGN.sub("_", read.metric), ref)
+    labels = dict(read.labels)
+    ref = SeriesRef(id_of(packed), read.tenant_id, labels, is_level=read.kind == "gauge")
+    return SeriesInfo(candidate(read.metric, read.kind, read.unit, labels), ref)
 
 
 class Alerting:

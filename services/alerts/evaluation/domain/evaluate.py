@@ -15,6 +15,7 @@ from shared.model import sketch
 from shared.model.rollup import NEVER_MS, Rollups, sketches_of
 from shared.rules.expression import Comparison
 from shared.rules.model import Rule
+from shared.rules.plan import Leaf
 
 Floats = NDArray[np.float64]
 
@@ -25,21 +26,24 @@ _COMPARE: Mapping[str, Callable[[Floats, float], NDArray[np.bool_]]] = {
 
 def values(comparison: Comparison, rows: Rollups, chosen: NDArray[np.intp]) -> Floats:
     """The aggregate of each chosen row; NaN where the row has none."""
-    found = _found(comparison, rows, chosen)
+    leaf = comparison.leaf
+    found = _found(leaf, rows, chosen)
+    if leaf.per_second:
+        found = found / (leaf.range_ms / 1000)
     finite: Floats = np.where(np.isfinite(found), found, np.nan)
     return finite
 
 
-def _found(comparison: Comparison, rows: Rollups, chosen: NDArray[np.intp]) -> Floats:
-    if comparison.quantile is not None:
-        return sketch.quantiles(sketches_of(rows, chosen), (comparison.quantile,))[:, 0]
-    if comparison.operation == "avg":
+def _found(leaf: Leaf, rows: Rollups, chosen: NDArray[np.intp]) -> Floats:
+    if leaf.quantile is not None:
+        return sketch.quantiles(sketches_of(rows, chosen), (leaf.quantile,))[:, 0]
+    if leaf.operation == "avg":
         count = rows.count[chosen]
         average: Floats = np.full(len(chosen), np.nan)
         np.divide(rows.sum[chosen], count, out=average, where=count > 0)
         return average
-    found: Floats = getattr(rows, comparison.operation)[chosen]
-    if comparison.operation == "last":
+    found: Floats = getattr(rows, leaf.operation)[chosen]
+    if leaf.operation == "last":
         found = np.where(rows.last_ms[chosen] > NEVER_MS, found, np.nan)
     return found
 

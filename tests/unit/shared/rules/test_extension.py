@@ -59,7 +59,7 @@ def test_all_keys_are_read(tmp_path: Path) -> None:
         pytest.param("{min_samples: 99999999999}", 32, "whole number", id="too many samples"),
         pytest.param("{lookback: 0s}", 29, "longer than nothing", id="no look-back"),
         pytest.param("{lookback: soon}", 29, "not a duration", id="no duration"),
-        pytest.param("{clear: 'api:response_seconds:min_10s < 4'}", 27, "must compare what expr", id="another clear"),
+        pytest.param("{clear: 'api:response_seconds:min_10s < 4'}", 27, "must compare the figure", id="another clear"),
         pytest.param("{other: 1}", 19, "unknown key 'other'; known are clear", id="unknown"),
         pytest.param("7", 18, "must be a mapping", id="no mapping"),
     ],

@@ -47,8 +47,8 @@ def test_a_whole_rule_is_read(tmp_path: Path) -> None:
     )
     (rule,) = load(str(path))
 
-    assert ("g/A", "api_response_seconds", "p99.9", "<=", 0.001, 90_000, {"team": "web"}) == (
-        rule.key, rule.comparison.metric, rule.comparison.operation, rule.comparison.operator,
+    assert ("g/A", "api_response_seconds", 99.9 / 100, "<=", 0.001, 90_000, {"team": "web"}) == (
+        rule.key, rule.comparison.leaf.selector.name, rule.comparison.leaf.quantile, rule.comparison.operator,
         rule.comparison.threshold, rule.for_ms, rule.labels,
     )  # fmt: skip
 
@@ -56,28 +56,34 @@ def test_a_whole_rule_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rest", "line", "column", "says"),
     [
-        pytest.param(f"    expr: {EXPR} > 5 and up\n", 5, 44, "the end", id="and"),
-        pytest.param(f"    expr: '{EXPR} > 5 or up'\n", 5, 45, "the end", id="or in quotes"),
-        pytest.param(f"    expr: |\n      {EXPR}\n        > 5 unless up\n", 7, 13, "the end", id="unless in a block"),
-        pytest.param(f"    expr: >\n      {EXPR} > 5 and\n      up\n", 6, 40, "the end", id="and before a fold"),
-        pytest.param(f"    expr: {EXPR} > 5 and\n      up\n", 5, 44, "the end", id="and before a plain line break"),
-        pytest.param(f"    expr: | # > and\n      {EXPR} > 5 and up\n", 6, 40, "the end", id="and in its header"),
-        pytest.param(f'    expr: "{EXPR} \\x3e 5 and up"\n', 5, 48, "the end", id="and behind an escape"),
+        pytest.param(f"    expr: {EXPR} > 5 and up\n", 5, 44, "one comparison", id="and"),
+        pytest.param(f"    expr: '{EXPR} > 5 or up'\n", 5, 45, "one comparison", id="or in quotes"),
+        pytest.param(
+            f"    expr: |\n      {EXPR}\n        > 5 unless up\n", 7, 13, "one comparison", id="unless in a block",
+        ),
+        pytest.param(f"    expr: >\n      {EXPR} > 5 and\n      up\n", 6, 40, "one comparison", id="and before a fold"),
+        pytest.param(
+            f"    expr: {EXPR} > 5 and\n      up\n", 5, 44, "one comparison", id="and before a plain line break",
+        ),
+        pytest.param(
+            f"    expr: | # > and\n      {EXPR} > 5 and up\n", 6, 40, "one comparison", id="and in its header",
+        ),
+        pytest.param(f'    expr: "{EXPR} \\x3e 5 and up"\n', 5, 48, "one comparison", id="and behind an escape"),
         pytest.param(f"    expr: |\n      {EXPR}\n    for: 10s\n", 6, 35, "expected one of", id="a block too short"),
-        pytest.param(f"    expr: {EXPR} > ٥\n", 5, 42, "a number", id="a digit of another script"),
-        pytest.param(f"    expr: {EXPR} > 5\n", 5, 39, "expected one of", id="a blank of another kind"),
+        pytest.param(f"    expr: {EXPR} > ٥\n", 5, 42, "not PromQL", id="a digit of another script"),
+        pytest.param(f"    expr: {EXPR} > 5\n", 5, 39, "not PromQL", id="a blank of another kind"),
         pytest.param(f"    expr: !mine {EXPR} > 5\n", 5, 11, "must be a text", id="a type of its own"),
-        pytest.param(f'    expr: {EXPR}{{a="b"}} > 5\n', 5, 39, "expected one of", id="matchers"),
-        pytest.param(f"    expr: rate({EXPR}[5m]) > 5\n", 5, 11, "rate is not", id="a function"),
+        pytest.param(f'    expr: {EXPR}{{a="b"}}\n', 5, 46, "expected one of", id="matchers"),
+        pytest.param(f"    expr: rate({EXPR}[5m]) > 5\n", 5, 16, "a multiple", id="a function"),
         pytest.param(f"    expr: {EXPR} > {EXPR}\n", 5, 42, "a number", id="two series"),
-        pytest.param(f"    expr: {EXPR} > 5 * 2\n", 5, 44, "the end", id="arithmetic"),
+        pytest.param(f"    expr: {EXPR} * 2 > 5\n", 5, 11, "with a metric", id="arithmetic"),
         pytest.param(f"    expr: {EXPR}\n", 5, 39, "expected one of", id="no comparison"),
-        pytest.param(f"    expr: {EXPR} =~ 5\n", 5, 40, "expected one of", id="no such comparison"),
+        pytest.param(f"    expr: {EXPR} =~ 5\n", 5, 40, "not PromQL", id="no such comparison"),
         pytest.param(f"    expr: {EXPR} > NaN\n", 5, 42, "a number", id="not a number"),
         pytest.param(f"    expr: {EXPR} > 1e999\n", 5, 42, "too large", id="a number too large"),
         pytest.param("    expr: api:response_seconds:max_1m > 5\n", 5, 36, "10s long", id="another window"),
         pytest.param("    expr: api:response_seconds:mode_10s > 5\n", 5, 32, "mode is not", id="no such operation"),
-        pytest.param("    expr: api_response_seconds > 5\n", 5, 11, "is not level", id="no aggregate"),
+        pytest.param("    expr: absent(up) > 5\n", 5, 11, "absent is not", id="no figure"),
         pytest.param("    expr: [1]\n", 5, 11, "must be a text", id="expr is a list"),
         pytest.param("    expr:\n", 5, 10, "must be a text", id="expr is empty"),
         pytest.param("    labels: {}\n", 4, 5, "expr: must be given", id="expr is missing"),

@@ -1,0 +1,102 @@
+"""What a rule reads of a series: which series, how many of their windows, and what is made of these.
+
+Spans are milliseconds. Invariant: a rule sees only series of kinds for which its function has a meaning.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+from shared.model.series import KINDS
+from shared.model.window import BASE_MS
+from shared.promql import patterns
+from shared.promql.names import underscored
+
+NAME, KIND, UNIT = "__name__", "__kind__", "__unit__"
+"""What is matched beside labels."""
+
+ANY = frozenset(KINDS)
+POINTS = frozenset({"gauge", "delta"})
+"""Kinds whose points are values of their own."""
+GROWTH = frozenset({"delta", "cumulative"})
+"""Kinds whose windows say what was added."""
+
+Operation = Literal["max", "min", "sum", "count", "avg", "last", "quantile"]
+OPERATIONS: tuple[Operation, ...] = ("max", "min", "sum", "count", "avg", "last")
+"""What is made of windows, beside quantiles."""
+
+_FOREIGN = re.compile(r"[^A-Za-z0-9_]")
+
+
+class Candidate(NamedTuple):
+    """A series as selectors see it."""
+
+    names: Mapping[str, str]
+    """Its metric by the way in which it is spelled: `quoted`, `bare`, `alias`."""
+    kind: str
+    labels: Mapping[str, str]
+    """Kind and unit among them."""
+
+
+def candidate(metric: str, kind: str, unit: str, labels: Mapping[str, str]) -> Candidate:
+    """A series as selectors see it."""
+    names = {"quoted": metric, "bare": underscored(metric), "alias": _FOREIGN.sub("_", metric)}
+    return Candidate(names, kind, {**labels, KIND: kind, UNIT: unit})
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """One condition on one label; a label that a series does not bear is empty."""
+
+    label: str
+    value: str
+    is_pattern: bool = False
+    negated: bool = False
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether a series with these labels is asked for."""
+        value = labels.get(self.label, "")
+        found = bool(_program(self.value).fullmatch(value)) if self.is_pattern else value == self.value
+        return found is not self.negated
+
+
+@lru_cache(maxsize=4096)
+def _program(pattern: str) -> Any:
+    return patterns.compiled(pattern)
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Some series of one metric."""
+
+    name: str
+    spelling: Literal["quoted", "bare", "alias"]
+    """A bare name is also that of metrics with other signs for its `_`; so is an alias, which has no `:` either."""
+    matchers: tuple[Matcher, ...] = ()
+
+    def selects(self, series: Candidate) -> bool:
+        """Whether it is asked for."""
+        if self.name != series.names[self.spelling] and self.name != series.names["quoted"]:
+            return False
+        return all(one.matches(series.labels) for one in self.matchers)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A figure of each series of a selector, over the windows before a step."""
+
+    selector: Selector
+    operation: Operation
+    quantile: float | None = None
+    """Of `quantile`, 0 to 1."""
+    range_ms: int = BASE_MS
+    """How far back it reads."""
+    per_second: bool = False
+    kinds: frozenset[str] = ANY
+    """Kinds of series that have such a figure."""
+
+    def selects(self, series: Candidate) -> bool:
+        """Whether the series has the figure, and is asked for."""
+        return series.kind in self.kinds and self.selector.selects(series)
