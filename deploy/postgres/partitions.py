@@ -72,9 +72,11 @@ _DROP_STATE = (
     "DELETE FROM open_window WHERE topic = $1 AND partition = $2",
     "DELETE FROM batch_id WHERE topic = $1 AND partition = $2",
     "DELETE FROM alert_instance WHERE topic = $1 AND partition = $2",
+    "DELETE FROM alert_window WHERE topic = $1 AND partition = $2",
+    "DELETE FROM alert_coverage WHERE topic = $1 AND partition = $2",
 )
 """Everything that a checkpoint keeps besides its offset: watermark, producers, open windows, running totals, batch ids;
-of a partition of windows, its alerts."""
+of a partition of windows, its alerts and what they look back on."""
 
 
 class Stop(NamedTuple):

@@ -69,7 +69,9 @@ GRANTS: Mapping[str, Mapping[str, str]] = {
     },
     "alerts": {
         **_PUMP,
-        **dict.fromkeys(("alert_instance", "alert_event", "alert_outbox", "notification"), _KEEP),
+        **dict.fromkeys(
+            ("alert_instance", "alert_event", "alert_window", "alert_coverage", "alert_outbox", "notification"), _KEEP
+        ),
     },
     "archive": {
         **dict.fromkeys(("series", "rollup_1m", "rollup_15m", "event", "partition_state", "retention"), _READ),

@@ -16,6 +16,7 @@ from services.alerts.dispatch.ports import Receiver
 from services.alerts.evaluation.adapters import postgres as tables
 from services.alerts.evaluation.adapters.reload import RuleFile
 from services.alerts.evaluation.adapters.stream import AlertFold, Alerting, DeadLetters
+from services.alerts.evaluation.domain.history import MAX_ROWS
 from services.alerts.evaluation.service import MAX_ALERTS, MAX_KNOWN, AlertWork, PartitionAlerts
 from services.alerts.settings import Settings, webhooks
 from shared.model.bound import Bound
@@ -91,6 +92,13 @@ def _bounds(pump: Pump[AlertWork]) -> tuple[Bound, ...]:
             MAX_ALERTS,
             fullest(lambda state: len(state.alerts)),
             lambda: sum(state.evicted for state in states()),
+        ),
+        Bound(
+            "kept_windows",
+            "entries",
+            MAX_ROWS,
+            fullest(lambda state: len(state.history)),
+            lambda: sum(state.history.evicted for state in states()),
         ),
     )
 

@@ -26,7 +26,7 @@ from shared.rules.plan import GROWTH, NAME, POINTS, Leaf, Matcher, Operation, Se
 COMPARISONS = (">=", "<=", "==", "!=", ">", "<")
 """Comparisons, the longer first."""
 
-MAX_WINDOWS = 1
+MAX_WINDOWS = 120
 """Longest range, in windows."""
 
 OVER_TIME: dict[str, Operation] = {
@@ -63,9 +63,7 @@ class Comparison:
     def live(self) -> bool:
         """Whether a live window may decide: more points cannot undo a maximum or a count above a bound."""
         leaf = self.leaf
-        return (
-            leaf.operation in ("max", "count") and self.operator in (">", ">=") and leaf.range_ms == BASE_MS
-        )
+        return leaf.operation in ("max", "count") and self.operator in (">", ">=") and not leaf.has_range
 
 
 class _Side(NamedTuple):
@@ -212,8 +210,9 @@ class _Compiler:
         except (OverflowError, ValueError):
             range_ms = 0
         if not 0 < range_ms <= MAX_WINDOWS * BASE_MS or range_ms % BASE_MS:
-            longest = f"{MAX_WINDOWS * BASE_MS // 1000}s"
-            raise ExpressionError(at, f"the range must be a multiple of 10s, up to {longest}")
+            raise ExpressionError(
+                at, f"the range must be a multiple of 10s, up to {MAX_WINDOWS} of them: 20m"
+            )
         return range_ms
 
     def _selected(self, tree: promql.VectorSelector) -> tuple[int, str, tuple[Matcher, ...]]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
 
 from shared.model.series import KINDS
@@ -96,6 +97,17 @@ class Leaf:
     per_second: bool = False
     kinds: frozenset[str] = ANY
     """Kinds of series that have such a figure."""
+
+    @property
+    def has_range(self) -> bool:
+        """Whether it reads more than the window before a step."""
+        return self.range_ms > BASE_MS
+
+    @property
+    def key(self) -> str:
+        """Names the windows that it reads."""
+        text = repr((self.selector, self.range_ms, sorted(self.kinds)))
+        return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
     def selects(self, series: Candidate) -> bool:
         """Whether the series has the figure, and is asked for."""

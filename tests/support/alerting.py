@@ -53,10 +53,11 @@ def rollups(rows: Sequence[Row]) -> Rollups:
     """One point a row."""
     values = np.array([value for *_, value in rows], np.float64)
     ones, zeros = np.ones(len(rows)), np.zeros(len(rows), np.int64)
+    starts_ms = np.array([window * BASE_MS for _, window, _ in rows], np.int64)
     return Rollups(
         slot=np.array([series for series, *_ in rows], np.int64),
-        start_ms=np.array([window * BASE_MS for _, window, _ in rows], np.int64),
-        count=ones, samples=ones, sum=values, min=values, max=values, last=values, last_ms=zeros,
+        start_ms=starts_ms,
+        count=ones, samples=ones, sum=values, min=values, max=values, last=values, last_ms=starts_ms,
         revision=zeros, late_count=zeros, watermark_ms=zeros, sketch_at=np.arange(len(rows) + 1),
         bucket=buckets_of(np.nan_to_num(values)), weight=ones, estimated=ones < 0,
         distinct_at=np.zeros(len(rows) + 1, np.int64), register=np.zeros(0, np.uint16), rank=np.zeros(0, np.uint8),

@@ -5,7 +5,7 @@ what time alone does: a window without points says nothing. Invariant: transitio
 order and the rules, and a message that comes twice changes nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import NamedTuple
@@ -13,10 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from services.alerts.domain.transition import BREACH, CLOSED, LIVE, TICK, Transition
-from services.alerts.evaluation.domain import evaluate, machine
+from services.alerts.domain.transition import TICK, Transition
+from services.alerts.evaluation.domain import machine
 from services.alerts.evaluation.domain.alert import NONE, Alert, Evaluation, SeriesRef
 from services.alerts.evaluation.domain.deadlines import Deadlines, Key
+from services.alerts.evaluation.domain.history import History, HistoryWork
+from services.alerts.evaluation.domain.judging import Judged, evaluations
 from services.alerts.evaluation.domain.lookback import due
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS, start_of
@@ -69,6 +71,7 @@ class AlertWork:
     """In the order of the log."""
     alerts: list[Alert]
     """Those that changed, as they stand."""
+    history: HistoryWork = field(default_factory=HistoryWork)
 
 
 @dataclass(slots=True, eq=False)
@@ -81,12 +84,15 @@ class PartitionAlerts:
     time_ms: int | None = None
     """Watermark of the latest tick: all windows that end by then have been seen."""
     alerts: dict[Key, Alert] = field(default_factory=dict)
+    history: History = field(default_factory=History)
     max_alerts: int = MAX_ALERTS
     max_known: int = MAX_KNOWN
     evicted: int = 0
     """Windows whose breach found no room for an alert."""
     _version: int = -1
     _rules: list[Rule] = field(default_factory=list)
+    _ranged: dict[int, Rule] = field(default_factory=dict)
+    """Those with ranges, by position."""
     _known: dict[bytes, KnownSeries] = field(default_factory=dict)
     _transitions: list[Transition] = field(default_factory=list)
     _changed: dict[Key, Alert] = field(default_factory=dict)
@@ -110,6 +116,8 @@ class PartitionAlerts:
         known = [self._known.get(packed) or self._learn(packed) for packed in windows.series]
         if len(windows.rows):
             self._evaluate(windows, known)
+            if windows.final and self._ranged:
+                self._keep(windows, known)
         elif windows.final:
             self._tick(windows.watermark_ms)
 
@@ -122,60 +130,34 @@ class PartitionAlerts:
         return known
 
     def _evaluate(self, windows: WindowRows, known: Sequence[KnownSeries]) -> None:
-        matched = {number for series in known for number in series.rules}
-        for number in sorted(matched):
+        open_rows = self._open(windows.rows)
+        refs = [each.series for each in known]
+        for number in sorted({number for each in known for number in each.rules}):
             rule = self._rules[number]
-            if windows.final or rule.live:
-                slots = np.array([number in series.rules for series in known])
-                chosen = np.flatnonzero(slots[windows.rows.slot] & self._open(windows.rows))
-                for evaluation in self._evaluations(rule, windows, known, chosen):
-                    self._apply(evaluation)
+            if not rule.comparison.leaf.has_range and (windows.final or rule.live):
+                slots = np.array([number in each.rules for each in known])
+                chosen = np.flatnonzero(slots[windows.rows.slot] & open_rows)
+                self._judge(rule, Judged(windows.rows, chosen, refs, windows.final, windows.watermark_ms))
 
     def _open(self, rows: Rollups) -> NDArray[np.bool_]:
         """Rows whose windows no tick has passed."""
         return np.asarray(rows.start_ms + BASE_MS > (self.time_ms or 0))
 
-    def _evaluations(
-        self, rule: Rule, windows: WindowRows, known: Sequence[KnownSeries], chosen: NDArray[np.intp]
-    ) -> Iterator[Evaluation]:
-        rows = windows.rows
-        found = evaluate.values(rule.comparison, rows, chosen)
-        outcomes = evaluate.outcomes(rule, rows, chosen, found)
-        over = outcomes == BREACH
-        if not windows.final:
-            # What was taken back, or may be as increments are, can undo a maximum or a count.
-            over &= ~rows.estimated[chosen]
-        # A window without a breach matters to an alert when it has closed, and to nothing else.
-        concerned = over | self._with_alert(rule, known, rows.slot[chosen], over) if windows.final else over
-        told = zip(
-            chosen[concerned].tolist(), found[concerned].tolist(), outcomes[concerned].tolist(), strict=True
-        )
-        for row, value, outcome in told:
-            series = known[rows.slot[row]].series
-            # Asked when the evaluation before it has been applied: one message may hold two windows of a series.
-            if (rule.key, series.series_id) in self.alerts or self._may_begin(breach=outcome == BREACH):
-                yield Evaluation(
-                    rule, series, outcome, CLOSED if windows.final else LIVE,
-                    window_start_ms=int(rows.start_ms[row]),
-                    watermark_ms=windows.watermark_ms,
-                    value=value,
-                    count=float(rows.count[row]),
-                    revision=int(rows.revision[row]),
-                )  # fmt: skip
+    def _keep(self, windows: WindowRows, known: Sequence[KnownSeries]) -> None:
+        """Keep what rules with ranges will look back on."""
+        slots = np.array([not self._ranged.keys().isdisjoint(each.rules) for each in known])
+        chosen = np.flatnonzero(slots[windows.rows.slot] & self._open(windows.rows))
+        if len(chosen):
+            self.history.keep(windows.series, windows.rows.take(chosen), windows.watermark_ms)
 
-    def _with_alert(
-        self, rule: Rule, known: Sequence[KnownSeries], slots: NDArray[np.int64], over: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
-        """Rows whose series has an alert of the rule, or a breach in this message."""
-        if not self.alerts:
-            concerned = np.zeros(len(known), np.bool_)
-        else:
-            alerts, key = self.alerts, rule.key
-            concerned = np.array([(key, each.series.series_id) in alerts for each in known], np.bool_)
-        concerned[slots[over]] = True
-        return np.asarray(concerned[slots])
+    def _judge(self, rule: Rule, judged: Judged) -> None:
+        alerts, key = self.alerts, rule.key
+        for evaluation in evaluations(
+            rule, judged, lambda series_id: (key, series_id) in alerts, self._may_begin
+        ):
+            self._apply(evaluation)
 
-    def _may_begin(self, *, breach: bool) -> bool:
+    def _may_begin(self, breach: bool) -> bool:  # noqa: FBT001 # what it is asked of
         room = len(self.alerts) < self.max_alerts
         self.evicted += breach and not room
         return breach and room
@@ -191,13 +173,35 @@ class PartitionAlerts:
 
     def _tick(self, watermark_ms: int) -> None:
         """Time moves on: what is due by then happens, each at its own step."""
-        self.time_ms = time_ms = max(self.time_ms or watermark_ms, watermark_ms)
+        before_ms, time_ms = self.time_ms, max(self.time_ms or watermark_ms, watermark_ms)
+        if self._ranged:
+            self._look_back(before_ms, time_ms)
+        self.time_ms = time_ms
         for at_ms, key in self._deadlines.due(start_of(time_ms), self._deadline):
             alert = self.alerts[key]
             if alert.active:
                 self._apply(Evaluation(alert.rule, alert.series, NONE, TICK, at_ms - BASE_MS, time_ms))
             else:
                 del self.alerts[key]
+
+    def _look_back(self, before_ms: int | None, time_ms: int) -> None:
+        """Judge the rules with ranges at each step up to a tick."""
+        longest_ms = max(rule.comparison.leaf.range_ms for rule in self._ranged.values())
+        known = [self._known.get(packed) or self._learn(packed) for packed in self.history.series]
+        slots = {n: np.array([n in each.rules for each in known], np.bool_) for n in self._ranged}
+        for step_ms in self.history.steps(before_ms, time_ms, longest_ms):
+            for number, rule in self._ranged.items():
+                leaf = rule.comparison.leaf
+                if not self.history.covers(leaf.key, step_ms - leaf.range_ms):
+                    continue
+                found = self.history.at(leaf, step_ms, slots[number])
+                if found is not None:
+                    refs = [known[slot].series for slot in found.slots.tolist()]
+                    # By id: slots follow from what else was kept, which a new owner does not know.
+                    every = np.argsort([each.series_id for each in refs], kind="stable")
+                    self._judge(rule, Judged(found.rows, every, refs, True, time_ms, step_ms, found))
+        self.history.cover((rule.comparison.leaf.key for rule in self._ranged.values()), time_ms)
+        self.history.pass_by(time_ms, longest_ms)
 
     def _deadline(self, key: Key) -> int | None:
         """When time alone moves an alert; one that is over is forgotten once a tick has passed its window."""
@@ -214,6 +218,9 @@ class PartitionAlerts:
         if self._version == self.rule_set.version:
             return
         self._version, self._rules = self.rule_set.version, list(self.rule_set.rules)
+        self._ranged = {n: rule for n, rule in enumerate(self._rules) if rule.comparison.leaf.has_range}
+        if not self._ranged:
+            self.history.clear()
         self._known.clear()
         rules = {rule.key: rule for rule in self._rules}
         for key, alert in sorted(self.alerts.items(), key=itemgetter(0)):
@@ -235,10 +242,10 @@ class PartitionAlerts:
     @property
     def waiting_bytes(self) -> int:
         """Roughly what the next checkpoint will free."""
-        return _CHANGE_BYTES * (len(self._transitions) + len(self._changed))
+        return _CHANGE_BYTES * (len(self._transitions) + len(self._changed)) + self.history.waiting_bytes
 
     def checkpoint(self) -> AlertWork:
         """Hand over what was gathered."""
-        work = AlertWork(self._transitions, list(self._changed.values()))
+        work = AlertWork(self._transitions, list(self._changed.values()), self.history.checkpoint())
         self._transitions, self._changed = [], {}
         return work

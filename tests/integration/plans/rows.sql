@@ -78,6 +78,11 @@ INSERT INTO alert_event SELECT rule, series_id, 0, transition, tenant_id, 'close
     1, 0, 0, '{}', 'key', updated_at, '{}', fingerprint, 0, 0, 0 FROM alert_instance, unnest(ARRAY['pending', 'firing', 'resolved']) AS
     transition;
 
+INSERT INTO alert_window SELECT 'topic ' || n % 200, n % 12, n, 0, convert_to(repeat('x', 500), 'UTF8')
+    FROM generate_series(1, 20000) AS n;
+
+INSERT INTO alert_coverage SELECT 'topic ' || n % 200, n % 12, 'leaf ' || n, 0 FROM generate_series(1, 20000) AS n;
+
 INSERT INTO alert_outbox (topic, rule, series_id, episode_ms, transition) SELECT topic, rule, series_id, 0, 'firing'
     FROM alert_instance;
 

@@ -19,6 +19,7 @@ from services.alerts.dispatch.adapters.notifications import MAINTENANCE as NOTIF
 from services.alerts.dispatch.adapters.notifications import Notifications
 from services.alerts.dispatch.adapters.outbox import AlertOutbox
 from services.alerts.dispatch.ports import DELIVERED
+from services.alerts.evaluation.adapters.history import HistoryTables
 from services.alerts.evaluation.adapters.postgres import MAINTENANCE as ALERT_MAINTENANCE
 from services.alerts.evaluation.adapters.postgres import AlertTables
 from services.ingest.adapters.postgres import EventIds, EventTables
@@ -36,7 +37,7 @@ from shared.stream.ownership import Ownership
 from shared.stream.processor import Checkpoint, Cut, DeadLetter, Key, Record, Stored
 from shared.wire import events
 from shared.wire.series import checked, kind_of, pack, series_id, tenant_of
-from tests.support.alerting import closed, partition, rule
+from tests.support.alerting import closed, partition, rule, tick
 from tests.support.plans import Plans, explaining
 
 pytestmark = pytest.mark.servers
@@ -210,6 +211,20 @@ async def test_alerts_are_restored_and_written_by_partition(pool: Pool, plans: P
         await AlertTables().save(conn, [cut])
 
     assert {"alert_instance_by_partition", "alert_instance_ended"} <= restored
+    assert set() == plans.read_whole
+
+
+async def test_what_ranges_look_back_on_is_kept_by_partition(pool: Pool, plans: Plans) -> None:
+    """Found, added to and forgotten, without a look at what other partitions keep."""
+    state = partition(rule("increase(api_response_seconds[30s]) > 5"))
+    for message in (tick(1), closed([(1, 2, 9.0)], 3), tick(3), tick(90)):
+        state.fold(message)
+    cut = Cut(KEYS[0], 1, 0, 1, Checkpoint(state.checkpoint(), 0, b"", None))
+    async with connection(pool) as conn:
+        await HistoryTables().restore(conn, {key: Stored(2, 1, 0, b"", None) for key in KEYS})
+        await HistoryTables().save(conn, [cut])
+
+    assert {"alert_window_pkey", "alert_coverage_pkey"} <= plans.indexes
     assert set() == plans.read_whole
 
 

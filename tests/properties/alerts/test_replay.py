@@ -1,14 +1,16 @@
 """Alerts follow from the log alone: repeats change nothing, and a crash anywhere changes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.alerts.domain.transition import Transition
 from services.alerts.evaluation.domain.alert import Alert
-from services.alerts.evaluation.service import PartitionAlerts, WindowRows
+from services.alerts.evaluation.domain.history import KeptWindows
+from services.alerts.evaluation.service import AlertWork, PartitionAlerts, WindowRows
 from shared.model.window import BASE_MS
 from shared.rules.expression import parse
 from tests.support.alerting import Row, closed, live, partition, rule, tick
@@ -17,6 +19,8 @@ RULES = (
     rule(),
     rule("api:response_seconds:p95_10s > 3", 20, alert="Lasting"),
     rule("api:response_seconds:last_10s > 3", alert="Kept", keep_firing_ms=30_000, lookback_ms=30_000),
+    rule("increase(api_response_seconds[30s]) > 5", 10, alert="Burst"),
+    rule("avg_over_time(api_response_seconds[1m]) > 3", alert="Average", lookback_ms=30_000),
     rule("api:response_seconds:last_10s > 5", alert="Band", clear=parse("api:response_seconds:last_10s < 3")),
 )
 
@@ -105,11 +109,29 @@ def test_no_key_comes_twice_whatever_the_rules_become(
     assert all((each.resolved_at_ms or each.at_ms) >= (each.fired_at_ms or 0) for each in transitions)
 
 
+class Tables:
+    """What a commit leaves."""
+
+    def __init__(self) -> None:
+        self.alerts: dict[tuple[str, int], Alert] = {}
+        self.windows: list[KeptWindows] = []
+        self.since_ms: Mapping[str, int] = {}
+
+    def save(self, work: AlertWork) -> None:
+        """Write it, as the adapters do."""
+        self.alerts |= {(alert.rule.key, alert.series.series_id): alert for alert in work.alerts}
+        history = work.history
+        if history.reached_ms is not None:
+            self.windows = [one for one in self.windows if one.rows.start_ms.max() >= history.reached_ms]
+        self.windows += [] if history.added is None else [history.added]
+        self.since_ms = self.since_ms if history.since_ms is None else history.since_ms
+
+
 @given(logs(), st.data())
 @settings(max_examples=200)
 def test_a_crash_anywhere_changes_nothing(messages: list[WindowRows], data: st.DataObject) -> None:
     """What is restored from the tables goes on as what was never lost."""
-    tables: dict[tuple[str, int], Alert] = {}
+    tables = Tables()
     found: list[tuple[str, str, str]] = []
     state, committed, at = partition(*RULES), 0, 0
     time_ms: int | None = None
@@ -119,7 +141,7 @@ def test_a_crash_anywhere_changes_nothing(messages: list[WindowRows], data: st.D
         if data.draw(st.booleans()):
             work = state.checkpoint()
             found += facts(work.transitions)
-            tables |= {(alert.rule.key, alert.series.series_id): alert for alert in work.alerts}
+            tables.save(work)
             committed, time_ms = at, state.time_ms
         elif data.draw(st.integers(0, 3)) == 0:
             state, at = restored(time_ms, tables), committed
@@ -128,11 +150,14 @@ def test_a_crash_anywhere_changes_nothing(messages: list[WindowRows], data: st.D
     assert straight(messages) == found
 
 
-def restored(time_ms: int | None, tables: dict[tuple[str, int], Alert]) -> PartitionAlerts:
+def restored(time_ms: int | None, tables: Tables) -> PartitionAlerts:
     """A partition as the tables leave it: active alerts, and those that ended in a window no tick has passed."""
     kept = [
         replace(alert)
-        for alert in tables.values()
+        for alert in tables.alerts.values()
         if alert.active or alert.last_closed_ms + BASE_MS > (time_ms or 0)
     ]
-    return partition(*RULES, time=None if time_ms is None else time_ms // BASE_MS, alerts=kept)
+    state = partition(*RULES, time=None if time_ms is None else time_ms // BASE_MS, alerts=kept)
+    windows = [KeptWindows(one.series, one.rows.take(np.arange(len(one.rows)))) for one in tables.windows]
+    state.history.restore(windows, tables.since_ms, time_ms or 0)
+    return state

@@ -163,11 +163,13 @@ def _restored(row: Any) -> Alert:
     labels = orjson.loads(row["labels"])
     name = labels.pop("alertname")
     labels.pop("tenant")
-    last_ms = row["last_closed_ms"]
+    rule, last_ms = _rule(row, name), row["last_closed_ms"]
+    if rule.comparison.leaf.has_range:
+        last_ms = 0
     return Alert(
-        rule=_rule(row, name),
+        rule=rule,
         series=SeriesRef(row["series_id"], row["tenant_id"], labels, row["is_level"]),
-        # A build before these columns leaves them as they are, and what it heard lasts by the windows that it closed.
+        # A build before these columns leaves them as they are: it heard the windows that it closed, and knew no ranges.
         heard_ms=max(row["heard_ms"] or 0, last_ms + BASE_MS),
         heard_window_ms=max(row["heard_window_ms"] or 0, last_ms),
         **{field: row[field] for field in _AS_STORED},

@@ -9,11 +9,12 @@ from functools import partial
 
 import numpy as np
 
+from services.alerts.evaluation.adapters.history import HistoryTables
 from services.alerts.evaluation.adapters.postgres import AlertTables
 from services.alerts.evaluation.domain.alert import SeriesRef
 from services.alerts.evaluation.ports import Dispatch
 from services.alerts.evaluation.service import AlertWork, PartitionAlerts, SeriesInfo, WindowRows
-from shared.errors import Rejected
+from shared.errors import Rejected, UnknownVersion
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS
 from shared.postgres.connections import Connection
@@ -128,21 +129,31 @@ class Alerting:
         self._rule_set = rule_set
         self._series_info = partial(series_info, id_of=id_of)
         self._tables = tables
+        self._history = HistoryTables()
         self._dead = dead
         self._dispatch = dispatch
 
-    async def restore(self, connection: Connection, stored: Mapping[Key, Stored]) -> dict[Key, AlertFold]:
-        """The partitions with their alerts as the tables hold them."""
-        folds = {}
+    async def restore(
+        self, connection: Connection, stored: Mapping[Key, Stored]
+    ) -> dict[Key, AlertFold | UnknownVersion]:
+        """The partitions with their alerts, and the windows that these look back on, as the tables hold them."""
+        folds: dict[Key, AlertFold | UnknownVersion] = {}
+        history = await self._history.restore(connection, stored)
         for key, alerts in (await self._tables.restore(connection, stored)).items():
-            state = PartitionAlerts(self._rule_set, self._series_info, time_ms=stored[key].watermark_ms)
+            kept, time_ms = history[key], stored[key].watermark_ms
+            if isinstance(kept, UnknownVersion):
+                folds[key] = kept
+                continue
+            state = PartitionAlerts(self._rule_set, self._series_info, time_ms=time_ms)
             state.restore(alerts)
+            state.history.restore(kept.windows, kept.since_ms, time_ms or 0)
             folds[key] = AlertFold(key, state)
         return folds
 
     async def save(self, connection: Connection, cuts: Sequence[Cut[AlertWork]]) -> None:
         """Write alerts and transitions, and hand these over to dispatch."""
         await self._tables.save(connection, cuts)
+        await self._history.save(connection, cuts)
         if _has_transitions(cuts):
             await self._dispatch.within(connection)
 

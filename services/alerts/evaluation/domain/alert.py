@@ -44,6 +44,8 @@ class Evaluation:
     count: float = 0.0
     """Points of the window; 0 when there were none."""
     revision: int = 0
+    heard: tuple[int, int] | None = None
+    """Of a range: start of the latest window with points, and the step at which that was heard."""
 
     @property
     def window_end_ms(self) -> int:

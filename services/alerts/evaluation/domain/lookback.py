@@ -44,17 +44,18 @@ def due(alert: Alert) -> Due | None:
         return None
     found = []
     if alert.recovering_since_ms is not None:
-        found.append(Due(_step(alert.recovering_since_ms + alert.rule.keep_firing_ms), NONE))
+        found.append(Due(step_at(alert.recovering_since_ms + alert.rule.keep_firing_ms), NONE))
     if alert.state == PENDING or alert.rule.no_data != KEEP:
-        found.append(Due(_step(alert.heard_ms + max(stale_after_ms(alert), BASE_MS)), GONE))
+        silent_ms = max(stale_after_ms(alert), alert.rule.comparison.leaf.range_ms)
+        found.append(Due(step_at(alert.heard_ms + silent_ms), GONE))
     if alert.state == PENDING and alert.series.is_level:
-        found.append(Due(_step(alert.active_at_ms + alert.rule.for_ms), NONE))
+        found.append(Due(step_at(alert.active_at_ms + alert.rule.for_ms), NONE))
     return min(found, key=lambda each: each.at_ms, default=None)
 
 
 def heard(alert: Alert, evaluation: Evaluation) -> Alert:
     """The alert once its series has been heard in this window."""
-    window_ms = evaluation.window_start_ms
+    window_ms = heard_window_ms(evaluation)
     heard_ms = max(alert.heard_ms, heard_at_ms(evaluation))
     if window_ms <= alert.heard_window_ms:
         return replace(alert, heard_ms=heard_ms)
@@ -68,11 +69,18 @@ def heard(alert: Alert, evaluation: Evaluation) -> Alert:
     )
 
 
+def heard_window_ms(evaluation: Evaluation) -> int:
+    """Start of the latest window with points."""
+    return evaluation.window_start_ms if evaluation.heard is None else evaluation.heard[0]
+
+
 def heard_at_ms(evaluation: Evaluation) -> int:
-    """When a window was heard: batches come later than the windows that they are of."""
+    """When that was heard: batches come later than the windows that they are of."""
+    if evaluation.heard is not None:
+        return evaluation.heard[1]
     return max(start_of(evaluation.watermark_ms), evaluation.window_end_ms)
 
 
-def _step(at_ms: int) -> int:
+def step_at(at_ms: int) -> int:
     """The first step at or after an instant."""
     return -(-at_ms // BASE_MS) * BASE_MS

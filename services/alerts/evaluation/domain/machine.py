@@ -25,7 +25,7 @@ from services.alerts.domain.transition import (
 )
 from services.alerts.evaluation.domain import fingerprint
 from services.alerts.evaluation.domain.alert import BAND, GONE, NONE, Alert, Evaluation
-from services.alerts.evaluation.domain.lookback import due, heard, heard_at_ms
+from services.alerts.evaluation.domain.lookback import due, heard, heard_at_ms, heard_window_ms
 from shared.model.window import BASE_MS
 
 Step = tuple[Alert, tuple[Transition, ...]]
@@ -102,7 +102,7 @@ def _begun(evaluation: Evaluation) -> Step:
         value=evaluation.value,
         fired_at_ms=at_ms if state == FIRING else None,
         heard_ms=heard_at_ms(evaluation),
-        heard_window_ms=start_ms,
+        heard_window_ms=heard_window_ms(evaluation),
     )  # fmt: skip
     return alert, (_transition(alert, state, BREACH, evaluation),)
 

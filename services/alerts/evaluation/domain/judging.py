@@ -1,0 +1,88 @@
+"""A rule on rows: which of them matter to it, and what each says.
+
+Times are milliseconds UTC of the log. A row is a window of a series, or what a range holds of it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.alerts.domain.transition import BREACH, CLOSED, LIVE
+from services.alerts.evaluation.domain import evaluate
+from services.alerts.evaluation.domain.alert import Evaluation, SeriesRef
+from services.alerts.evaluation.domain.history import Range
+from shared.model.rollup import Rollups
+from shared.model.window import BASE_MS
+from shared.rules.model import Rule
+
+
+class Judged(NamedTuple):
+    """Rows that a rule is judged on."""
+
+    rows: Rollups
+    chosen: NDArray[np.intp]
+    """Those that it reads."""
+    series: Sequence[SeriesRef]
+    """By slot."""
+    final: bool
+    watermark_ms: int
+    step_ms: int | None = None
+    """Of a range: the step; None: each row ends at its own."""
+    range: Range | None = None
+
+
+def evaluations(
+    rule: Rule,
+    judged: Judged,
+    has_alert: Callable[[int], bool],
+    may_begin: Callable[[bool], bool],
+) -> Iterator[Evaluation]:
+    """What the rule says of the rows that matter: those that breach, and those of series with an alert.
+
+    `has_alert` is asked of a series id, and `may_begin` of a breach without one, when the evaluation before has been
+    applied: one message may hold two windows of a series.
+    """
+    rows, chosen = judged.rows, judged.chosen
+    found = evaluate.values(rule.comparison, rows, chosen)
+    outcomes = evaluate.outcomes(rule, rows, chosen, found)
+    over = outcomes == BREACH
+    if not judged.final:
+        # What was taken back, or may be as increments are, can undo a maximum or a count.
+        over &= ~rows.estimated[chosen]
+    # A window without a breach matters to an alert when it has closed, and to nothing else.
+    concerned = over | _with_alert(judged, over, has_alert) if judged.final else over
+    said = zip(
+        chosen[concerned].tolist(), found[concerned].tolist(), outcomes[concerned].tolist(), strict=True
+    )
+    for row, value, outcome in said:
+        series = judged.series[rows.slot[row]]
+        if has_alert(series.series_id) or may_begin(outcome == BREACH):
+            yield _evaluation(rule, judged, row, outcome, value)
+
+
+def _with_alert(
+    judged: Judged, over: NDArray[np.bool_], has_alert: Callable[[int], bool]
+) -> NDArray[np.bool_]:
+    """Rows whose series has an alert of the rule, or a breach in this message."""
+    slots = judged.rows.slot[judged.chosen]
+    concerned = np.array([has_alert(each.series_id) for each in judged.series], np.bool_)
+    concerned[slots[over]] = True
+    return np.asarray(concerned[slots])
+
+
+def _evaluation(rule: Rule, judged: Judged, row: int, outcome: str, value: float) -> Evaluation:
+    rows, found = judged.rows, judged.range
+    return Evaluation(
+        rule,
+        judged.series[rows.slot[row]],
+        outcome,
+        CLOSED if judged.final else LIVE,
+        window_start_ms=int(rows.start_ms[row]) if judged.step_ms is None else judged.step_ms - BASE_MS,
+        watermark_ms=judged.watermark_ms,
+        value=value,
+        count=float(rows.count[row]),
+        revision=int(rows.revision[row]),
+        heard=None if found is None else (int(found.window_ms[row]), int(found.heard_ms[row])),
+    )
