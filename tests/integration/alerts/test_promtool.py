@@ -85,6 +85,49 @@ def test_promtool_prints_values_as_we_do(tmp_path: Path) -> None:
     assert code == 0, said[:4000]
 
 
+TEMPLATES = (
+    "{{ $value | humanize }}", "{{ humanize1024 $value }}", "{{ $value | humanizePercentage }}",
+    "{{ $value | humanizeDuration }}", '{{ printf "%.2f and %5.1e" $value $value }}',
+    '{{ $value | printf "%+.3g|%v" $value }}', '{{ $value | printf "%g %%|%08.3f" $value }}',
+    "{{ $labels.host | toUpper }} {{ toLower $labels.host }}", "{{ $labels.host | title }}",
+    '{{ index $labels "host" }}|{{ `a` }}', '{{ $labels.host | printf "%-8s|%8s" "b" }}',
+    "{{$value}}{{  $labels.none }}",
+)  # fmt: skip
+"""What annotations may hold, but for instants."""
+
+
+ROUND = (
+    0.0, 1.0, -1.0, 0.5, 999.9999, 1000.0, 1023.9, 1024.0, 59.9, 60.0, 3599.5, 86_400.0, 1e-7, 123456.0,
+)  # fmt: skip
+"""Values at which texts change."""
+
+
+def test_promtool_fills_templates_in_as_we_do(tmp_path: Path) -> None:
+    """Every function, of values of all scales. Source: Prometheus, template/template.go."""
+    chance = random.Random(13)
+    values = [*ROUND]
+    values += [chance.uniform(-1, 1) * 10 ** chance.uniform(-9, 14) for _ in range(200)]
+    times = {f"t{n}": chance.randint(-(10**12), 9 * 10**12) / 1000 for n in range(40)} | {"t40": 0.0}
+    labels = {"host": "db one-a's"}
+    rules, expected = list[dict[str, Any]](), list[dict[str, Any]]()
+    cases = [(f"v{n}", value, TEMPLATES) for n, value in enumerate(values)]
+    cases += [(name, value, ("{{ $value | humanizeTimestamp }}",)) for name, value in times.items()]
+    for name, value, templates in cases:
+        texts = {f"a{n}": text for n, text in enumerate(templates)}
+        filled = {key: template.filled(text, value, labels) for key, text in texts.items()}
+        expr = f'label_replace(vector({value!r}), "host", "{labels["host"]}", "", "")'
+        rules.append({"alert": name, "expr": expr, "annotations": texts})
+        alert = {"exp_labels": labels, "exp_annotations": filled}
+        expected.append({"eval_time": "10s", "alertname": name, "exp_alerts": [alert]})
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "texts", "rules": rules}]}))
+    tests = {"rule_files": ["rules.yml"], "tests": [{"interval": "10s", "alert_rule_test": expected}]}
+    (tmp_path / "tests.yml").write_text(yaml.safe_dump(tests))
+
+    code, said = promtool.run("test", "rules", str(tmp_path / "tests.yml"))
+
+    assert code == 0, said[:4000]
+
+
 def _case(chance: random.Random, number: int, comparison: str, for_s: int) -> dict[str, Any]:
     """A rule, the values of a series by window, and the windows after which our alert fires."""
     values = _values(chance, GONE if number % 2 else 6)
