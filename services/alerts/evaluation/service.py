@@ -5,6 +5,7 @@ what time alone does: a window without points says nothing. Invariant: transitio
 order and the rules, and a message that comes twice changes nothing.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
@@ -95,6 +96,8 @@ class PartitionAlerts:
     """Those with ranges, by position."""
     _known: dict[bytes, KnownSeries] = field(default_factory=dict)
     _transitions: list[Transition] = field(default_factory=list)
+    _with_alert: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    """Ids of the series that have an alert, by the key of its rule."""
     _changed: dict[Key, Alert] = field(default_factory=dict)
     _deadlines: Deadlines = field(default_factory=Deadlines)
 
@@ -107,7 +110,9 @@ class PartitionAlerts:
         """Go on from these."""
         self.alerts = {(alert.rule.key, alert.series.series_id): alert for alert in alerts}
         self._deadlines = Deadlines()
+        self._with_alert.clear()
         for key in self.alerts:
+            self._with_alert[key[0]].add(key[1])
             self._deadlines.note(key, self._deadline(key))
 
     def fold(self, windows: WindowRows) -> None:
@@ -132,12 +137,20 @@ class PartitionAlerts:
     def _evaluate(self, windows: WindowRows, known: Sequence[KnownSeries]) -> None:
         open_rows = self._open(windows.rows)
         refs = [each.series for each in known]
-        for number in sorted({number for each in known for number in each.rules}):
+        ids = np.array([each.series_id for each in refs], np.int64)
+        slots_of: defaultdict[int, list[int]] = defaultdict(list)
+        for slot, each in enumerate(known):
+            for number in each.rules:
+                slots_of[number].append(slot)
+        for number in sorted(slots_of):
             rule = self._rules[number]
             if not rule.comparison.leaf.has_range and (windows.final or rule.live):
-                slots = np.array([number in each.rules for each in known])
+                slots = np.zeros(len(known), np.bool_)
+                slots[slots_of[number]] = True
                 chosen = np.flatnonzero(slots[windows.rows.slot] & open_rows)
-                self._judge(rule, Judged(windows.rows, chosen, refs, windows.final, windows.watermark_ms))
+                self._judge(
+                    rule, Judged(windows.rows, chosen, refs, ids, windows.final, windows.watermark_ms)
+                )
 
     def _open(self, rows: Rollups) -> NDArray[np.bool_]:
         """Rows whose windows no tick has passed."""
@@ -151,10 +164,7 @@ class PartitionAlerts:
             self.history.keep(windows.series, windows.rows.take(chosen), windows.watermark_ms)
 
     def _judge(self, rule: Rule, judged: Judged) -> None:
-        alerts, key = self.alerts, rule.key
-        for evaluation in evaluations(
-            rule, judged, lambda series_id: (key, series_id) in alerts, self._may_begin
-        ):
+        for evaluation in evaluations(rule, judged, self._with_alert[rule.key], self._may_begin):
             self._apply(evaluation)
 
     def _may_begin(self, breach: bool) -> bool:  # noqa: FBT001 # what it is asked of
@@ -168,6 +178,7 @@ class PartitionAlerts:
         after, transitions = machine.step(before, evaluation)
         if after is not None and after is not before:
             self.alerts[key] = self._changed[key] = after
+            self._with_alert[key[0]].add(key[1])
             self._deadlines.note(key, self._deadline(key))
         self._transitions += transitions
 
@@ -183,6 +194,7 @@ class PartitionAlerts:
                 self._apply(Evaluation(alert.rule, alert.series, NONE, TICK, at_ms - BASE_MS, time_ms))
             else:
                 del self.alerts[key]
+                self._with_alert[key[0]].discard(key[1])
 
     def _look_back(self, before_ms: int | None, time_ms: int) -> None:
         """Judge the rules with ranges at each step up to a tick."""
@@ -198,8 +210,9 @@ class PartitionAlerts:
                 if found is not None:
                     refs = [known[slot].series for slot in found.slots.tolist()]
                     # By id: slots follow from what else was kept, which a new owner does not know.
-                    every = np.argsort([each.series_id for each in refs], kind="stable")
-                    self._judge(rule, Judged(found.rows, every, refs, True, time_ms, step_ms, found))
+                    ids = np.array([each.series_id for each in refs], np.int64)
+                    every = np.argsort(ids, kind="stable")
+                    self._judge(rule, Judged(found.rows, every, refs, ids, True, time_ms, step_ms, found))
         self.history.cover((rule.comparison.leaf.key for rule in self._ranged.values()), time_ms)
         self.history.pass_by(time_ms, longest_ms)
 

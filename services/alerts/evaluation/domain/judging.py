@@ -4,6 +4,7 @@ Times are milliseconds UTC of the log. A row is a window of a series, or what a 
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +27,8 @@ class Judged(NamedTuple):
     """Those that it reads."""
     series: Sequence[SeriesRef]
     """By slot."""
+    ids: NDArray[np.int64]
+    """Their ids."""
     final: bool
     watermark_ms: int
     step_ms: int | None = None
@@ -34,15 +37,12 @@ class Judged(NamedTuple):
 
 
 def evaluations(
-    rule: Rule,
-    judged: Judged,
-    has_alert: Callable[[int], bool],
-    may_begin: Callable[[bool], bool],
+    rule: Rule, judged: Judged, with_alert: AbstractSet[int], may_begin: Callable[[bool], bool]
 ) -> Iterator[Evaluation]:
     """What the rule says of the rows that matter: those that breach, and those of series with an alert.
 
-    `has_alert` is asked of a series id, and `may_begin` of a breach without one, when the evaluation before has been
-    applied: one message may hold two windows of a series.
+    `with_alert` has the ids of those, and `may_begin` is asked whether there is room. Both are looked at when the
+    evaluation before has been applied: one message may hold two windows of a series.
     """
     rows, chosen = judged.rows, judged.chosen
     found = evaluate.values(rule.comparison, rows, chosen)
@@ -52,22 +52,22 @@ def evaluations(
         # What was taken back, or may be as increments are, can undo a maximum or a count.
         over &= ~rows.estimated[chosen]
     # A window without a breach matters to an alert when it has closed, and to nothing else.
-    concerned = over | _with_alert(judged, over, has_alert) if judged.final else over
+    concerned = over | _with_alert(judged, over, with_alert) if judged.final else over
     said = zip(
         chosen[concerned].tolist(), found[concerned].tolist(), outcomes[concerned].tolist(), strict=True
     )
     for row, value, outcome in said:
         series = judged.series[rows.slot[row]]
-        if has_alert(series.series_id) or may_begin(outcome == BREACH):
+        if series.series_id in with_alert or may_begin(outcome == BREACH):
             yield _evaluation(rule, judged, row, outcome, value)
 
 
-def _with_alert(
-    judged: Judged, over: NDArray[np.bool_], has_alert: Callable[[int], bool]
-) -> NDArray[np.bool_]:
+def _with_alert(judged: Judged, over: NDArray[np.bool_], with_alert: AbstractSet[int]) -> NDArray[np.bool_]:
     """Rows whose series has an alert of the rule, or a breach in this message."""
     slots = judged.rows.slot[judged.chosen]
-    concerned = np.array([has_alert(each.series_id) for each in judged.series], np.bool_)
+    concerned = np.zeros(len(judged.ids), np.bool_)
+    if with_alert:
+        concerned = np.isin(judged.ids, np.fromiter(with_alert, np.int64, len(with_alert)))
     concerned[slots[over]] = True
     return np.asarray(concerned[slots])
 
