@@ -16,9 +16,9 @@ def names(rules: Path) -> list[str]:
     return [rule.alert for rule in load(str(rules))]
 
 
-def example(first: str) -> str:
-    """The file of the handbook that begins with this word."""
-    found = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/OPERATIONS.md").read_text(), re.DOTALL)
+def example(first: str, page: str = "docs/OPERATIONS.md") -> str:
+    """The file of a page of the handbook that begins with this word."""
+    found = re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     (text,) = (one for one in found if one.startswith(first))
     return text
 
@@ -33,10 +33,11 @@ def test_the_file_of_label_sets_of_the_handbook_is_taken(tmp_path: Path) -> None
     )
 
 
-def test_the_rule_file_of_the_handbook_is_taken(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", ["docs/OPERATIONS.md", "docs/RULES.md"])
+def test_the_rule_file_of_the_handbook_is_taken(tmp_path: Path, page: str) -> None:
     """As it stands there."""
     rules = tmp_path / "mine.yml"
-    rules.write_text(example("groups:"))
+    rules.write_text(example("groups:", page))
 
     assert names(rules) == ["QueueLong"]
 
