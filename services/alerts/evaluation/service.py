@@ -21,7 +21,7 @@ from services.alerts.evaluation.domain.deadlines import Deadlines, Key
 from services.alerts.evaluation.domain.history import History, HistoryWork
 from services.alerts.evaluation.domain.judging import Judged, evaluations
 from services.alerts.evaluation.domain.lookback import due
-from shared.model.rollup import Rollups
+from shared.model.rollup import Ints, Rollups
 from shared.model.window import BASE_MS, start_of
 from shared.rules.model import Rule, RuleSet
 from shared.rules.plan import Candidate
@@ -138,15 +138,9 @@ class PartitionAlerts:
         open_rows = self._open(windows.rows)
         refs = [each.series for each in known]
         ids = np.array([each.series_id for each in refs], np.int64)
-        slots_of: defaultdict[int, list[int]] = defaultdict(list)
-        for slot, each in enumerate(known):
-            for number in each.rules:
-                slots_of[number].append(slot)
-        for number in sorted(slots_of):
+        for number, slots in sorted(_by_rule(known).items()):
             rule = self._rules[number]
             if not rule.comparison.leaf.has_range and (windows.final or rule.live):
-                slots = np.zeros(len(known), np.bool_)
-                slots[slots_of[number]] = True
                 chosen = np.flatnonzero(slots[windows.rows.slot] & open_rows)
                 self._judge(
                     rule, Judged(windows.rows, chosen, refs, ids, windows.final, windows.watermark_ms)
@@ -200,21 +194,36 @@ class PartitionAlerts:
         """Judge the rules with ranges at each step up to a tick."""
         longest_ms = max(rule.comparison.leaf.range_ms for rule in self._ranged.values())
         known = [self._known.get(packed) or self._learn(packed) for packed in self.history.series]
-        slots = {n: np.array([n in each.rules for each in known], np.bool_) for n in self._ranged}
+        slots = _by_rule(known)
         for step_ms in self.history.steps(before_ms, time_ms, longest_ms):
+            # Rules with one range share what it holds.
+            found: dict[tuple[int, bool], tuple[Judged, Ints] | None] = {}
             for number, rule in self._ranged.items():
                 leaf = rule.comparison.leaf
-                if not self.history.covers(leaf.key, step_ms - leaf.range_ms):
+                if number not in slots or not self.history.covers(leaf.key, step_ms - leaf.range_ms):
                     continue
-                found = self.history.at(leaf, step_ms, slots[number])
-                if found is not None:
-                    refs = [known[slot].series for slot in found.slots.tolist()]
-                    # By id: slots follow from what else was kept, which a new owner does not know.
-                    ids = np.array([each.series_id for each in refs], np.int64)
-                    every = np.argsort(ids, kind="stable")
-                    self._judge(rule, Judged(found.rows, every, refs, ids, True, time_ms, step_ms, found))
+                key = leaf.range_ms, self.history.needs_sketch(leaf)
+                if key not in found:
+                    found[key] = self._range(key, known, (step_ms, time_ms))
+                if (whole := found[key]) is not None:
+                    judged, series = whole
+                    self._judge(rule, judged._replace(chosen=judged.chosen[slots[number][series]]))
         self.history.cover((rule.comparison.leaf.key for rule in self._ranged.values()), time_ms)
         self.history.pass_by(time_ms, longest_ms)
+
+    def _range(
+        self, key: tuple[int, bool], known: Sequence[KnownSeries], times_ms: tuple[int, int]
+    ) -> tuple[Judged, Ints] | None:
+        """What a range holds at a step up to a tick, of all series, and the slots of these."""
+        found = self.history.at(key[0], times_ms[0], with_sketch=key[1])
+        if found is None:
+            return None
+        refs = [known[slot].series for slot in found.slots.tolist()]
+        ids = np.array([each.series_id for each in refs], np.int64)
+        # By id: slots follow from what else was kept, which a new owner does not know.
+        order = np.argsort(ids, kind="stable")
+        step_ms, time_ms = times_ms
+        return Judged(found.rows, order, refs, ids, True, time_ms, step_ms, found), found.slots[order]
 
     def _deadline(self, key: Key) -> int | None:
         """When time alone moves an alert; one that is over is forgotten once a tick has passed its window."""
@@ -262,3 +271,16 @@ class PartitionAlerts:
         work = AlertWork(self._transitions, list(self._changed.values()), self.history.checkpoint())
         self._transitions, self._changed = [], {}
         return work
+
+
+def _by_rule(known: Sequence[KnownSeries]) -> dict[int, NDArray[np.bool_]]:
+    """Which of these series each rule reads, by its position; rules that read none are left out."""
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    for slot, each in enumerate(known):
+        for number in each.rules:
+            found[number].append(slot)
+    slots = {}
+    for number, read in found.items():
+        slots[number] = np.zeros(len(known), np.bool_)
+        slots[number][read] = True
+    return slots

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.alerts.evaluation.domain.lookback import step_at
 from shared.model.rollup import RAGGED, ROW_COLUMNS, Ints, Rollups, concatenate, merged
@@ -145,15 +144,20 @@ class History:
             if low < high:
                 yield step_ms
 
-    def at(self, leaf: Leaf, step_ms: int, slots: NDArray[np.bool_]) -> Range | None:
-        """What the range of a leaf holds before a step, of these series; None: nothing."""
-        begin_ms = step_ms - leaf.range_ms
+    def needs_sketch(self, leaf: Leaf) -> bool:
+        """Whether a figure is made of sketches: an extreme is where something was taken back."""
+        if leaf.operation in ("min", "max"):
+            return any(part.estimated.any() for part in self._parts)
+        return leaf.operation == "quantile"
+
+    def at(self, range_ms: int, step_ms: int, *, with_sketch: bool) -> Range | None:
+        """What a range of this length holds before a step; None: nothing."""
         parts = []
         for part in self._parts:
-            inside = (part.start_ms >= begin_ms) & (part.start_ms < step_ms) & slots[part.slot]
+            inside = (part.start_ms >= step_ms - range_ms) & (part.start_ms < step_ms)
             if inside.any():
                 chosen = part if inside.all() else part.take(np.flatnonzero(inside))
-                parts.append(chosen if _needs_sketch(leaf, chosen) else _bare(chosen))
+                parts.append(chosen if with_sketch else _bare(chosen))
         if not parts:
             return None
         rows = concatenate(parts)
@@ -201,11 +205,6 @@ class History:
         rows = rows.take(np.arange(len(rows)))
         rows.slot = slots.astype(np.int64)
         return KeptWindows([self.series[slot] for slot in used.tolist()], rows)
-
-
-def _needs_sketch(leaf: Leaf, rows: Rollups) -> bool:
-    """Whether a figure is made of sketches: an extreme is where something was taken back."""
-    return leaf.operation == "quantile" or (leaf.operation in ("min", "max") and bool(rows.estimated.any()))
 
 
 def _bare(rows: Rollups) -> Rollups:
