@@ -7,7 +7,7 @@ import pytest
 from deploy.postgres import partitions
 from services.alerts.evaluation.adapters.history import HistoryTables, Kept
 from services.alerts.evaluation.service import PartitionAlerts
-from shared.errors import UnknownVersion
+from shared.errors import Misconfigured, UnknownVersion
 from shared.model.window import BASE_MS
 from shared.postgres.connections import Pool
 from shared.stream.processor import Checkpoint, Cut, Key, Stored
@@ -91,6 +91,19 @@ async def test_windows_of_another_version_stop_their_partition_alone(pool: Pool)
     await pool.execute("UPDATE alert_window SET body = $2 WHERE topic = $1", key.topic, b"\x81\xa1v\x63")
 
     assert isinstance(await restored(pool, key, 6), UnknownVersion)
+
+
+async def test_windows_that_nobody_can_read_stop_the_start(pool: Pool) -> None:
+    """It says which, and what to do."""
+    key = partition_key()
+    state = partition(SUM)
+    for message in (tick(1), closed([(1, 5, 2.0)], 6), tick(6)):
+        state.fold(message)
+    await save(pool, key, state, 10)
+    await pool.execute("UPDATE alert_window SET body = $2 WHERE topic = $1", key.topic, b"\x80")
+
+    with pytest.raises(Misconfigured, match="--without-state"):
+        await restored(pool, key, 6)
 
 
 def test_a_reset_without_state_forgets_them() -> None:

@@ -151,7 +151,8 @@ async def test_what_is_past_retention_goes(pool: Pool) -> None:
     """400 days for what happened; what lasts stays."""
     key = partition_key()
     state = judged(key, rule())
-    for message in (closed([(1, 100, 9.0), (2, 100, 9.0)]), tick(101), closed([(1, 101, 9.0)]), tick(102)):
+    ended = closed([(1, 101, 9.0), (2, 101, 1.0)])
+    for message in (closed([(1, 100, 9.0), (2, 100, 9.0)]), tick(101), ended, tick(102)):
         state.fold(message)
     await save(pool, key, state, 102)
     await pool.execute(

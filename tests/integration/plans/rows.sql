@@ -78,7 +78,11 @@ INSERT INTO alert_event SELECT rule, series_id, 0, transition, tenant_id, 'close
     1, 0, 0, '{}', 'key', updated_at, '{}', fingerprint, 0, 0, 0 FROM alert_instance, unnest(ARRAY['pending', 'firing', 'resolved']) AS
     transition;
 
-INSERT INTO alert_window SELECT 'topic ' || n % 200, n % 12, n, 0, convert_to(repeat('x', 500), 'UTF8')
+INSERT INTO alert_window SELECT 'topic ' || n % 200, n % 12, n, 0, decode('87a17605a9706172746974696f6e00a566696e616cc3ab6e6578745f6f666673657401ac77617465726d61726b5f6d7300a6'
+    '73657269657390a7636f6c756d6e738ea4736c6f74c400a873746172745f6d73c400a5636f756e74c400a373756dc400a36d'
+    '696ec400a36d6178c400a46c617374c400a76c6173745f6d73c400a87265766973696f6ec400aa6c6174655f636f756e74c4'
+    '00ac77617465726d61726b5f6d73c400a9736b657463685f6174c4080000000000000000a66275636b6574c400a677656967'
+    '6874c400', 'hex')
     FROM generate_series(1, 20000) AS n;
 
 INSERT INTO alert_coverage SELECT 'topic ' || n % 200, n % 12, 'leaf ' || n, 0 FROM generate_series(1, 20000) AS n;

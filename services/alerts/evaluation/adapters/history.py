@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from services.alerts.evaluation.domain.history import HistoryWork, KeptWindows
 from services.alerts.evaluation.service import AlertWork
-from shared.errors import UnknownVersion
+from shared.errors import Misconfigured, Rejected, UnknownVersion
 from shared.postgres.connections import Connection
 from shared.stream.processor import Cut, Key, Stored
 from shared.wire import rollups
@@ -66,6 +66,12 @@ class HistoryTables:
             except UnknownVersion as error:
                 unread[key] = error
                 continue
+            except Rejected as problem:
+                raise Misconfigured(
+                    f"the windows that rules of {key.topic} {key.partition} look back on cannot be read "
+                    f"({problem.message}). Begin the alerts of the partition anew: "
+                    f"`tidegauge partitions reset {key.topic} {key.partition} --to latest --without-state`"
+                ) from problem
             found[key].windows.append(KeptWindows(read.series, read.rollups))
         return {**found, **unread}
 
