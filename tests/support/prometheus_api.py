@@ -17,7 +17,7 @@ from services.gateway.auth.key_cache import KeyCache
 from services.gateway.auth.ports import Grant
 from services.gateway.http.openapi import framework
 from services.gateway.query.prometheus.http import router
-from services.gateway.query.resources.alerts.alert import Alert, History
+from services.gateway.query.resources.alerts.alert import Alert
 from tests.support.memory_source import MemorySource
 from tests.support.wait import until
 
@@ -46,10 +46,6 @@ class MemoryAlerts:
     ) -> Sequence[Alert]:
         """Up to `limit` alerts in these states."""
         return [one for one in self._alerts.get(tenant_id, []) if one.state in states][:limit]
-
-    async def history(self, tenant_id: int, fingerprint: str) -> History | None:
-        """Nothing is known of any."""
-        return None
 
 
 def application(source: MemorySource, alerts: dict[int, list[Alert]] | None = None) -> FastAPI:

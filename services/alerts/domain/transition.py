@@ -6,6 +6,8 @@ Times are milliseconds UTC of the log.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from services.alerts.domain import identity
+
 PENDING, FIRING, RESOLVED, CANCELLED = "pending", "firing", "resolved", "cancelled"
 """What an alert can be, and what becomes of one that was never firing."""
 
@@ -48,3 +50,8 @@ class Transition:
     resolved_at_ms: int | None
     key: str
     """Idempotency key: the same whenever this transition is delivered."""
+
+    @property
+    def alert_id(self) -> str:
+        """Names its alert."""
+        return identity.alert_id(self.tenant_id, self.rule, self.labels)

@@ -48,7 +48,7 @@ class Funnels(Protocol):
 
 
 class Alerts(Protocol):
-    """Knows alerts and how they came to be as they are."""
+    """Knows alerts."""
 
     async def alerts(
         self, tenant_id: int, states: Sequence[str], resolved_since_ms: int, limit: int
@@ -56,7 +56,19 @@ class Alerts(Protocol):
         """Up to `limit` alerts in these states, newest first; of the resolved ones only the recent."""
         ...
 
-    async def history(self, tenant_id: int, fingerprint: str) -> History | None:
+
+class NamedAlerts(Alerts, Protocol):
+    """Knows alerts by their names, and how they came to be as they are."""
+
+    async def named(self, tenant_id: int, name: str) -> Sequence[str]:
+        """Ids of the alerts with this id or fingerprint; a fingerprint may be that of several."""
+        ...
+
+    async def of_fingerprint(self, tenant_id: int, fingerprint: str, limit: int) -> Sequence[Alert]:
+        """Up to `limit` alerts with this fingerprint, the latest change first."""
+        ...
+
+    async def history(self, tenant_id: int, alert_id: str) -> History | None:
         """An alert with its transitions, None for an unknown one."""
         ...
 

@@ -1,11 +1,13 @@
 """What evaluation writes: alerts that come back, transitions and their outbox, and old rows that go."""
 
+import json
 import random
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
+from services.alerts.domain.identity import alert_id
 from services.alerts.evaluation.adapters.postgres import MAINTENANCE, AlertTables
 from services.alerts.evaluation.domain.alert import Alert
 from services.alerts.evaluation.service import AlertWork, PartitionAlerts
@@ -120,6 +122,22 @@ async def test_the_outbox_names_each_transition_once(pool: Pool) -> None:
         ("g/Slow", "firing"), ("g/Lasting", "pending"), ("g/Slow", "resolved"), ("g/Lasting", "cancelled"),
     ] == [tuple(row) for row in rows]  # fmt: skip
     assert [("firing", "breach", 9.0), ("resolved", "clear", 1.0)] == [tuple(row) for row in events]
+
+
+async def test_database_and_service_name_alerts_alike(pool: Pool) -> None:
+    """By the same bytes, whatever signs the labels hold; a column that nobody writes."""
+    for labels in ({}, {"b": "2", "a": "1"}, {"é": "\\", "a.b": "it's", "z": "\n", "𝄞": "\u2028", "ｚ": ""}):
+        found = await pool.fetchval("SELECT alert_id_of(7, 'g/Ä', $1::jsonb)", json.dumps(labels))
+        assert alert_id(7, "g/Ä", labels) == found
+    key = partition_key()
+    state = judged(key, rule())
+    state.fold(closed([(1, 100, 9.0)]))
+    transitions = list(state.checkpoint().transitions)
+    state.fold(closed([(1, 101, 9.0)]))
+    await save(pool, key, state, 102)
+    ids = await pool.fetch("SELECT alert_id FROM alert_instance WHERE topic = $1", key.topic)
+
+    assert [each.alert_id for each in transitions] == [row["alert_id"] for row in ids]
 
 
 async def test_a_series_in_two_partitions_harms_nobody(pool: Pool) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from services.alerts.domain.identity import alert_id
 from shared.runtime.clock import now_ms
 from tests.support.http.reader import Reader
 
@@ -73,6 +74,7 @@ async def test_an_alert_shows_all_that_is_known_of_it(mine: Reader) -> None:
 
     assert (False, True) == (answer["truncated"], abs(shown.pop("updated_at_ms") - now) < 60_000)
     assert shown == {
+        "alert_id": alert_id(mine.tenant_id, "slow", {"host": "a"}),
         "rule": "slow", "state": "firing", "fingerprint": fingerprint, "labels": {"host": "a"},
         "annotations": {"summary": "slow"}, "value": 0.75, "expr": "p95:m_10s > 0.5", "episode_ms": now - 9000,
         "active_at_ms": now - 9000, "fired_at_ms": now - 1000, "resolved_at_ms": None,
@@ -108,6 +110,7 @@ async def test_an_alert_shows_its_working(mine: Reader, foreign: Reader) -> None
     transitions = body.pop("transitions")
 
     assert {
+        "alert_id": alert_id(mine.tenant_id, "slow", {"host": "a"}),
         "fingerprint": fingerprint,
         "rule": "slow",
         "labels": {"host": "a"},
@@ -121,6 +124,25 @@ async def test_an_alert_shows_its_working(mine: Reader, foreign: Reader) -> None
         "window_start_ms": 30_000, "value": 0.75, "threshold": 0.5, "expr": "p95:m_10s > 0.5", "count": 12.0,
         "revision": 1, "watermark_ms": 40_003, "key": "slow10000resolved",
     }  # fmt: skip
+
+
+async def test_alerts_that_share_a_fingerprint_are_told_apart(mine: Reader) -> None:
+    """Each has its id and its history; the fingerprint names both, and is no name for one of them."""
+    for rule in ("one", "other"):
+        await mine.write(_ALERT, (rule, mine.tenant_id, "firing", 70_000, 80_000, None))
+        await mine.write(_TRANSITION, (rule, mine.tenant_id, 70_000, "firing", 80_000))
+    await mine.write(
+        "UPDATE alert_instance SET fingerprint = 'shared' WHERE tenant_id = $1", (mine.tenant_id,)
+    )
+    ids = {rule: alert_id(mine.tenant_id, rule, {"host": "a"}) for rule in ("one", "other")}
+
+    refused = await mine.ask("/v1/alerts/shared/history")
+    listed = (await mine.ask("/v1/fingerprints/shared")).json()["alerts"]
+    histories = [(await mine.ask(f"/v1/alerts/{ids[rule]}/history")).json() for rule in ids]
+
+    assert (409, "ambiguous_alert") == (refused.status_code, refused.json()["code"])
+    assert set(ids.values()) == {each["alert_id"] for each in listed}
+    assert [("one", 1), ("other", 1)] == [(each["rule"], len(each["transitions"])) for each in histories]
 
 
 async def test_an_alert_without_transitions_has_an_empty_history(mine: Reader) -> None:
@@ -146,7 +168,7 @@ async def test_an_alert_of_another_tenant_is_unknown(mine: Reader, foreign: Read
     [
         ("/v1/alerts", ["open"], "invalid_state"),
         ("/v1/alerts", ["firing", ""], "invalid_state"),
-        ("/v1/alerts/a%00b/history", [], "invalid_fingerprint"),
+        ("/v1/alerts/a%00b/history", [], "invalid_alert_id"),
     ],
 )
 async def test_a_wrong_question_about_alerts_is_named(

@@ -155,7 +155,13 @@ async def test_no_route_shows_one_tenant_anything_of_another(
     """No row, name, label or value, whatever is asked for by name."""
     await write_points(mine, gateway, pool)
     await write_events(mine, 5)
-    names = {"{name}": "api.response_seconds", "{label}": "endpoint", "{fingerprint}": "x", "{id:path}": "x"}
+    names = {
+        "{name}": "api.response_seconds",
+        "{label}": "endpoint",
+        "{fingerprint}": "x",
+        "{alert_id}": "x",
+        "{id:path}": "x",
+    }
 
     shown = await first_of_stream(foreign)
     for template in (each for each in PATHS if each != "/v1/live"):

@@ -186,7 +186,7 @@ async def test_every_report_is_in_the_documentation(mine: Reader) -> None:
         "/v1/funnels": "FunnelsBody",
         "/v1/funnels/{name}": "FunnelReportBody",
         "/v1/alerts": "AlertsBody",
-        "/v1/alerts/{fingerprint}/history": "HistoryBody",
+        "/v1/alerts/{alert_id}/history": "HistoryBody",
         DASHBOARD: "PerformanceBody",
         PATH: "SystemHealthBody",
     } == {

@@ -71,7 +71,7 @@ INSERT INTO ledger_1m SELECT date_trunc('minute', now()) - n * interval '1 minut
 
 INSERT INTO alert_instance SELECT 'rule ' || n % 10, n, 'topic ' || n % 200, n % 12, 1 + n % 20, CASE WHEN n % 2 = 0
     THEN 'firing' ELSE 'resolved' END, 0, 0, 0, 0, 900000, 0, 1, 'api:response_seconds:max_10s > 5', 'finger ' || n,
-    '{"alertname": "Slow", "tenant": "t"}', '{}', now() - n * interval '29 minutes' FROM generate_series(1, 20000)
+    jsonb_build_object('alertname', 'Slow', 'tenant', 't', 'n', n::text), '{}', now() - n * interval '29 minutes' FROM generate_series(1, 20000)
     AS n;
 
 INSERT INTO alert_event SELECT rule, series_id, 0, transition, tenant_id, 'closed', 'window', 0, 0, 1, 1, 'x > 1',

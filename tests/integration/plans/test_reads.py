@@ -173,13 +173,28 @@ async def test_alerts_are_found_by_tenant(pool: Pool, plans: Plans) -> None:
     assert ({"alert_instance_by_tenant"}, set()) == (plans.indexes, plans.read_whole)
 
 
-async def test_the_history_of_an_alert_is_found_by_its_fingerprint(pool: Pool, plans: Plans) -> None:
+async def test_an_alert_is_found_by_its_id_or_fingerprint(pool: Pool, plans: Plans) -> None:
+    """The alerts of others are not read."""
+    named = await PostgresAlerts(pool).named(TENANT_ID, "finger 1006")
+    listed = await PostgresAlerts(pool).of_fingerprint(TENANT_ID, "finger 1006", 10)
+
+    assert named == [each.alert_id for each in listed]
+    assert len(named) == 1
+    assert ({"alert_instance_by_fingerprint", "alert_instance_by_id"}, set()) == (
+        plans.indexes,
+        plans.read_whole,
+    )
+
+
+async def test_the_history_of_an_alert_is_found_by_its_id(pool: Pool, plans: Plans) -> None:
     """The transitions of other alerts are not read."""
-    found = await PostgresAlerts(pool).history(TENANT_ID, "finger 1006")
+    (alert_id,) = await PostgresAlerts(pool).named(TENANT_ID, "finger 1006")
+    plans.found.clear()
+    found = await PostgresAlerts(pool).history(TENANT_ID, alert_id)
 
     assert found is not None
     assert len(found.transitions) == 3
-    assert ({"alert_instance_by_fingerprint", "alert_event_pkey"}, set()) == (plans.indexes, plans.read_whole)
+    assert ({"alert_instance_by_id", "alert_event_pkey"}, set()) == (plans.indexes, plans.read_whole)
 
 
 async def test_a_batch_is_looked_for_in_its_topic(pool: Pool, plans: Plans) -> None:

@@ -32,11 +32,11 @@ def test_webhook_is_told_as_alertmanager_would() -> None:
     firing, resolved = (
         orjson.loads(alertmanager.render(each, "pager", "https://tides.example")) for each in episode()
     )
-    print_ = firing["alerts"][0]["fingerprint"]
+    print_, alert_id = firing["alerts"][0]["fingerprint"], episode()[0].alert_id
 
     assert firing == {
         "version": "4",
-        "groupKey": f'{{}}:{{alertname="Slow \\"api\\"", fingerprint="{print_}"}}',
+        "groupKey": f'{{}}:{{alertname="Slow \\"api\\"", alert_id="{alert_id}"}}',
         "truncatedAlerts": 0,
         "status": "firing",
         "receiver": "pager",
@@ -51,7 +51,7 @@ def test_webhook_is_told_as_alertmanager_would() -> None:
                 "annotations": {"summary": "6.5 s"},
                 "startsAt": "1970-01-21T12:00:10.000Z",
                 "endsAt": "0001-01-01T00:00:00Z",
-                "generatorURL": f"https://tides.example/v1/alerts/{print_}/history",
+                "generatorURL": f"https://tides.example/v1/alerts/{alert_id}/history",
                 "fingerprint": print_,
             }
         ],

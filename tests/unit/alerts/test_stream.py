@@ -41,6 +41,7 @@ def test_a_series_is_known_by_what_rules_say_of_it() -> None:
     assert ("api_response_seconds", series_id(PACKED), 7, {"endpoint": "/a"}) == (
         found.candidate.names["alias"], found.series.series_id, found.series.tenant_id, found.series.labels
     )  # fmt: skip
+    assert {"metric": "api.response-seconds", "kind": "gauge", "unit": "s"} == found.series.named
 
 
 def test_a_record_moves_an_alert_and_its_checkpoint() -> None:

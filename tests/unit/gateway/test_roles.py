@@ -17,6 +17,7 @@ READS = [
     path.replace("{name}", "f")
     .replace("{label}", "l")
     .replace("{fingerprint}", "x")
+    .replace("{alert_id}", "x")
     .replace("{id:path}", "a%2Fb/c")
     for path in QUERY
 ]

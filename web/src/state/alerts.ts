@@ -28,7 +28,7 @@ export function ruleName(alert: Pick<Alert, "labels" | "rule">): string {
   return alert.labels.alertname ?? alert.rule.split("/").at(-1) ?? alert.rule;
 }
 
-const OF_ALL = new Set(["severity", "alertname", "tenant"]);
+const OF_ALL = new Set(["severity", "alertname", "tenant", "metric", "kind", "unit"]);
 
 /** What an alert is about: a path stands first, by itself, then the labels that tell it apart from others of its rule; all it has without either. */
 export function subject(alert: Pick<Alert, "labels"> & { rule?: string }, among: readonly Alert[] = active.value ?? []): string {

@@ -111,7 +111,9 @@ def series_info(packed: bytes, id_of: SeriesId = series_id) -> SeriesInfo:
     """What a series is to rules; raise `Rejected` unless it is sound."""
     read = checked(packed)
     labels = dict(read.labels)
-    ref = SeriesRef(id_of(packed), read.tenant_id, labels, is_level=read.kind == "gauge")
+    ref = SeriesRef(
+        id_of(packed), read.tenant_id, labels, read.metric, read.kind, read.unit, is_level=read.kind == "gauge"
+    )
     return SeriesInfo(candidate(read.metric, read.kind, read.unit, labels), ref)
 
 

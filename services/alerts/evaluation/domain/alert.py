@@ -6,6 +6,7 @@ Times are milliseconds UTC of the log.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from services.alerts.domain.identity import labels_with
 from services.alerts.domain.transition import LIVE, NO_DATA, RESOLVED
 from shared.model.window import BASE_MS
 from shared.rules import template
@@ -22,8 +23,18 @@ class SeriesRef:
     series_id: int
     tenant_id: int
     labels: Mapping[str, str]
+    metric: str = ""
+    """Its metric, kind and unit tell it from series with the same labels; empty when these labels hold them."""
+    kind: str = ""
+    unit: str = ""
     is_level: bool = False
     """Whether it is a gauge: its last value goes on between points."""
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The labels that tell it from series with the same labels."""
+        names = {"metric": self.metric, "kind": self.kind, "unit": self.unit}
+        return {name: value for name, value in names.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +103,9 @@ class Alert:
 
     @property
     def labels(self) -> dict[str, str]:
-        """What names it to people: the labels of its series, then the rule's, then its name and tenant."""
-        tenant = str(self.series.tenant_id)
-        return {**self.series.labels, **self.rule.labels, "alertname": self.rule.alert, "tenant": tenant}
+        """What names it to people: what its series is, the labels of that, then the rule's, its name and tenant."""
+        given = {**self.rule.labels, "alertname": self.rule.alert, "tenant": str(self.series.tenant_id)}
+        return labels_with(labels_with(self.series.labels, self.series.named), given)
 
     @property
     def annotations(self) -> dict[str, str]:

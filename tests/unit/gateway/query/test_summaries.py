@@ -31,9 +31,6 @@ class Tables:
         """None fires."""
         return []
 
-    async def history(self, tenant_id: int, fingerprint: str) -> None:
-        """None is known."""
-
 
 def api(endpoint: str, status: str) -> Series:
     """A series of response times."""

@@ -16,7 +16,7 @@ NEVER = "0001-01-01T00:00:00Z"
 def render(transition: Transition, receiver: str, external_url: str) -> bytes:
     """The bytes of a message."""
     name = transition.labels["alertname"]
-    path = f"/v1/alerts/{transition.fingerprint}/history"
+    path = f"/v1/alerts/{transition.alert_id}/history"
     alert = {
         "status": transition.transition,
         "labels": transition.labels,
@@ -28,7 +28,7 @@ def render(transition: Transition, receiver: str, external_url: str) -> bytes:
     }
     message = {
         "version": "4",
-        "groupKey": f'{{}}:{{alertname={_quoted(name)}, fingerprint="{transition.fingerprint}"}}',
+        "groupKey": f'{{}}:{{alertname={_quoted(name)}, alert_id="{transition.alert_id}"}}',
         "truncatedAlerts": 0,
         "status": transition.transition,
         "receiver": receiver,

@@ -28,10 +28,12 @@ MAX_TRANSITIONS = 1000
 class Alert:
     """The alert of a rule and a series as it stands now."""
 
+    alert_id: str
+    """Names the alert, for ever."""
     rule: str
     state: str
     fingerprint: str
-    """Names the alert, for ever."""
+    """What Alertmanager makes of its labels; several alerts may have one."""
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     value: float
@@ -73,6 +75,8 @@ class Transition:
 class History:
     """An alert and how it came to be as it is."""
 
+    alert_id: str
+    fingerprint: str
     rule: str
     labels: Mapping[str, str]
     transitions: Sequence[Transition]

@@ -1,19 +1,20 @@
-"""`GET /v1/alerts` and `GET /v1/alerts/{fingerprint}/history`: what is wrong, and how that was decided.
+"""`GET /v1/alerts`, `/v1/alerts/{alert_id}/history`, `/v1/fingerprints/{fp}`: what is wrong, how that was decided.
 
 Times are milliseconds UTC. An answer that is cut off says so. An answer contains only alerts of the key's tenant.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
 from services.gateway.auth.http import READS, reader_of
 from services.gateway.auth.key_cache import KeyCache
 from services.gateway.http.problems import Problem
+from services.gateway.http.schemas import ProblemBody
 from services.gateway.query.parameters import REFUSALS, UNKNOWN, answer, asking, text_of
-from services.gateway.query.ports import Alerts
+from services.gateway.query.ports import NamedAlerts
 from services.gateway.query.resources.alerts.alert import (
     ACTIVE,
     MAX_ALERTS,
@@ -26,49 +27,102 @@ from services.gateway.query.resources.alerts.alert import (
 from services.gateway.query.resources.alerts.schemas import AlertsBody, HistoryBody
 from shared.runtime.clock import now_ms
 
+LIST, OF_ALERT, OF_FINGERPRINT = (
+    "/v1/alerts",
+    "/v1/alerts/{alert_id}/history",
+    "/v1/fingerprints/{fingerprint}",
+)
+PATHS = (LIST, OF_ALERT, OF_FINGERPRINT)
+"""What is answered here."""
+
+SEVERAL: dict[int | str, dict[str, Any]] = {
+    409: {"model": ProblemBody, "description": "Several alerts are named so"}
+}
+
 DEFAULT_STATES = list(ACTIVE)
 """States of a question without `state`."""
 
 
-def router(key_cache: KeyCache, alerts: Alerts) -> APIRouter:
-    """The routes, bound to their dependencies."""
-    routes = APIRouter()
+class _Questions:
+    """What may be asked."""
 
-    @routes.get(
-        "/v1/alerts", response_model=AlertsBody, responses=REFUSALS, dependencies=[READS], summary="Alerts"
-    )
+    def __init__(self, key_cache: KeyCache, alerts: NamedAlerts) -> None:
+        self._key_cache = key_cache
+        self._alerts = alerts
+
+    async def _tenant_of(self, request: Request) -> int:
+        return (await reader_of(self._key_cache, request.scope)).grant.tenant_id
+
     async def listed(
+        self,
         request: Request,
         state: Annotated[
             list[str], Query(description="`pending`, `firing`, `resolved`; repeatable")
         ] = DEFAULT_STATES,
     ) -> Response:
         """At most 1,000, the newest transition first; resolved ones when asked for, for a day."""
-        api_key = await reader_of(key_cache, request.scope)
+        tenant_id = await self._tenant_of(request)
         with asking():
             since_ms = now_ms() - RESOLVED_MS
-            found = await alerts.alerts(
-                api_key.grant.tenant_id, states_of(state), since_ms, limit=MAX_ALERTS + 1
-            )
+            found = await self._alerts.alerts(tenant_id, states_of(state), since_ms, limit=MAX_ALERTS + 1)
         return answer(_listed(found))
 
-    @routes.get(
-        "/v1/alerts/{fingerprint}/history",
-        response_model=HistoryBody,
-        responses=REFUSALS | UNKNOWN,
-        dependencies=[READS],
-        summary="How an alert came to be as it is",
-    )
-    async def history(request: Request, fingerprint: str) -> Response:
-        """Its transitions, at most 1,000, newest first, each with the evaluation it was decided on."""
-        api_key = await reader_of(key_cache, request.scope)
-        with asking():
-            found = await alerts.history(api_key.grant.tenant_id, text_of("fingerprint", fingerprint))
-        if found is None:
-            raise Problem(404, "unknown_alert", "fingerprint: names no alert; GET /v1/alerts lists them")
-        return answer({"fingerprint": fingerprint} | _shown(found))
+    async def history(self, request: Request, alert_id: str) -> Response:
+        """Its transitions, at most 1,000, newest first, each with the evaluation it was decided on.
 
+        A fingerprint that one alert alone has is taken for its id.
+        """
+        tenant_id = await self._tenant_of(request)
+        with asking():
+            found = await self._alerts.history(tenant_id, await id_of(self._alerts, tenant_id, alert_id))
+        if found is None:
+            raise unknown()
+        return answer(_shown(found))
+
+    async def of_fingerprint(self, request: Request, fingerprint: str) -> Response:
+        """At most 1,000, the latest change first; several where their labels hash to the same 64 bits."""
+        tenant_id = await self._tenant_of(request)
+        with asking():
+            text = text_of("fingerprint", fingerprint)
+            found = await self._alerts.of_fingerprint(tenant_id, text, MAX_ALERTS + 1)
+        return answer(_listed(found))
+
+
+def router(key_cache: KeyCache, alerts: NamedAlerts) -> APIRouter:
+    """The routes, bound to their dependencies."""
+    routes, one = APIRouter(), _Questions(key_cache, alerts)
+    for path, answers, model, refusals, summary in (
+        (LIST, one.listed, AlertsBody, REFUSALS, "Alerts"),
+        (
+            OF_ALERT,
+            one.history,
+            HistoryBody,
+            REFUSALS | UNKNOWN | SEVERAL,
+            "How an alert came to be as it is",
+        ),
+        (OF_FINGERPRINT, one.of_fingerprint, AlertsBody, REFUSALS, "Alerts with one fingerprint"),
+    ):
+        routes.add_api_route(
+            path, answers, response_model=model, responses=refusals, dependencies=[READS], summary=summary
+        )
     return routes
+
+
+async def id_of(alerts: NamedAlerts, tenant_id: int, name: str) -> str:
+    """The id of the alert with this id or fingerprint; raise `Problem` for none, and for several."""
+    named = await alerts.named(tenant_id, text_of("alert_id", name))
+    if not named:
+        raise unknown()
+    if name in named:
+        return name
+    if len(named) > 1:
+        raise Problem(409, "ambiguous_alert", f"alert_id: the fingerprint of several: {', '.join(named)}")
+    return named[0]
+
+
+def unknown() -> Problem:
+    """The refusal of a name that no alert of the tenant has."""
+    return Problem(404, "unknown_alert", "alert_id: names no alert; GET /v1/alerts lists them")
 
 
 def _listed(found: Sequence[Alert]) -> dict[str, object]:
@@ -78,6 +132,8 @@ def _listed(found: Sequence[Alert]) -> dict[str, object]:
 
 def _shown(found: History) -> dict[str, object]:
     return {
+        "alert_id": found.alert_id,
+        "fingerprint": found.fingerprint,
         "rule": found.rule,
         "labels": found.labels,
         "transitions": [asdict(one) for one in found.transitions[:MAX_TRANSITIONS]],

@@ -13,9 +13,10 @@ State = Literal["pending", "firing", "resolved"]
 class AlertBody(BaseModel):
     """The alert of a rule and a series as it stands now."""
 
+    alert_id: str = Field(description="Names the alert, for ever")
     rule: str
     state: State
-    fingerprint: str
+    fingerprint: str = Field(description="What Alertmanager makes of its labels; several alerts may have one")
     labels: dict[str, str]
     annotations: dict[str, str]
     value: float
@@ -55,6 +56,7 @@ class TransitionBody(BaseModel):
 class HistoryBody(BaseModel):
     """How an alert came to be as it is, newest first."""
 
+    alert_id: str
     fingerprint: str
     rule: str
     labels: dict[str, str]
