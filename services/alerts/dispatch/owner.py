@@ -6,6 +6,7 @@ that ends in between leaves everything to the next one.
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -21,7 +22,7 @@ from shared.errors import Unavailable
 from shared.runtime.clock import monotonic_s
 from shared.runtime.lifecycle import background
 
-_GONE = DeliveryResult("refused", "its transition is no longer in alert_event")
+_GONE = DeliveryResult("impossible", "its transition is no longer in alert_event")
 
 _log = structlog.get_logger(__name__)
 
@@ -103,5 +104,7 @@ class ReceiverOwner:
         content = notification.content
         if content is None:
             return None
-        body = content if isinstance(content, bytes) else self.receiver.render(content)
+        if isinstance(content, bytes):
+            return Payload(notification.key, content, notification.lease_end_s)
+        body = self.receiver.render(replace(content, annotations={}) if notification.reduced else content)
         return Payload(notification.key, body, notification.lease_end_s)

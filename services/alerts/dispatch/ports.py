@@ -42,6 +42,8 @@ class Notification(NamedTuple):
     """What to render; bytes that were rendered when the row was written; None when the transition is gone."""
     lease_end_s: float
     """When the claim lapses, by the monotonic clock: nothing may leave after it."""
+    reduced: bool = False
+    """The receiver found it too large: no annotations."""
 
 
 class Payload(NamedTuple):
@@ -56,7 +58,8 @@ class Payload(NamedTuple):
 class DeliveryResult:
     """What became of an attempt."""
 
-    outcome: Literal["delivered", "again", "refused"]
+    outcome: Literal["delivered", "again", "refused", "too_large", "impossible"]
+    """A refusal is tried again for a while, what is too large without annotations, what is impossible never."""
     problem: str | None = None
     """Why it was not delivered."""
     least_s: float = 0.0

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
 from threading import Event
 
 import aiokafka
@@ -17,68 +16,16 @@ from services.alerts.dispatch.adapters.notifications import Notifications
 from services.alerts.dispatch.adapters.receivers.topic import AlertTopic
 from services.alerts.dispatch.adapters.receivers.webhook import Webhook as WebhookReceiver
 from services.alerts.dispatch.owner import ReceiverOwner
-from services.alerts.dispatch.ports import DELIVERED, Payload, Receiver
-from services.alerts.dispatch.wakeup import POLL_S
+from services.alerts.dispatch.ports import DELIVERED, Payload
 from shared.postgres.connections import Pool
 from shared.runtime.clock import monotonic_s
 from shared.runtime.kafka import Sender
 from shared.wire.topics import ALERTS, Topic
+from tests.support.alert_office import Office
 from tests.support.http.webhook import Reply, Webhook
 from tests.support.wait import until
 
 pytestmark = pytest.mark.servers
-
-_PUT = """
-INSERT INTO notification (topic, receiver, key, rule, series_id, body)
-VALUES ($1, $2, $1 || $3, $4, $5, convert_to($6, 'UTF8'))
-"""
-
-
-@dataclass
-class Office:
-    """An outbox of its own, and what delivers it."""
-
-    pool: Pool
-    topic: str
-    running: list[asyncio.Task[None]] = field(default_factory=list)
-
-    async def put(self, receiver: str, *keys: str, alert: int = 1) -> None:
-        """Notifications of one alert for a receiver, in this order."""
-        rows = [
-            (self.topic, receiver, key, "rule", alert, f'{{"key": "{key}", "partitionkey": "{alert}"}}')
-            for key in keys
-        ]
-        await self.pool.executemany(_PUT, rows)
-
-    def deliver(self, receiver: Receiver, poll_s: float = POLL_S) -> ReceiverOwner:
-        """Deliver for ever."""
-        owner = ReceiverOwner(Notifications(self.pool, self.topic), receiver, poll_s)
-        self.running.append(asyncio.create_task(owner.run()))
-        return owner
-
-    async def state(self, key: str) -> str:
-        """What became of a notification: its state, attempts and problem."""
-        row = await self.pool.fetchrow("SELECT * FROM notification WHERE key = $1", self.topic + key)
-        assert row is not None
-        state = "delivered" if row["delivered_at"] else "given up" if row["given_up_at"] else "due"
-        return f"{state} {row['attempts']} {row['problem'] or ''}".strip()
-
-    async def becomes(self, key: str, state: str) -> None:
-        """Wait until that is the state of a notification."""
-
-        async def fact() -> bool:
-            return (await self.state(key)).startswith(state)
-
-        await until(fact, f"{key} is {state}", 20)
-
-    async def waits_s(self, key: str) -> float:
-        """How long until it is tried again."""
-        query = "SELECT extract(epoch FROM next_at - now())::float8 FROM notification WHERE key = $1"
-        return float(await self.pool.fetchval(query, self.topic + key))
-
-    def delivered(self, webhook: Webhook) -> list[str]:
-        """Keys that a webhook was told, repeats included."""
-        return [key.removeprefix(self.topic) for key in webhook.keys]
 
 
 @pytest_asyncio.fixture
@@ -203,15 +150,37 @@ async def test_retry_after_is_kept(office: Office, webhook: Webhook, call: Webho
     assert 3500 < await office.waits_s("b") <= 3600.25
 
 
-async def test_refusal_is_final(office: Office, webhook: Webhook, call: WebhookReceiver) -> None:
-    """A 4xx is given up in sight, and what comes after it is still told."""
-    webhook.answer(Reply(400, body=b"no such key"))
+@pytest.mark.parametrize("status", [400, 401, 404, 410, 413])
+async def test_one_refusal_loses_no_page(
+    office: Office, webhook: Webhook, call: WebhookReceiver, status: int
+) -> None:
+    """A receiver that is being redeployed answers 404 for some seconds; what comes behind it waits."""
+    webhook.answer(Reply(status), Reply(status))
     await office.put("pager", "firing", "resolved")
     office.deliver(call)
     await office.becomes("resolved", "delivered 1")
 
-    assert "given up 1 400: no such key" == await office.state("firing")
-    assert ["firing", "resolved"] == office.delivered(webhook)
+    assert "delivered 3" == await office.state("firing")
+    assert ["firing", "firing", "firing", "resolved"] == office.delivered(webhook)
+
+
+async def test_a_quarter_of_an_hour_of_refusals_is_enough(
+    office: Office, webhook: Webhook, call: WebhookReceiver
+) -> None:
+    """It is given up in sight, and what comes after it is still told; another failure begins the time anew."""
+    webhook.answer(Reply(404), Reply(500), Reply(404), Reply(400, body=b"no such key"))
+    await office.put("pager", "firing", "resolved")
+    office.deliver(call)
+    for attempts in (1, 3):
+        await office.becomes("firing", f"due {attempts} 404")
+        await office.pool.execute(
+            "UPDATE notification SET refused_since = refused_since - interval '15 minutes' WHERE topic = $1",
+            office.topic,
+        )
+    await office.becomes("resolved", "delivered 1")
+
+    assert "given up 4 400: no such key" == await office.state("firing")
+    assert ["firing"] * 4 + ["resolved"] == office.delivered(webhook)
 
 
 async def test_a_day_is_enough(office: Office, webhook: Webhook, call: WebhookReceiver) -> None:

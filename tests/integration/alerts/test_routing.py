@@ -23,7 +23,8 @@ from shared.postgres import maintenance
 from shared.postgres.connections import Pool, connection
 from shared.stream.processor import Checkpoint, Cut, Key
 from tests.support.alerting import closed, describe_in, partition, rule, tick
-from tests.support.http.webhook import Webhook
+from tests.support.http.webhook import Reply, Webhook
+from tests.support.wait import until
 
 pytestmark = pytest.mark.servers
 
@@ -74,6 +75,18 @@ class System:
         owner = ReceiverOwner(Notifications(self.pool, self.topic), self.pager)
         owner.stop()
         await owner.run()
+
+    async def deliver_until(self, count: int) -> None:
+        """All that is due, until the webhook was called so often."""
+        owner = ReceiverOwner(Notifications(self.pool, self.topic), self.pager, 0.05)
+        running = asyncio.create_task(owner.run())
+
+        async def fact() -> bool:
+            return len(self.webhook.received) >= count
+
+        await until(fact, f"{count} calls", 20)
+        owner.stop()
+        await running
 
 
 @pytest_asyncio.fixture
@@ -154,6 +167,19 @@ async def test_a_notification_without_its_transition_is_given_up(system: System)
 
     assert "its transition is no longer in alert_event" == problem
     assert [transitions[1].key] == system.webhook.keys
+
+
+async def test_what_is_too_large_loses_its_annotations(system: System) -> None:
+    """413 once: the next attempt says the same alert under the same key, in fewer bytes."""
+    transitions = await system.commit()
+    await route(system.outbox, [system.pager])
+    system.webhook.answer(Reply(413))
+    await system.deliver_until(3)
+    first, second, _ = system.webhook.received
+
+    assert [transitions[0].key] * 2 == [first.key, second.key]
+    assert [{"summary": "9 s"}, {}] == [each.body["alerts"][0]["annotations"] for each in (first, second)]
+    assert first.body["alerts"][0]["labels"] == second.body["alerts"][0]["labels"]
 
 
 async def test_notifications_are_kept_for_a_week(system: System) -> None:

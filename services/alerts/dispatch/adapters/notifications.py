@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.alerts.dispatch.adapters.rows import COLUMNS, transition_of
-from services.alerts.dispatch.domain.redelivery import GIVE_UP_S, pause_s
+from services.alerts.dispatch.domain.redelivery import GIVE_UP_S, REFUSED_S, pause_s
 from services.alerts.dispatch.ports import DeliveryResult, Notification, RecordedResult
 from services.alerts.domain.transition import Transition
 from shared.postgres.connections import Pool, connection
@@ -35,9 +35,9 @@ WITH due AS (
     UPDATE notification n
     SET attempts = n.attempts + 1, next_at = now() + make_interval(secs => $4)
     FROM due WHERE n.notification_id = due.notification_id
-    RETURNING n.notification_id, n.attempts, n.rule, n.series_id, n.key, n.body
+    RETURNING n.notification_id, n.attempts, n.rule, n.series_id, n.key, n.body, n.reduced
 )
-SELECT c.notification_id, c.attempts, c.key AS notified_key, c.body, {COLUMNS}
+SELECT c.notification_id, c.attempts, c.key AS notified_key, c.body, c.reduced, {COLUMNS}
 FROM claimed c LEFT JOIN alert_event e
     ON c.body IS NULL AND e.rule = c.rule AND e.series_id = c.series_id AND e.key = c.key
 ORDER BY c.notification_id
@@ -47,8 +47,12 @@ ORDER BY c.notification_id
 _RECORD = """
 UPDATE notification n
 SET delivered_at = CASE WHEN r.outcome = 'delivered' THEN now() END,
-    given_up_at = CASE WHEN r.outcome = 'refused' THEN now()
-                       WHEN r.outcome = 'again' AND n.created_at <= now() - make_interval(secs => $6) THEN now() END,
+    given_up_at = CASE WHEN r.outcome = 'delivered' THEN NULL
+                       WHEN r.outcome = 'impossible' OR n.created_at <= now() - make_interval(secs => $6)
+                           OR r.outcome <> 'again' AND n.refused_since <= now() - make_interval(secs => $8)
+                       THEN now() END,
+    refused_since = CASE WHEN r.outcome IN ('refused', 'too_large') THEN coalesce(n.refused_since, now()) END,
+    reduced = n.reduced OR r.outcome = 'too_large',
     next_at = now() + make_interval(secs => greatest(r.least_s, r.pause_s * 0.75) + r.pause_s * random() / 2),
     problem = r.problem
 FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::double precision[], $7::double precision[])
@@ -84,7 +88,12 @@ class Notifications:
             rows = await conn.fetch(_CLAIM, self._topic, receiver, limit, self._lease_s)
         return [
             Notification(
-                row["notification_id"], row["attempts"], row["notified_key"], _content(row), lease_end_s
+                row["notification_id"],
+                row["attempts"],
+                row["notified_key"],
+                _content(row),
+                lease_end_s,
+                row["reduced"],
             )
             for row in rows
         ]
@@ -99,7 +108,7 @@ class Notifications:
         )
         pauses = [pause_s(notification.attempts) for notification, _ in results]
         async with connection(self._pool) as conn:
-            rows = await conn.fetch(_RECORD, *map(list, columns), GIVE_UP_S, pauses)
+            rows = await conn.fetch(_RECORD, *map(list, columns), GIVE_UP_S, pauses, REFUSED_S)
         return [RecordedResult(**row) for row in rows]
 
 

@@ -6,6 +6,9 @@ Spans are seconds.
 GIVE_UP_S = 24 * 3600.0
 """Age from which on a failed attempt is the last one."""
 
+REFUSED_S = 15 * 60.0
+"""How long a receiver may go on refusing before a failed attempt is the last one."""
+
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
 """Pause before another attempt: doubled each time up to the longest, each up to a quarter shorter or longer."""
 

@@ -26,7 +26,8 @@ MAX_RETRY_AFTER_S = 3600.0
 
 _SHOWN = 200
 _KEPT_OPEN_S = 4.0
-_TRY_AGAIN = frozenset({408, 429})
+_TRY_AGAIN = frozenset({408, 425, 429})
+_TOO_LARGE = 413
 
 
 class Webhook:
@@ -110,8 +111,10 @@ def result_of(status: int, retry_after: str, text: str) -> DeliveryResult:
         return DELIVERED
     shown = "".join(char if char.isprintable() else " " for char in text)[:_SHOWN].strip()
     problem = f"{status}: {shown}" if status else shown
+    if status == _TOO_LARGE:
+        return DeliveryResult("too_large", problem)
     if 400 <= status < 500 and status not in _TRY_AGAIN:
-        return DeliveryResult("refused", problem)
+        return DeliveryResult("refused", problem, _pause_s(retry_after))
     return DeliveryResult("again", problem, _pause_s(retry_after))
 
 
