@@ -55,6 +55,8 @@ GRANTS: Mapping[str, Mapping[str, str]] = {
             _READ,
         ),
         "api_key": _CHANGED_KEYS,
+        "silence": "SELECT, INSERT, UPDATE (starts_at, ends_at, expired_at, expired_by)",
+        "alert_note": "SELECT, INSERT",
     },
     "ingest": {**_PUMP, "event": _ADD, "event_id": _ADD, "funnel_entry": _KEEP},
     "aggregator": {
@@ -70,7 +72,9 @@ GRANTS: Mapping[str, Mapping[str, str]] = {
     "alerts": {
         **_PUMP,
         **dict.fromkeys(
-            ("alert_instance", "alert_event", "alert_window", "alert_coverage", "alert_outbox", "notification"), _KEEP
+            ("alert_instance", "alert_event", "alert_window", "alert_coverage", "alert_outbox", "notification", "silence",
+             "alert_note"),
+            _KEEP,
         ),
     },
     "archive": {

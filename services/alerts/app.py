@@ -24,6 +24,7 @@ from shared.postgres import connections, installation, maintenance, schema
 from shared.runtime import instruments
 from shared.runtime.kafka import Sender
 from shared.runtime.lifecycle import background, stop_event
+from shared.silences import tables as silences
 from shared.stream import dead_letters
 from shared.stream.containment.death_store import DeathTable
 from shared.stream.group import Group
@@ -58,7 +59,9 @@ async def run(settings: Settings) -> None:
     await schema.require(pool, stopping)
     id_of = keyed(await installation.series_secret(pool, stopping))
     alerting = Alerting(file.rule_set, tables.AlertTables(), dead, handover, id_of)
-    kept = (*notifications.MAINTENANCE, *tables.MAINTENANCE, *dead_letters.MAINTENANCE)
+    kept = (
+        *notifications.MAINTENANCE, *silences.MAINTENANCE, *tables.MAINTENANCE, *dead_letters.MAINTENANCE,
+    )  # fmt: skip
     await maintenance.begin(pool, kept, stopping)
     dispatch.start()
     group = Group(settings.kafka, settings.topic_prefix + GROUP, (topic,), name)

@@ -10,6 +10,7 @@ from functools import partial
 from services.alerts.dispatch.adapters.handover import AfterCommit, WithinTransaction
 from services.alerts.dispatch.adapters.notifications import Notifications
 from services.alerts.dispatch.adapters.outbox import AlertOutbox
+from services.alerts.dispatch.adapters.reconciler import Reconciler
 from services.alerts.dispatch.owner import ReceiverOwner
 from services.alerts.dispatch.ports import Receiver
 from services.alerts.dispatch.router import Router
@@ -25,7 +26,12 @@ class Dispatcher:
         self._topic = topic
         self._receivers = receivers
         self._owners = [ReceiverOwner(Notifications(pool, topic), receiver) for receiver in receivers]
-        self._router = Router(AlertOutbox(topic, partial(connection, pool)), receivers, self._wake_owners)
+        self._router = Router(
+            AlertOutbox(topic, partial(connection, pool)),
+            Reconciler(pool, topic, receivers),
+            receivers,
+            self._wake_owners,
+        )
 
     def handover(self, write_version: WriteVersion) -> AfterCommit | WithinTransaction:
         """What evaluation hands its transitions to."""

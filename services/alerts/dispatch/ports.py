@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from services.alerts.domain.transition import Transition
+from shared.silences.matchers import Silence
 
 
 class OutboxEntry(NamedTuple):
@@ -26,8 +27,12 @@ class NewNotification(NamedTuple):
     key: str
     rule: str
     series_id: int
+    episode_ms: int
+    transition: str
     body: bytes | None
     """None: it is rendered when it is delivered."""
+    muted_by: str | None
+    """The silence that holds it back."""
 
 
 class Notification(NamedTuple):
@@ -92,6 +97,16 @@ class TransitionOutbox(Protocol):
         Raises `Unavailable`.
         """
 
+    async def silences(self) -> Sequence[Silence]:
+        """Those that are in force. Raises `Unavailable`."""
+
+
+class Reconciliation(Protocol):
+    """Brings what receivers are to hear of in line with what people have said."""
+
+    async def reconcile(self) -> bool:
+        """One look; whether something may be due that was not. Raises `Unavailable`."""
+
 
 class NotificationQueue(Protocol):
     """Notifications, shared with other processes."""
@@ -114,6 +129,8 @@ class Receiver(Protocol):
     """How many calls may be under way at once."""
     batch: int
     """How many notifications one call takes."""
+    hears_all: bool
+    """It is a record of what happened, and no silence is for it."""
 
     def render(self, transition: Transition) -> bytes:
         """The bytes that say this transition; the same each time."""

@@ -1,4 +1,4 @@
-"""Replaces each transition of the outbox by a notification for each of its receivers.
+"""Replaces each transition of the outbox by a notification for each of its receivers, and heeds what people say.
 
 Invariant: an alert's notifications are in the order of its transitions, however many processes route at once.
 """
@@ -8,9 +8,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import structlog
 
 from services.alerts.dispatch.domain.route import receivers_of
-from services.alerts.dispatch.ports import NewNotification, OutboxEntry, Receiver, TransitionOutbox
+from services.alerts.dispatch.ports import (
+    NewNotification,
+    OutboxEntry,
+    Receiver,
+    Reconciliation,
+    TransitionOutbox,
+)
 from services.alerts.dispatch.wakeup import POLL_S, Wakeup
+from services.alerts.domain.transition import FIRING
 from shared.errors import Unavailable
+from shared.silences.matchers import Silence, muted_by
 
 BATCH = 256
 """Transitions that are routed at once."""
@@ -24,11 +32,13 @@ class Router:
     def __init__(
         self,
         outbox: TransitionOutbox,
+        reconciliation: Reconciliation,
         receivers: Sequence[Receiver],
         wake_owners: Callable[[], None],
         poll_s: float = POLL_S,
     ) -> None:
         self._outbox = outbox
+        self._reconciliation = reconciliation
         self._receivers = receivers
         self._wake_owners = wake_owners
         self._wakeup = Wakeup(poll_s)
@@ -51,11 +61,13 @@ class Router:
         self._wakeup.clear()
         try:
             routed = await route(self._outbox, self._receivers)
+            due = await self._reconciliation.reconcile()
         except Unavailable as problem:
             _log.warning("outbox out of reach", problem=str(problem))
             return False
-        if routed:
+        if routed or due:
             self._wake_owners()
+        if routed:
             self._wakeup.wake()
         return routed > 0
 
@@ -64,17 +76,24 @@ async def route(outbox: TransitionOutbox, receivers: Sequence[Receiver], *, rend
     """Replace up to `BATCH` transitions by notifications; how many. `rendered`: with their bodies."""
     entries = await outbox.pending(BATCH)
     if entries:
-        await outbox.replace(entries, list(_notifications(entries, receivers, rendered=rendered)))
+        silences = await outbox.silences()
+        await outbox.replace(entries, list(_notifications(entries, receivers, silences, rendered=rendered)))
     return len(entries)
 
 
 def _notifications(
-    entries: Iterable[OutboxEntry], receivers: Sequence[Receiver], *, rendered: bool
+    entries: Iterable[OutboxEntry],
+    receivers: Sequence[Receiver],
+    silences: Sequence[Silence],
+    *,
+    rendered: bool,
 ) -> Iterator[NewNotification]:
     by_name = {receiver.name: receiver for receiver in receivers}
-    for outbox_id, transition in entries:
-        for name in receivers_of(transition.transition, list(by_name)):
-            body = by_name[name].render(transition) if rendered else None
+    for outbox_id, one in entries:
+        silence = muted_by(silences, one.tenant_id, one.labels) if one.transition == FIRING else None
+        for name in receivers_of(one.transition, list(by_name)):
+            receiver = by_name[name]
             yield NewNotification(
-                outbox_id, name, transition.key, transition.rule, transition.series_id, body
-            )
+                outbox_id, name, one.key, one.rule, one.series_id, one.episode_ms, one.transition,
+                receiver.render(one) if rendered else None, None if receiver.hears_all else silence,
+            )  # fmt: skip

@@ -1,102 +1,28 @@
 """From transitions to what receivers hear: routed after the commit or within it, rendered at delivery or before."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from functools import partial
 
 import orjson
 import pytest
 import pytest_asyncio
 
 from services.alerts.dispatch.adapters.handover import WithinTransaction
-from services.alerts.dispatch.adapters.notifications import MAINTENANCE, Notifications
-from services.alerts.dispatch.adapters.outbox import AlertOutbox
-from services.alerts.dispatch.adapters.receivers.webhook import Webhook as WebhookReceiver
-from services.alerts.dispatch.owner import ReceiverOwner
+from services.alerts.dispatch.adapters.notifications import MAINTENANCE
 from services.alerts.dispatch.router import Router, route
-from services.alerts.domain.transition import FIRING, RESOLVED, Transition
-from services.alerts.evaluation.adapters.postgres import AlertTables
-from shared.model.window import BASE_MS
 from shared.postgres import maintenance
-from shared.postgres.connections import Pool, connection
-from shared.stream.processor import Checkpoint, Cut, Key
-from tests.support.alerting import closed, describe_in, partition, rule, tick
-from tests.support.http.webhook import Reply, Webhook
-from tests.support.wait import until
+from shared.postgres.connections import Pool
+from tests.support.alert_system import System, alert_system
+from tests.support.http.webhook import Reply
 
 pytestmark = pytest.mark.servers
-
-EPISODE = (closed([(1, 100, 9.0)]), tick(101), closed([(1, 101, 1.0)]), tick(102))
-"""Series 1 breaches in window 100 and is calm in window 101."""
-
-
-@dataclass
-class System:
-    """The tables of one system, and one receiver."""
-
-    pool: Pool
-    topic: str
-    pager: WebhookReceiver
-    webhook: Webhook
-
-    @property
-    def outbox(self) -> AlertOutbox:
-        """Its transitions."""
-        return AlertOutbox(self.topic, partial(connection, self.pool))
-
-    async def commit(self, within: WithinTransaction | None = None) -> list[Transition]:
-        """Evaluate one episode and write it as the pump does."""
-        state = partition(rule(), rule("api:response_seconds:p95_10s > 3", 60, alert="Lasting"))
-        state.describe = describe_in(self.topic)
-        for message in EPISODE:
-            state.fold(message)
-        work = state.checkpoint()
-        cut = Cut(Key(self.topic, 3), 1, 0, 1, Checkpoint(work, 102 * BASE_MS, b"", None))
-        async with self.pool.acquire() as conn, conn.transaction():
-            await AlertTables().save(conn, [cut])
-            if within is not None:
-                await within.within(conn)
-        return [each for each in work.transitions if each.transition in {FIRING, RESOLVED}]
-
-    async def notifications(self) -> list[tuple[str, bytes | None]]:
-        """Keys and bodies in the order of delivery."""
-        query = "SELECT key, body FROM notification WHERE topic = $1 ORDER BY notification_id"
-        return [(row["key"], row["body"]) for row in await self.pool.fetch(query, self.topic)]
-
-    async def waiting(self) -> int:
-        """Transitions that nobody has routed."""
-        count = await self.pool.fetchval("SELECT count(*) FROM alert_outbox WHERE topic = $1", self.topic)
-        return int(count)
-
-    async def deliver(self) -> None:
-        """All that is due."""
-        owner = ReceiverOwner(Notifications(self.pool, self.topic), self.pager)
-        owner.stop()
-        await owner.run()
-
-    async def deliver_until(self, count: int) -> None:
-        """All that is due, until the webhook was called so often."""
-        owner = ReceiverOwner(Notifications(self.pool, self.topic), self.pager, 0.05)
-        running = asyncio.create_task(owner.run())
-
-        async def fact() -> bool:
-            return len(self.webhook.received) >= count
-
-        await until(fact, f"{count} calls", 20)
-        owner.stop()
-        await running
 
 
 @pytest_asyncio.fixture
 async def system(pool: Pool) -> AsyncIterator[System]:
     """Tables that no other test sees, and a receiver that answers 200."""
-    topic = f"r{random.SystemRandom().randrange(1 << 40)}.windows"
-    with Webhook() as webhook:
-        pager = WebhookReceiver("pager", webhook.url)
-        yield System(pool, topic, pager, webhook)
-        await pager.close()
+    async with alert_system(pool) as made:
+        yield made
 
 
 async def test_a_transition_is_rendered_when_it_is_delivered(system: System) -> None:
@@ -147,7 +73,7 @@ async def test_many_routers_keep_the_order_and_route_once(system: System) -> Non
 async def test_a_router_that_stops_leaves_nothing(system: System) -> None:
     """What is committed by then is routed, and owners are woken."""
     woken: list[bool] = []
-    router = Router(system.outbox, [system.pager], lambda: woken.append(True))
+    router = Router(system.outbox, system.reconciler, [system.pager], lambda: woken.append(True))
     transitions = await system.commit()
     router.stop()
     await router.run()

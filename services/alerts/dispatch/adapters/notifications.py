@@ -1,7 +1,8 @@
 """The notifications: takes what is due for a receiver out of the table `notification`, and notes what became of it.
 
 Spans are seconds, by Postgres' clock. Invariant: of one alert and receiver only the earliest open notification is ever
-claimed; only the result of its latest claim counts; and a claim that nobody settles lapses.
+claimed, and none that a silence holds back; only the result of its latest claim counts; and a claim that nobody settles
+lapses.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ _CLAIM = f"""
 WITH due AS (
     SELECT n.notification_id FROM notification n
     WHERE n.topic = $1 AND n.receiver = $2 AND n.next_at <= now()
-        AND n.delivered_at IS NULL AND n.given_up_at IS NULL
+        AND n.delivered_at IS NULL AND n.given_up_at IS NULL AND n.muted_by IS NULL
         AND NOT EXISTS (
             SELECT FROM notification earlier
             WHERE earlier.receiver = n.receiver AND earlier.rule = n.rule AND earlier.series_id = n.series_id
@@ -65,12 +66,16 @@ RETURNING n.key, n.attempts, n.problem, n.given_up_at IS NOT NULL AS given_up
 _OLD_NOTIFICATIONS = f"""
 DELETE FROM notification WHERE notification_id IN (
     SELECT notification_id FROM notification WHERE created_at < {kept_since("notification")}
+        AND (muted_by IS NULL OR given_up_at IS NOT NULL)
     ORDER BY created_at LIMIT 5000 FOR UPDATE SKIP LOCKED
 )
 """  # noqa: S608 # a constant of this module
 
 MAINTENANCE = (Deletion("notification", _OLD_NOTIFICATIONS),)
-"""Removes what is past retention, in pieces that no commit has to wait for. What is so old was given up long ago."""
+"""Removes what is past retention, in pieces that no commit has to wait for. What is so old was given up long ago.
+
+One that a silence holds back stays for as long as that: it is told when the silence ends.
+"""
 
 
 class Notifications:

@@ -10,6 +10,8 @@ from contextlib import AbstractAsyncContextManager
 from services.alerts.dispatch.adapters.rows import COLUMNS, transition_of
 from services.alerts.dispatch.ports import NewNotification, OutboxEntry
 from shared.postgres.connections import Connection
+from shared.silences import tables
+from shared.silences.matchers import Silence
 
 _PENDING = f"""
 SELECT o.outbox_id, {COLUMNS}
@@ -23,10 +25,11 @@ WITH taken AS (
         SELECT outbox_id FROM alert_outbox WHERE outbox_id = ANY($2) ORDER BY outbox_id FOR UPDATE
     ) RETURNING outbox_id
 )
-INSERT INTO notification (topic, receiver, key, rule, series_id, body)
-SELECT $1, receiver, key, rule, series_id, body
-FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bytea[])
-    WITH ORDINALITY AS new (outbox_id, receiver, key, rule, series_id, body, place)
+INSERT INTO notification (topic, receiver, key, rule, series_id, episode_ms, transition, body, muted_by)
+SELECT $1, receiver, key, rule, series_id, episode_ms, transition, body, muted_by
+FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::bytea[],
+    $11::uuid[])
+    WITH ORDINALITY AS new (outbox_id, receiver, key, rule, series_id, episode_ms, transition, body, muted_by, place)
     JOIN taken USING (outbox_id)
 ORDER BY place
 ON CONFLICT DO NOTHING
@@ -47,12 +50,17 @@ class AlertOutbox:
             rows = await conn.fetch(_PENDING, self._topic, limit)
         return [OutboxEntry(row["outbox_id"], transition_of(row)) for row in rows]
 
+    async def silences(self) -> list[Silence]:
+        """Those that are in force. Raises `Unavailable`."""
+        async with self._connect() as conn:
+            return await tables.active(conn)
+
     async def replace(self, entries: Sequence[OutboxEntry], notifications: Sequence[NewNotification]) -> None:
         """Put notifications in the place of these entries; not for those that another has replaced.
 
         Raises `Unavailable`.
         """
         taken = [entry.outbox_id for entry in entries]
-        columns = map(list, zip(*notifications, strict=True)) if notifications else [[]] * 6
+        columns = map(list, zip(*notifications, strict=True)) if notifications else [[]] * 9
         async with self._connect() as conn:
             await conn.execute(_REPLACE, self._topic, taken, *columns)

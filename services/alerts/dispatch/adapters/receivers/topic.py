@@ -27,6 +27,7 @@ class AlertTopic:
     name = ALERTS.name
     concurrency = 1
     batch = 256
+    hears_all = True
 
     def __init__(self, sender: Sender, prefix: str = "", version: int = OLD) -> None:
         self._sender = sender

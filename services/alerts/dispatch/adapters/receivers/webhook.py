@@ -35,6 +35,7 @@ class Webhook:
 
     concurrency = 8
     batch = 1
+    hears_all = False
 
     def __init__(self, name: str, url: str, external_url: str = "", limit_s: float = LIMIT_S) -> None:
         self.name = name

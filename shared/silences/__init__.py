@@ -1,0 +1,1 @@
+"""Silences: which alerts they are about, which is pure, and their table."""
