@@ -77,9 +77,9 @@ async def login_link(dsn: str, cache: str, url: str, prefix: str) -> str:
 
     async with connections.single(dsn) as conn:
         found = await api_keys.live(conn, prefix)
-        if found.scope not in {"read", "admin"}:
+        if found.scope not in {"read", "oncall", "admin"}:
             raise Misconfigured(
-                f"{prefix[:PREFIX_LENGTH]}… has scope {found.scope}: the page needs read or admin"
+                f"{prefix[:PREFIX_LENGTH]}… has scope {found.scope}: the page needs read, oncall or admin"
             )
         secret = await installation.secret_of(conn)
     async with aclosing(redis.client(cache)) as client:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from shared.errors import Misconfigured
 from shared.postgres.connections import AnyConnection
 
-Scope: TypeAlias = Literal["write", "beacon", "read", "admin"]
+Scope: TypeAlias = Literal["write", "beacon", "read", "oncall", "admin"]
 
 PREFIX_LENGTH = 9
 """How much of a key is kept readable, so that its owner can tell which one it is."""

@@ -18,7 +18,7 @@ class Grant:
     tenant_id: int
     """Whose key it is."""
     scope: str
-    """`write`, `beacon` (write, from its origins alone), `read` or `admin` (all)."""
+    """`write`, `beacon` (write, from its origins alone), `read`, `oncall` (read, act on alerts) or `admin` (all)."""
     points_per_s: float
     """Lasting rate of the tenant."""
     points_burst: float
@@ -37,7 +37,8 @@ Spread = Callable[[float], float]
 
 SCOPES = {
     "write": frozenset({"write", "beacon", "admin"}),
-    "read": frozenset({"read", "admin"}),
+    "read": frozenset({"read", "oncall", "admin"}),
+    "oncall": frozenset({"oncall", "admin"}),
     "admin": frozenset({"admin"}),
 }
 """What a route may ask for, and the scopes of the keys that grant it."""

@@ -34,7 +34,7 @@ from services.gateway.query.questions.ports import LiveWindows, Tables
 from services.gateway.query.questions.source import WindowSource
 from services.gateway.query.questions.tables.archive.wiring import archived_since, with_archive
 from services.gateway.query.questions.tables.series import BLOCK_ROWS, MAX_ROWS, PostgresBlocks
-from services.gateway.query.resources.alerts import http as http_alerts
+from services.gateway.query.resources.alerts import wiring as alerts
 from services.gateway.query.resources.alerts.postgres import PostgresAlerts
 from services.gateway.query.resources.batches import http as http_batches
 from services.gateway.query.resources.batches.postgres import PostgresBatchCounts
@@ -89,7 +89,7 @@ PATHS = (
     "/v1/events",
     "/v1/funnels",
     "/v1/funnels/{name}",
-    *http_alerts.PATHS,
+    *alerts.PATHS,
     "/v1/batches/{id:path}",
     "/v1/ledger",
     *http_prometheus.PATHS,
@@ -103,10 +103,17 @@ PATHS = (
 )
 """What is answered here, each with GET."""
 
-POSTED = ("/v1/query", "/v1/differences", "/v1/exports", *http_prometheus.POSTED, *page.POSTED)
+POSTED = (
+    "/v1/query",
+    "/v1/differences",
+    "/v1/exports",
+    *alerts.POSTED,
+    *http_prometheus.POSTED,
+    *page.POSTED,
+)
 """What is answered here with POST."""
 
-DELETED = (*http_cache.PATHS, *page.DELETED)
+DELETED = (*alerts.DELETED, *http_cache.PATHS, *page.DELETED)
 """What is answered here with DELETE."""
 
 
@@ -282,11 +289,12 @@ def _system(parts: _Parts, hub: Hub) -> Iterator[APIRouter]:
 def _reports(parts: _Parts) -> Iterator[APIRouter]:
     """The routes that answer from the tables alone."""
     key_cache, tables = parts.key_cache, parts.tables
-    alerts = PostgresAlerts(tables)
     topics = queries.topics(parts.prefix)
     yield http_funnels.router(key_cache, PostgresFunnels(tables))
     yield http_events.router(key_cache, PostgresEvents(tables), SignedCursors(tables, "events").cursors)
-    yield http_alerts.router(key_cache, alerts)
+    yield from alerts.routers(key_cache, parts.pool, tables)
     yield http_batches.router(key_cache, PostgresBatchCounts(tables, topics["points"]))
     yield http_ledger.router(key_cache, PostgresLedger(tables, topics))
-    yield http_dashboard.router(key_cache, Dashboard(parts.answering, parts.catalogue), alerts)
+    yield http_dashboard.router(
+        key_cache, Dashboard(parts.answering, parts.catalogue), PostgresAlerts(tables)
+    )

@@ -28,6 +28,22 @@ class Reader:
         async with httpx2.AsyncClient(base_url=self.url, timeout=90) as client:
             return await client.get(path, params=params, headers={"x-api-key": key or self.key})
 
+    async def send(
+        self, method: str, path: str, body: Any = None, key: str = "", **params: Any
+    ) -> httpx2.Response:
+        """A request with its key, or another, and a body of JSON."""
+        async with httpx2.AsyncClient(base_url=self.url, timeout=90) as client:
+            return await client.request(
+                method, path, params=params, json=body, headers={"x-api-key": key or self.key}
+            )
+
+    async def key_of(self, scope: str) -> str:
+        """One more key of its tenant."""
+        key = f"{scope}-{uuid4().hex}"
+        statement = "INSERT INTO api_key (key_hash, tenant_id, scope, prefix) VALUES ($1, $2, $3, '')"
+        await self.write(statement, (hashlib.sha256(key.encode()).digest(), self.tenant_id, scope))
+        return key
+
     async def write(self, statement: str, *rows: tuple[Any, ...]) -> None:
         """Run a statement once for each row of arguments."""
         conn = await asyncpg.connect(self.postgres)

@@ -20,6 +20,7 @@ from services.gateway.query.page.keys import http as http_keys
 from services.gateway.query.page.live import http as http_live
 from services.gateway.query.page.session import http as http_session
 from services.gateway.query.resources.alerts import http as http_alerts
+from services.gateway.query.resources.alerts import wiring as alerts
 from services.gateway.query.resources.batches import http as http_batches
 from services.gateway.query.resources.dashboard import http as http_dashboard
 from services.gateway.query.resources.funnels import http as http_funnels
@@ -162,6 +163,30 @@ def test_every_route_declares_the_scope_it_asks_for() -> None:
     assert len(declared) >= 9
 
 
+def scopes_of(routers: Iterable[APIRouter]) -> dict[tuple[str, str], list[str]]:
+    """The scopes that each route declares."""
+    return {
+        (method, route.path): [
+            scope for each in route.dependencies if isinstance(each, Security) for scope in each.scopes
+        ]
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods
+    }
+
+
+def test_acting_on_alerts_declares_its_scope() -> None:
+    """Who may read sees silences; who is on call makes and ends them."""
+    nothing: Any = None
+    declared = scopes_of(alerts.routers(KeyCache(FakeGrants()), nothing, nothing))
+
+    assert {
+        ("GET", "/v1/silences"): ["read"], ("POST", "/v1/silences"): ["oncall"],
+        ("POST", "/v1/silences/preview"): ["oncall"], ("DELETE", "/v1/silences/{silence_id}"): ["oncall"],
+    } == {route: scopes for route, scopes in declared.items() if route[1].startswith("/v1/silences")}  # fmt: skip
+
+
 def test_what_the_page_asks_declares_its_scope() -> None:
     """Keys are an admin's; logging in and out needs no key, and who has logged in is told to who may read."""
     nothing: Any = None
@@ -170,15 +195,7 @@ def test_what_the_page_asks_declares_its_scope() -> None:
         http_live.router(known, nothing, nothing), http_keys.router(known, nothing),
         http_session.router(http_session.LogIn(known, nothing, nothing, nothing, nothing)),
     ]  # fmt: skip
-    declared = {
-        (method, route.path): [
-            scope for each in route.dependencies if isinstance(each, Security) for scope in each.scopes
-        ]
-        for router in page
-        for route in router.routes
-        if isinstance(route, APIRoute)
-        for method in route.methods
-    }
+    declared = scopes_of(page)
 
     assert {
         ("GET", "/v1/live"): ["read"], ("GET", "/v1/session"): ["read"], ("POST", "/v1/session"): [],
@@ -188,10 +205,13 @@ def test_what_the_page_asks_declares_its_scope() -> None:
 
 
 @pytest.mark.parametrize("asked", SCOPES)
-@pytest.mark.parametrize("scope", ["write", "beacon", "read", "admin"])
+@pytest.mark.parametrize("scope", ["write", "beacon", "read", "oncall", "admin"])
 async def test_a_key_grants_what_its_scope_says(asked: str, scope: str) -> None:
-    """Writing to those who write, reading to those who read, and everything to admin."""
-    granted = {"write": {"write"}, "beacon": {"write"}, "read": {"read"}, "admin": {"write", "read", "admin"}}
+    """Writing to those who write, reading to those who read, alerts to those on call, and everything to admin."""
+    granted = {
+        "write": {"write"}, "beacon": {"write"}, "read": {"read"}, "oncall": {"read", "oncall"},
+        "admin": {"write", "read", "oncall", "admin"},
+    }  # fmt: skip
     key_cache = KeyCache(FakeGrants(Grant(1, scope, 1.0, 1.0)))
 
     if asked in granted[scope]:

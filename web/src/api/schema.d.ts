@@ -104,7 +104,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/alerts/{fingerprint}/history": {
+    "/v1/alerts/{alert_id}/history": {
         parameters: {
             query?: never;
             header?: never;
@@ -114,11 +114,97 @@ export interface paths {
         /**
          * How an alert came to be as it is
          * @description Its transitions, at most 1,000, newest first, each with the evaluation it was decided on.
+         *
+         *     A fingerprint that one alert alone has is taken for its id.
          */
-        get: operations["history_v1_alerts__fingerprint__history_get"];
+        get: operations["history_v1_alerts__alert_id__history_get"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/fingerprints/{fingerprint}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Alerts with one fingerprint
+         * @description At most 1,000, the latest change first; several where their labels hash to the same 64 bits.
+         */
+        get: operations["of_fingerprint_v1_fingerprints__fingerprint__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/silences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Silences
+         * @description At most 1,000, the last to end first, each with how many alerts it is about now.
+         */
+        get: operations["listed_v1_silences_get"];
+        put?: never;
+        /**
+         * Silence
+         * @description Hold back what fires and has such labels, until an end that must be given.
+         */
+        post: operations["create_v1_silences_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/silences/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a silence would be about
+         * @description How many alerts such a silence would be about, now and in the last seven days.
+         */
+        post: operations["preview_v1_silences_preview_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/silences/{silence_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End a silence
+         * @description It ends now; what still fires is told.
+         */
+        delete: operations["expire_v1_silences__silence_id__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -798,6 +884,11 @@ export interface components {
          * @description The alert of a rule and a series as it stands now.
          */
         AlertBody: {
+            /**
+             * Alert Id
+             * @description Names the alert, for ever
+             */
+            alert_id: string;
             /** Rule */
             rule: string;
             /**
@@ -805,7 +896,10 @@ export interface components {
              * @enum {string}
              */
             state: "pending" | "firing" | "resolved";
-            /** Fingerprint */
+            /**
+             * Fingerprint
+             * @description What Alertmanager makes of its labels; several alerts may have one
+             */
             fingerprint: string;
             /** Labels */
             labels: {
@@ -1224,6 +1318,8 @@ export interface components {
          * @description How an alert came to be as it is, newest first.
          */
         HistoryBody: {
+            /** Alert Id */
+            alert_id: string;
             /** Fingerprint */
             fingerprint: string;
             /** Rule */
@@ -1253,7 +1349,7 @@ export interface components {
              * Scope
              * @enum {string}
              */
-            scope: "write" | "beacon" | "read" | "admin";
+            scope: "write" | "beacon" | "read" | "oncall" | "admin";
             /**
              * Origins
              * @description Pages of these alone may use it; none: no page needs to
@@ -1359,6 +1455,41 @@ export interface components {
             total: components["schemas"]["AccountBody"];
         };
         /**
+         * ListedBody
+         * @description A silence, and how many alerts it is about.
+         */
+        ListedBody: {
+            /** Id */
+            id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "pending" | "active" | "expired";
+            /** Matchers */
+            matchers: components["schemas"]["MatcherBody"][];
+            /** Starts Ms */
+            starts_ms: number;
+            /** Ends Ms */
+            ends_ms: number;
+            /** Author */
+            author: string;
+            /** Comment */
+            comment: string;
+            /** Created Ms */
+            created_ms: number;
+            /**
+             * Expired By
+             * @description Who ended it before its time; null: nobody
+             */
+            expired_by: string | null;
+            /**
+             * Alerts
+             * @description Alerts, pending or firing now, that it is about
+             */
+            alerts: number;
+        };
+        /**
          * MadeBody
          * @description A key that was made: this is the only time it can be seen.
          */
@@ -1371,7 +1502,22 @@ export interface components {
              * Scope
              * @enum {string}
              */
-            scope: "write" | "beacon" | "read" | "admin";
+            scope: "write" | "beacon" | "read" | "oncall" | "admin";
+        };
+        /**
+         * MatcherBody
+         * @description A condition on a label.
+         */
+        MatcherBody: {
+            /** Name */
+            name: string;
+            /**
+             * Operator
+             * @enum {string}
+             */
+            operator: "=" | "!=" | "=~" | "!~";
+            /** Value */
+            value: string;
         };
         /**
          * MetricBody
@@ -1512,6 +1658,25 @@ export interface components {
             minute_ms: number;
         };
         /**
+         * NamedBody
+         * @description An alert that lasts.
+         */
+        NamedBody: {
+            /** Alert Id */
+            alert_id: string;
+            /** Rule */
+            rule: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "pending" | "firing";
+            /** Labels */
+            labels: {
+                [key: string]: string;
+            };
+        };
+        /**
          * PerformanceBody
          * @description A tenant's metrics over the last 15 minutes, and what fires.
          */
@@ -1549,6 +1714,32 @@ export interface components {
              * @description At most 100, newest first
              */
             alerts: components["schemas"]["FiringBody"][];
+        };
+        /**
+         * PreviewBody
+         * @description What a silence would be about.
+         */
+        PreviewBody: {
+            /**
+             * Now
+             * @description Alerts that are pending or firing
+             */
+            now: number;
+            /**
+             * Last 7 Days
+             * @description How often such alerts fired
+             */
+            last_7_days: number;
+            /**
+             * Alerts
+             * @description The newest twenty of those that last
+             */
+            alerts: components["schemas"]["NamedBody"][];
+            /**
+             * Truncated
+             * @description More alerts than 10,000 were not looked at
+             */
+            truncated: boolean;
         };
         /**
          * ProblemBody
@@ -1732,7 +1923,7 @@ export interface components {
             tenant: string;
             /**
              * Scope
-             * @description `read` or `admin`
+             * @description `read`, `oncall` or `admin`
              */
             scope: string;
             /**
@@ -1745,6 +1936,46 @@ export interface components {
              * @description When the session ends; null: a key came, and no session
              */
             expires_ms: number | null;
+        };
+        /**
+         * SilenceBody
+         * @description A silence.
+         */
+        SilenceBody: {
+            /** Id */
+            id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "pending" | "active" | "expired";
+            /** Matchers */
+            matchers: components["schemas"]["MatcherBody"][];
+            /** Starts Ms */
+            starts_ms: number;
+            /** Ends Ms */
+            ends_ms: number;
+            /** Author */
+            author: string;
+            /** Comment */
+            comment: string;
+            /** Created Ms */
+            created_ms: number;
+            /**
+             * Expired By
+             * @description Who ended it before its time; null: nobody
+             */
+            expired_by: string | null;
+        };
+        /**
+         * SilencesBody
+         * @description Silences, the last to end first.
+         */
+        SilencesBody: {
+            /** Silences */
+            silences: components["schemas"]["ListedBody"][];
+            /** Truncated */
+            truncated: boolean;
         };
         /**
          * StepBody
@@ -2353,7 +2584,92 @@ export interface operations {
             };
         };
     };
-    history_v1_alerts__fingerprint__history_get: {
+    history_v1_alerts__alert_id__history_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryBody"];
+                };
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description No known key */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The key may not read */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description No such name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Several alerts are named so */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The tables cannot be read now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    of_fingerprint_v1_fingerprints__fingerprint__get: {
         parameters: {
             query?: never;
             header?: never;
@@ -2370,7 +2686,286 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HistoryBody"];
+                    "application/json": components["schemas"]["AlertsBody"];
+                };
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description No known key */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The key may not read */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The tables cannot be read now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    listed_v1_silences_get: {
+        parameters: {
+            query?: {
+                /** @description `active`, `pending`, `expired`; repeatable */
+                state?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilencesBody"];
+                };
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description No known key */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The key may not read */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The tables cannot be read now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    create_v1_silences_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    matchers: {
+                        name: string;
+                        /** @enum {unknown} */
+                        operator?: "=" | "!=" | "=~" | "!~";
+                        value: string;
+                    }[];
+                    author: string;
+                    comment: string;
+                    /** @description Now, if not given or past */
+                    starts_ms?: number;
+                    ends_ms?: number;
+                    /** @description In place of `ends_ms` */
+                    lasts_s?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceBody"];
+                };
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description No known key */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The key may not read */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The tables cannot be read now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    preview_v1_silences_preview_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    matchers: {
+                        name: string;
+                        /** @enum {unknown} */
+                        operator?: "=" | "!=" | "=~" | "!~";
+                        value: string;
+                    }[];
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewBody"];
+                };
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description No known key */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The key may not read */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The tables cannot be read now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    expire_v1_silences__silence_id__delete: {
+        parameters: {
+            query?: {
+                /** @description Who ends it */
+                author?: string;
+            };
+            header?: never;
+            path: {
+                silence_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceBody"];
                 };
             };
             /** @description A parameter is wrong */
@@ -4246,7 +4841,7 @@ export interface operations {
             content: {
                 "application/json": {
                     /** @enum {unknown} */
-                    scope: "write" | "beacon" | "read" | "admin";
+                    scope: "write" | "beacon" | "read" | "oncall" | "admin";
                     origins?: string[];
                     name?: string;
                 };

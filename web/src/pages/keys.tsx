@@ -16,7 +16,7 @@ import { session } from "../state/session.ts";
 type Schemas = components["schemas"];
 type Key = Schemas["KeyBody"];
 
-const SCOPES = ["write", "read", "beacon", "admin"] as const;
+const SCOPES = ["write", "read", "beacon", "oncall", "admin"] as const;
 
 /** How long an old key may be kept beside its successor, s; null: until it is revoked. */
 const KEPT: readonly [string, number | null][] = [["until it is revoked", null], ["for an hour", 3600], ["for a day", 86_400], ["for a week", 604_800], ["no longer", 0]];

@@ -88,7 +88,7 @@ class HeededBody(BaseModel):
 _TEXTS = {"type": "array", "items": {"type": "string"}}
 _CREATE = {
     "required": ["scope"],
-    "properties": {"scope": {"enum": ["write", "beacon", "read", "admin"]}, "origins": _TEXTS,
+    "properties": {"scope": {"enum": ["write", "beacon", "read", "oncall", "admin"]}, "origins": _TEXTS,
                    "name": {"type": "string", "maxLength": MAX_NAME}},
 }  # fmt: skip
 _ROTATE = {"properties": {"keep_s": {"type": ["integer", "null"], "minimum": 0, "maximum": MAX_KEEP_S}}}
@@ -162,7 +162,7 @@ def router(key_cache: KeyCache, keys: PostgresKeys) -> APIRouter:
     return routes
 
 
-_SCOPES: dict[str, Scope] = {"w": "write", "b": "beacon", "r": "read", "a": "admin"}
+_SCOPES: dict[str, Scope] = {"w": "write", "b": "beacon", "r": "read", "o": "oncall", "a": "admin"}
 
 
 def _check(asked: CreateBody) -> None:

@@ -46,7 +46,7 @@ class SessionBody(BaseModel):
     """Who has logged in."""
 
     tenant: str
-    scope: str = Field(description="`read` or `admin`")
+    scope: str = Field(description="`read`, `oncall` or `admin`")
     key: str = Field(description="How the key begins")
     expires_ms: int | None = Field(description="When the session ends; null: a key came, and no session")
 

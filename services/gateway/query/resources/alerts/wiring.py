@@ -1,0 +1,30 @@
+"""Wires what is asked of alerts, and what people do about them.
+
+Nothing is connected yet: pools are handed in.
+"""
+
+from collections.abc import Iterator
+
+from fastapi import APIRouter
+
+from services.gateway.auth.key_cache import KeyCache
+from services.gateway.query.resources.alerts import http
+from services.gateway.query.resources.alerts.postgres import PostgresAlerts
+from services.gateway.query.resources.alerts.silences import http as http_silences
+from services.gateway.query.resources.alerts.silences.postgres import PostgresSilences
+from shared.postgres.connections import Pool
+
+PATHS = (*http.PATHS, http_silences.PATH)
+"""What is answered here with GET."""
+
+POSTED = (http_silences.PATH, http_silences.PREVIEW)
+"""The same with POST."""
+
+DELETED = (http_silences.OF_SILENCE,)
+"""The same with DELETE."""
+
+
+def routers(key_cache: KeyCache, pool: Pool, tables: Pool) -> Iterator[APIRouter]:
+    """The routes, bound to their dependencies: `pool` writes, `tables` answers reports."""
+    yield http.router(key_cache, PostgresAlerts(tables))
+    yield http_silences.router(key_cache, PostgresSilences(pool, tables))
