@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import Callable
 
-from services.alerts.dispatch.adapters import notifications
+from services.alerts.dispatch.adapters import by_hand, notifications
 from services.alerts.dispatch.adapters.receivers.topic import AlertTopic
 from services.alerts.dispatch.adapters.receivers.webhook import Webhook
 from services.alerts.dispatch.app import Dispatcher
@@ -60,7 +60,8 @@ async def run(settings: Settings) -> None:
     id_of = keyed(await installation.series_secret(pool, stopping))
     alerting = Alerting(file.rule_set, tables.AlertTables(), dead, handover, id_of)
     kept = (
-        *notifications.MAINTENANCE, *silences.MAINTENANCE, *tables.MAINTENANCE, *dead_letters.MAINTENANCE,
+        *notifications.MAINTENANCE, *silences.MAINTENANCE, *by_hand.MAINTENANCE, *tables.MAINTENANCE,
+        *dead_letters.MAINTENANCE,
     )  # fmt: skip
     await maintenance.begin(pool, kept, stopping)
     dispatch.start()

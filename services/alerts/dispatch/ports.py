@@ -17,6 +17,8 @@ class OutboxEntry(NamedTuple):
 
     outbox_id: int
     transition: Transition
+    by_hand: bool
+    """Receivers were told that the episode is over when somebody said so."""
 
 
 class NewNotification(NamedTuple):

@@ -16,7 +16,7 @@ from services.alerts.dispatch.ports import (
     TransitionOutbox,
 )
 from services.alerts.dispatch.wakeup import POLL_S, Wakeup
-from services.alerts.domain.transition import FIRING
+from services.alerts.domain.transition import FIRING, RESOLVED
 from shared.errors import Unavailable
 from shared.silences.matchers import Silence, muted_by
 
@@ -89,10 +89,12 @@ def _notifications(
     rendered: bool,
 ) -> Iterator[NewNotification]:
     by_name = {receiver.name: receiver for receiver in receivers}
-    for outbox_id, one in entries:
+    for outbox_id, one, by_hand in entries:
         silence = muted_by(silences, one.tenant_id, one.labels) if one.transition == FIRING else None
         for name in receivers_of(one.transition, list(by_name)):
             receiver = by_name[name]
+            if by_hand and one.transition == RESOLVED and not receiver.hears_all:
+                continue
             yield NewNotification(
                 outbox_id, name, one.key, one.rule, one.series_id, one.episode_ms, one.transition,
                 receiver.render(one) if rendered else None, None if receiver.hears_all else silence,

@@ -78,6 +78,7 @@ async def test_an_alert_shows_all_that_is_known_of_it(mine: Reader) -> None:
         "rule": "slow", "state": "firing", "fingerprint": fingerprint, "labels": {"host": "a"},
         "annotations": {"summary": "slow"}, "value": 0.75, "expr": "p95:m_10s > 0.5", "episode_ms": now - 9000,
         "active_at_ms": now - 9000, "fired_at_ms": now - 1000, "resolved_at_ms": None,
+        "acknowledged": None, "assigned_to": None, "resolved_by_hand": None, "silenced_by": [],
     }  # fmt: skip
 
 
@@ -115,6 +116,7 @@ async def test_an_alert_shows_its_working(mine: Reader, foreign: Reader) -> None
         "rule": "slow",
         "labels": {"host": "a"},
         "truncated": False,
+        "notes": [],
     } == body
     assert [(70_000, "pending"), (10_000, "resolved"), (10_000, "firing"), (10_000, "pending")] == [
         (one["episode_ms"], one["transition"]) for one in transitions

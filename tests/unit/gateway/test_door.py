@@ -21,6 +21,7 @@ from services.gateway.query.page.live import http as http_live
 from services.gateway.query.page.session import http as http_session
 from services.gateway.query.resources.alerts import http as http_alerts
 from services.gateway.query.resources.alerts import wiring as alerts
+from services.gateway.query.resources.alerts.notes.http import ACTIONS
 from services.gateway.query.resources.batches import http as http_batches
 from services.gateway.query.resources.dashboard import http as http_dashboard
 from services.gateway.query.resources.funnels import http as http_funnels
@@ -140,7 +141,7 @@ def routers(key_cache: KeyCache) -> list[APIRouter]:
     nothing: Any = None
     return [
         http_windows.router(key_cache, nothing, nothing), http_funnels.router(key_cache, nothing),
-        http_alerts.router(key_cache, nothing), http_batches.router(key_cache, nothing),
+        http_alerts.router(key_cache, nothing, nothing), http_batches.router(key_cache, nothing),
         http_ledger.router(key_cache, nothing), http_dashboard.router(key_cache, nothing, nothing),
         http_dashboard.health_router(key_cache, nothing, {}),
     ]  # fmt: skip
@@ -177,14 +178,17 @@ def scopes_of(routers: Iterable[APIRouter]) -> dict[tuple[str, str], list[str]]:
 
 
 def test_acting_on_alerts_declares_its_scope() -> None:
-    """Who may read sees silences; who is on call makes and ends them."""
+    """Who may read sees silences; who is on call makes and ends them, and speaks of episodes."""
     nothing: Any = None
     declared = scopes_of(alerts.routers(KeyCache(FakeGrants()), nothing, nothing))
 
     assert {
         ("GET", "/v1/silences"): ["read"], ("POST", "/v1/silences"): ["oncall"],
         ("POST", "/v1/silences/preview"): ["oncall"], ("DELETE", "/v1/silences/{silence_id}"): ["oncall"],
-    } == {route: scopes for route, scopes in declared.items() if route[1].startswith("/v1/silences")}  # fmt: skip
+        **{("POST", f"/v1/alerts/{{alert_id}}/{action}"): ["oncall"] for action in ACTIONS},
+    } == {
+        route: scopes for route, scopes in declared.items() if route[0] != "GET" or "silences" in route[1]
+    }  # fmt: skip
 
 
 def test_what_the_page_asks_declares_its_scope() -> None:

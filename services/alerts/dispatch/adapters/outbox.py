@@ -7,6 +7,7 @@ whoever comes second waits for the first one's locks, and finds what is left.
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
+from services.alerts.dispatch.adapters.by_hand import IN_FORCE
 from services.alerts.dispatch.adapters.rows import COLUMNS, transition_of
 from services.alerts.dispatch.ports import NewNotification, OutboxEntry
 from shared.postgres.connections import Connection
@@ -14,7 +15,7 @@ from shared.silences import tables
 from shared.silences.matchers import Silence
 
 _PENDING = f"""
-SELECT o.outbox_id, {COLUMNS}
+SELECT o.outbox_id, {IN_FORCE} AS by_hand, {COLUMNS}
 FROM alert_outbox o JOIN alert_event e USING (rule, series_id, episode_ms, transition)
 WHERE o.topic = $1 ORDER BY o.outbox_id LIMIT $2
 """  # noqa: S608  names of columns
@@ -48,7 +49,7 @@ class AlertOutbox:
         """The first ones. Raises `Unavailable`."""
         async with self._connect() as conn:
             rows = await conn.fetch(_PENDING, self._topic, limit)
-        return [OutboxEntry(row["outbox_id"], transition_of(row)) for row in rows]
+        return [OutboxEntry(row["outbox_id"], transition_of(row), row["by_hand"]) for row in rows]
 
     async def silences(self) -> list[Silence]:
         """Those that are in force. Raises `Unavailable`."""

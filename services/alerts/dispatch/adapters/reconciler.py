@@ -1,4 +1,4 @@
-"""Brings notifications in line with silences, as the tables hold both.
+"""Brings notifications in line with silences and notes, as the tables hold them.
 
 A silence holds back FIRING alone, and only what was never attempted: so a receiver that may know of an episode is told
 of its end, and one that knows of nothing is told nothing. Invariant: one process of a system is at it at a time.
@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from services.alerts.dispatch.adapters.by_hand import HandNotes
 from services.alerts.dispatch.ports import Receiver
 from shared.postgres.connections import Connection, Pool, connection
 from shared.silences import tables
@@ -65,15 +66,17 @@ class Reconciler:
     def __init__(self, pool: Pool, topic: str, receivers: Sequence[Receiver]) -> None:
         self._pool = pool
         self._topic = topic
+        self._notes = HandNotes(topic, receivers)
         self._mutable = [receiver.name for receiver in receivers if not receiver.hears_all]
         self._seen: list[Silence] | None = None
         """Silences in force at the last look."""
 
     async def reconcile(self) -> bool:
-        """One look; whether something is due that was held back. Raises `Unavailable`."""
+        """One look; whether something may be due that was not. Raises `Unavailable`."""
         async with connection(self._pool) as conn, conn.transaction():
             if not await conn.fetchval(_LOCK, self._topic):
                 return False
+            told = await self._notes.act(conn)
             silences, any_muted = await tables.active(conn), await conn.fetchval(_MUTED, self._topic)
             if any_muted:
                 await conn.execute(_OVER, self._topic)
@@ -81,7 +84,7 @@ class Reconciler:
             if silences or any_muted:
                 unmuted = await self._mute(conn, silences)
             self._seen = silences
-            return unmuted
+            return told or unmuted
 
     async def _mute(self, conn: Connection, silences: Sequence[Silence]) -> bool:
         """Hold back what is silenced now, and let go what is not; whether anything was let go."""

@@ -15,6 +15,7 @@ from services.gateway.http.problems import Problem
 from services.gateway.http.schemas import ProblemBody
 from services.gateway.query.parameters import REFUSALS, UNKNOWN, answer, asking, text_of
 from services.gateway.query.ports import NamedAlerts
+from services.gateway.query.resources.alerts.acts import Acts
 from services.gateway.query.resources.alerts.alert import (
     ACTIVE,
     MAX_ALERTS,
@@ -46,9 +47,10 @@ DEFAULT_STATES = list(ACTIVE)
 class _Questions:
     """What may be asked."""
 
-    def __init__(self, key_cache: KeyCache, alerts: NamedAlerts) -> None:
+    def __init__(self, key_cache: KeyCache, alerts: NamedAlerts, acts: Acts) -> None:
         self._key_cache = key_cache
         self._alerts = alerts
+        self._acts = acts
 
     async def _tenant_of(self, request: Request) -> int:
         return (await reader_of(self._key_cache, request.scope)).grant.tenant_id
@@ -65,7 +67,7 @@ class _Questions:
         with asking():
             since_ms = now_ms() - RESOLVED_MS
             found = await self._alerts.alerts(tenant_id, states_of(state), since_ms, limit=MAX_ALERTS + 1)
-        return answer(_listed(found))
+            return answer(await self._listed(tenant_id, found))
 
     async def history(self, request: Request, alert_id: str) -> Response:
         """Its transitions, at most 1,000, newest first, each with the evaluation it was decided on.
@@ -74,10 +76,12 @@ class _Questions:
         """
         tenant_id = await self._tenant_of(request)
         with asking():
-            found = await self._alerts.history(tenant_id, await id_of(self._alerts, tenant_id, alert_id))
+            named = await id_of(self._alerts, tenant_id, alert_id)
+            found = await self._alerts.history(tenant_id, named)
+            notes = await self._acts.notes.of_alert(tenant_id, named)
         if found is None:
             raise unknown()
-        return answer(_shown(found))
+        return answer({**_shown(found), "notes": [note._asdict() for note in notes]})
 
     async def of_fingerprint(self, request: Request, fingerprint: str) -> Response:
         """At most 1,000, the latest change first; several where their labels hash to the same 64 bits."""
@@ -85,12 +89,18 @@ class _Questions:
         with asking():
             text = text_of("fingerprint", fingerprint)
             found = await self._alerts.of_fingerprint(tenant_id, text, MAX_ALERTS + 1)
-        return answer(_listed(found))
+            return answer(await self._listed(tenant_id, found))
+
+    async def _listed(self, tenant_id: int, found: Sequence[Alert]) -> dict[str, object]:
+        shown = found[:MAX_ALERTS]
+        acts = await self._acts.of(tenant_id, shown)
+        alerts = [{**asdict(alert), **done} for alert, done in zip(shown, acts, strict=True)]
+        return {"alerts": alerts, "truncated": len(found) > MAX_ALERTS}
 
 
-def router(key_cache: KeyCache, alerts: NamedAlerts) -> APIRouter:
+def router(key_cache: KeyCache, alerts: NamedAlerts, acts: Acts) -> APIRouter:
     """The routes, bound to their dependencies."""
-    routes, one = APIRouter(), _Questions(key_cache, alerts)
+    routes, one = APIRouter(), _Questions(key_cache, alerts, acts)
     for path, answers, model, refusals, summary in (
         (LIST, one.listed, AlertsBody, REFUSALS, "Alerts"),
         (
@@ -123,11 +133,6 @@ async def id_of(alerts: NamedAlerts, tenant_id: int, name: str) -> str:
 def unknown() -> Problem:
     """The refusal of a name that no alert of the tenant has."""
     return Problem(404, "unknown_alert", "alert_id: names no alert; GET /v1/alerts lists them")
-
-
-def _listed(found: Sequence[Alert]) -> dict[str, object]:
-    shown = [asdict(alert) for alert in found[:MAX_ALERTS]]
-    return {"alerts": shown, "truncated": len(found) > MAX_ALERTS}
 
 
 def _shown(found: History) -> dict[str, object]:

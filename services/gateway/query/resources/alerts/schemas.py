@@ -7,7 +7,17 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from services.gateway.query.resources.alerts.notes.http import NoteBody
+
 State = Literal["pending", "firing", "resolved"]
+
+
+class SaidBody(BaseModel):
+    """What somebody said, and when."""
+
+    actor: str
+    text: str
+    at_ms: int
 
 
 class AlertBody(BaseModel):
@@ -26,6 +36,10 @@ class AlertBody(BaseModel):
     fired_at_ms: int | None
     resolved_at_ms: int | None
     updated_at_ms: int
+    acknowledged: SaidBody | None = Field(description="Who is at this episode; null: nobody has said so")
+    assigned_to: str | None
+    resolved_by_hand: SaidBody | None = Field(description="Who has said that this episode is over")
+    silenced_by: list[str] = Field(description="Silences in force that it is about")
 
 
 class AlertsBody(BaseModel):
@@ -62,3 +76,4 @@ class HistoryBody(BaseModel):
     labels: dict[str, str]
     transitions: list[TransitionBody]
     truncated: bool
+    notes: list[NoteBody] = Field(description="What people said of its episodes, newest first, at most 1,000")

@@ -9,6 +9,9 @@ from fastapi import APIRouter
 
 from services.gateway.auth.key_cache import KeyCache
 from services.gateway.query.resources.alerts import http
+from services.gateway.query.resources.alerts.acts import Acts
+from services.gateway.query.resources.alerts.notes import http as http_notes
+from services.gateway.query.resources.alerts.notes.postgres import PostgresNotes
 from services.gateway.query.resources.alerts.postgres import PostgresAlerts
 from services.gateway.query.resources.alerts.silences import http as http_silences
 from services.gateway.query.resources.alerts.silences.postgres import PostgresSilences
@@ -17,7 +20,7 @@ from shared.postgres.connections import Pool
 PATHS = (*http.PATHS, http_silences.PATH)
 """What is answered here with GET."""
 
-POSTED = (http_silences.PATH, http_silences.PREVIEW)
+POSTED = (http_silences.PATH, http_silences.PREVIEW, *http_notes.PATHS)
 """The same with POST."""
 
 DELETED = (http_silences.OF_SILENCE,)
@@ -26,5 +29,7 @@ DELETED = (http_silences.OF_SILENCE,)
 
 def routers(key_cache: KeyCache, pool: Pool, tables: Pool) -> Iterator[APIRouter]:
     """The routes, bound to their dependencies: `pool` writes, `tables` answers reports."""
-    yield http.router(key_cache, PostgresAlerts(tables))
-    yield http_silences.router(key_cache, PostgresSilences(pool, tables))
+    notes, silences = PostgresNotes(pool, tables), PostgresSilences(pool, tables)
+    yield http.router(key_cache, PostgresAlerts(tables), Acts(notes, silences))
+    yield http_notes.router(key_cache, notes)
+    yield http_silences.router(key_cache, silences)

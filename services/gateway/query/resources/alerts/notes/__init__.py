@@ -1,0 +1,1 @@
+"""Notes: what people say of an episode of an alert."""
