@@ -57,6 +57,7 @@ GRANTS: Mapping[str, Mapping[str, str]] = {
         "api_key": _CHANGED_KEYS,
         "silence": "SELECT, INSERT, UPDATE (starts_at, ends_at, expired_at, expired_by)",
         "alert_note": "SELECT, INSERT",
+        "notification": "SELECT (receiver)",
     },
     "ingest": {**_PUMP, "event": _ADD, "event_id": _ADD, "funnel_entry": _KEEP},
     "aggregator": {

@@ -160,6 +160,7 @@ async def test_no_route_shows_one_tenant_anything_of_another(
         "{label}": "endpoint",
         "{fingerprint}": "x",
         "{alert_id}": "x",
+        "{silence_id}": "x",
         "{id:path}": "x",
     }
 

@@ -34,7 +34,7 @@ class Reader:
         """A request with its key, or another, and a body of JSON."""
         async with httpx2.AsyncClient(base_url=self.url, timeout=90) as client:
             return await client.request(
-                method, path, params=params, json=body, headers={"x-api-key": key or self.key}
+                method, path, params=params or None, json=body, headers={"x-api-key": key or self.key}
             )
 
     async def key_of(self, scope: str) -> str:

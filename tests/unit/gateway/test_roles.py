@@ -18,6 +18,7 @@ READS = [
     .replace("{label}", "l")
     .replace("{fingerprint}", "x")
     .replace("{alert_id}", "x")
+    .replace("{silence_id}", "x")
     .replace("{id:path}", "a%2Fb/c")
     for path in QUERY
 ]

@@ -1,0 +1,1 @@
+"""Alerts and silences in the shape of Alertmanager, for amtool and Grafana."""
