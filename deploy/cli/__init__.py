@@ -4,8 +4,9 @@ from logging import NullHandler, getLogger
 
 import typer
 
-from deploy.cli import dead_letters, migrate, partitions, sink, status, topics, up
+from deploy.cli import dead_letters, migrate, partitions, status, topics, up
 from deploy.cli.access import keys, logins, readers, sql, tenants
+from deploy.cli.alerts import silences, sink
 from deploy.cli.files import archive, export
 from deploy.cli.rollups import audit, groups
 
@@ -20,6 +21,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(partitions.app, name="partitions")
 app.add_typer(groups.app, name="groups")
 app.add_typer(archive.app, name="archive")
+app.add_typer(silences.app, name="silence")
 
 
 @app.callback()

@@ -11,11 +11,11 @@ DEMO = "demo"
 
 MEMORY = "keys.json"
 
-SCOPES: tuple[Scope, ...] = ("write", "read", "admin")
+SCOPES: tuple[Scope, ...] = ("write", "read", "oncall", "admin")
 
 
 def demo_keys(folder: StateFolder) -> dict[Scope, str]:
-    """The demo tenant's write, read and admin keys, each made when it is missing and remembered."""
+    """The demo tenant's write, read, oncall and admin keys, each made when it is missing and remembered."""
     kept = folder.recall(MEMORY)
     missing = {str(scope): new_key(scope) for scope in SCOPES if scope not in kept}
     if missing:

@@ -14,7 +14,7 @@ from deploy.cli import app
 
 COMMANDS = (
     "up", "down", "env", "migrate", "roles", "topics", "audit", "sink", "key", "tenant", "dead-letters", "partitions",
-    "status", "version", "reader", "sql", "export", "groups",
+    "status", "version", "reader", "sql", "export", "groups", "silence",
 )  # fmt: skip
 
 

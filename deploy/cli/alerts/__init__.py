@@ -1,0 +1,1 @@
+"""Commands about alerts: silences, and a sink that prints what receivers are told."""
