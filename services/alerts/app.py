@@ -18,7 +18,7 @@ from services.alerts.evaluation.adapters.reload import RuleFile
 from services.alerts.evaluation.adapters.stream import AlertFold, Alerting, DeadLetters
 from services.alerts.evaluation.domain.history import MAX_ROWS
 from services.alerts.evaluation.service import MAX_ALERTS, MAX_KNOWN, AlertWork, PartitionAlerts
-from services.alerts.settings import Settings, webhooks
+from services.alerts.settings import Settings, group_by, webhooks
 from shared.model.bound import Bound
 from shared.postgres import connections, installation, maintenance, schema
 from shared.runtime import instruments
@@ -52,7 +52,7 @@ async def run(settings: Settings) -> None:
     following = background(file.follow(), "rule file")
     pool = await connections.pool(settings.postgres, settings.pool_size)
     topic = settings.topic_prefix + WINDOWS.name
-    dispatch = Dispatcher(pool, topic, receivers)
+    dispatch = Dispatcher(pool, topic, receivers, settings.group_interval_s)
     sender = Sender(settings.kafka, name, check=ExpectedTopics(pool))
     dead = DeadLetters(sender, settings.topic_prefix, settings.write_version)
     handover = dispatch.handover(settings.write_version)
@@ -113,4 +113,5 @@ def _receivers(settings: Settings, owner: str) -> list[Receiver]:
     topic = AlertTopic(
         Sender(settings.kafka, f"{owner}-topic"), settings.topic_prefix, settings.write_version
     )
-    return [topic, *(Webhook(name, url, external_url) for name, url in named)]
+    groups = group_by(settings.group_by)
+    return [topic, *(Webhook(name, url, external_url, group_by=groups) for name, url in named)]

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from shared.errors import Misconfigured
+from shared.model.labels import MAX_NAME_BYTES, is_name
 from shared.stream.runtimes.choice import Runtime
 from shared.wire.versions import OLD, WriteVersion
 
@@ -33,6 +34,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Version of what is stored and sent: 4, or 5 once every process of the fleet reads it. Both are read always."""
     webhooks: str = ""
     """Receivers over HTTP, `name=url,name2=url2`; a comma within an address is written %2C."""
+    group_by: str = ""
+    """Labels whose alerts webhooks are told of together, `alertname,service`; empty: each alert alone."""
+    group_interval_s: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 30.0
+    """How long after a message of a group the next one waits, 1 to 3600; the first never waits."""
     external_url: str = ""
     """Address under which people reach the gateway; stands in what receivers are sent."""
     pool_size: Annotated[int, msgspec.Meta(ge=3, le=20)] = 5
@@ -41,6 +46,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Address at which Prometheus may ask; in a container 0.0.0.0."""
     metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     """Port there; 0: nobody may ask."""
+
+
+def group_by(text: str) -> tuple[str, ...] | None:
+    """The labels to group by; None: there are no groups. Raise `Misconfigured` for what is no label."""
+    labels = tuple(label.strip() for label in text.split(",") if label.strip())
+    if any(not is_name(label, MAX_NAME_BYTES) for label in labels):
+        raise Misconfigured("ALERTS_GROUP_BY: must be names of labels, such as alertname,service")
+    return labels or None
 
 
 def webhooks(text: str) -> dict[str, str]:

@@ -7,10 +7,12 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
+from services.alerts.dispatch.adapters.groups import GroupedNotifications
 from services.alerts.dispatch.adapters.handover import AfterCommit, WithinTransaction
 from services.alerts.dispatch.adapters.notifications import Notifications
 from services.alerts.dispatch.adapters.outbox import AlertOutbox
 from services.alerts.dispatch.adapters.reconciler import Reconciler
+from services.alerts.dispatch.domain.group import INTERVAL_S
 from services.alerts.dispatch.owner import ReceiverOwner
 from services.alerts.dispatch.ports import Receiver
 from services.alerts.dispatch.router import Router
@@ -22,10 +24,18 @@ from shared.wire.versions import OLD, WriteVersion
 class Dispatcher:
     """Dispatch of one system, in this process."""
 
-    def __init__(self, pool: Pool, topic: str, receivers: Sequence[Receiver]) -> None:
+    def __init__(
+        self, pool: Pool, topic: str, receivers: Sequence[Receiver], group_interval_s: float = INTERVAL_S
+    ) -> None:
         self._topic = topic
         self._receivers = receivers
-        self._owners = [ReceiverOwner(Notifications(pool, topic), receiver) for receiver in receivers]
+        alone, grouped = (
+            Notifications(pool, topic),
+            GroupedNotifications(pool, topic, interval_s=group_interval_s),
+        )
+        self._owners = [
+            ReceiverOwner(alone if receiver.groups is None else grouped, receiver) for receiver in receivers
+        ]
         self._router = Router(
             AlertOutbox(topic, partial(connection, pool)),
             Reconciler(pool, topic, receivers),

@@ -5,8 +5,10 @@ that ends in between leaves everything to the next one.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
+from operator import attrgetter
 
 import structlog
 
@@ -18,6 +20,7 @@ from services.alerts.dispatch.ports import (
     Receiver,
 )
 from services.alerts.dispatch.wakeup import POLL_S, Wakeup
+from services.alerts.domain.transition import Transition
 from shared.errors import Unavailable
 from shared.runtime.clock import monotonic_s
 from shared.runtime.lifecycle import background
@@ -80,19 +83,15 @@ class ReceiverOwner:
     async def _begin(self) -> None:
         batch, room = self.receiver.batch, self.receiver.concurrency - len(self._calls)
         due = await self._queue.claim(self.receiver.name, room * batch) if room else []
-        for first in range(0, len(due), batch):
-            call = background(self._deliver(due[first : first + batch]), f"call of {self.receiver.name}")
+        for members in _calls(due, batch):
+            call = background(self._deliver(members), f"call of {self.receiver.name}")
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
 
     async def _deliver(self, notifications: Sequence[Notification]) -> None:
-        payloads = [self._rendered(notification) for notification in notifications]
-        known = [payload for payload in payloads if payload is not None]
-        result = await self._delivered(known) if known else _GONE
-        self._results += [
-            (notification, _GONE if payload is None else result)
-            for notification, payload in zip(notifications, payloads, strict=True)
-        ]
+        known = [each for each in notifications if each.content is not None]
+        result = await self._delivered(self._payloads(known)) if known else _GONE
+        self._results += [(each, _GONE if each.content is None else result) for each in notifications]
         self.wake()
 
     async def _delivered(self, payloads: Sequence[Payload]) -> DeliveryResult:
@@ -100,11 +99,31 @@ class ReceiverOwner:
             return DeliveryResult("again", "the lease had ended before it could be delivered")
         return await self.receiver.deliver(payloads)
 
-    def _rendered(self, notification: Notification) -> Payload | None:
+    def _payloads(self, notifications: Sequence[Notification]) -> list[Payload]:
+        """What one call delivers: a payload each, or one of all members of a message."""
+        first, groups = notifications[0], self.receiver.groups
+        if first.group is None or first.message is None or groups is None:
+            return [Payload(each.key, self._body(each), each.lease_end_s) for each in notifications]
+        said = [_said(each.content, each) for each in notifications if isinstance(each.content, Transition)]
+        return [Payload(first.message, groups.render(first.group, said), first.lease_end_s)]
+
+    def _body(self, notification: Notification) -> bytes:
         content = notification.content
-        if content is None:
-            return None
-        if isinstance(content, bytes):
-            return Payload(notification.key, content, notification.lease_end_s)
-        body = self.receiver.render(replace(content, annotations={}) if notification.reduced else content)
-        return Payload(notification.key, body, notification.lease_end_s)
+        if isinstance(content, Transition):
+            return self.receiver.render(_said(content, notification))
+        return content or b""
+
+
+def _said(transition: Transition, notification: Notification) -> Transition:
+    """What is told of a transition: less where that was too large."""
+    return replace(transition, annotations={}) if notification.reduced else transition
+
+
+def _calls(due: Sequence[Notification], batch: int) -> Iterator[Sequence[Notification]]:
+    """Notifications by the calls that deliver them: those of a message together, others as many as a call takes."""
+    alone = [each for each in due if each.message is None]
+    for first in range(0, len(alone), batch):
+        yield alone[first : first + batch]
+    members = (each for each in due if each.message is not None)
+    for _, message in groupby(members, key=attrgetter("message")):
+        yield list(message)

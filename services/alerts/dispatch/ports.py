@@ -33,6 +33,8 @@ class NewNotification(NamedTuple):
     transition: str
     body: bytes | None
     """None: it is rendered when it is delivered."""
+    group: str | None
+    """The group that it is told with; None: alone."""
     muted_by: str | None
     """The silence that holds it back."""
 
@@ -51,6 +53,10 @@ class Notification(NamedTuple):
     """When the claim lapses, by the monotonic clock: nothing may leave after it."""
     reduced: bool = False
     """The receiver found it too large: no annotations."""
+    group: str | None = None
+    """The group that it belongs to."""
+    message: str | None = None
+    """The key of the message that it is a member of; None: it is told alone."""
 
 
 class Payload(NamedTuple):
@@ -122,6 +128,17 @@ class NotificationQueue(Protocol):
         """Note results, but not of those that others have claimed meanwhile. Raises `Unavailable`."""
 
 
+class Groups(Protocol):
+    """How a receiver is told of several alerts at once."""
+
+    @property
+    def by(self) -> Sequence[str]:
+        """Labels whose equal values make a group."""
+
+    def render(self, group: str, transitions: Sequence[Transition]) -> bytes:
+        """The bytes that say these transitions of a group; the same each time."""
+
+
 class Receiver(Protocol):
     """Who is notified of alerts."""
 
@@ -133,6 +150,10 @@ class Receiver(Protocol):
     """How many notifications one call takes."""
     hears_all: bool
     """It is a record of what happened, and no silence is for it."""
+
+    @property
+    def groups(self) -> Groups | None:
+        """Which alerts are told together; None: each is told alone."""
 
     def render(self, transition: Transition) -> bytes:
         """The bytes that say this transition; the same each time."""

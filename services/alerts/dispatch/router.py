@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import structlog
 
+from services.alerts.dispatch.domain.group import group_of
 from services.alerts.dispatch.domain.route import receivers_of
 from services.alerts.dispatch.ports import (
     NewNotification,
@@ -16,7 +17,7 @@ from services.alerts.dispatch.ports import (
     TransitionOutbox,
 )
 from services.alerts.dispatch.wakeup import POLL_S, Wakeup
-from services.alerts.domain.transition import FIRING, RESOLVED
+from services.alerts.domain.transition import FIRING, RESOLVED, Transition
 from shared.errors import Unavailable
 from shared.silences.matchers import Silence, muted_by
 
@@ -97,5 +98,11 @@ def _notifications(
                 continue
             yield NewNotification(
                 outbox_id, name, one.key, one.rule, one.series_id, one.episode_ms, one.transition,
-                receiver.render(one) if rendered else None, None if receiver.hears_all else silence,
+                receiver.render(one) if rendered else None, _group(receiver, one, alone=rendered),
+                None if receiver.hears_all else silence,
             )  # fmt: skip
+
+
+def _group(receiver: Receiver, one: Transition, *, alone: bool) -> str | None:
+    """The group that a transition is told with; what is rendered by itself is told alone."""
+    return None if alone or receiver.groups is None else group_of(one, receiver.groups.by)

@@ -5,6 +5,7 @@ import pytest
 
 from services.alerts.dispatch.adapters.receivers import alertmanager
 from services.alerts.dispatch.adapters.receivers.topic import AlertTopic
+from services.alerts.dispatch.domain.group import group_of
 from services.alerts.domain.transition import Transition
 from shared.errors import Rejected
 from shared.runtime.kafka import Sender
@@ -58,6 +59,21 @@ def test_webhook_is_told_as_alertmanager_would() -> None:
     }
     ended = firing["alerts"][0] | {"status": "resolved", "endsAt": "1970-01-21T12:00:20.000Z"}
     assert resolved == firing | {"status": "resolved", "alerts": [ended]}
+
+
+def test_a_group_is_told_as_alertmanager_would() -> None:
+    """It fires while one of its alerts does; what all of them have is common, each alert is as if alone."""
+    firing, resolved = episode()
+    group = group_of(firing, ("alertname", "region"))
+    message = orjson.loads(alertmanager.render_group(group, [resolved, firing], "pager", ""))
+    alone = [orjson.loads(alertmanager.render(each, "pager", ""))["alerts"][0] for each in (resolved, firing)]
+    over = orjson.loads(alertmanager.render_group(group, [resolved], "pager", ""))
+
+    assert ('{}:{alertname="Slow \\"api\\"", tenant="7"}', {"alertname": 'Slow "api"', "tenant": "7"}) == (
+        message["groupKey"], message["groupLabels"]
+    )  # fmt: skip
+    assert ("firing", "resolved", alone) == (message["status"], over["status"], message["alerts"])
+    assert (LABELS, {"summary": "6.5 s"}) == (message["commonLabels"], message["commonAnnotations"])
 
 
 def test_nothing_is_linked_without_an_address() -> None:

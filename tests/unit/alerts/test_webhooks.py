@@ -8,7 +8,7 @@ import pytest
 from services.alerts.dispatch.adapters.receivers.webhook import result_of
 from services.alerts.dispatch.domain.redelivery import pause_s
 from services.alerts.dispatch.ports import DeliveryResult
-from services.alerts.settings import webhooks
+from services.alerts.settings import group_by, webhooks
 from shared.errors import Misconfigured
 from shared.runtime.clock import now_ms
 
@@ -89,3 +89,22 @@ def test_bad_webhook_is_refused(text: str, problem: str) -> None:
         webhooks(text)
 
     assert "//h" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        pytest.param("", None, id="no groups"),
+        pytest.param(" , ", None, id="nothing said"),
+        pytest.param("alertname, http.route", ("alertname", "http.route"), id="two labels"),
+    ],
+)
+def test_groups_are_by_labels(text: str, labels: tuple[str, ...] | None) -> None:
+    """Without any, each alert is told alone."""
+    assert labels == group_by(text)
+
+
+def test_what_is_no_label_refuses_the_start() -> None:
+    """By the name of the setting."""
+    with pytest.raises(Misconfigured, match="ALERTS_GROUP_BY"):
+        group_by("a\nb")

@@ -24,6 +24,7 @@ WITH due AS (
     SELECT n.notification_id FROM notification n
     WHERE n.topic = $1 AND n.receiver = $2 AND n.next_at <= now()
         AND n.delivered_at IS NULL AND n.given_up_at IS NULL AND n.muted_by IS NULL
+        AND (n.group_key IS NULL OR NOT $5)
         AND NOT EXISTS (
             SELECT FROM notification earlier
             WHERE earlier.receiver = n.receiver AND earlier.rule = n.rule AND earlier.series_id = n.series_id
@@ -81,27 +82,19 @@ One that a silence holds back stays for as long as that: it is told when the sil
 class Notifications:
     """The notifications of one system; others may share the table."""
 
-    def __init__(self, pool: Pool, topic: str, lease_s: float = LEASE_S) -> None:
+    def __init__(self, pool: Pool, topic: str, lease_s: float = LEASE_S, *, alone: bool = False) -> None:
         self._pool = pool
         self._topic = topic
         self._lease_s = lease_s
+        self._alone = alone
+        """Only what belongs to no group."""
 
     async def claim(self, receiver: str, limit: int) -> list[Notification]:
         """Up to `limit` that are due, for this process alone until their lease ends. Raises `Unavailable`."""
         lease_end_s = monotonic_s() + self._lease_s
         async with connection(self._pool) as conn:
-            rows = await conn.fetch(_CLAIM, self._topic, receiver, limit, self._lease_s)
-        return [
-            Notification(
-                row["notification_id"],
-                row["attempts"],
-                row["notified_key"],
-                _content(row),
-                lease_end_s,
-                row["reduced"],
-            )
-            for row in rows
-        ]
+            rows = await conn.fetch(_CLAIM, self._topic, receiver, limit, self._lease_s, self._alone)
+        return [notification_of(row, lease_end_s) for row in rows]
 
     async def record(self, results: Sequence[tuple[Notification, DeliveryResult]]) -> list[RecordedResult]:
         """Note results, but not of those that others have claimed meanwhile. Raises `Unavailable`."""
@@ -115,6 +108,16 @@ class Notifications:
         async with connection(self._pool) as conn:
             rows = await conn.fetch(_RECORD, *map(list, columns), GIVE_UP_S, pauses, REFUSED_S)
         return [RecordedResult(**row) for row in rows]
+
+
+def notification_of(
+    row: Any, lease_end_s: float, group: str | None = None, message: str | None = None
+) -> Notification:
+    """What was claimed, as a row of one of the statements that claim."""
+    return Notification(
+        row["notification_id"], row["attempts"], row["notified_key"], _content(row), lease_end_s, row["reduced"],
+        group, message,
+    )  # fmt: skip
 
 
 def _content(row: Any) -> Transition | bytes | None:

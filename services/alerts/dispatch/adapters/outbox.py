@@ -26,11 +26,13 @@ WITH taken AS (
         SELECT outbox_id FROM alert_outbox WHERE outbox_id = ANY($2) ORDER BY outbox_id FOR UPDATE
     ) RETURNING outbox_id
 )
-INSERT INTO notification (topic, receiver, key, rule, series_id, episode_ms, transition, body, muted_by)
-SELECT $1, receiver, key, rule, series_id, episode_ms, transition, body, muted_by
+INSERT INTO notification (topic, receiver, key, rule, series_id, episode_ms, transition, body, group_key,
+    muted_by)
+SELECT $1, receiver, key, rule, series_id, episode_ms, transition, body, group_key, muted_by
 FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::bytea[],
-    $11::uuid[])
-    WITH ORDINALITY AS new (outbox_id, receiver, key, rule, series_id, episode_ms, transition, body, muted_by, place)
+    $11::text[], $12::uuid[])
+    WITH ORDINALITY AS new (outbox_id, receiver, key, rule, series_id, episode_ms, transition, body, group_key,
+        muted_by, place)
     JOIN taken USING (outbox_id)
 ORDER BY place
 ON CONFLICT DO NOTHING
@@ -62,6 +64,6 @@ class AlertOutbox:
         Raises `Unavailable`.
         """
         taken = [entry.outbox_id for entry in entries]
-        columns = map(list, zip(*notifications, strict=True)) if notifications else [[]] * 9
+        columns = map(list, zip(*notifications, strict=True)) if notifications else [[]] * 10
         async with self._connect() as conn:
             await conn.execute(_REPLACE, self._topic, taken, *columns)

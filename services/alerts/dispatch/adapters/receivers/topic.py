@@ -28,6 +28,7 @@ class AlertTopic:
     concurrency = 1
     batch = 256
     hears_all = True
+    groups = None
 
     def __init__(self, sender: Sender, prefix: str = "", version: int = OLD) -> None:
         self._sender = sender

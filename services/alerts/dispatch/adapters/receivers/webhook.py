@@ -1,4 +1,4 @@
-"""Calls a webhook: one POST an alert, in the format of Alertmanager's webhooks, version 4.
+"""Calls a webhook: one POST an alert, or a group of them, in the format of Alertmanager's webhooks, version 4.
 
 Spans are seconds. Invariant: an exchange ends within its limit whatever the other side does, only 2xx means delivered,
 nobody is sent anywhere else by a redirect, and no address stands in a log, for it may hold a secret.
@@ -30,6 +30,19 @@ _TRY_AGAIN = frozenset({408, 425, 429})
 _TOO_LARGE = 413
 
 
+class MessageGroups:
+    """Alerts that are told together in the format of Alertmanager's webhooks."""
+
+    def __init__(self, by: Sequence[str], receiver: str, external_url: str) -> None:
+        self.by = by
+        self._receiver = receiver
+        self._external_url = external_url
+
+    def render(self, group: str, transitions: Sequence[Transition]) -> bytes:
+        """A message of a group."""
+        return alertmanager.render_group(group, transitions, self._receiver, self._external_url)
+
+
 class Webhook:
     """One address as a receiver."""
 
@@ -37,8 +50,17 @@ class Webhook:
     batch = 1
     hears_all = False
 
-    def __init__(self, name: str, url: str, external_url: str = "", limit_s: float = LIMIT_S) -> None:
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        external_url: str = "",
+        limit_s: float = LIMIT_S,
+        *,
+        group_by: Sequence[str] | None = None,
+    ) -> None:
         self.name = name
+        self.groups = None if group_by is None else MessageGroups(group_by, name, external_url)
         self._external_url = external_url
         self._url = url
         self._limit_s = limit_s
