@@ -18,7 +18,7 @@ from services.alerts.evaluation.adapters.reload import RuleFile
 from services.alerts.evaluation.adapters.stream import AlertFold, Alerting, DeadLetters
 from services.alerts.evaluation.domain.history import MAX_ROWS
 from services.alerts.evaluation.service import MAX_ALERTS, MAX_KNOWN, AlertWork, PartitionAlerts
-from services.alerts.settings import Settings, group_by, webhooks
+from services.alerts.settings import Settings, group_by, secrets_of, webhooks
 from shared.model.bound import Bound
 from shared.postgres import connections, installation, maintenance, schema
 from shared.runtime import instruments
@@ -109,9 +109,13 @@ def _bounds(pump: Pump[AlertWork]) -> tuple[Bound, ...]:
 
 def _receivers(settings: Settings, owner: str) -> list[Receiver]:
     external_url = settings.external_url.rstrip("/")
-    named = webhooks(settings.webhooks).items()
+    named = webhooks(settings.webhooks)
     topic = AlertTopic(
         Sender(settings.kafka, f"{owner}-topic"), settings.topic_prefix, settings.write_version
     )
-    groups = group_by(settings.group_by)
-    return [topic, *(Webhook(name, url, external_url, group_by=groups) for name, url in named)]
+    groups, secrets = group_by(settings.group_by), secrets_of(settings.webhook_secrets, named)
+    hooks = (
+        Webhook(name, url, external_url, group_by=groups, secrets=secrets.get(name, ()))
+        for name, url in named.items()
+    )
+    return [topic, *hooks]

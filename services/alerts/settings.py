@@ -3,7 +3,9 @@
 Units stand in the names. A value out of range or a webhook that cannot be called is refused at start, by name.
 """
 
+import base64
 import re
+from collections.abc import Collection
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -13,6 +15,12 @@ from shared.errors import Misconfigured
 from shared.model.labels import MAX_NAME_BYTES, is_name
 from shared.stream.runtimes.choice import Runtime
 from shared.wire.versions import OLD, WriteVersion
+
+LEAST_SECRET_BYTES, MOST_SECRET_BYTES = 24, 64
+"""Length of a secret, as Standard Webhooks has it."""
+
+MAX_SECRETS = 2
+"""Secrets that sign at once."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -34,6 +42,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Version of what is stored and sent: 4, or 5 once every process of the fleet reads it. Both are read always."""
     webhooks: str = ""
     """Receivers over HTTP, `name=url,name2=url2`; a comma within an address is written %2C."""
+    webhook_secrets: str = ""
+    """What signs messages to webhooks, `name=whsec_…,name2=whsec_…`; two with a blank between while they change."""
     group_by: str = ""
     """Labels whose alerts webhooks are told of together, `alertname,service`; empty: each alert alone."""
     group_interval_s: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 30.0
@@ -46,6 +56,35 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Address at which Prometheus may ask; in a container 0.0.0.0."""
     metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     """Port there; 0: nobody may ask."""
+
+
+def secrets_of(text: str, named: Collection[str]) -> dict[str, tuple[bytes, ...]]:
+    """Name -> secrets of the webhooks whose messages are signed; raise `Misconfigured`, and show no secret."""
+    found: dict[str, tuple[bytes, ...]] = {}
+    for position, entry in enumerate(filter(None, text.split(",")), 1):
+        name, _, written = entry.strip().partition("=")
+        secrets = [_secret(word) for word in written.split()]
+        if name not in named or name in found:
+            raise Misconfigured(
+                f"ALERTS_WEBHOOK_SECRETS: entry {position} is not of a webhook of ALERTS_WEBHOOKS, once"
+            )
+        if not 1 <= len(secrets) <= MAX_SECRETS or None in secrets:
+            raise Misconfigured(
+                f"ALERTS_WEBHOOK_SECRETS: {name} needs one secret, or two with a blank between them, each whsec_ and "
+                f"base64 of {LEAST_SECRET_BYTES} to {MOST_SECRET_BYTES} bytes"
+            )
+        found[name] = tuple(secret for secret in secrets if secret is not None)
+    return found
+
+
+def _secret(text: str) -> bytes | None:
+    """The bytes of a secret of Standard Webhooks; None for what is none."""
+    try:
+        secret = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        return None
+    sound = text.startswith("whsec_") and LEAST_SECRET_BYTES <= len(secret) <= MOST_SECRET_BYTES
+    return secret if sound else None
 
 
 def group_by(text: str) -> tuple[str, ...] | None:

@@ -13,6 +13,7 @@ import pytest_asyncio
 from deploy.kafka import topics
 from deploy.local.stack import Stack
 from services.alerts.dispatch.adapters.notifications import Notifications
+from services.alerts.dispatch.adapters.receivers.signature import Signer
 from services.alerts.dispatch.adapters.receivers.topic import AlertTopic
 from services.alerts.dispatch.adapters.receivers.webhook import Webhook as WebhookReceiver
 from services.alerts.dispatch.owner import ReceiverOwner
@@ -64,6 +65,24 @@ async def test_what_is_due_is_told_once(office: Office, webhook: Webhook, call: 
     assert (office.topic + "firing", "application/json", "tidegauge-alerts") == (
         delivered.key, delivered.headers["content-type"], delivered.headers["user-agent"]
     )  # fmt: skip
+
+
+async def test_a_message_is_signed_anew_at_each_attempt(office: Office, webhook: Webhook) -> None:
+    """The id stays, time and signature are those of the attempt, over the bytes that came."""
+    secret = b"s" * 24
+    signing = WebhookReceiver("pager", webhook.url, secrets=[secret])
+    webhook.answer(Reply(500))
+    await office.put("pager", "firing")
+    office.deliver(signing)
+    await office.becomes("firing", "delivered 2")
+    await signing.close()
+
+    for request in webhook.received:
+        headers = {
+            name: request.headers[name] for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
+        }
+        body = b'{"key": "firing", "partitionkey": "1"}'
+        assert Signer([secret]).headers(request.key, int(headers["webhook-timestamp"]), body) == headers
 
 
 async def test_wakes_when_told(office: Office, webhook: Webhook, call: WebhookReceiver) -> None:

@@ -5,10 +5,11 @@ from email.utils import format_datetime
 
 import pytest
 
+from services.alerts.dispatch.adapters.receivers.signature import Signer
 from services.alerts.dispatch.adapters.receivers.webhook import result_of
 from services.alerts.dispatch.domain.redelivery import pause_s
 from services.alerts.dispatch.ports import DeliveryResult
-from services.alerts.settings import group_by, webhooks
+from services.alerts.settings import group_by, secrets_of, webhooks
 from shared.errors import Misconfigured
 from shared.runtime.clock import now_ms
 
@@ -108,3 +109,48 @@ def test_what_is_no_label_refuses_the_start() -> None:
     """By the name of the setting."""
     with pytest.raises(Misconfigured, match="ALERTS_GROUP_BY"):
         group_by("a\nb")
+
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+"""The one of the standard's own example."""
+
+
+def test_messages_are_signed_as_the_standard_has_it() -> None:
+    """Its own example, to the byte; while secrets change both sign."""
+    named = secrets_of(f"pager={SECRET} whsec_{'QUJD' * 8}", ["pager"])
+    headers = Signer(named["pager"]).headers(
+        "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}'
+    )
+    first, second = headers["webhook-signature"].split()
+
+    assert "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=" == first
+    assert second.startswith("v1,")
+    assert ("msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330") == (
+        headers["webhook-id"],
+        headers["webhook-timestamp"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        pytest.param(f"sms={SECRET}", "entry 1 is not of a webhook", id="another webhook"),
+        pytest.param(
+            f"pager={SECRET},pager={SECRET}",
+            "entry 2 is not of a webhook of ALERTS_WEBHOOKS, once",
+            id="twice",
+        ),
+        pytest.param("pager=", "pager needs one secret", id="none"),
+        pytest.param(f"pager={SECRET} {SECRET} {SECRET}", "pager needs one secret, or two", id="three"),
+        pytest.param("pager=MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "pager needs one secret", id="no prefix"),
+        pytest.param("pager=whsec_QUJD", "24 to 64 bytes", id="short"),
+        pytest.param("pager=whsec_" + "QUJD" * 22, "24 to 64 bytes", id="long"),
+        pytest.param("pager=whsec_###", "whsec_ and base64", id="no base64"),
+    ],
+)
+def test_a_bad_secret_is_refused(text: str, problem: str) -> None:
+    """By the name of its webhook, and without the secret."""
+    with pytest.raises(Misconfigured, match=f"ALERTS_WEBHOOK_SECRETS: .*{problem}") as refused:
+        secrets_of(text, ["pager"])
+
+    assert "MfKQ" not in str(refused.value)

@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 import httpx2
 
 from services.alerts.dispatch.adapters.receivers import alertmanager
+from services.alerts.dispatch.adapters.receivers.signature import Signer
 from services.alerts.dispatch.ports import DELIVERED, DeliveryResult, Payload
 from services.alerts.domain.transition import Transition
 from shared.runtime.clock import monotonic_s, now_ms
@@ -58,7 +59,9 @@ class Webhook:
         limit_s: float = LIMIT_S,
         *,
         group_by: Sequence[str] | None = None,
+        secrets: Sequence[bytes] = (),
     ) -> None:
+        self._signer = Signer(secrets) if secrets else None
         self.name = name
         self.groups = None if group_by is None else MessageGroups(group_by, name, external_url)
         self._external_url = external_url
@@ -86,7 +89,7 @@ class Webhook:
             async with (
                 asyncio.timeout(self._limit_s),
                 self._client.stream(
-                    "POST", self._url, content=_body(payload), headers=_headers(payload)
+                    "POST", self._url, content=_body(payload), headers=self._headers(payload)
                 ) as response,
             ):
                 status, retry_after = response.status_code, response.headers.get("retry-after", "")
@@ -101,14 +104,16 @@ class Webhook:
         """Let the connections go."""
         await self._client.aclose()
 
-
-def _headers(payload: Payload) -> dict[str, str]:
-    return {
-        "Content-Type": "application/json",
-        "Content-Length": str(len(payload.body)),
-        "Idempotency-Key": payload.key,
-        "User-Agent": "tidegauge-alerts",
-    }
+    def _headers(self, payload: Payload) -> dict[str, str]:
+        signed = (
+            {} if self._signer is None else self._signer.headers(payload.key, now_ms() // 1000, payload.body)
+        )
+        return signed | {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(payload.body)),
+            "Idempotency-Key": payload.key,
+            "User-Agent": "tidegauge-alerts",
+        }
 
 
 async def _body(payload: Payload) -> AsyncIterator[bytes]:
