@@ -94,6 +94,14 @@ INSERT INTO notification (topic, receiver, key, rule, series_id, body, delivered
     'pager', rule || series_id, rule, series_id, '', CASE WHEN state = 'resolved' THEN now() END, now() - series_id
     * interval '31 seconds' FROM alert_instance;
 
+INSERT INTO silence (tenant_id, matchers, starts_at, ends_at, author, comment, key_id) SELECT 1 + n % 20,
+    '[{"name": "alertname", "operator": "=", "value": "Slow"}]', now() - n * interval '29 minutes',
+    now() - (n - 2) * interval '29 minutes', 'mk', 'deploy', 'k' FROM generate_series(1, 20000) AS n;
+
+INSERT INTO alert_note (tenant_id, alert_id, rule, series_id, episode_ms, topic, action, actor, text, key_id, at,
+    settled_at) SELECT tenant_id, alert_id, rule, series_id, 0, topic, action, 'mk', 'x', 'k', updated_at, updated_at
+    FROM alert_instance, unnest(ARRAY['ack', 'resolve']) AS action;
+
 INSERT INTO archive_file SELECT 'rollup_15m', tenant_id, date '2026-01-01' + n, 'name', 1, 0, 1, sha256('') FROM
     generate_series(1, 50) AS tenant_id, generate_series(0, 359) AS n;
 

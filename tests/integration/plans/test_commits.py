@@ -15,9 +15,13 @@ from services.aggregator.domain.partition_series import SeriesNames
 from services.aggregator.domain.repeats import Fresh
 from services.aggregator.domain.windows.tiers import WRITTEN_MS
 from services.aggregator.service import Arrival, PartitionFold
+from services.alerts.dispatch.adapters.by_hand import MAINTENANCE as NOTE_MAINTENANCE
+from services.alerts.dispatch.adapters.groups import GroupedNotifications
 from services.alerts.dispatch.adapters.notifications import MAINTENANCE as NOTIFICATION_MAINTENANCE
 from services.alerts.dispatch.adapters.notifications import Notifications
 from services.alerts.dispatch.adapters.outbox import AlertOutbox
+from services.alerts.dispatch.adapters.receivers.webhook import Webhook
+from services.alerts.dispatch.adapters.reconciler import Reconciler
 from services.alerts.dispatch.ports import DELIVERED
 from services.alerts.evaluation.adapters.history import HistoryTables
 from services.alerts.evaluation.adapters.postgres import MAINTENANCE as ALERT_MAINTENANCE
@@ -33,6 +37,7 @@ from shared.postgres.connections import Connection, Pool, connection
 from shared.prepared.label_sets import LabelSets
 from shared.runtime.clock import now_ms
 from shared.runtime.kafka import Sender
+from shared.silences.tables import MAINTENANCE as SILENCE_MAINTENANCE
 from shared.stream.ownership import Ownership
 from shared.stream.processor import Checkpoint, Cut, DeadLetter, Key, Record, Stored
 from shared.wire import events
@@ -239,14 +244,38 @@ async def test_dispatch_routes_and_claims_what_is_due(pool: Pool, plans: Plans) 
     assert set() == plans.read_whole
 
 
+async def test_dispatch_reconciles_and_claims_groups_of_its_own(pool: Pool, plans: Plans) -> None:
+    """What was delivered, what belongs to others, and silences and notes that are over, are not read."""
+    async with connection(pool) as conn:
+        await conn.execute(
+            "UPDATE notification SET group_key = 'g' || series_id % 3, transition = 'firing', episode_ms = 0 "
+            "WHERE topic = 'topic 8' AND delivered_at IS NULL"
+        )
+    plans.found.clear()
+    pager = Webhook("pager", "http://127.0.0.1:9/")
+    await Reconciler(pool, "topic 8", [pager]).reconcile()
+    claimed = await GroupedNotifications(pool, "topic 8").claim("pager", 10)
+    await pager.close()
+
+    assert {3} == {len({each.message for each in claimed})}
+    assert {"silence_by_end", "alert_note_open", "notification_due"} <= plans.indexes
+    assert set() == plans.read_whole
+
+
 @pytest.mark.parametrize(
     ("statements", "by_age"),
     [
         pytest.param(EventTables(PROJECTIONS).maintenance, {"funnel_entry_by_age"}, id="ingest"),
         pytest.param(BATCH_MAINTENANCE, {"batch_id_pkey"}, id="aggregator"),
         pytest.param(
-            (*NOTIFICATION_MAINTENANCE, *ALERT_MAINTENANCE),
-            {"alert_event_by_age", "alert_instance_by_age", "notification_by_age"},
+            (*NOTIFICATION_MAINTENANCE, *ALERT_MAINTENANCE, *SILENCE_MAINTENANCE, *NOTE_MAINTENANCE),
+            {
+                "alert_event_by_age",
+                "alert_instance_by_age",
+                "notification_by_age",
+                "silence_by_end",
+                "alert_note_by_age",
+            },
             id="alerts",
         ),
     ],

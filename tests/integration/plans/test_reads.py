@@ -11,7 +11,10 @@ from services.gateway.query.exports.asked.export import Body, TableRows, export_
 from services.gateway.query.page.keys.postgres import PostgresKeys
 from services.gateway.query.page.live.transitions import PostgresTransitions
 from services.gateway.query.page.session.postgres import PostgresKeyNames
+from services.gateway.query.resources.alerts.alertmanager.receivers import PostgresReceivers
+from services.gateway.query.resources.alerts.notes.postgres import NewNote, PostgresNotes
 from services.gateway.query.resources.alerts.postgres import PostgresAlerts
+from services.gateway.query.resources.alerts.silences.postgres import PostgresSilences
 from services.gateway.query.resources.batches.postgres import PostgresBatchCounts
 from services.gateway.query.resources.funnels.postgres import PostgresFunnels
 from services.gateway.query.resources.ledger.ledger_query import Minutes
@@ -31,6 +34,8 @@ from shared.postgres.planning import EACH_TIME
 from shared.prepared import tables
 from shared.prepared.grouping import GroupKey
 from shared.runtime.clock import now_ms
+from shared.silences.matchers import Matcher
+from shared.silences.tables import New
 from tests.support.plans import Plans, explaining
 
 pytestmark = pytest.mark.servers
@@ -195,6 +200,40 @@ async def test_the_history_of_an_alert_is_found_by_its_id(pool: Pool, plans: Pla
     assert found is not None
     assert len(found.transitions) == 3
     assert ({"alert_instance_by_id", "alert_event_pkey"}, set()) == (plans.indexes, plans.read_whole)
+
+
+async def test_silences_and_their_alerts_are_found_by_tenant(pool: Pool, plans: Plans) -> None:
+    """Those of others, and what fired long ago, are not read."""
+    silences = PostgresSilences(pool, pool)
+    listed = await silences.listed(TENANT_ID, ["expired"])
+    found = await silences.preview(TENANT_ID, [Matcher("alertname", "=", "Slow")])
+    made = await silences.create(
+        New(TENANT_ID, [Matcher("alertname", "=", "x")], now_ms(), now_ms() + 1000, "mk", "x", "k")
+    )
+
+    assert (listed != [], found.now != [], made is not None) == (True, True, True)
+    assert {"silence_by_tenant", "alert_instance_by_tenant", "alert_event_by_time"} <= plans.indexes
+    assert plans.read_whole == set()
+
+
+async def test_notes_are_found_by_their_alert(pool: Pool, plans: Plans) -> None:
+    """Those of other alerts are not read, to write one or to show them."""
+    notes = PostgresNotes(pool, pool)
+    (alert_id,) = await PostgresAlerts(pool).named(TENANT_ID, "finger 1006")
+    plans.found.clear()
+    written = await notes.write(NewNote(TENANT_ID, alert_id, 0, "ack", "mk", "", "k"), ["firing"])
+    of_alert = await notes.of_alert(TENANT_ID, alert_id)
+    latest = await notes.latest(TENANT_ID, [alert_id])
+
+    assert (True, 3, {"ack", "resolve"}) == (written is not None, len(of_alert), set(latest[alert_id]))
+    assert {"alert_instance_by_id", "alert_note_by_alert"} <= plans.indexes
+    assert plans.read_whole == set()
+
+
+async def test_names_of_receivers_are_found_without_their_notifications(pool: Pool, plans: Plans) -> None:
+    """One step of the index a name."""
+    assert ["pager"] == await PostgresReceivers(pool).names()
+    assert ({"notification_receiver_key_key"}, set()) == (plans.indexes, plans.read_whole)
 
 
 async def test_a_batch_is_looked_for_in_its_topic(pool: Pool, plans: Plans) -> None:
