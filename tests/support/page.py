@@ -196,10 +196,10 @@ async def replay(system: System) -> None:
     await post(system, "/v1/telemetry", {"points": [slow | {"value": 0.1, "ts": now_ms()}]})
 
 
-async def post(system: System, path: str, body: dict[str, Any]) -> httpx2.Response:
-    """Post as an application does."""
+async def post(system: System, path: str, body: dict[str, Any], url: str = "") -> httpx2.Response:
+    """Post as an application does, or to another address."""
     async with httpx2.AsyncClient(
-        base_url=system.url, headers={"X-API-Key": system.key}, timeout=20
+        base_url=url or system.url, headers={"X-API-Key": system.key}, timeout=20
     ) as client:
         return await client.post(path, json=body)
 

@@ -10,14 +10,16 @@ import { address, go, linkTo, linkToPage } from "../state/address.ts";
 import { type Alert, ruleName, severityOf, subject, toneOf } from "../state/alerts.ts";
 import { useAsked } from "../state/question.ts";
 import { windowName } from "../charts/rows.ts";
+import { Acts, Standing } from "./alerts/acts.tsx";
 import { Evidence } from "./alerts/evidence.tsx";
+import { Silences } from "./alerts/silences.tsx";
 
 type History = components["schemas"]["HistoryBody"];
 type Transition = History["transitions"][number];
 
 export default function Alerts() {
   const { item } = address.value;
-  return item ? <One fingerprint={item} /> : <All />;
+  return item ? <One id={item} /> : <All />;
 }
 
 const STATES = ["firing", "pending", "resolved"] as const;
@@ -39,13 +41,14 @@ function All() {
                   </button>
                 ))}
               </div>
-              <Rules alerts={alerts.filter((alert) => alert.state === shown)} state={shown} />
+              <Rules alerts={alerts.filter((alert) => alert.state === shown)} state={shown} onDone={asked.again} />
               {truncated && <p class="note">There are more than 1,000: these are the newest.</p>}
             </>
           )}
         </Answered>
       </section>
-      <p class="meta">Acknowledging and silencing come with a later version. Until then receivers and rules are files: <code>deploy/rules</code>.</p>
+      <Silences />
+      <p class="meta">Rules are a file, receivers are settings: <code>deploy/rules</code>, <code>ALERTS_WEBHOOKS</code>.</p>
     </>
   );
 }
@@ -61,17 +64,17 @@ function sentence(alerts: readonly Alert[]): string {
 }
 
 /** Alerts by rule, the most severe rule first. */
-function Rules({ alerts, state }: { alerts: readonly Alert[]; state: string }) {
+function Rules({ alerts, state, onDone }: { alerts: readonly Alert[]; state: string; onDone(): void }) {
   const groups = useMemo(() => {
     const found = new Map<string, Alert[]>();
     for (const alert of alerts) found.set(alert.rule, [...(found.get(alert.rule) ?? []), alert]);
     return [...found.values()].sort((a, b) => severityOf(a[0]!) - severityOf(b[0]!));
   }, [alerts]);
   if (!groups.length) return <Empty title={`Nothing is ${state}`}><p>Rules stand in <code>deploy/rules/default.yml</code>; <a href={linkToPage("connect")}>connect an app</a> and post a response of 6 s to see one fire.</p></Empty>;
-  return <ul class="rules">{groups.map((group) => <Rule key={group[0]!.rule} alerts={group} />)}</ul>;
+  return <ul class="rules">{groups.map((group) => <Rule key={group[0]!.rule} alerts={group} onDone={onDone} />)}</ul>;
 }
 
-function Rule({ alerts }: { alerts: readonly Alert[] }) {
+function Rule({ alerts, onDone }: { alerts: readonly Alert[]; onDone(): void }) {
   const [first] = alerts as [Alert];
   const tone = toneOf(first);
   return (
@@ -79,11 +82,12 @@ function Rule({ alerts }: { alerts: readonly Alert[] }) {
       <h2><span class={`shape ${tone}`} aria-hidden="true">{tone === "bad" ? "■" : "▲"}</span> {ruleName(first)} <span class="meta">{first.labels.severity ?? "warning"}{alerts.length > 1 ? ` ×${alerts.length}` : ""}</span></h2>
       <ul>
         {alerts.map((alert) => (
-          <li key={alert.fingerprint} class="alert-row">
-            <a href={linkTo({ page: "alerts", item: alert.fingerprint, extra: {} })}>{subject(alert, alerts) || "all"}</a>
+          <li key={alert.alert_id} class="alert-row">
+            <a href={linkTo({ page: "alerts", item: alert.alert_id, extra: {} })}>{subject(alert, alerts) || "all"}</a>
             <span>{alert.annotations.summary ?? `value ${plain(alert.value)}`}</span>
-            <span class="meta">{howLong(alert)}</span>
-            <a class="why" href={linkTo({ page: "alerts", item: alert.fingerprint, extra: {} })} aria-label={`Why? ${ruleName(alert)} ${subject(alert, alerts)}`}>Why?</a>
+            <span class="meta">{howLong(alert)}<Standing alert={alert} /></span>
+            <a class="why" href={linkTo({ page: "alerts", item: alert.alert_id, extra: {} })} aria-label={`Why? ${ruleName(alert)} ${subject(alert, alerts)}`}>Why?</a>
+            <Acts alert={alert} onDone={onDone} />
           </li>
         ))}
       </ul>
@@ -97,8 +101,8 @@ function howLong(alert: Alert): string {
   return `for ${lasted(nowMs() - since)}`;
 }
 
-function One({ fingerprint }: { fingerprint: string }) {
-  const asked = useAsked<History>(`/v1/alerts/${encodeURIComponent(fingerprint)}/history`, 5_000);
+function One({ id }: { id: string }) {
+  const asked = useAsked<History>(`/v1/alerts/${encodeURIComponent(id)}/history`, 5_000);
   return (
     <>
       <p><a href={linkTo({ page: "alerts", item: "" })}>All alerts</a></p>
@@ -140,10 +144,20 @@ function Detail({ history }: { history: History }) {
           { name: "Revision", isExtra: true, shown: (one) => String(one.revision) },
         ]} />
         {history.truncated && <p class="meta">Only the newest 1,000 are shown.</p>}
+        {history.notes.length > 0 && (
+          <DataTable caption="What people said, newest first" rows={history.notes} keyOf={(one) => `${one.at_ms} ${one.action} ${one.actor}`} sort={{ column: "At", isDescending: true }} columns={[
+            { name: "At", cell: (one) => one.at_ms, shown: (one) => time(one.at_ms, tz) },
+            { name: "Who", isText: true, shown: (one) => one.actor },
+            { name: "What", isText: true, shown: (one) => SAID[one.action] },
+            { name: "Text", isText: true, shown: (one) => one.text },
+          ]} />
+        )}
       </section>
     </>
   );
 }
+
+const SAID: Record<History["notes"][number]["action"], string> = { ack: "acknowledged", assign: "gave it to", comment: "said", resolve: "resolved by hand" };
 
 const WORDS: Record<Transition["transition"], string> = { pending: "is over its limit since", firing: "fired", resolved: "was resolved", cancelled: "was cancelled" };
 

@@ -175,8 +175,8 @@ function NeedsYou({ isBegun }: { isBegun: boolean }) {
       {active.value !== null && isQuiet && <p class="muted">Nothing fires, and no endpoint became slower than last week.</p>}
       <ul class="needs">
         {alerts.slice(0, 8).map((alert) => (
-          <li key={alert.fingerprint}>
-            <a href={linkTo({ page: "alerts", item: alert.fingerprint, by: [], sel: "", extra: {} })}>
+          <li key={alert.alert_id}>
+            <a href={linkTo({ page: "alerts", item: alert.alert_id, by: [], sel: "", extra: {} })}>
               <span class={`shape ${toneOf(alert)}`} aria-hidden="true">{toneOf(alert) === "bad" ? "■" : "▲"}</span>
               <span><strong>{ruleName(alert)}</strong> {subject(alert)}</span>
               <span class="meta">{lasted(nowMs() - (alert.fired_at_ms ?? alert.active_at_ms))}</span>

@@ -8,9 +8,11 @@ const NAME = "tidegauge.preferences";
 interface Preferences {
   readonly theme: Theme;
   readonly areKeysOn: boolean;
+  /** Who it is, as alerts are acknowledged and silenced; empty: nobody has said so. */
+  readonly person: string;
 }
 
-const USUAL: Preferences = { theme: "auto", areKeysOn: true };
+const USUAL: Preferences = { theme: "auto", areKeysOn: true, person: "" };
 
 function stored(): Preferences {
   try {
@@ -18,6 +20,7 @@ function stored(): Preferences {
     return {
       theme: read.theme === "light" || read.theme === "dark" ? read.theme : "auto",
       areKeysOn: read.areKeysOn !== false,
+      person: typeof read.person === "string" ? read.person.slice(0, 200) : "",
     };
   } catch {
     // Storage may be forbidden, or hold what another page wrote.
