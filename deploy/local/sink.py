@@ -40,7 +40,7 @@ SHOWN = 200
 COLOURS = {"firing": "\033[1;31m", "resolved": "\033[1;32m"}
 PLAIN = "\033[0m"
 
-HIDDEN = {"alertname", "severity", "tenant"}
+HIDDEN = {"alertname", "severity", "tenant", "metric", "kind", "unit"}
 """Labels that are not repeated at the end of a line."""
 
 

@@ -9,6 +9,8 @@ import socket
 from collections.abc import Callable
 
 from services.alerts.dispatch.adapters import by_hand, notifications
+from services.alerts.dispatch.adapters.receivers.pagerduty import PagerDuty
+from services.alerts.dispatch.adapters.receivers.slack import Slack
 from services.alerts.dispatch.adapters.receivers.topic import AlertTopic
 from services.alerts.dispatch.adapters.receivers.webhook import Webhook
 from services.alerts.dispatch.app import Dispatcher
@@ -18,7 +20,7 @@ from services.alerts.evaluation.adapters.reload import RuleFile
 from services.alerts.evaluation.adapters.stream import AlertFold, Alerting, DeadLetters
 from services.alerts.evaluation.domain.history import MAX_ROWS
 from services.alerts.evaluation.service import MAX_ALERTS, MAX_KNOWN, AlertWork, PartitionAlerts
-from services.alerts.settings import Settings, group_by, secrets_of, webhooks
+from services.alerts.settings import Settings, group_by, routing_keys, secrets_of, webhooks
 from shared.model.bound import Bound
 from shared.postgres import connections, installation, maintenance, schema
 from shared.runtime import instruments
@@ -108,14 +110,17 @@ def _bounds(pump: Pump[AlertWork]) -> tuple[Bound, ...]:
 
 
 def _receivers(settings: Settings, owner: str) -> list[Receiver]:
-    external_url = settings.external_url.rstrip("/")
-    named = webhooks(settings.webhooks)
+    url, by = settings.external_url.rstrip("/"), group_by(settings.group_by)
+    hooks = webhooks(settings.webhooks)
+    services = routing_keys(settings.pagerduty, hooks)
+    channels = webhooks(settings.slack, "ALERTS_SLACK", {**hooks, **services})
+    secrets = secrets_of(settings.webhook_secrets, hooks)
     topic = AlertTopic(
         Sender(settings.kafka, f"{owner}-topic"), settings.topic_prefix, settings.write_version
     )
-    groups, secrets = group_by(settings.group_by), secrets_of(settings.webhook_secrets, named)
-    hooks = (
-        Webhook(name, url, external_url, group_by=groups, secrets=secrets.get(name, ()))
-        for name, url in named.items()
-    )
-    return [topic, *hooks]
+    return [
+        topic,
+        *(Webhook(name, to, url, group_by=by, secrets=secrets.get(name, ())) for name, to in hooks.items()),
+        *(PagerDuty(name, key, url) for name, key in services.items()),
+        *(Slack(name, to, url, group_by=by) for name, to in channels.items()),
+    ]

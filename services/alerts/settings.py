@@ -5,7 +5,7 @@ Units stand in the names. A value out of range or a webhook that cannot be calle
 
 import base64
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ LEAST_SECRET_BYTES, MOST_SECRET_BYTES = 24, 64
 MAX_SECRETS = 2
 """Secrets that sign at once."""
 
+_ROUTING_KEY = re.compile(r"[A-Za-z0-9]{32}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -44,6 +45,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Receivers over HTTP, `name=url,name2=url2`; a comma within an address is written %2C."""
     webhook_secrets: str = ""
     """What signs messages to webhooks, `name=whsec_…,name2=whsec_…`; two with a blank between while they change."""
+    pagerduty: str = ""
+    """Services of PagerDuty, `name=routing_key,name2=…`, each of 32 letters and digits."""
+    slack: str = ""
+    """Channels of Slack, `name=url,name2=url2`, each the address of an incoming webhook."""
     group_by: str = ""
     """Labels whose alerts webhooks are told of together, `alertname,service`; empty: each alert alone."""
     group_interval_s: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 30.0
@@ -95,23 +100,38 @@ def group_by(text: str) -> tuple[str, ...] | None:
     return labels or None
 
 
-def webhooks(text: str) -> dict[str, str]:
+def webhooks(text: str, setting: str = "ALERTS_WEBHOOKS", taken: Collection[str] = ()) -> dict[str, str]:
     """Name -> address of the webhooks; raise `Misconfigured` naming each that cannot be used, but no address."""
+    return _named(text, setting, "url", _problem_of, taken)
+
+
+def routing_keys(text: str, taken: Collection[str] = ()) -> dict[str, str]:
+    """Name -> key of the services of PagerDuty; raise `Misconfigured` as `webhooks` does."""
+    return _named(text, "ALERTS_PAGERDUTY", "routing_key", _problem_of_key, taken)
+
+
+def _named(
+    text: str, setting: str, what: str, problem_of: Callable[[str], str | None], taken: Collection[str]
+) -> dict[str, str]:
     named: dict[str, str] = {}
     problems = list[str]()
     for position, entry in enumerate(filter(None, text.split(",")), 1):
-        name, _, url = entry.strip().partition("=")
+        name, _, value = entry.strip().partition("=")
         if not _NAME.fullmatch(name):
-            problems.append(f"entry {position} is not name=url with a name of letters, digits, - and _")
-        elif name in named:
+            problems.append(f"entry {position} is not name={what} with a name of letters, digits, - and _")
+        elif name in named or name in taken:
             problems.append(f"{name} stands twice")
-        elif problem := _problem_of(url):
+        elif problem := problem_of(value):
             problems.append(f"{name} {problem}")
         else:
-            named[name] = url
+            named[name] = value
     if problems:
-        raise Misconfigured(f"ALERTS_WEBHOOKS: {'; '.join(problems)}")
+        raise Misconfigured(f"{setting}: {'; '.join(problems)}")
     return named
+
+
+def _problem_of_key(key: str) -> str | None:
+    return None if _ROUTING_KEY.fullmatch(key) else "is not a key of 32 letters and digits"
 
 
 def _problem_of(url: str) -> str | None:

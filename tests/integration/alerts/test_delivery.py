@@ -13,6 +13,7 @@ import pytest_asyncio
 from deploy.kafka import topics
 from deploy.local.stack import Stack
 from services.alerts.dispatch.adapters.notifications import Notifications
+from services.alerts.dispatch.adapters.receivers.pagerduty import PagerDuty
 from services.alerts.dispatch.adapters.receivers.signature import Signer
 from services.alerts.dispatch.adapters.receivers.topic import AlertTopic
 from services.alerts.dispatch.adapters.receivers.webhook import Webhook as WebhookReceiver
@@ -83,6 +84,19 @@ async def test_a_message_is_signed_anew_at_each_attempt(office: Office, webhook:
         }
         body = b'{"key": "firing", "partitionkey": "1"}'
         assert Signer([secret]).headers(request.key, int(headers["webhook-timestamp"]), body) == headers
+
+
+async def test_what_pagerduty_finds_wrong_is_given_up_at_once(office: Office, webhook: Webhook) -> None:
+    """Its 400 is for ever; any other answer means what it means elsewhere. The routing key joins as it leaves."""
+    pager = PagerDuty("pager", "k" * 32, url=webhook.url)
+    webhook.answer(Reply(400, body=b"bad"), Reply(429), Reply(404))
+    await office.put("pager", "firing", "resolved")
+    office.deliver(pager)
+    await office.becomes("resolved", "delivered 3")
+    await pager.close()
+
+    assert "given up 1 400: bad" == await office.state("firing")
+    assert {"k" * 32} == {request.body["routing_key"] for request in webhook.received}
 
 
 async def test_wakes_when_told(office: Office, webhook: Webhook, call: WebhookReceiver) -> None:

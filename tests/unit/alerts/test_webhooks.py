@@ -5,8 +5,8 @@ from email.utils import format_datetime
 
 import pytest
 
+from services.alerts.dispatch.adapters.receivers.http import result_of
 from services.alerts.dispatch.adapters.receivers.signature import Signer
-from services.alerts.dispatch.adapters.receivers.webhook import result_of
 from services.alerts.dispatch.domain.redelivery import pause_s
 from services.alerts.dispatch.ports import DeliveryResult
 from services.alerts.settings import group_by, secrets_of, webhooks

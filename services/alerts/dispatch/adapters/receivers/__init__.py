@@ -1,1 +1,1 @@
-"""The receivers: webhooks and the topic, each in a module of its own, all behind one port."""
+"""The receivers: webhooks, PagerDuty, Slack and the topic, each in a module of its own, all behind one port."""
