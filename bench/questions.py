@@ -1,8 +1,8 @@
 """questions: how fast figures over 100,000 series and a day are answered, known and not known already.
 
 Milliseconds from request to answer, the 95th percentile of a process that nothing else asks. The tables are filled
-directly, rows of series and prepared groups alike, as the aggregator writes them. Beside them stand the same questions
-on rows of series, and on raw points of the same count in a plain table.
+directly, rows of series and prepared groups alike, as the aggregator writes them; it merges the groups itself. Beside
+them stand the same questions on rows of series, and on raw points of the same count in a plain table.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from shared.model.series import Series
 from shared.model.window import TIERS_MS, start_of
 from shared.prepared import tables
 from shared.prepared.grouping import SeriesCodec, SeriesGroups, grouped
-from shared.prepared.label_sets import text_of
+from shared.prepared.label_sets import matches, text_of
 from shared.prepared.label_sets_file import load
 from shared.prepared.tables import Partition
 from shared.runtime.clock import monotonic_s, now_ms
@@ -57,6 +57,7 @@ INSERT INTO prepared_group (topic, partition, resolution_ms, pattern, label_set,
 VALUES ($1, $2, $3, $4, $5, '-infinity', 1)
 """
 _RAW = "CREATE UNLOGGED TABLE raw_point (ts timestamptz, endpoint text, value double precision)"
+_MERGED = "SELECT count(*) FROM merged_group_15m"
 _ON_RAW = """
 SELECT endpoint, count(*), percentile_cont(0.95) WITHIN GROUP (ORDER BY value) FROM raw_point
 GROUP BY endpoint ORDER BY 3 DESC LIMIT 20
@@ -85,6 +86,7 @@ async def measure(stack: Stack, folder: Path) -> list[Line]:
             await stand.gateway(running, room)
             running.enter_context(stand.started(["services.aggregator"], folder, room.environ))
             _, port = await stand.gateway(running, room, GATEWAY_ROLE="query")
+            await _merged(room)
             async with feed.client(port, room.key) as session:
                 await _current(session, end_ms)
                 took = {name: await _known(session, name) for name in ASKED}
@@ -217,6 +219,12 @@ async def _get(session: aiohttp.ClientSession, path: str) -> float:
     return (monotonic_s() - begin_s) * 1000
 
 
+async def _is_known(session: aiohttp.ClientSession, path: str) -> bool:
+    """Whether the cache has it. Of a log without a record yet, as here at first, nothing is known to be true."""
+    async with session.get(path) as answer:
+        return bool((await answer.json())["cached"])
+
+
 async def _current(session: aiohttp.ClientSession, end_ms: int) -> None:
     """Wait until time has come further than the rows in every partition, so that all is complete."""
     question = {"metric": METRIC, "from": end_ms - 60_000, "to": end_ms + 60_000, "resolution": "1m"}
@@ -228,10 +236,27 @@ async def _current(session: aiohttp.ClientSession, end_ms: int) -> None:
             await asyncio.sleep(0.5)
 
 
+async def _merged(room: stand.Room) -> None:
+    """Wait until the aggregator has merged the day, as it does at the end of each quarter of an hour."""
+    label_sets = {label_set for pattern, label_set in SETS.pairs() if matches(pattern, METRIC)}
+    connection = await asyncpg.connect(room.postgres)
+    try:
+        async with asyncio.timeout(300):
+            while True:
+                if await connection.fetchval(_MERGED) >= 96 * len(label_sets):
+                    return
+                await asyncio.sleep(1)
+    finally:
+        await connection.close()
+
+
 async def _known(session: aiohttp.ClientSession, name: str) -> list[float]:
-    """Asked again and again."""
-    for _ in range(3):
-        await _get(session, PATHS[name])
+    """Asked again and again, from the first answer on for which no table was read."""
+    async with asyncio.timeout(90):
+        while True:
+            if await _is_known(session, PATHS[name]):
+                break
+            await asyncio.sleep(0.1)
     return [await _get(session, PATHS[name]) for _ in range(ASKED[name])]
 
 

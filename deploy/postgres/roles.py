@@ -40,7 +40,7 @@ _PUMP = {
 """What everybody needs who consumes."""
 
 _ROLLUPS = ("rollup_10s", "rollup_1m", "rollup_15m")
-_GROUPS = ("rollup_group_10s", "rollup_group_1m", "rollup_group_15m")
+_GROUPS = ("rollup_group_10s", "rollup_group_1m", "rollup_group_15m", "merged_group_15m")
 
 GRANTS: Mapping[str, Mapping[str, str]] = {
     "intake": {

@@ -21,10 +21,10 @@ from services.aggregator.domain.work import RollupWork
 from services.aggregator.ports import LiveWindow, LiveWindows
 from services.aggregator.service import PartitionFold
 from services.aggregator.settings import Settings
-from shared.errors import Unavailable
+from shared.errors import TidegaugeError, Unavailable
 from shared.model.bound import Bound
 from shared.postgres import connections, installation, maintenance, schema
-from shared.prepared import label_sets_file
+from shared.prepared import label_sets_file, merged
 from shared.runtime import instruments, redis
 from shared.runtime.clock import monotonic_s, now_ms
 from shared.runtime.kafka import Sender
@@ -77,7 +77,7 @@ async def run(settings: Settings) -> None:
     background(_show(pump, (keys, live_topic), settings.live_every_ms / 1000), "live windows")
     ledger_sender = Sender(settings.kafka, f"{owner}-ledger", check=check)
     watch = LedgerWatch(pool, ledger_sender, owner, settings.topic_prefix, version, id_of=id_of)
-    background(_watch(pump, watch, Key(settings.topic_prefix + METRICS.name, 0)), "watch of the ledger")
+    _alone(pump, pool, watch, settings)
     group = Group(
         settings.kafka, settings.topic_prefix + GROUP, (settings.topic_prefix + METRICS.name,), owner
     )
@@ -116,8 +116,15 @@ async def _show(pump: Pump[RollupWork], places: tuple[LiveWindows, ...], every_s
             await asyncio.gather(*(_shown(place, windows) for place in places))
 
 
+def _alone(pump: Pump[RollupWork], pool: connections.Pool, watch: LedgerWatch, settings: Settings) -> None:
+    """Begin what one worker does for all: the owner of the first partition."""
+    first = Key(settings.topic_prefix + METRICS.name, 0)
+    background(_watch(pump, watch, first), "watch of the ledger")
+    background(_merge(pump, pool, first), "merging of groups")
+
+
 async def _watch(pump: Pump[RollupWork], watch: LedgerWatch, first: Key) -> None:
-    """Watch while the first partition is owned, so that one worker does."""
+    """Watch while the first partition is owned."""
     looked_s: float | None = None
     while True:
         await asyncio.sleep(TELL_S)
@@ -132,6 +139,22 @@ async def _watch(pump: Pump[RollupWork], watch: LedgerWatch, first: Key) -> None
             await watch.publish(now_ms())
         except Unavailable as problem:
             _log.warning("the ledger was not watched", problem=str(problem))
+
+
+async def _merge(pump: Pump[RollupWork], pool: connections.Pool, first: Key) -> None:
+    """Merge the groups of quarters of an hour that have closed, while the first partition is owned."""
+    merged_until_ms = 0
+    while True:
+        await asyncio.sleep(TELL_S)
+        if first not in pump.owned:
+            continue
+        try:
+            until_ms = await merged.closed_until_ms(pool, first.topic)
+            if until_ms > merged_until_ms:
+                await merged.catch_up(pool, first.topic, until_ms)
+                merged_until_ms = until_ms
+        except TidegaugeError as problem:
+            _log.warning("groups were not merged", problem=str(problem))
 
 
 async def _shown(place: LiveWindows, windows: list[LiveWindow]) -> None:

@@ -33,4 +33,4 @@ They take one core of the server, write text that reads back to the last bit, an
 
 def local(settings: Mapping[str, str]) -> str:
     """The statements that apply settings to the rest of a transaction."""
-    return "; ".join(f"SET LOCAL {name} = {value}" for name, value in settings.items())
+    return "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in settings.items())

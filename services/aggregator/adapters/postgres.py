@@ -21,6 +21,7 @@ from shared.model.rollup import NEVER_MS, Ints, Rollups
 from shared.postgres import planning, rollup_rows
 from shared.postgres.connections import Connection
 from shared.postgres.maintenance import Deletion, Partitioned, Task
+from shared.prepared import merged
 from shared.prepared.tables import GROUP_TABLES, SERIES_TABLES
 from shared.runtime import failpoint
 from shared.stream.processor import Key
@@ -105,7 +106,7 @@ JOIN {table} r ON r.series_id = wanted.series_id AND r.window_start = to_timesta
 )
 
 MAINTENANCE: tuple[Task, ...] = (
-    *map(Partitioned, (*TABLES.values(), *GROUP_TABLES.values())),
+    *map(Partitioned, (*TABLES.values(), *GROUP_TABLES.values(), merged.TABLE)),
     *ledger.MAINTENANCE,
     Deletion("series", _OLD_SERIES),
 )

@@ -52,6 +52,9 @@ INSERT INTO rollup_group_15m SELECT date_bin('15 minutes', now(), 'epoch') - n *
     'metric ' || m, label_set, 'topic 7', partition, '\x05' FROM generate_series(1, 40) AS n, generate_series(0, 49) AS m,
     unnest(ARRAY['', 'endpoint']) AS label_set, generate_series(0, 11) AS partition;
 
+INSERT INTO merged_group_15m SELECT DISTINCT window_start, tenant_id, metric, label_set, topic, md5('')::uuid, packed FROM
+    rollup_group_15m;
+
 INSERT INTO prepared_group SELECT topic, partition, resolution_ms, pattern, '', now(), 1 FROM partition_state,
     unnest(ARRAY[10000, 60000, 900000]) AS resolution_ms, unnest(ARRAY['*', 'web_vital.*']) AS pattern;
 

@@ -31,7 +31,7 @@ from shared.postgres import planning
 from shared.postgres.connections import Pool, connection
 from shared.postgres.instants import at
 from shared.postgres.planning import EACH_TIME
-from shared.prepared import tables
+from shared.prepared import merged, tables
 from shared.prepared.grouping import GroupKey
 from shared.runtime.clock import now_ms
 from shared.silences.matchers import Matcher
@@ -129,6 +129,18 @@ async def test_prepared_groups_are_found_by_metric_label_set_and_range(
 
     assert ({f"{table}_pkey"}, set()) == (plans.indexes, plans.read_whole)
     assert (3 * 12, True) == (plans.rows_of(table), plans.partitions(table) <= 2)
+
+
+async def test_merged_groups_are_found_beside_what_they_were_made_of(pool: Pool, plans: Plans) -> None:
+    """A row for each window, and the versions of one for each window and partition."""
+    to_ms = (now_ms() // merged.TIER_MS - BEHIND) * merged.TIER_MS
+    asked = 7, "metric 6", "endpoint", at(to_ms - 3 * merged.TIER_MS), at(to_ms), "topic 7"
+    async with connection(pool) as conn:
+        found = await conn.fetch(merged.READ, *asked)
+
+    assert [] == found  # they say that they were made of other rows
+    assert ({"rollup_group_15m_pkey", f"{merged.TABLE}_pkey"}, set()) == (plans.indexes, plans.read_whole)
+    assert (3 * 12, 3) == (plans.rows_of("rollup_group_15m"), plans.rows_of(merged.TABLE))
 
 
 async def test_what_a_topic_keeps_is_found_by_its_partitions(pool: Pool, plans: Plans) -> None:

@@ -1,12 +1,14 @@
 """Reads prepared groups: packed rows that hold all groups of a window, partition, metric and label set.
 
 Times are milliseconds UTC. They answer a selection that names no label but those of the set, over windows since when
-every partition keeps it. A set of an owner that has lost its partition says nothing.
+every partition keeps it. A set of an owner that has lost its partition says nothing. Where the rows of all partitions
+of a window stand merged as they are now, that one row is read in their place.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -19,6 +21,8 @@ from shared.model.rollup import Rollups, concatenate
 from shared.postgres.connections import Connection
 from shared.postgres.instants import at
 from shared.prepared.label_sets import matches, set_of
+from shared.prepared.merged import READ as READ_MERGED
+from shared.prepared.merged import TIER_MS as MERGED_TIER_MS
 from shared.prepared.tables import GROUP_TABLES
 from shared.wire.series import unpack
 from shared.wire.stored import groups
@@ -33,9 +37,10 @@ WHERE p.topic = $1 AND p.resolution_ms = $2 AND p.epoch = s.epoch
 PACKED = """
 SELECT window_start, packed FROM {table}
 WHERE tenant_id = $1 AND metric = $2 AND label_set = $3 AND window_start >= $4 AND window_start < $5 AND topic = $6
+    AND window_start <> ALL($7::timestamptz[])
 ORDER BY window_start, partition
 """
-"""The groups of a range."""
+"""The groups of a range, without those of some windows."""
 
 
 PackedRow: TypeAlias = tuple[datetime, bytes]
@@ -64,11 +69,12 @@ async def packed(
     label_set = chosen(selection, span, [tuple(row) for row in rows], partitions)
     if label_set is None:
         return None
-    found = await conn.fetch(
-        PACKED.format(table=GROUP_TABLES[span.tier_ms]), selection.tenant_id, selection.metric, label_set,
-        at(span.from_ms), at(span.to_ms), topic,
-    )  # fmt: skip
-    return [tuple(row) for row in found]
+    asked = selection.tenant_id, selection.metric, label_set, at(span.from_ms), at(span.to_ms), topic
+    merged = await conn.fetch(READ_MERGED, *asked) if span.tier_ms == MERGED_TIER_MS else []
+    parts = await conn.fetch(
+        PACKED.format(table=GROUP_TABLES[span.tier_ms]), *asked, [start for start, _ in merged]
+    )
+    return sorted(map(tuple, (*merged, *parts)), key=itemgetter(0))
 
 
 def chosen(
