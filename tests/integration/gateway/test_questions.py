@@ -10,7 +10,9 @@ import httpx2
 import pytest
 
 from shared.model.series import Series
+from shared.model.window import start_of
 from shared.postgres import connections
+from shared.prepared import merged
 from shared.prepared.label_sets import NO_SETS, LabelSets
 from shared.runtime.clock import now_ms
 from tests.support.folded import FoldedPartition
@@ -71,7 +73,10 @@ SETS = LabelSets({"*": ((),), "api.*": (("endpoint", "method"),)})
 
 
 BOTH = pytest.mark.parametrize(
-    "asked", [(NO_SETS, 3_000), (SETS, 3_000)], ids=["series", "prepared groups"], indirect=True
+    "asked",
+    [(NO_SETS, 3_000, False), (SETS, 3_000, False), (SETS, 3_000, True)],
+    ids=["series", "prepared groups", "merged groups"],
+    indirect=True,
 )
 """What must not depend on where an answer comes from."""
 
@@ -82,7 +87,7 @@ async def asked(
 ) -> Asked:
     """Points of five hours in two partitions: most in time, some late, and the last ones in windows that are open."""
     random, now = Random(7), now_ms()
-    sets, points = getattr(request, "param", (SETS, 300))
+    sets, points, is_merged = getattr(request, "param", (SETS, 300, False))
     series = owners(mine.tenant_id)
     in_time = [
         Dot(
@@ -111,6 +116,9 @@ async def asked(
         await partition.show(gateway.kafka, gateway.prefix)
         marks.append(partition.fold.watermark_ms or 0)
         in_time = [dot for dot in in_time if series.index(dot.series) % 2 != place or dot.ts_ms < until_ms]
+    if is_merged:
+        closed_ms = start_of(min(marks), merged.TIER_MS)
+        assert await merged.catch_up(pool, gateway.topic, closed_ms) >= 2 * 5 * 3
     asked = Asked(mine, in_time + late, min(marks))
     await until(asked.is_whole, "the gateway has read the open windows")
     return asked
