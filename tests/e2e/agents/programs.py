@@ -1,4 +1,4 @@
-"""Agents written in Go, built from the module proxy in pinned versions, once a machine.
+"""Agents written in Go, and a store of objects, built from the module proxy in pinned versions, once a machine.
 
 `python -m tests.e2e.agents.programs` builds all of them ahead of the tests: some minutes. They lie in the user's cache,
 each under a hash of its recipe, so that a second clone finds them.
@@ -90,8 +90,11 @@ TELEGRAF = Program(
     "outputs.influxdb_v2,serializers.influx,serializers.prometheusremotewrite",
 )  # fmt: skip
 
+OBJECT_STORE = Program("github.com/versity/versitygw", "v1.8.0", "./cmd/versitygw")
+"""S3 over a folder: what the archive is written to where there is no cloud."""
+
 ALL: Mapping[str, Program | Collector] = {
-    "otelcol": COLLECTOR, "prometheus": PROMETHEUS, "vmagent": VMAGENT, "telegraf": TELEGRAF,
+    "otelcol": COLLECTOR, "prometheus": PROMETHEUS, "vmagent": VMAGENT, "telegraf": TELEGRAF, "versitygw": OBJECT_STORE,
 }  # fmt: skip
 
 
