@@ -73,8 +73,8 @@ GRANTS: Mapping[str, Mapping[str, str]] = {
     "alerts": {
         **_PUMP,
         **dict.fromkeys(
-            ("alert_instance", "alert_event", "alert_window", "alert_coverage", "alert_outbox", "notification", "silence",
-             "alert_note"),
+            ("alert_instance", "alert_event", "alert_window", "alert_coverage", "alert_outbox", "notification",
+             "silence", "alert_note"),
             _KEEP,
         ),
     },

@@ -21,12 +21,12 @@ from services.alerts.evaluation.adapters.stream import AlertFold, Alerting, Dead
 from services.alerts.evaluation.domain.history import MAX_ROWS
 from services.alerts.evaluation.service import MAX_ALERTS, MAX_KNOWN, AlertWork, PartitionAlerts
 from services.alerts.settings import Settings, group_by, routing_keys, secrets_of, webhooks
+from shared.alerts.silences import tables as silences
 from shared.model.bound import Bound
 from shared.postgres import connections, installation, maintenance, schema
 from shared.runtime import instruments
 from shared.runtime.kafka import Sender
 from shared.runtime.lifecycle import background, stop_event
-from shared.silences import tables as silences
 from shared.stream import dead_letters
 from shared.stream.containment.death_store import DeathTable
 from shared.stream.group import Group

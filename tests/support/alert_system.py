@@ -50,7 +50,7 @@ class System:
         def marked(packed: bytes) -> SeriesInfo:
             known = of(packed)
             series = replace(known.series, labels={**known.series.labels, "system": self.topic})
-            return SeriesInfo(known.metric, series)
+            return SeriesInfo(known.candidate, series)
 
         self.state.describe = marked
 

@@ -12,12 +12,12 @@ import numpy as np
 
 from services.alerts.evaluation.domain.alert import Alert, SeriesRef
 from services.alerts.evaluation.service import AlertWork, PartitionAlerts, SeriesInfo, WindowRows
+from shared.alerts.rules.expression import parse
+from shared.alerts.rules.model import Rule, RuleSet
+from shared.alerts.rules.plan import candidate
 from shared.model.rollup import Rollups
 from shared.model.sketch import buckets_of
 from shared.model.window import BASE_MS
-from shared.rules.expression import parse
-from shared.rules.model import Rule, RuleSet
-from shared.rules.plan import candidate
 
 Row = tuple[int, int, float]
 """Series, window and the one value that was measured in it."""
@@ -35,7 +35,7 @@ def describe(packed: bytes) -> SeriesInfo:
     """Every series is one of `api.response_seconds`, told apart by its first byte; even ones are levels."""
     labels, is_level = {"endpoint": f"/{packed[0]}"}, packed[0] % 2 == 0
     found = candidate("api.response_seconds", "gauge" if is_level else "delta", "s", labels)
-    return SeriesInfo(found, SeriesRef(packed[0], 7, labels, is_level))
+    return SeriesInfo(found, SeriesRef(packed[0], 7, labels, is_level=is_level))
 
 
 def describe_in(topic: str) -> Callable[[bytes], SeriesInfo]:

@@ -12,8 +12,8 @@ import typer
 from deploy.cli.errors import cli_errors
 from deploy.cli.options import HERE, Folder
 from deploy.local import running
+from shared.alerts.silences.matchers import Matcher, written
 from shared.errors import Misconfigured
-from shared.silences.matchers import Matcher, written
 
 app = typer.Typer(no_args_is_help=True)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from services.alerts.domain.transition import Transition
-from shared.silences.matchers import Silence
+from shared.alerts.silences.matchers import Silence
 
 
 class OutboxEntry(NamedTuple):

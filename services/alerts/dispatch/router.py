@@ -18,8 +18,8 @@ from services.alerts.dispatch.ports import (
 )
 from services.alerts.dispatch.wakeup import POLL_S, Wakeup
 from services.alerts.domain.transition import FIRING, RESOLVED, Transition
+from shared.alerts.silences.matchers import Silence, muted_by
 from shared.errors import Unavailable
-from shared.silences.matchers import Silence, muted_by
 
 BATCH = 256
 """Transitions that are routed at once."""

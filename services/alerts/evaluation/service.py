@@ -21,10 +21,10 @@ from services.alerts.evaluation.domain.deadlines import Deadlines, Key
 from services.alerts.evaluation.domain.history import History, HistoryWork
 from services.alerts.evaluation.domain.judging import Judged, evaluations
 from services.alerts.evaluation.domain.lookback import due
+from shared.alerts.rules.model import Rule, RuleSet
+from shared.alerts.rules.plan import Candidate
 from shared.model.rollup import Ints, Rollups
 from shared.model.window import BASE_MS, start_of
-from shared.rules.model import Rule, RuleSet
-from shared.rules.plan import Candidate
 
 MAX_KNOWN = 200_000
 """Series remembered at once; beyond it the memory starts anew."""

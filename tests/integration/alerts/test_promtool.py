@@ -11,9 +11,9 @@ import yaml
 
 from deploy.local.folder import ROOT
 from services.alerts.domain.transition import FIRING
+from shared.alerts.rules import template
+from shared.alerts.rules.expression import COMPARISONS
 from shared.model.window import BASE_MS
-from shared.rules import template
-from shared.rules.expression import COMPARISONS
 from tests.support import promtool
 from tests.support.alerting import Row, closed, partition, rule, tick
 

@@ -18,9 +18,9 @@ import yaml
 from services.alerts.domain.transition import FIRING
 from services.alerts.evaluation.domain.alert import SeriesRef
 from services.alerts.evaluation.service import SeriesInfo
+from shared.alerts.rules.expression import COMPARISONS
+from shared.alerts.rules.plan import candidate
 from shared.model.window import BASE_MS
-from shared.rules.expression import COMPARISONS
-from shared.rules.plan import candidate
 from tests.support import promtool
 from tests.support.alerting import Row, closed, partition, rule, tick
 

@@ -10,11 +10,11 @@ from services.alerts.dispatch.adapters.handover import WithinTransaction
 from services.alerts.dispatch.adapters.notifications import MAINTENANCE
 from services.alerts.dispatch.adapters.reconciler import Reconciler
 from services.alerts.dispatch.router import route
+from shared.alerts.silences import tables
+from shared.alerts.silences.matchers import Matcher
 from shared.postgres import maintenance
 from shared.postgres.connections import Pool
 from shared.runtime.clock import now_ms
-from shared.silences import tables
-from shared.silences.matchers import Matcher
 from tests.support.alert_system import System, alert_system
 from tests.support.alerting import closed, tick
 from tests.support.http.webhook import Reply

@@ -11,11 +11,11 @@ from services.alerts.domain.identity import alert_id
 from services.alerts.evaluation.adapters.postgres import MAINTENANCE, AlertTables
 from services.alerts.evaluation.domain.alert import Alert
 from services.alerts.evaluation.service import AlertWork, PartitionAlerts
+from shared.alerts.rules.model import Rule
 from shared.errors import Misconfigured
 from shared.model.window import BASE_MS
 from shared.postgres import maintenance
 from shared.postgres.connections import Pool
-from shared.rules.model import Rule
 from shared.stream.processor import Checkpoint, Cut, Key, Stored
 from tests.support.alerting import closed, describe_in, live, partition, rule, tick
 

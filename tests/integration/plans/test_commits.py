@@ -30,6 +30,7 @@ from services.ingest.adapters.postgres import EventIds, EventTables
 from services.ingest.adapters.stream import EventFold
 from services.ingest.projections.registry import PROJECTIONS
 from services.ingest.service import judge
+from shared.alerts.silences.tables import MAINTENANCE as SILENCE_MAINTENANCE
 from shared.model.point import Points
 from shared.model.series import Series
 from shared.postgres import maintenance, planning
@@ -37,7 +38,6 @@ from shared.postgres.connections import Connection, Pool, connection
 from shared.prepared.label_sets import LabelSets
 from shared.runtime.clock import now_ms
 from shared.runtime.kafka import Sender
-from shared.silences.tables import MAINTENANCE as SILENCE_MAINTENANCE
 from shared.stream.ownership import Ownership
 from shared.stream.processor import Checkpoint, Cut, DeadLetter, Key, Record, Stored
 from shared.wire import events

@@ -22,6 +22,8 @@ from services.gateway.query.resources.ledger.postgres import PostgresLedger
 from services.gateway.query.resources.system.checkpoints import PostgresCheckpoints
 from services.gateway.query.resources.windows.postgres import PostgresWindows
 from services.gateway.query.resources.windows.windows import Query
+from shared.alerts.silences.matchers import Matcher
+from shared.alerts.silences.tables import New
 from shared.errors import Rejected
 from shared.files import catalogue
 from shared.files.archive import begin_ms
@@ -34,8 +36,6 @@ from shared.postgres.planning import EACH_TIME
 from shared.prepared import merged, tables
 from shared.prepared.grouping import GroupKey
 from shared.runtime.clock import now_ms
-from shared.silences.matchers import Matcher
-from shared.silences.tables import New
 from tests.support.plans import Plans, explaining
 
 pytestmark = pytest.mark.servers

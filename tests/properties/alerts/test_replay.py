@@ -11,8 +11,8 @@ from services.alerts.domain.transition import Transition
 from services.alerts.evaluation.domain.alert import Alert
 from services.alerts.evaluation.domain.history import KeptWindows
 from services.alerts.evaluation.service import AlertWork, PartitionAlerts, WindowRows
+from shared.alerts.rules.expression import parse
 from shared.model.window import BASE_MS
-from shared.rules.expression import parse
 from tests.support.alerting import Row, closed, live, partition, rule, tick
 
 RULES = (

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from services.alerts.domain.transition import BREACH, CLEAR, CLOSED, LIVE, TICK, Transition
 from services.alerts.evaluation.domain.alert import BAND, NONE, Alert, Evaluation, SeriesRef
 from services.alerts.evaluation.domain.machine import step
+from shared.alerts.rules.model import KEEP
 from shared.model.window import BASE_MS
-from shared.rules.model import KEEP
 from tests.support.alerting import rule
 
 RULES = (

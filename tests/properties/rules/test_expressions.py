@@ -3,9 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.rules.errors import ExpressionError
-from shared.rules.expression import COMPARISONS, Comparison, parse
-from shared.rules.plan import OPERATIONS
+from shared.alerts.rules.errors import ExpressionError
+from shared.alerts.rules.expression import COMPARISONS, Comparison, parse
+from shared.alerts.rules.plan import OPERATIONS
 
 levels = st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,8}", fullmatch=True) | st.sampled_from(
     ["sum", "by", "and", "nan"]

@@ -5,7 +5,7 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shared.rules.yaml_positions import BLANKS, position_of
+from shared.alerts.rules.yaml_positions import BLANKS, position_of
 
 words = st.lists(
     st.sampled_from(["a>", "b'", 'c"', "d\\", "e", "fé", "g|", "{h}", "\u00a0i", "\U0001f600"]),

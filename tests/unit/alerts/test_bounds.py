@@ -3,7 +3,7 @@
 import pytest
 
 from services.alerts.evaluation.service import PartitionAlerts
-from shared.rules.model import RuleSet
+from shared.alerts.rules.model import RuleSet
 from tests.support import alerting
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from services.alerts.evaluation.service import PartitionAlerts, WindowRows
+from shared.alerts.rules.model import Rule
 from shared.errors import Rejected
 from shared.model.window import BASE_MS
-from shared.rules.model import Rule
 from tests.support.alerting import changes, closed, describe, live, partition, rule, tick
 
 CLOSED_ONLY = "api:response_seconds:p95_10s > 5"

@@ -6,8 +6,8 @@ import pytest
 
 from services.alerts.evaluation.domain.history import History
 from services.alerts.evaluation.service import PartitionAlerts, WindowRows
+from shared.alerts.rules.model import RuleSet
 from shared.model.window import BASE_MS
-from shared.rules.model import RuleSet
 from tests.support.alerting import Row, changes, closed, describe, live, partition, rule, tick
 
 DELTA, LEVEL = 1, 2

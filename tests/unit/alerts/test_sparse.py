@@ -6,9 +6,9 @@ from collections.abc import Iterable
 import pytest
 
 from services.alerts.evaluation.service import WindowRows
+from shared.alerts.rules.expression import parse
+from shared.alerts.rules.model import KEEP
 from shared.model.window import BASE_MS
-from shared.rules.expression import parse
-from shared.rules.model import KEEP
 from tests.support.alerting import changes, closed, partition, reports, rule, tick
 
 DELTA, LEVEL = 1, 2

@@ -7,10 +7,10 @@ import pytest
 
 from services.alerts.evaluation.adapters.stream import AlertFold, check, series_info
 from services.alerts.evaluation.service import PartitionAlerts
+from shared.alerts.rules.model import RuleSet
 from shared.errors import Rejected
 from shared.model.series import Series
 from shared.model.window import BASE_MS
-from shared.rules.model import RuleSet
 from shared.stream.processor import Key, Record
 from shared.wire import rollups
 from shared.wire.series import pack, series_id

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from services.alerts.evaluation.domain import evaluate
+from shared.alerts.rules.expression import parse
 from shared.model import sketch
 from shared.model.rollup import Rollups, concatenate
-from shared.rules.expression import parse
 from tests.support.alerting import rollups
 
 

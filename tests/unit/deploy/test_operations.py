@@ -7,8 +7,8 @@ import pytest
 
 from deploy.local.folder import ROOT
 from deploy.local.up.services import RULES
+from shared.alerts.rules.file import load
 from shared.prepared import label_sets_file
-from shared.rules.file import load
 
 
 def names(rules: Path) -> list[str]:

@@ -186,6 +186,8 @@ def test_acting_on_alerts_declares_its_scope() -> None:
         ("GET", "/v1/silences"): ["read"], ("POST", "/v1/silences"): ["oncall"],
         ("POST", "/v1/silences/preview"): ["oncall"], ("DELETE", "/v1/silences/{silence_id}"): ["oncall"],
         **{("POST", f"/v1/alerts/{{alert_id}}/{action}"): ["oncall"] for action in ACTIONS},
+        ("GET", "/api/v2/silences"): ["read"], ("POST", "/api/v2/silences"): ["oncall"],
+        ("DELETE", "/api/v2/silence/{silence_id}"): ["oncall"],
     } == {
         route: scopes for route, scopes in declared.items() if route[0] != "GET" or "silences" in route[1]
     }  # fmt: skip

@@ -2,8 +2,7 @@
 
 import pytest
 
-from shared.errors import Rejected
-from shared.silences.matchers import (
+from shared.alerts.silences.matchers import (
     MAX_MATCHERS,
     Matcher,
     Silence,
@@ -13,6 +12,7 @@ from shared.silences.matchers import (
     muted_by,
     written,
 )
+from shared.errors import Rejected
 
 LABELS = {"alertname": "Slow", "endpoint": "/pay/1", "tenant": "7"}
 

@@ -10,9 +10,9 @@ from contextlib import AbstractAsyncContextManager
 from services.alerts.dispatch.adapters.by_hand import IN_FORCE
 from services.alerts.dispatch.adapters.rows import COLUMNS, transition_of
 from services.alerts.dispatch.ports import NewNotification, OutboxEntry
+from shared.alerts.silences import tables
+from shared.alerts.silences.matchers import Silence
 from shared.postgres.connections import Connection
-from shared.silences import tables
-from shared.silences.matchers import Silence
 
 _PENDING = f"""
 SELECT o.outbox_id, {IN_FORCE} AS by_hand, {COLUMNS}

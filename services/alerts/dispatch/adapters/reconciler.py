@@ -11,9 +11,9 @@ import orjson
 
 from services.alerts.dispatch.adapters.by_hand import HandNotes
 from services.alerts.dispatch.ports import Receiver
+from shared.alerts.silences import tables
+from shared.alerts.silences.matchers import Silence, muted_by
 from shared.postgres.connections import Connection, Pool, connection
-from shared.silences import tables
-from shared.silences.matchers import Silence, muted_by
 
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('dispatch ' || $1, 0))"
 

@@ -13,13 +13,13 @@ from services.alerts.domain.transition import Transition
 from services.alerts.evaluation.domain.alert import Alert, SeriesRef
 from services.alerts.evaluation.domain.fingerprint import fingerprint
 from services.alerts.evaluation.service import AlertWork
+from shared.alerts.rules.errors import ExpressionError
+from shared.alerts.rules.expression import parse
+from shared.alerts.rules.model import Rule
 from shared.errors import Misconfigured
 from shared.model.window import BASE_MS
 from shared.postgres.connections import Connection
 from shared.postgres.maintenance import Deletion, kept_since
-from shared.rules.errors import ExpressionError
-from shared.rules.expression import parse
-from shared.rules.model import Rule
 from shared.stream.processor import Cut, Key, Stored
 
 _AS_STORED = (

@@ -9,9 +9,9 @@ import signal
 
 import structlog
 
+from shared.alerts.rules.file import load
+from shared.alerts.rules.model import RuleSet
 from shared.errors import Misconfigured
-from shared.rules.file import load
-from shared.rules.model import RuleSet
 from shared.runtime.retry import until_set
 
 LOOK_EVERY_S = 1.0

@@ -14,12 +14,12 @@ from services.alerts.evaluation.adapters.postgres import AlertTables
 from services.alerts.evaluation.domain.alert import SeriesRef
 from services.alerts.evaluation.ports import Dispatch
 from services.alerts.evaluation.service import AlertWork, PartitionAlerts, SeriesInfo, WindowRows
+from shared.alerts.rules.model import RuleSet
+from shared.alerts.rules.plan import candidate
 from shared.errors import Rejected, UnknownVersion
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS
 from shared.postgres.connections import Connection
-from shared.rules.model import RuleSet
-from shared.rules.plan import candidate
 from shared.runtime.kafka import Sender
 from shared.stream import dead_letters
 from shared.stream.processor import Checkpoint, Cut, Key, Record, Stored
@@ -112,7 +112,13 @@ def series_info(packed: bytes, id_of: SeriesId = series_id) -> SeriesInfo:
     read = checked(packed)
     labels = dict(read.labels)
     ref = SeriesRef(
-        id_of(packed), read.tenant_id, labels, read.metric, read.kind, read.unit, is_level=read.kind == "gauge"
+        id_of(packed),
+        read.tenant_id,
+        labels,
+        read.metric,
+        read.kind,
+        read.unit,
+        is_level=read.kind == "gauge",
     )
     return SeriesInfo(candidate(read.metric, read.kind, read.unit, labels), ref)
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from services.alerts.domain.identity import labels_with
 from services.alerts.domain.transition import LIVE, NO_DATA, RESOLVED
+from shared.alerts.rules import template
+from shared.alerts.rules.model import Rule
 from shared.model.window import BASE_MS
-from shared.rules import template
-from shared.rules.model import Rule
 
 NONE, BAND, GONE = "none", "band", NO_DATA
 """What an evaluation finds beside a breach and a clear: no sample, neither of both, and a series that has ended."""

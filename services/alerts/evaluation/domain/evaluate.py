@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from services.alerts.domain.transition import BREACH, CLEAR
 from services.alerts.evaluation.domain.alert import BAND, NONE
+from shared.alerts.rules.expression import Comparison
+from shared.alerts.rules.model import Rule
+from shared.alerts.rules.plan import Leaf
 from shared.model import sketch
 from shared.model.rollup import NEVER_MS, Rollups, sketches_of
-from shared.rules.expression import Comparison
-from shared.rules.model import Rule
-from shared.rules.plan import Leaf
 
 Floats = NDArray[np.float64]
 

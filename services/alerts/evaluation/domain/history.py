@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from services.alerts.evaluation.domain.lookback import step_at
+from shared.alerts.rules.plan import Leaf
 from shared.model.rollup import RAGGED, ROW_COLUMNS, Ints, Rollups, concatenate, merged
 from shared.model.window import BASE_MS, start_of
-from shared.rules.plan import Leaf
 
 MAX_ROWS = 2_000_000
 """Windows kept at once; beyond it they start anew, and ranges decide nothing until they are covered again."""

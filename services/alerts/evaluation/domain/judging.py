@@ -14,9 +14,9 @@ from services.alerts.domain.transition import BREACH, CLOSED, LIVE
 from services.alerts.evaluation.domain import evaluate
 from services.alerts.evaluation.domain.alert import Evaluation, SeriesRef
 from services.alerts.evaluation.domain.history import Range
+from shared.alerts.rules.model import Rule
 from shared.model.rollup import Rollups
 from shared.model.window import BASE_MS
-from shared.rules.model import Rule
 
 
 class Judged(NamedTuple):

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from services.alerts.domain.transition import PENDING
 from services.alerts.evaluation.domain.alert import GONE, NONE, Alert, Evaluation
+from shared.alerts.rules.model import KEEP
 from shared.model.window import BASE_MS, start_of
-from shared.rules.model import KEEP
 
 SHORTEST_MS, LONGEST_MS = 60_000, 300_000
 """Between these a series is taken for gone, unless its rule says when."""

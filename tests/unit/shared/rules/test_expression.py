@@ -2,10 +2,10 @@
 
 import pytest
 
+from shared.alerts.rules.errors import ExpressionError
+from shared.alerts.rules.expression import parse
+from shared.alerts.rules.plan import ANY, GROWTH, POINTS, Leaf, Matcher, Selector, candidate
 from shared.model.window import BASE_MS
-from shared.rules.errors import ExpressionError
-from shared.rules.expression import parse
-from shared.rules.plan import ANY, GROWTH, POINTS, Leaf, Matcher, Selector, candidate
 
 NAME = "api:response_seconds:max_10s"
 BARE = Selector("m", "bare")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from shared.alerts.rules.file import load, rules_of
 from shared.errors import Misconfigured
-from shared.rules.file import load, rules_of
 
 EXPR = "api:response_seconds:max_10s"
 HEAD = f"groups:\n- name: g\n  rules:\n  - alert: A\n    expr: {EXPR} > 5\n"

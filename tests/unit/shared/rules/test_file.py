@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local.folder import ROOT
+from shared.alerts.rules.file import load
 from shared.errors import Misconfigured
-from shared.rules.file import load
 
 HEAD = "groups:\n- name: g\n  rules:\n  - alert: A\n"
 """The first four lines of a file; what follows is the rest of its one rule, indented by four."""

@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.rules.errors import ExpressionError
-from shared.rules.template import check, filled
+from shared.alerts.rules.errors import ExpressionError
+from shared.alerts.rules.template import check, filled
 
 PRINTED = {
     1234567.0: "1.234567e+06", 99.99999: "99.99999", 5000000.4: "5.0000004e+06", 1e-05: "1e-05", 0.0001: "0.0001",

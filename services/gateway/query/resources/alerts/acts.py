@@ -9,7 +9,7 @@ from typing import Any
 from services.gateway.query.resources.alerts.alert import Alert
 from services.gateway.query.resources.alerts.notes.postgres import Note, PostgresNotes
 from services.gateway.query.resources.alerts.silences.postgres import PostgresSilences
-from shared.silences.matchers import Silence
+from shared.alerts.silences.matchers import Silence
 
 
 class Acts:

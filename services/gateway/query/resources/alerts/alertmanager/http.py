@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from services.gateway.auth.http import reader_of
+from services.gateway.auth.http import READS, needs, reader_of
 from services.gateway.auth.key_cache import KeyCache
 from services.gateway.http.problems import Problem
 from services.gateway.query.page.bodies import body_of
@@ -28,12 +28,12 @@ from services.gateway.query.resources.alerts.alertmanager.shapes import (
 from services.gateway.query.resources.alerts.silences import bodies
 from services.gateway.query.resources.alerts.silences.http import key_id, on_call, too_many
 from services.gateway.query.resources.alerts.silences.postgres import MAX_LISTED, MAX_READ, PostgresSilences
+from shared.alerts.silences.matchers import Matcher, matcher_of, matching, written
+from shared.alerts.silences.tables import STATES, New
 from shared.errors import Rejected
 from shared.model.instants import text_of
 from shared.postgres.instants import ms_of
 from shared.runtime.clock import now_ms
-from shared.silences.matchers import Matcher, matcher_of, matching, written
-from shared.silences.tables import STATES, New
 
 API = "/api/v2"
 SILENCES, SILENCE = f"{API}/silences", f"{API}/silence/{{silence_id}}"
@@ -166,7 +166,8 @@ def router(
         (f"{API}/alerts/groups", "GET", one.groups), (f"{API}/status", "GET", one.status),
         (f"{API}/receivers", "GET", one.receivers),
     ):  # fmt: skip
-        routes.add_api_route(path, _endpoint(handler), methods=[method])
+        scope = READS if method == "GET" else needs("oncall")
+        routes.add_api_route(path, _endpoint(handler), methods=[method], dependencies=[scope])
     return routes
 
 

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import msgspec
 
 from services.gateway.query.resources.alerts.alert import Alert
+from shared.alerts.silences.matchers import Matcher, Silence, all_of, matcher_of
+from shared.alerts.silences.tables import Stored
 from shared.model.instants import MAX_MS, text_of
-from shared.silences.matchers import Matcher, Silence, all_of, matcher_of
-from shared.silences.tables import Stored
 
 LASTS_MS = 5 * 60_000
 """What fires is said to last so much longer: nobody knows when it ends."""

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from pydantic import BaseModel, Field
 
+from shared.alerts.silences.matchers import MAX_MATCHERS, Matcher, all_of, matcher_of
+from shared.alerts.silences.tables import New, Stored
 from shared.errors import Rejected
-from shared.silences.matchers import MAX_MATCHERS, Matcher, all_of, matcher_of
-from shared.silences.tables import New, Stored
 
 MAX_MS = 400 * 24 * 3600 * 1000
 """Longest silence."""

@@ -17,10 +17,10 @@ from services.gateway.query.resources.alerts.silences import bodies
 from services.gateway.query.resources.alerts.silences.bodies import PreviewAsked, SilenceAsked
 from services.gateway.query.resources.alerts.silences.postgres import MAX_LISTED, PostgresSilences
 from shared.access.api_keys import ID_DIGITS
+from shared.alerts.silences.matchers import matching
+from shared.alerts.silences.tables import STATES
 from shared.errors import Rejected
 from shared.runtime.clock import now_ms
-from shared.silences.matchers import matching
-from shared.silences.tables import STATES
 
 PATH, OF_SILENCE, PREVIEW = "/v1/silences", "/v1/silences/{silence_id}", "/v1/silences/preview"
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from shared.alerts.silences import tables
+from shared.alerts.silences.matchers import Matcher, Silence, matching
+from shared.alerts.silences.tables import New, Stored
 from shared.postgres.connections import Pool, connection
-from shared.silences import tables
-from shared.silences.matchers import Matcher, Silence, matching
-from shared.silences.tables import New, Stored
 
 MAX_LASTING = 1_000
 """Silences of a tenant that have not ended."""

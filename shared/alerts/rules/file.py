@@ -10,13 +10,13 @@ from pathlib import Path
 
 import yaml
 
+from shared.alerts.rules import alias, expression, template
+from shared.alerts.rules.errors import ExpressionError
+from shared.alerts.rules.extension import KEY, Extension
+from shared.alerts.rules.model import Rule, duration_ms
+from shared.alerts.rules.nodes import TEXT, Nodes
 from shared.errors import Misconfigured, Rejected
 from shared.model.labels import labels_of
-from shared.rules import alias, expression, template
-from shared.rules.errors import ExpressionError
-from shared.rules.extension import KEY, Extension
-from shared.rules.model import Rule, duration_ms
-from shared.rules.nodes import TEXT, Nodes
 
 RESERVED = ("alertname", "tenant")
 """Labels that every alert gets by itself."""

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from shared.alerts.silences.matchers import Matcher, Silence
 from shared.postgres.connections import AnyConnection
 from shared.postgres.instants import at, ms_of
 from shared.postgres.maintenance import Deletion, kept_since
-from shared.silences.matchers import Matcher, Silence
 
 STATES = ("pending", "active", "expired")
 """What a silence can be."""

@@ -7,11 +7,11 @@ from typing import Any
 
 import yaml
 
-from shared.rules import expression
-from shared.rules.errors import ExpressionError
-from shared.rules.expression import Comparison
-from shared.rules.model import KEEP, RESOLVE, duration_ms
-from shared.rules.nodes import Nodes
+from shared.alerts.rules import expression
+from shared.alerts.rules.errors import ExpressionError
+from shared.alerts.rules.expression import Comparison
+from shared.alerts.rules.model import KEEP, RESOLVE, duration_ms
+from shared.alerts.rules.nodes import Nodes
 
 KEY = "x-tidegauge"
 

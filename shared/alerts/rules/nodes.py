@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import yaml
 
-from shared.rules import yaml_positions
-from shared.rules.errors import ExpressionError
+from shared.alerts.rules import yaml_positions
+from shared.alerts.rules.errors import ExpressionError
 
 MAX_BYTES = 1 << 20
 """Largest file."""

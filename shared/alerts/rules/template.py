@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from shared.rules import formats
-from shared.rules.errors import ExpressionError
+from shared.alerts.rules import formats
+from shared.alerts.rules.errors import ExpressionError
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<value>\$value\b)|\$labels\.(?P<label>[A-Za-z_][A-Za-z0-9_.]*)|(?P<pipe>\|)"""

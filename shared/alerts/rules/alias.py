@@ -6,8 +6,8 @@ count from 0.
 
 import re
 
-from shared.rules.errors import ExpressionError
-from shared.rules.plan import OPERATIONS, Leaf, Matcher, Selector
+from shared.alerts.rules.errors import ExpressionError
+from shared.alerts.rules.plan import OPERATIONS, Leaf, Matcher, Selector
 
 WINDOW = "10s"
 """The only resolution of an alias."""

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from shared.alerts.rules import alias
+from shared.alerts.rules.errors import ExpressionError
 from shared.promql.words import Text, Word, text_of
-from shared.rules import alias
-from shared.rules.errors import ExpressionError
 
 _ZEROS = re.compile(r"(0+)\d[\d.]*(?:[eE][+-]?\d+)?", re.ASCII)
 _DURATION = re.compile(r"(?!0[xX])[\d.]+(?:ms|[smhdwy])[\w.]*", re.ASCII)

@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared.rules.errors import ExpressionError
-from shared.rules.expression import Comparison
+from shared.alerts.rules.errors import ExpressionError
+from shared.alerts.rules.expression import Comparison
 
 _DURATION = re.compile(
     "".join(rf"(?:(\d{{1,12}}){unit})?" for unit in ("w", "d", "h", "m(?!s)", "s", "ms")), re.ASCII

@@ -13,15 +13,15 @@ from typing import Any, NamedTuple
 
 import promql_parser as promql
 
+from shared.alerts.rules import alias, spelling
+from shared.alerts.rules.errors import ExpressionError
+from shared.alerts.rules.plan import GROWTH, NAME, POINTS, Leaf, Matcher, Operation, Selector
 from shared.model.window import BASE_MS
 from shared.promql.errors import BadPattern, NotPromql, PromqlError
 from shared.promql.mistakes import mistake_at
 from shared.promql.patterns import compiled
 from shared.promql.positions import ALTERNATIVE, SELECTOR, Positions
 from shared.promql.words import Text, parsed, text_of
-from shared.rules import alias, spelling
-from shared.rules.errors import ExpressionError
-from shared.rules.plan import GROWTH, NAME, POINTS, Leaf, Matcher, Operation, Selector
 
 COMPARISONS = (">=", "<=", "==", "!=", ">", "<")
 """Comparisons, the longer first."""

@@ -1,0 +1,1 @@
+"""What alerts are made of, for those who evaluate, those who tell of them and those who are asked."""
