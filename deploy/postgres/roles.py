@@ -123,9 +123,14 @@ END $$
 _EXISTING = "SELECT rolname FROM pg_roles WHERE rolname = ANY($1)"
 
 _GRANTED = """
-SELECT DISTINCT format('%I', c.relname) FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) AS acl
+SELECT DISTINCT format('%I', c.relname) FROM pg_class c CROSS JOIN LATERAL (
+    SELECT grantee FROM aclexplode(c.relacl)
+    UNION ALL
+    SELECT acl.grantee FROM pg_attribute a CROSS JOIN LATERAL aclexplode(a.attacl) AS acl WHERE a.attrelid = c.oid
+) AS acl
 WHERE acl.grantee = $1::text::regrole AND c.relnamespace = current_schema()::regnamespace
 """
+"""Tables with a right to all of it or to some columns."""
 
 
 def name_of(role: str) -> str:

@@ -20,7 +20,7 @@ from tests.support.stack import PASSWORD
 
 pytestmark = pytest.mark.servers
 
-OF_COLUMNS = re.compile(r", \w+ \([^)]*\)")
+OF_COLUMNS = re.compile(r"(?:^|, )\w+ \([^)]*\)")
 """A right to some columns, which is no right to a table."""
 
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
