@@ -15,14 +15,14 @@ EPISODE_MS = 70_000
 _ALERT = """
 INSERT INTO alert_instance (rule, series_id, topic, partition, tenant_id, state, episode_ms, active_at_ms, fired_at_ms,
     last_closed_ms, last_breach_ms, value, expr, fingerprint, labels, annotations)
-VALUES ('g/Slow', $1, 't', 0, $1, $2, 70000, 70000, 80000, 70000, 70000, 9, '', 'f', '{"host": "a"}', '{}')
+VALUES ('g/Noted', $1, 't', 0, $1, $2, 70000, 70000, 80000, 70000, 70000, 9, '', 'f', '{"host": "a"}', '{}')
 """
 
 
 async def alert(owner: Reader, state: str = "firing") -> str:
     """An alert of this tenant; its id."""
     await owner.write(_ALERT, (owner.tenant_id, state))
-    return alert_id(owner.tenant_id, "g/Slow", {"host": "a"})
+    return alert_id(owner.tenant_id, "g/Noted", {"host": "a"})
 
 
 def said(**fields: Any) -> dict[str, Any]:
@@ -118,7 +118,7 @@ async def test_an_episode_has_a_thousand_notes(mine: Reader) -> None:
     name = await alert(mine)
     await mine.write(
         "INSERT INTO alert_note (tenant_id, alert_id, rule, series_id, episode_ms, topic, action, actor, text, key_id) "
-        "SELECT $1, $2, 'g/Slow', $1, 70000, 't', 'comment', 'a', 'b', 'k' FROM generate_series(1, 1000)",
+        "SELECT $1, $2, 'g/Noted', $1, 70000, 't', 'comment', 'a', 'b', 'k' FROM generate_series(1, 1000)",
         (mine.tenant_id, name),
     )
     answer = await mine.send("POST", f"/v1/alerts/{name}/ack", said(), await mine.key_of("oncall"))
