@@ -63,7 +63,7 @@ class Matcher:
         return found is not self.negated
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _program(pattern: str) -> Any:
     return patterns.compiled(pattern)
 
