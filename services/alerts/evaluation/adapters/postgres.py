@@ -168,7 +168,7 @@ def _restored(row: Any) -> Alert:
         last_ms = 0
     return Alert(
         rule=rule,
-        series=SeriesRef(row["series_id"], row["tenant_id"], labels, row["is_level"]),
+        series=SeriesRef(row["series_id"], row["tenant_id"], labels, is_level=row["is_level"]),
         # A build before these columns leaves them as they are: it heard the windows that it closed, and knew no ranges.
         heard_ms=max(row["heard_ms"] or 0, last_ms + BASE_MS),
         heard_window_ms=max(row["heard_window_ms"] or 0, last_ms),
