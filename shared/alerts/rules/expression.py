@@ -7,7 +7,7 @@ instead. Columns count signs from 0. Invariant: what is accepted means what Prom
 import math
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -15,16 +15,24 @@ import promql_parser as promql
 
 from shared.alerts.rules import alias, spelling
 from shared.alerts.rules.errors import ExpressionError
-from shared.alerts.rules.plan import GROWTH, NAME, POINTS, Leaf, Matcher, Operation, Selector
+from shared.alerts.rules.plan import (
+    COMPARISONS,
+    GROWTH,
+    NAME,
+    POINTS,
+    Arithmetic,
+    Comparison,
+    Leaf,
+    Matcher,
+    Operation,
+    Selector,
+)
 from shared.model.window import BASE_MS
 from shared.promql.errors import BadPattern, NotPromql, PromqlError
 from shared.promql.mistakes import mistake_at
 from shared.promql.patterns import compiled
 from shared.promql.positions import ALTERNATIVE, SELECTOR, Positions
 from shared.promql.words import Text, parsed, text_of
-
-COMPARISONS = (">=", "<=", "==", "!=", ">", "<")
-"""Comparisons, the longer first."""
 
 MAX_WINDOWS = 120
 """Longest range, in windows."""
@@ -45,25 +53,6 @@ _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
 _ONE = "a rule is one comparison"
 _GROUPS = "rules over several series are not carried out yet: write one comparison of the series themselves"
 _HISTORY = "needs history that a stream does not keep"
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A figure of each series compared with a number."""
-
-    text: str
-    """As it was written, blanks normalised."""
-    leaf: Leaf
-    operator: str
-    """One of `COMPARISONS`, as if the number stood on the right."""
-    threshold: float
-    """The number."""
-
-    @property
-    def live(self) -> bool:
-        """Whether a live window may decide: more points cannot undo a maximum or a count above a bound."""
-        leaf = self.leaf
-        return leaf.operation in ("max", "count") and self.operator in (">", ">=") and not leaf.has_range
 
 
 class _Side(NamedTuple):
@@ -135,14 +124,14 @@ class _Compiler:
         raise ExpressionError(self._positions.next_at("string"), "expected a metric or a number")
 
     def negation(self, tree: promql.UnaryExpr) -> _Side:
-        """What follows a minus."""
+        """What follows a minus: of a metric, its values times -1."""
         side = self._side(tree.expr)
         if isinstance(side.is_of, Leaf):
-            raise ExpressionError(side.at, "compare the metric itself: write the minus before the number")
+            return _Side(_with(side.is_of, Arithmetic("*", -1.0)), side.at)
         return _Side(-side.is_of, side.at)
 
     def binary(self, tree: promql.BinaryExpr) -> _Side:
-        """Numbers that are computed at once, or what is refused."""
+        """Numbers are computed at once, a metric with a number at each step; the rest is refused."""
         sign = str(tree.op).lower()
         if sign in ("and", "or", "unless", "atan2"):
             raise ExpressionError(self._positions.next_at(sign), f"{sign}: {_GROUPS}; {_ONE}")
@@ -152,11 +141,14 @@ class _Compiler:
             self._side(tree.rhs)
             raise ExpressionError(self._positions.next_at(sign), f"expected the end: {_ONE}")
         right = self._side(tree.rhs)
-        if isinstance(left.is_of, float) and isinstance(right.is_of, float):
-            return _Side(_computed(sign, left.is_of, right.is_of), left.at)
-        at = left.at if isinstance(left.is_of, Leaf) else right.at
-        instead = "compute the number it is compared with"
-        raise ExpressionError(at, f"{sign} with a metric is not carried out yet: {instead}")
+        match left.is_of, right.is_of:
+            case float() as one, float() as other:
+                return _Side(_computed(sign, one, other), left.at)
+            case Leaf() as leaf, float() as number:
+                return _Side(_with(leaf, Arithmetic(sign, number)), left.at)
+            case float() as number, Leaf() as leaf:
+                return _Side(_with(leaf, Arithmetic(sign, number, is_left=True)), right.at)
+        raise ExpressionError(right.at, f"expected a number: {_GROUPS}")
 
     def aggregation(self, tree: promql.AggregateExpr) -> _Side:
         """Series put together, which are not one series."""
@@ -259,6 +251,10 @@ _SIDES: dict[type, Callable[[_Compiler, Any], _Side]] = {
     promql.VectorSelector: _Compiler.selector,
     promql.Call: _Compiler.call,
 }
+
+
+def _with(leaf: Leaf, arithmetic: Arithmetic) -> Leaf:
+    return replace(leaf, arithmetic=(*leaf.arithmetic, arithmetic))
 
 
 def _selector(tree: promql.VectorSelector, name: str, matchers: tuple[Matcher, ...]) -> Selector:

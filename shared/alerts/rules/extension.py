@@ -9,9 +9,9 @@ import yaml
 
 from shared.alerts.rules import expression
 from shared.alerts.rules.errors import ExpressionError
-from shared.alerts.rules.expression import Comparison
 from shared.alerts.rules.model import KEEP, RESOLVE, duration_ms
 from shared.alerts.rules.nodes import Nodes
+from shared.alerts.rules.plan import Comparison
 
 KEY = "x-tidegauge"
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.alerts.rules.errors import ExpressionError
-from shared.alerts.rules.expression import Comparison
+from shared.alerts.rules.plan import Comparison
 
 _DURATION = re.compile(
     "".join(rf"(?:(\d{{1,12}}){unit})?" for unit in ("w", "d", "h", "m(?!s)", "s", "ms")), re.ASCII

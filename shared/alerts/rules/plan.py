@@ -84,6 +84,21 @@ class Selector:
         return all(one.matches(series.labels) for one in self.matchers)
 
 
+COMPARISONS = (">=", "<=", "==", "!=", ">", "<")
+"""Comparisons, the longer first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """A number that each value is computed with."""
+
+    operator: str
+    """One of `+ - * / % ^`."""
+    number: float
+    is_left: bool = False
+    """Whether the number stands on the left."""
+
+
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """A figure of each series of a selector, over the windows before a step."""
@@ -97,6 +112,8 @@ class Leaf:
     per_second: bool = False
     kinds: frozenset[str] = ANY
     """Kinds of series that have such a figure."""
+    arithmetic: tuple[Arithmetic, ...] = ()
+    """What is computed of it, in this order."""
 
     @property
     def has_range(self) -> bool:
@@ -112,3 +129,23 @@ class Leaf:
     def selects(self, series: Candidate) -> bool:
         """Whether the series has the figure, and is asked for."""
         return series.kind in self.kinds and self.selector.selects(series)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A figure of each series compared with a number."""
+
+    text: str
+    """As it was written, blanks normalised."""
+    leaf: Leaf
+    operator: str
+    """One of `COMPARISONS`, as if the number stood on the right."""
+    threshold: float
+    """The number."""
+
+    @property
+    def live(self) -> bool:
+        """Whether a live window may decide: more points cannot undo a maximum or a count above a bound."""
+        leaf = self.leaf
+        rises = leaf.operation in ("max", "count") and not leaf.arithmetic
+        return rises and self.operator in (">", ">=") and not leaf.has_range

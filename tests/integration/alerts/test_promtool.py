@@ -12,7 +12,7 @@ import yaml
 from deploy.local.folder import ROOT
 from services.alerts.domain.transition import FIRING
 from shared.alerts.rules import template
-from shared.alerts.rules.expression import COMPARISONS
+from shared.alerts.rules.plan import COMPARISONS
 from shared.model.window import BASE_MS
 from tests.support import promtool
 from tests.support.alerting import Row, closed, partition, rule, tick

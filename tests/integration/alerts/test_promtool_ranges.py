@@ -7,6 +7,7 @@ is the sum of their points. `TIDEGAUGE_CASES` says how many cases.
 import os
 import random
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -18,8 +19,7 @@ import yaml
 from services.alerts.domain.transition import FIRING
 from services.alerts.evaluation.domain.alert import SeriesRef
 from services.alerts.evaluation.service import SeriesInfo
-from shared.alerts.rules.expression import COMPARISONS
-from shared.alerts.rules.plan import candidate
+from shared.alerts.rules.plan import COMPARISONS, candidate
 from shared.model.window import BASE_MS
 from tests.support import promtool
 from tests.support.alerting import Row, closed, partition, rule, tick
@@ -36,6 +36,15 @@ FUNCTIONS = (
     "quantile_over_time", "increase",
 )  # fmt: skip
 MATCHERS = ("", '{endpoint="/2"}', '{endpoint!="/2"}', '{endpoint=~"/2|/3"}', '{endpoint!~"/[2-9]"}')
+
+ARITHMETIC: tuple[Callable[[str, float], tuple[str, float]], ...] = (
+    *[lambda figure, bound: (figure, bound)] * 4,
+    lambda figure, bound: (f"100 * {figure} / 8 - 3", 100 * bound / 8 - 3),
+    lambda figure, bound: (f"-{figure} + 1", 1 - bound),
+    lambda figure, bound: (f"2 ^ ({figure} / 16)", 2 ** (bound / 16)),
+    lambda figure, bound: (f"1 / ({figure} % 7.77)", bound / 7),
+)
+"""What is computed of a figure, and of its bound."""
 
 pytestmark = pytest.mark.timeout(540)
 
@@ -79,8 +88,8 @@ def _expression(chance: random.Random, function: str, selector: str) -> str:
     arguments = f"{chance.choice((0.5, 0.9))}, {selected}" if function.startswith("quantile") else selected
     bound = THRESHOLD * windows / 2 if function in ("sum_over_time", "increase") else THRESHOLD
     bound = windows / 2 + 0.25 if function == "count_over_time" else bound
-    sides = f"{function}({arguments})", f"{bound:.4g}"
-    return " ".join((*sides[:1], chance.choice(COMPARISONS), *sides[1:]))
+    figure, bound = chance.choice(ARITHMETIC)(f"{function}({arguments})", bound)
+    return f"{figure} {chance.choice(COMPARISONS)} {bound:.6g}"
 
 
 def _values(chance: random.Random, gaps: tuple[None, ...]) -> list[tuple[int, float]]:
@@ -99,7 +108,7 @@ def _firing(name: str, text: str, spans: tuple[int, int], rows: list[Row]) -> li
         lookback_ms=10_000,
     )
     state = partition(changed)
-    state.describe = partial(_described, "delta" if text.startswith("increase") else "gauge")
+    state.describe = partial(_described, "delta" if "increase" in text else "gauge")
     state.fold(tick(1))
     firing = []
     for window in range(13, 13 + STEPS):

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.alerts.rules.errors import ExpressionError
-from shared.alerts.rules.expression import COMPARISONS, Comparison, parse
-from shared.alerts.rules.plan import OPERATIONS
+from shared.alerts.rules.expression import parse
+from shared.alerts.rules.plan import COMPARISONS, OPERATIONS, Comparison
 
 levels = st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,8}", fullmatch=True) | st.sampled_from(
     ["sum", "by", "and", "nan"]

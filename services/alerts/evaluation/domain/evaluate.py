@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from services.alerts.domain.transition import BREACH, CLEAR
 from services.alerts.evaluation.domain.alert import BAND, NONE
-from shared.alerts.rules.expression import Comparison
 from shared.alerts.rules.model import Rule
-from shared.alerts.rules.plan import Leaf
+from shared.alerts.rules.plan import Comparison, Leaf
 from shared.model import sketch
 from shared.model.rollup import NEVER_MS, Rollups, sketches_of
 
@@ -21,6 +20,9 @@ Floats = NDArray[np.float64]
 
 _COMPARE: Mapping[str, Callable[[Floats, float], NDArray[np.bool_]]] = {
     ">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal, "==": np.equal, "!=": np.not_equal,
+}  # fmt: skip
+_COMPUTE: Mapping[str, Any] = {
+    "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "%": np.fmod, "^": np.power,
 }  # fmt: skip
 
 
@@ -30,6 +32,10 @@ def values(comparison: Comparison, rows: Rollups, chosen: NDArray[np.intp]) -> F
     found = _found(leaf, rows, chosen)
     if leaf.per_second:
         found = found / (leaf.range_ms / 1000)
+    with np.errstate(all="ignore"):
+        for each in leaf.arithmetic:
+            sides = (each.number, found) if each.is_left else (found, each.number)
+            found = _COMPUTE[each.operator](*sides)
     finite: Floats = np.where(np.isfinite(found), found, np.nan)
     return finite
 

@@ -4,7 +4,7 @@ import pytest
 
 from shared.alerts.rules.errors import ExpressionError
 from shared.alerts.rules.expression import parse
-from shared.alerts.rules.plan import ANY, GROWTH, POINTS, Leaf, Matcher, Selector, candidate
+from shared.alerts.rules.plan import ANY, GROWTH, POINTS, Arithmetic, Leaf, Matcher, Selector, candidate
 from shared.model.window import BASE_MS
 
 NAME = "api:response_seconds:max_10s"
@@ -47,6 +47,15 @@ ALIAS = Selector("api_response_seconds", "alias")
         pytest.param(
             "quantile_over_time(0.95, m[10s]) > 5", Leaf(BARE, "quantile", 0.95, kinds=POINTS), id="a quantile"
         ),
+        pytest.param(
+            "100 * (m - 1) / 2^2 > 5",
+            Leaf(
+                BARE, "last", kinds=POINTS,
+                arithmetic=(Arithmetic("-", 1.0), Arithmetic("*", 100.0, is_left=True), Arithmetic("/", 4.0)),
+            ),
+            id="arithmetic",
+        ),
+        pytest.param("-m > 5", Leaf(BARE, "last", kinds=POINTS, arithmetic=(Arithmetic("*", -1.0),)), id="a minus"),
         pytest.param("increase(m[10s]) > 5", Leaf(BARE, "sum", kinds=GROWTH), id="increase"),
         pytest.param("rate(m[10s]) > 5", Leaf(BARE, "sum", per_second=True, kinds=GROWTH), id="rate"),
     ],
@@ -72,7 +81,7 @@ def test_what_a_rule_reads(text: str, leaf: Leaf) -> None:
         pytest.param(" > 5 and up", 33, "write one comparison", id="and"),
         pytest.param(" > 5 > 3", 33, "one comparison", id="two comparisons"),
         pytest.param(" > up", 31, "expected a number", id="two series"),
-        pytest.param(" / 2 > 5", 0, "with a metric", id="arithmetic"),
+        pytest.param(" / up > 5", 31, "several series", id="arithmetic of two series"),
         pytest.param('{a=~"("} > 5', 0, "a: not a regular expression", id="a bad pattern"),
         pytest.param('{a="b" or c="d"} > 5', 35, "write two rules", id="or between matchers"),
         pytest.param(" >", 30, "not PromQL", id="nothing"),
@@ -100,8 +109,7 @@ def test_promql_beyond_one_comparison_is_refused_at_its_place(rest: str, column:
         pytest.param("quantile_over_time(1.5, m[10s]) > 5", 19, "from 0 to 1", id="no quantile"),
         pytest.param('{__name__=~"a.*"} > 5', 0, "name one metric", id="names by pattern"),
         pytest.param("ALERTS > 0", 0, "`clear`", id="ALERTS"),
-        pytest.param("-m > 5", 1, "before the number", id="a minus"),
-        pytest.param("m > 1 + n", 8, "with a metric", id="arithmetic on the right"),
+        pytest.param("m > 1 + n", 8, "several series", id="a metric on either side"),
         pytest.param("x:y:avg_1m > 5", 8, "10s long", id="an alias of another window"),
         pytest.param("x:y:mode_10s > 5", 4, "mode is not one of", id="an alias of no operation"),
         pytest.param("(m > 5", 6, "not PromQL", id="an open bracket"),
@@ -177,9 +185,9 @@ def test_which_rules_are_judged_live() -> None:
         text: parse(text).live
         for text in (
             "max_over_time(m[10s]) > 5", "5 <= count_over_time(m[10s])", "max_over_time(m[10s]) < 5", "m > 5",
-            "increase(m[10s]) > 5",
+            "increase(m[10s]) > 5", "-max_over_time(m[10s]) > 5",
         )
     }  # fmt: skip
 
-    assert [True, True, False, False, False] == list(found.values())
+    assert [True, True, False, False, False, False] == list(found.values())
     assert (ANY, BASE_MS) == (parse(f"{NAME} > 5").leaf.kinds, parse(f"{NAME} > 5").leaf.range_ms)

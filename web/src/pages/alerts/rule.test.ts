@@ -21,4 +21,6 @@ test("a quoted name is that of the metric, and the function is the figure", () =
 test("an expression without one is no evidence, and nothing is made up", () => {
   assert.equal(asksOf("vector(1) > 0"), null);
   assert.equal(asksOf("max_over_time(api_response_seconds[10s]) > 3"), null);
+  assert.equal(asksOf('100 * max_over_time({"api.response_seconds"}[10s]) > 3'), null);
+  assert.equal(asksOf('-{"api.response_seconds"} < -3'), null);
 });
