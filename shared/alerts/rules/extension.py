@@ -15,13 +15,16 @@ from shared.alerts.rules.plan import Comparison
 
 KEY = "x-tidegauge"
 
-KNOWN = dict.fromkeys(("clear", "lookback", "no_data", "min_samples", "late"), False)
+KNOWN = dict.fromkeys(("clear", "lookback", "no_data", "min_samples", "evaluate", "late"), False)
 """Keys, none of which must be there."""
 
 _LATER = "is not carried out yet; leave it out"
-REFUSED = dict.fromkeys(("evaluate", "inhibits", "series_labels", "publish"), _LATER)
+REFUSED = dict.fromkeys(("inhibits", "series_labels", "publish"), _LATER)
 _REFUSED_OF_NO_DATA = {"for": _LATER}
 _REFUSED_OF_LATE = {"within": _LATER}
+
+EARLY, ON_CLOSE = "early", "on_close"
+"""When a rule is judged: on open windows where they can decide, or on closed ones alone."""
 
 MAX_SAMPLES = 1_000_000
 """Most samples that a rule may ask for."""
@@ -39,8 +42,8 @@ class Extension:
         found = self._nodes.fields(node, KNOWN, REFUSED) if node is not None else {}
         return Extension(self._nodes, self._keys | found)
 
-    def of(self, comparison: Comparison) -> dict[str, Any]:
-        """The fields of a rule with this expression."""
+    def of(self, comparison: Comparison, for_ms: int) -> dict[str, Any]:
+        """The fields of a rule with this expression and duration."""
         get = self._keys.get
         self._check_late(get("late"))
         return {
@@ -48,6 +51,7 @@ class Extension:
             "lookback_ms": self._nodes.parsed(get("lookback"), _lookback_ms),
             "no_data": self._no_data(get("no_data")),
             "min_samples": self._nodes.parsed(get("min_samples"), _samples) or 0,
+            "on_close": self._on_close(get("evaluate"), comparison.live and for_ms == 0),
         }
 
     def _clear(self, node: yaml.Node | None, comparison: Comparison) -> Comparison | None:
@@ -59,6 +63,13 @@ class Extension:
             self._nodes.within(node, problem)
         return found
 
+    def _on_close(self, node: yaml.Node | None, early: bool) -> bool:  # noqa: FBT001 # whether it can be
+        found = self._nodes.parsed(node, _evaluate)
+        if found == EARLY and not early and isinstance(node, yaml.ScalarNode):
+            problem = "early: only a maximum or a count above a bound, over [10s] and without `for`, can be"
+            self._nodes.within(node, ExpressionError(0, problem))
+        return found == ON_CLOSE
+
     def _no_data(self, node: yaml.Node | None) -> str:
         fields = self._nodes.fields(node, {"policy": True}, _REFUSED_OF_NO_DATA) if node is not None else {}
         return self._nodes.parsed(fields.get("policy"), _policy) or RESOLVE
@@ -66,6 +77,12 @@ class Extension:
     def _check_late(self, node: yaml.Node | None) -> None:
         fields = self._nodes.fields(node, {"policy": True}, _REFUSED_OF_LATE) if node is not None else {}
         self._nodes.parsed(fields.get("policy"), _late_policy)
+
+
+def _evaluate(text: str) -> str:
+    if text not in (EARLY, ON_CLOSE):
+        raise ExpressionError(0, f"evaluate: must be {EARLY} or {ON_CLOSE}")
+    return text
 
 
 def _policy(text: str) -> str:

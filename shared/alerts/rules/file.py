@@ -93,7 +93,7 @@ class _Reader:
         labels = self._nodes.texts(fields.get("labels"), self._check_label)
         annotations = self._nodes.texts(fields.get("annotations"), self._check_annotation)
         extension = extension.with_keys(fields.get(KEY))
-        more = {} if comparison is None else extension.of(comparison)
+        more = {} if comparison is None else extension.of(comparison, for_ms)
         if len(self._nodes.problems) == before and comparison is not None:
             yield Rule(group, name, comparison, for_ms, labels, annotations, keep_firing_ms=keep_ms, **more)
 

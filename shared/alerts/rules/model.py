@@ -44,6 +44,8 @@ class Rule:
     """What becomes of a firing alert whose series is gone: `resolve` or `keep`."""
     min_samples: int = 0
     """Windows with fewer points say nothing."""
+    on_close: bool = False
+    """Whether open windows decide nothing, even where more points cannot undo what they say."""
 
     @property
     def key(self) -> str:
@@ -53,7 +55,7 @@ class Rule:
     @property
     def live(self) -> bool:
         """Whether live windows decide as well as closed ones."""
-        return self.for_ms == 0 and self.comparison.live
+        return self.comparison.live and self.for_ms == 0 and not self.on_close
 
 
 @dataclass(slots=True)

@@ -44,7 +44,7 @@ def test_all_keys_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rest", "column", "says"),
     [
-        pytest.param("{evaluate: early}", 19, "evaluate: is not carried out yet", id="evaluate"),
+        pytest.param("{evaluate: soon}", 29, "must be early or on_close", id="evaluate"),
         pytest.param("{inhibits: [B]}", 19, "inhibits: is not carried out yet", id="inhibits"),
         pytest.param("{publish: false}", 19, "publish: is not carried out yet", id="publish"),
         pytest.param("{series_labels: false}", 19, "series_labels: is not", id="series_labels"),
@@ -88,6 +88,19 @@ def test_so_are_keys_of_prometheus(content: str, line: int, column: int, says: s
 
     assert (line, column) == found[:2]
     assert says in found[2]
+
+
+def test_a_rule_may_wait_for_the_close() -> None:
+    """A maximum above a bound is judged on open windows, unless its rule says otherwise; nothing else can be."""
+    files = [
+        HEAD,
+        f"{HEAD}    x-tidegauge: {{evaluate: early}}\n",
+        f"{HEAD}    x-tidegauge: {{evaluate: on_close}}\n",
+    ]
+    found = problem_of(f"{HEAD}    for: 10s\n    x-tidegauge: {{evaluate: early}}\n")
+
+    assert [True, True, False] == [rules_of("f", content.encode())[0].live for content in files]
+    assert (7, 29) == found[:2]
 
 
 def test_a_problem_of_a_group_is_said_once() -> None:
