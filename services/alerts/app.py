@@ -37,6 +37,7 @@ from shared.stream.pump import Pump
 from shared.stream.runtimes import choice
 from shared.wire.series import keyed
 from shared.wire.topics import WINDOWS
+from shared.wire.versions import OLD
 
 GROUP = "tidegauge-alerts"
 """Consumer group; its offsets are a mirror for lag tools."""
@@ -60,7 +61,9 @@ async def run(settings: Settings) -> None:
     handover = dispatch.handover(settings.write_version)
     await schema.require(pool, stopping)
     id_of = keyed(await installation.series_secret(pool, stopping))
-    alerting = Alerting(file.rule_set, tables.AlertTables(), dead, handover, id_of)
+    # A build of version 4 goes on with open episodes as it knows them: without what tells their series apart.
+    named = settings.write_version != OLD
+    alerting = Alerting(file.rule_set, tables.AlertTables(), dead, handover, id_of, named=named)
     kept = (
         *notifications.MAINTENANCE, *silences.MAINTENANCE, *by_hand.MAINTENANCE, *tables.MAINTENANCE,
         *dead_letters.MAINTENANCE,

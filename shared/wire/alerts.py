@@ -73,8 +73,10 @@ _keyed = msgspec.json.Decoder(_Keyed)
 _with_schema = msgspec.json.Decoder(_WithSchema)
 
 
-def encode(key: str, fingerprint: str, transition: AlertTransition, version: int = OLD) -> bytes:
-    """The bytes of a transition."""
+def encode(
+    key: str, fingerprint: str, transition: AlertTransition, version: int = OLD, placement: str = ""
+) -> bytes:
+    """The bytes of a transition; `placement` names its alert to the partitioner where its fingerprint does not."""
     return _encoder.encode(
         AlertCloudEvent(
             id=key,
@@ -82,7 +84,7 @@ def encode(key: str, fingerprint: str, transition: AlertTransition, version: int
             type=f"telemetry.alert.{transition.state}.v1",
             subject=fingerprint,
             time=text_of(transition.at_ms),
-            partitionkey=fingerprint,
+            partitionkey=placement or fingerprint,
             dataschema=f"{SCHEMA}{version}" if version != 4 else msgspec.UNSET,  # the one without
             data=transition,
         )

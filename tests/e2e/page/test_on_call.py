@@ -55,7 +55,7 @@ async def test_an_alert_is_acknowledged_and_silenced(
     await row.get_by_role("button", name=re.compile("^Silence")).click()
     await expect(page.get_by_role("dialog")).to_contain_text("1 now, and 0 that fired in the last 7 days.")
     await expect(page.get_by_label("Your name")).to_have_value("mk")
-    await page.get_by_label("Why").fill("deploy")
+    await page.get_by_role("dialog").get_by_label("Why", exact=True).fill("deploy")
     faults += await opened.faults()
     await page.get_by_role("dialog").get_by_role("button", name="Silence", exact=True).click()
     await expect(row).to_contain_text("silenced")

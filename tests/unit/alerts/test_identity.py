@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.alerts.domain.identity import alert_id, labels_with
+from services.alerts.domain.identity import alert_id, fingerprint, labels_with, placement
 from services.alerts.evaluation.domain.alert import Alert, SeriesRef
 from tests.support.alerting import rule
 
@@ -34,6 +34,14 @@ def test_series_with_equal_labels_have_alerts_of_their_own() -> None:
         "endpoint": "/a", "metric": "api.seconds", "kind": "gauge", "severity": "critical", "alertname": "Slow",
         "tenant": "7",
     } == labels[-1]  # fmt: skip
+
+
+def test_until_no_build_of_version_4_is_left_labels_are_as_it_knows_them() -> None:
+    """It may go on with any open episode, and makes its fingerprint of them."""
+    labels = labels_of(SeriesRef(1, 7, {"endpoint": "/a", "tenant": "8", "severity": "low"}))
+
+    assert {"endpoint": "/a", "severity": "critical", "alertname": "Slow", "tenant": "7"} == labels
+    assert fingerprint(labels) == placement(labels)
 
 
 def test_a_label_whose_name_is_taken_goes_on_under_another() -> None:
@@ -71,3 +79,27 @@ def test_an_id_is_that_of_one_alert(other: tuple[int, str, dict[str, str]]) -> N
     """Tenant, rule and labels make it, in whatever order the labels come."""
     assert alert_id(7, "g/A", {"a": "b"}) != alert_id(*other)
     assert alert_id(7, "g/A", {"x": "1", "y": "2"}) == alert_id(7, "g/A", {"y": "2", "x": "1"})
+
+
+@pytest.mark.parametrize(
+    ("labels", "before"),
+    [
+        pytest.param({"endpoint": "/a"}, {"endpoint": "/a"}, id="as usual"),
+        pytest.param({"kind": "car", "unit": "7"}, {"kind": "car", "unit": "7"}, id="names of ours"),
+        pytest.param({"tenant": "8", "alertname": "x"}, {}, id="names that were replaced"),
+        pytest.param(
+            {"instance": "a", "exported_instance": "b"},
+            {"instance": "a", "exported_instance": "b"},
+            id="scraped",
+        ),
+    ],
+)
+def test_an_alert_stays_in_its_partition_at_the_upgrade(
+    labels: dict[str, str], before: dict[str, str]
+) -> None:
+    """Its transitions are in order for readers of the topic, whichever build tells of them."""
+    told_before = {**before, "severity": "critical", "alertname": "Slow", "tenant": "7"}
+    now = labels_of(SeriesRef(1, 7, labels, "m", "gauge", "s"))
+
+    assert fingerprint(told_before) == placement(now) == placement(told_before)
+    assert fingerprint(now) != placement(now)

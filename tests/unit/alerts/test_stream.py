@@ -42,6 +42,7 @@ def test_a_series_is_known_by_what_rules_say_of_it() -> None:
         found.candidate.names["alias"], found.series.series_id, found.series.tenant_id, found.series.labels
     )  # fmt: skip
     assert {"metric": "api.response-seconds", "kind": "gauge", "unit": "s"} == found.series.named
+    assert {} == series_info(PACKED, named=False).series.named
 
 
 def test_a_record_moves_an_alert_and_its_checkpoint() -> None:

@@ -5,6 +5,7 @@ hold all that is needed to go on from its offset.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -107,19 +108,13 @@ def check(windows: rollups.WindowBatch, partition: int, appended_at_ms: int) -> 
             raise Rejected("bad_windows", "start_ms: lies more than 30 days from the watermark")
 
 
-def series_info(packed: bytes, id_of: SeriesId = series_id) -> SeriesInfo:
-    """What a series is to rules; raise `Rejected` unless it is sound."""
+def series_info(packed: bytes, id_of: SeriesId = series_id, *, named: bool = True) -> SeriesInfo:
+    """What a series is to rules; raise `Rejected` unless it is sound. `named`: alerts tell metric, kind and unit."""
     read = checked(packed)
     labels = dict(read.labels)
-    ref = SeriesRef(
-        id_of(packed),
-        read.tenant_id,
-        labels,
-        read.metric,
-        read.kind,
-        read.unit,
-        is_level=read.kind == "gauge",
-    )
+    ref = SeriesRef(id_of(packed), read.tenant_id, labels, is_level=read.kind == "gauge")
+    if named:
+        ref = replace(ref, metric=read.metric, kind=read.kind, unit=read.unit)
     return SeriesInfo(candidate(read.metric, read.kind, read.unit, labels), ref)
 
 
@@ -133,9 +128,11 @@ class Alerting:
         dead: DeadLetters,
         dispatch: Dispatch[Connection],
         id_of: SeriesId = series_id,
+        *,
+        named: bool = True,
     ) -> None:
         self._rule_set = rule_set
-        self._series_info = partial(series_info, id_of=id_of)
+        self._series_info = partial(series_info, id_of=id_of, named=named)
         self._tables = tables
         self._history = HistoryTables()
         self._dead = dead

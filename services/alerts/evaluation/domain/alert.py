@@ -105,7 +105,10 @@ class Alert:
     def labels(self) -> dict[str, str]:
         """What names it to people: what its series is, the labels of that, then the rule's, its name and tenant."""
         given = {**self.rule.labels, "alertname": self.rule.alert, "tenant": str(self.series.tenant_id)}
-        return labels_with(labels_with(self.series.labels, self.series.named), given)
+        named = self.series.named
+        if not named:
+            return {**self.series.labels, **given}
+        return labels_with(labels_with(self.series.labels, named), given)
 
     @property
     def annotations(self) -> dict[str, str]:

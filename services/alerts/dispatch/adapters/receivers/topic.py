@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from services.alerts.dispatch.ports import DELIVERED, DeliveryResult, Payload
+from services.alerts.domain.identity import placement
 from services.alerts.domain.transition import Transition
 from shared.errors import Unavailable
 from shared.runtime.kafka import Message, Sender
@@ -39,7 +40,9 @@ class AlertTopic:
         """A CloudEvent."""
         fields = asdict(transition)
         data = alerts.AlertTransition(state=fields["transition"], **{name: fields[name] for name in _FIELDS})
-        return alerts.encode(transition.key, transition.fingerprint, data, self._version)
+        return alerts.encode(
+            transition.key, transition.fingerprint, data, self._version, placement(transition.labels)
+        )
 
     async def deliver(self, payloads: Sequence[Payload]) -> DeliveryResult:
         """Append them."""
