@@ -32,7 +32,19 @@ def points() -> list[Point]:
 def alert(rule: str, state: str, **labels: str) -> Alert:
     """An alert of a rule."""
     return Alert(
-        rule, state, f"{rule}{labels}", labels, {"summary": "s"}, 1.5, "a:b:max_10s > 1", 0, 10, 20, None, 30
+        "a1" * 16,
+        rule,
+        state,
+        f"{rule}{labels}",
+        labels,
+        {"summary": "s"},
+        1.5,
+        "a:b:max_10s > 1",
+        0,
+        10,
+        20,
+        None,
+        30,
     )
 
 
