@@ -53,15 +53,16 @@ def due(alert: Alert) -> Due | None:
     return min(found, key=lambda each: each.at_ms, default=None)
 
 
-def heard(alert: Alert, evaluation: Evaluation) -> Alert:
-    """The alert once its series has been heard in this window."""
+def heard(alert: Alert, evaluation: Evaluation, *, last_closed_ms: int) -> Alert:
+    """The alert once its series has been heard in this window, and windows have closed up to one."""
     window_ms = heard_window_ms(evaluation)
     heard_ms = max(alert.heard_ms, heard_at_ms(evaluation))
     if window_ms <= alert.heard_window_ms:
-        return replace(alert, heard_ms=heard_ms)
+        return replace(alert, heard_ms=heard_ms, last_closed_ms=last_closed_ms)
     gap_ms = max(window_ms - alert.heard_window_ms, heard_ms - alert.heard_ms)
     return replace(
         alert,
+        last_closed_ms=last_closed_ms,
         heard_ms=heard_ms,
         heard_window_ms=window_ms,
         hearings=alert.hearings + (heard_ms > alert.heard_ms),

@@ -70,10 +70,10 @@ def _closed(alert: Alert, evaluation: Evaluation) -> Step:
     if not alert.active and evaluation.outcome == BREACH:
         alert, moved = _begun(evaluation)
         return alert, passed + moved
-    alert = replace(alert, last_closed_ms=start_ms)
     if not alert.active:
-        return alert, passed
-    alert, moved = _SAMPLED[evaluation.outcome](heard(alert, evaluation), evaluation)
+        return replace(alert, last_closed_ms=start_ms), passed
+    alert = heard(alert, evaluation, last_closed_ms=start_ms)
+    alert, moved = _SAMPLED[evaluation.outcome](alert, evaluation)
     return alert, passed + moved
 
 
@@ -111,7 +111,7 @@ def _breached(alert: Alert, evaluation: Evaluation) -> Step:
     """A window of the present episode breaches; one that has lasted long enough fires."""
     start_ms = evaluation.window_start_ms
     if evaluation.decided_on == LIVE:
-        alert = heard(alert, evaluation)
+        alert = heard(alert, evaluation, last_closed_ms=alert.last_closed_ms)
     alert = replace(
         alert,
         value=evaluation.value,
