@@ -99,10 +99,10 @@ export function follow(): () => void {
  */
 export function listen<T>(path: string, { stream: own, leastMs }: Followed, listener: (answer: T) => void, failed: (error: ProblemError) => void): () => void {
   const stop = new AbortController();
-  let [isAsking, isMissed, later] = [false, false, 0];
+  let [isAsking, isMissed, later, due] = [false, false, 0, Infinity];
   let sinceAsked = watch();
   const ask = async () => {
-    later = 0;
+    due = Infinity;
     if (document.visibilityState === "hidden") return;
     isMissed = isAsking;
     if (isAsking) return;
@@ -119,7 +119,14 @@ export function listen<T>(path: string, { stream: own, leastMs }: Followed, list
       if (isMissed && !stop.signal.aborted) soon(leastMs);
     }
   };
-  const soon = (leastOfAll: number) => { later ||= window.setTimeout(() => void ask(), Math.max(0, leastOfAll - sinceAsked())); };
+  // The earliest turn that anybody wants: one of every 5 s must not hold up what a frame asks for.
+  const soon = (leastOfAll: number) => {
+    const wait = Math.max(0, leastOfAll - sinceAsked());
+    if (performance.now() + wait >= due) return;
+    clearTimeout(later);
+    due = performance.now() + wait;
+    later = window.setTimeout(() => void ask(), wait);
+  };
   const hear = (told: string) => soon(told === own ? leastMs : Math.max(leastMs, OTHER_MS));
   holders += 1;
   wanted.value = own;
