@@ -61,7 +61,7 @@ export default function Overview() {
       <div class="beside">
         <section class="panel" aria-labelledby="figures">
           <h2 id="figures" class="hidden-text">Figures</h2>
-          <Answered asked={asked} height={180}>{(data) => fault ? <ProblemNote problem={fault} onAgain={asked.again} /> : <Figures answers={data} funnel={funnels.data?.funnels[0]?.funnel} />}</Answered>
+          <div class="figures"><Answered asked={asked} height={180}>{(data) => fault ? <ProblemNote problem={fault} onAgain={asked.again} /> : <Figures answers={data} funnel={funnels.data?.funnels[0]?.funnel} />}</Answered></div>
         </section>
         <NeedsYou isBegun={isBegun} />
       </div>
@@ -76,7 +76,7 @@ export default function Overview() {
 function Sentence({ answers }: { answers: Answers | null }) {
   const [slowest, requests] = [answerOf(answers, "slowest"), answerOf(answers, "requests")];
   const told: Told = verdict(answers && active.value, (slowest?.series ?? []).map((group) => ({ name: group.labels.endpoint ?? "", p95: group.values.p95 ?? [], complete: slowest!.complete, startMs: slowest!.start_ms })), nowMs(), requests && { counts: requests.series[0]?.values.count ?? [], complete: requests.complete, startMs: requests.start_ms });
-  return <h1 class="answer" aria-live="polite">{told.isKnown ? told.text : " "}</h1>;
+  return <h1 class="answer verdict" aria-live="polite">{told.isKnown ? told.text : " "}</h1>;
 }
 
 function Figures({ answers, funnel }: { answers: Answers; funnel: string | undefined }) {
@@ -219,8 +219,7 @@ function LastMinute({ answers }: { answers: Answers | null }) {
   return (
     <section class="panel" aria-labelledby="came">
       <h2 id="came">What came in the last minute</h2>
-      <p class="muted">{points.data && (minute ? `${count(minute.received)} rows of points received, ${count(minute.derived)} made of events${refused ? `, ${count(refused)} refused` : ", none refused"}.` : "Nothing came in the last hour.")}</p>
-      {refused > 0 && <p><a href={linkToPage("connect")}>Why were they refused?</a></p>}
+      <p class="muted told">{points.data && (minute ? `${count(minute.received)} rows of points received, ${count(minute.derived)} made of events${refused ? `, ${count(refused)} refused` : ", none refused"}.` : "Nothing came in the last hour.")} {refused > 0 && <a href={linkToPage("connect")}>Why?</a>}</p>
       <table>
         <caption class="hidden-text">Events by type in the newest complete minute</caption>
         <thead><tr><th scope="col">event</th><th scope="col">count</th></tr></thead>

@@ -45,7 +45,7 @@ export function FreshnessLine({ isTimed }: { isTimed: boolean }) {
       <Chip isTimed={isTimed} />
       {isTimed && <button class="plain" onClick={() => { if (isLive()) isPaused.value = true; else resume(); }}>{isLive() ? "Pause" : "Resume"}</button>}
       <span>{until}</span>
-      {source === "polling" && isTimed && isLive() && <span>asked each 5 s</span>}
+      {source === "polling" && isTimed && isLive() && <span class="extra">asked each 5 s</span>}
       {Math.abs(skewMs.value) > 60_000 && <span>this clock is {lasted(Math.abs(skewMs.value))} {skewMs.value > 0 ? "slow" : "fast"}, times are the gateway's</span>}
       {shownSamples.value !== null && <span class="samples">n = {count(shownSamples.value)}</span>}
       {otherBuild.value && <button class="plain" onClick={() => location.reload()}>Reload for the new version</button>}
@@ -62,7 +62,7 @@ function Chip({ isTimed }: { isTimed: boolean }) {
   const age = receivedMs ? Math.max(0, nowMs() - receivedMs) : 0;
   const state = (tone: string, shape: string, text: string) => <span class="chip-state" role="status"><span class={`shape ${tone}`} aria-hidden="true">{shape}</span> {text}</span>;
   if (!online.value) return state("bad", "■", `offline${receivedMs ? `, last answer ${lasted(age)} ago` : ""}`);
-  if (source === "none" || !completeUntilMs) return <span class="chip-state" role="status">waiting for figures</span>;
+  if (source === "none" || !completeUntilMs) return <span class="chip-state" role="status">waiting</span>;
   if (status === "stalled")
     return (
       <a class="chip-state" href={linkToPage("pipeline")}>
