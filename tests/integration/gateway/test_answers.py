@@ -13,6 +13,7 @@ from services.gateway.intake.protocols.registry import PATHS as INTAKE
 from services.gateway.query.app import DELETED, POSTED
 from services.gateway.query.app import PATHS as QUERY
 from services.gateway.query.prometheus.http import PATHS as PROMETHEUS
+from services.gateway.query.resources.alerts.alertmanager.http import PATHS as ALERTMANAGER
 from shared.wire import series
 from tests.support.http.gateway import Gateway, points
 
@@ -246,8 +247,8 @@ async def test_the_contract_is_published(gateway: Gateway) -> None:
         ]
 
     assert set(INTAKE) == posts.keys()
-    # Prometheus describes its own API.
-    own = {path.replace(":path", "") for path in (*QUERY, *POSTED, *DELETED)} - {*PROMETHEUS}
+    # Prometheus and Alertmanager describe their own APIs.
+    own = {path.replace(":path", "") for path in (*QUERY, *POSTED, *DELETED)} - {*PROMETHEUS, *ALERTMANAGER}
     assert own | {"/health"} == reads.keys()
 
 
