@@ -114,11 +114,12 @@ class _Alertmanager:
         return answer({})
 
     async def alerts(self, request: Request) -> Response:
-        return answer(await self._listed(request, await self._receivers.names()))
+        tenant_id = await self._tenant_of(request)
+        return answer(await self._listed(tenant_id, request, await self._receivers.names()))
 
     async def groups(self, request: Request) -> Response:
-        receivers = await self._receivers.names()
-        return answer(groups_of(await self._listed(request, receivers), receivers))
+        tenant_id, receivers = await self._tenant_of(request), await self._receivers.names()
+        return answer(groups_of(await self._listed(tenant_id, request, receivers), receivers))
 
     async def status(self, request: Request) -> Response:
         await self._tenant_of(request)
@@ -135,9 +136,11 @@ class _Alertmanager:
         await self._tenant_of(request)
         return answer([{"name": name} for name in await self._receivers.names()])
 
-    async def _listed(self, request: Request, receivers: Sequence[str]) -> list[dict[str, Any]]:
+    async def _listed(
+        self, tenant_id: int, request: Request, receivers: Sequence[str]
+    ) -> list[dict[str, Any]]:
         """What fires and is asked for."""
-        tenant_id, conditions = await self._tenant_of(request), _conditions(request)
+        conditions = _conditions(request)
         wanted = {"active": _flag(request, "active"), "suppressed": _flag(request, "silenced")}
         found = await self._alerts.alerts(tenant_id, ("firing",), 0, MAX_READ)
         silences = await self._silences.active(tenant_id)
