@@ -187,7 +187,7 @@ async def test_alerts_are_found_by_tenant(pool: Pool, plans: Plans) -> None:
     found = await PostgresAlerts(pool).alerts(TENANT_ID, ["firing"], 0, 100)
 
     assert found
-    assert ({"alert_instance_by_tenant"}, set()) == (plans.indexes, plans.read_whole)
+    assert ({"alert_instance_lasting"}, set()) == (plans.indexes, plans.read_whole)
 
 
 async def test_an_alert_is_found_by_its_id_or_fingerprint(pool: Pool, plans: Plans) -> None:
@@ -224,7 +224,7 @@ async def test_silences_and_their_alerts_are_found_by_tenant(pool: Pool, plans: 
     )
 
     assert (listed != [], found.now != [], made is not None) == (True, True, True)
-    assert {"silence_by_tenant", "alert_instance_by_tenant", "alert_event_by_time"} <= plans.indexes
+    assert {"silence_by_tenant", "alert_instance_lasting", "alert_event_by_time"} <= plans.indexes
     assert plans.read_whole == set()
 
 
