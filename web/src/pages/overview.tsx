@@ -169,7 +169,7 @@ function NeedsYou({ isBegun }: { isBegun: boolean }) {
   const slower = (insights.data?.insights ?? []).filter(({ kind }) => kind === "regression").slice(0, 3);
   const isQuiet = alerts.length + halted.length + slower.length === 0;
   return (
-    <section class="panel" aria-labelledby="needs">
+    <section class="panel needs-panel" aria-labelledby="needs">
       <h2 id="needs">Needs you</h2>
       {active.value === null && <p class="muted">Asking …</p>}
       {active.value !== null && isQuiet && <p class="muted">Nothing fires, and no endpoint became slower than last week.</p>}

@@ -47,7 +47,7 @@ export function FreshnessLine({ isTimed }: { isTimed: boolean }) {
       <span>{until}</span>
       {source === "polling" && isTimed && isLive() && <span class="extra">asked each 5 s</span>}
       {Math.abs(skewMs.value) > 60_000 && <span>this clock is {lasted(Math.abs(skewMs.value))} {skewMs.value > 0 ? "slow" : "fast"}, times are the gateway's</span>}
-      {shownSamples.value !== null && <span class="samples">n = {count(shownSamples.value)}</span>}
+      {shownSamples.value !== null && <span class="samples extra">n = {count(shownSamples.value)}</span>}
       {otherBuild.value && <button class="plain" onClick={() => location.reload()}>Reload for the new version</button>}
     </p>
   );
