@@ -25,11 +25,16 @@ class Watched:
     def __init__(self, opened: Tab) -> None:
         self.tab = opened
         self.answers = 0
+        self.frames = 0
         self.began: tuple[float, dict[str, float] | None] = (0, None)
 
     def note(self, response: Response) -> None:
         """An answer came."""
         self.answers += "/v1/query" in response.url
+
+    def hear(self, _: object) -> None:
+        """A frame came."""
+        self.frames += 1
 
     async def state(self) -> tuple[float, dict[str, float] | None]:
         """How far it is scrolled, and where the brush is."""
@@ -52,6 +57,9 @@ async def watched(system: System, browser: Browser) -> AsyncIterator[Watched]:
     await page.locator("rect.selection").first.wait_for()
     made.began = await made.state()
     page.on("response", made.note)
+    protocol = await context.new_cdp_session(page)
+    await protocol.send("Network.enable")
+    protocol.on("Network.eventSourceMessageReceived", made.hear)
     coming = asyncio.create_task(points(system))
     yield made
     coming.cancel()
@@ -79,6 +87,18 @@ async def test_scroll_and_brush_survive_thirty_frames(watched: Watched) -> None:
     assert (await watched.state(), focused, watched.tab.said) == (watched.began, "figure", [])
     assert watched.began[0] > 0
     assert watched.began[1] is not None
+
+
+async def test_each_frame_is_heeded(watched: Watched) -> None:
+    """A question follows a frame at once, and does not wait for the next turn of every 5 s."""
+    answers, frames = watched.answers, watched.frames
+
+    async def fact() -> bool:
+        return watched.frames >= frames + FRAMES
+
+    await until(fact, f"{FRAMES} frames came")
+
+    assert watched.answers - answers >= FRAMES * 0.6
 
 
 async def test_twenty_tabs_of_a_browser_load_and_share_a_stream(
