@@ -66,10 +66,10 @@ chaos: env ## thirty runs of two minutes, three at a time, in which anything may
 	@$(IN)/python -m tests.support.processes.faketime
 	@TIDEGAUGE_CHAOS_RUNS=30 TIDEGAUGE_CHAOS_S=120 $(IN)/pytest -n 3 -p no:randomly tests/chaos $(ARGS)
 
-clients: env ## agents built by Go, each against the running system through faults: some minutes to build, once, and five to run
+clients: env ## agents and a store of objects built by Go, each against the running system through faults: some minutes to build, once, and five to run
 	@$(IN)/python -m deploy.local.servers.jars
 	@$(IN)/python -m tests.e2e.agents.programs
-	@TIDEGAUGE_CLIENTS=all $(IN)/pytest -n 2 tests/e2e/agents $(ARGS)
+	@TIDEGAUGE_CLIENTS=all $(IN)/pytest -n 2 tests/e2e/agents tests/integration/deploy/test_archive_objects.py $(ARGS)
 
 crashes: env ## end and freeze a worker at every named point of fold and commit, at its 1st, 2nd and 10th passage
 	@$(IN)/python -m deploy.local.servers.jars
