@@ -42,11 +42,14 @@ export default defineConfig({
     reportCompressedSize: false,
     rolldownOptions: {
       checks: { pluginTimings: false },
-      // A request costs a slow phone 150 ms, and gzip sees more of a longer file: the first page is one, what others share another.
+      // A request costs a slow phone 150 ms, and gzip sees more of a longer file: the first page is one, what others share
+      // another, and pages that one goes to and fro between are together.
       output: { codeSplitting: { includeDependenciesRecursively: false, groups: [
         { name: "first", test: FIRST, priority: 3 },
         { name: "line", test: /uplot|charts\/line/, priority: 2 },
         { name: "shared", test: /src\/(parts|summaries|charts)\//, priority: 1 },
+        { name: "analysis", test: /src\/pages\/(vitals|latency|errors|funnels)[./]/ },
+        { name: "system", test: /src\/pages\/(pipeline|connect|keys)[./]/ },
       ] } },
     },
   },
