@@ -153,11 +153,15 @@ def asked(url: str, run: Run, options: str = "") -> tuple[int, str]:
 
 
 async def pages(run: Run) -> None:
-    """A slow response, posted as printed, shows in the same terminal and in the API, and is over by itself."""
-    assert json.loads(shell(run.printed_command("/v1/telemetry", "/checkout"), run.folder))["accepted"] == 1
+    """A slow response, posted as printed, shows in the same terminal and in the API, and a quick one ends it."""
+    slow, quick = (run.printed_command("/v1/telemetry", f'"value":{value},"kind"') for value in (6, 0.2))
+    assert json.loads(shell(slow, run.folder))["accepted"] == 1
 
     async def shown(state: str) -> bool:
         return f"{state} ApiResponseCritical (critical): a response of /checkout took 6 s" in run.printed
+
+    async def has_closed() -> bool:
+        return "FIRING ApiResponseSlow (warning): responses of /checkout" in run.printed
 
     await until(lambda: shown("FIRING"), "the page shows in the terminal", 30)
     (alert,) = [
@@ -166,7 +170,9 @@ async def pages(run: Run) -> None:
         if alert["labels"]["alertname"] == "ApiResponseCritical"
     ]
     assert ("firing", "/checkout", 6.0) == (alert["state"], alert["labels"]["endpoint"], alert["value"])
-    await until(lambda: shown("RESOLVED"), "it resolves by itself", 60)
+    await until(has_closed, "the window of the slow response has closed", 60)
+    assert json.loads(shell(quick, run.folder))["accepted"] == 1
+    await until(lambda: shown("RESOLVED"), "it is over", 60)
 
 
 async def events_count_once(run: Run) -> None:

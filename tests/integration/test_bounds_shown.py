@@ -17,7 +17,7 @@ pytestmark = pytest.mark.servers
 BOUNDS = {
     "ingest": {"waiting"},
     "aggregator": {"waiting", "fold_series", "producers", "batch_ids", "runs", "running_totals"},
-    "alerts": {"waiting", "known_series", "alerts"},
+    "alerts": {"waiting", "known_series", "kept_windows", "alerts"},
 }
 
 
