@@ -105,4 +105,4 @@ def test_each_printed_command_goes_to_the_address_that_answers_it() -> None:
         for address in ("http://post/", "http://look/")
         if address in command
     }
-    assert len(commands) == 6
+    assert len(commands) == 7
