@@ -54,9 +54,17 @@ class Block:
         return self.cut_ms or self.start_ms + BLOCKS_MS[self.tier_ms]
 
     def key(self, salt: str) -> bytes:
-        """Its name in the caches; another salt is another name."""
+        """Its name in the caches; another salt is another name, and so is another length: builds may differ in it."""
         one = self.selection
-        said = (one.tenant_id, salt, *shape_of(one)[1:], self.tier_ms, self.start_ms, self.cut_ms)
+        said = (
+            one.tenant_id,
+            salt,
+            *shape_of(one)[1:],
+            self.tier_ms,
+            self.start_ms,
+            self.cut_ms,
+            self.end_ms,
+        )
         return blake2b(msgspec.msgpack.encode(said), digest_size=16).digest()
 
 

@@ -30,7 +30,7 @@ from shared.errors import Unavailable, UnknownVersion
 from shared.model.window import BASE_MS, TIERS_MS
 from shared.runtime.clock import now_ms
 
-BLOCKS_MS = dict(zip(TIERS_MS, (900_000, 4 * 3600 * 1000, 24 * 3600 * 1000), strict=True))
+BLOCKS_MS = dict(zip(TIERS_MS, (900_000, 3600 * 1000, 24 * 3600 * 1000), strict=True))
 """Length of the blocks of each tier that are loaded at a time."""
 
 AT_ONCE = 2
