@@ -6,6 +6,11 @@ A test that needs it fails without it; it never passes or is skipped.
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
 
 INSTALL = ("apt-get", "install", "-y", "--no-install-recommends", "prometheus")
 
@@ -26,3 +31,14 @@ def run(*arguments: str) -> tuple[int, str]:
     """Exit code and all that it says."""
     done = subprocess.run([find(), *arguments], capture_output=True, text=True, check=False, timeout=60)
     return done.returncode, done.stdout + done.stderr
+
+
+def written(
+    folder: Path, number: int, groups: Sequence[dict[str, Any]], tests: Sequence[dict[str, Any]]
+) -> Path:
+    """A file of tests, in steps of 10 s, beside its file of rules."""
+    rules, path = folder / f"rules-{number}.yml", folder / f"tests-{number}.yml"
+    rules.write_text(yaml.safe_dump({"groups": groups}))
+    asked = {"rule_files": [rules.name], "evaluation_interval": "10s", "tests": tests}
+    path.write_text(yaml.safe_dump(asked))
+    return path

@@ -46,7 +46,7 @@ def test_promtool_agrees_on_what_fires(tmp_path: Path) -> None:
     chance = random.Random(7)
     cases = [_case(chance, number, *pair) for number, pair in enumerate(PAIRS * ROUNDS)]
     files = [
-        _written(tmp_path, number, cases[number : number + A_FILE]) for number in range(0, len(cases), A_FILE)
+        _files(tmp_path, number, cases[number : number + A_FILE]) for number in range(0, len(cases), A_FILE)
     ]
 
     code, said = promtool.run("test", "rules", *map(str, files))
@@ -162,18 +162,8 @@ def _firing(text: str, for_s: int, keep_s: int, rows: Sequence[Row]) -> list[boo
     return fires
 
 
-def _written(folder: Path, number: int, cases: Sequence[dict[str, Any]]) -> Path:
-    """A file of tests beside its file of rules."""
-    rules = folder / f"rules-{number}.yml"
-    rules.write_text(yaml.safe_dump({"groups": [_group(case) for case in cases]}))
-    tests = {
-        "rule_files": [rules.name],
-        "evaluation_interval": "10s",
-        "tests": [_test(case) for case in cases],
-    }
-    path = folder / f"tests-{number}.yml"
-    path.write_text(yaml.safe_dump(tests))
-    return path
+def _files(folder: Path, number: int, cases: Sequence[dict[str, Any]]) -> Path:
+    return promtool.written(folder, number, [_group(case) for case in cases], [_test(case) for case in cases])
 
 
 def _group(case: dict[str, Any]) -> dict[str, Any]:

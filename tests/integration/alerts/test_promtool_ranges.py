@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from services.alerts.domain.transition import FIRING
 from services.alerts.evaluation.domain.alert import SeriesRef
@@ -53,7 +52,7 @@ def test_promtool_agrees_on_figures_of_ranges(tmp_path: Path) -> None:
     """Every function, comparison and matcher, ranges of one to twelve windows, gaps, durations, two series."""
     chance = random.Random(23)
     cases = [_case(chance, number) for number in range(CASES)]
-    files = [_written(tmp_path, at, cases[at : at + A_FILE]) for at in range(0, CASES, A_FILE)]
+    files = [_files(tmp_path, at, cases[at : at + A_FILE]) for at in range(0, CASES, A_FILE)]
 
     for begin in range(0, len(files), A_RUN):
         code, said = promtool.run("test", "rules", *map(str, files[begin : begin + A_RUN]))
@@ -126,18 +125,8 @@ def _described(kind: str, packed: bytes) -> SeriesInfo:
     return SeriesInfo(found, SeriesRef(packed[0], 7, labels, is_level=kind == "gauge"))
 
 
-def _written(folder: Path, number: int, cases: list[dict[str, Any]]) -> Path:
-    """A file of tests beside its file of rules."""
-    rules = folder / f"rules-{number}.yml"
-    rules.write_text(yaml.safe_dump({"groups": [_group(case) for case in cases]}))
-    tests = {
-        "rule_files": [rules.name],
-        "evaluation_interval": "10s",
-        "tests": [_test(case) for case in cases],
-    }
-    path = folder / f"tests-{number}.yml"
-    path.write_text(yaml.safe_dump(tests))
-    return path
+def _files(folder: Path, number: int, cases: list[dict[str, Any]]) -> Path:
+    return promtool.written(folder, number, [_group(case) for case in cases], [_test(case) for case in cases])
 
 
 def _group(case: dict[str, Any]) -> dict[str, Any]:
